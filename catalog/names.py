@@ -1,6 +1,7 @@
 """Names of schemas and tables, folded and quoted as PostgreSQL does."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,3 +20,28 @@ def quote_identifier(name: str) -> str:
     if "\0" in name:
         raise ValueError("a name cannot hold a NUL character")
     return '"' + name.replace('"', '""') + '"'
+
+
+class Role(StrEnum):
+    """What a statement does with a relation that it names."""
+
+    READ = "read"
+    WRITE = "write"
+    CREATE = "create"
+    OBJECT = "object"
+
+
+@dataclass(frozen=True, slots=True)
+class TableReference:
+    """A relation as a statement names it, before resolution; the names are folded already.
+
+    `version` is the Delta version that the statement asks for (time travel), None for the present one. `position` counts
+    characters from 1 in the text that the client sent.
+    """
+
+    name: str
+    schema: str | None = None
+    catalog: str | None = None
+    role: Role = Role.READ
+    version: int | None = None
+    position: int | None = None
