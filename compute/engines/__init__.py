@@ -1,0 +1,100 @@
+"""Engines: what runs SQL inside a machine.
+
+An engine module (`compute.engines.duckdb`, `compute.engines.spark`) offers one function, ``open_engine(options) -> Engine``.
+The guest opens one engine a machine, gives it the machine's identity once, then opens one session a connection. Everything
+here runs inside the machine; nothing here knows sockets.
+
+Threads: a session's `execute` and `describe` and the reading of its result are called by one thread; `cancel` comes from
+another thread at any moment. Errors that a client may see are `catalog.errors.SqlError`; any other exception is a bug.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Protocol, cast
+
+import pyarrow as pa
+
+from catalog.scans import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What is known before any tenant is: it fixes the template of a machine.
+
+    `memory_bytes` bounds the engine, not the whole process. `scratch` is a private folder to spill into, as the machine
+    sees it. `properties` are the engine's own (Spark's configuration, for one).
+    """
+
+    threads: int
+    memory_bytes: int
+    scratch: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What makes a warm machine one workspace's own. `warehouse` is the root of its tables, at the same path as outside."""
+
+    workspace: str
+    warehouse: str
+    seed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A running statement. The reader is pulled batch by batch, never materialised; `affected` counts rows written, if it wrote.
+
+    An engine that runs a write to its end inside `execute` returns an empty reader and the count.
+    """
+
+    reader: pa.RecordBatchReader
+    affected: int | None = None
+
+
+class Session(Protocol):
+    """One connection's state in an engine. One statement at a time: `execute` ends what an earlier result left running."""
+
+    def execute(
+        self,
+        sql: str,
+        parameters: pa.RecordBatch | None,
+        scans: Sequence[Scan],
+        settings: Mapping[str, str],
+    ) -> Result:
+        """Runs one statement. `parameters` has one row and columns p1, p2, ... Raises SqlError."""
+        ...
+
+    def describe(
+        self,
+        sql: str,
+        parameters: pa.RecordBatch | None,
+        scans: Sequence[Scan],
+        settings: Mapping[str, str],
+    ) -> pa.Schema:
+        """The result's schema without executing anything. Raises SqlError."""
+        ...
+
+    def cancel(self) -> None:
+        """Stops the running statement, which then raises QueryCanceled. Called again until the statement has ended."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """A warm engine. `bind` comes once, after the machine got its identity and before the first session."""
+
+    name: str
+    version: str
+
+    def bind(self, binding: Binding) -> None: ...
+
+    def open_session(self) -> Session: ...
+
+    def close(self) -> None: ...
+
+
+def open_engine(name: str, options: EngineOptions) -> Engine:
+    """Opens and warms the engine of that name; slow the first time, so it belongs into a template."""
+    return cast(Engine, import_module(f"compute.engines.{name}").open_engine(options))
