@@ -1,0 +1,93 @@
+"""Every setting of a gateway, in one frozen value that is made once and passed down.
+
+The only module that reads the environment. Command-line options arrive as arguments of `Config.load`.
+"""
+
+import os
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+MEBIBYTE = 1024 * 1024
+
+
+class IsolationLevel(StrEnum):
+    """What the operator asks of machines: the strongest that works here, or none at all."""
+
+    AUTO = "auto"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one gateway. Seconds, bytes, counts."""
+
+    connections: int = 1000
+    login_seconds: float = 60.0
+    drain_seconds: float = 10.0
+    spool_bytes: int = 32 * MEBIBYTE
+    prepared_statements: int = 4096
+    portals: int = 1024
+    lease_idle_seconds: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """Declared compute of the default warehouse: how many machines are kept warm and how large they are."""
+
+    duckdb_warm: int = 1
+    duckdb_most: int = 16
+    duckdb_threads: int = field(default_factory=lambda: os.cpu_count() or 2)
+    duckdb_memory: int = 4096 * MEBIBYTE
+    spark_warm: int = 1
+    spark_most: int = 2
+    isolation: IsolationLevel = IsolationLevel.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`metastore_dsn` None means the embedded PostgreSQL below `data`; certificate None means a self-signed one."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 5439
+    admin: str = "admin"
+    admin_password: str | None = field(default=None, repr=False)
+    workspace: str = "demo"
+    metastore_dsn: str | None = field(default=None, repr=False)
+    certificate: Path | None = None
+    private_key: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    warehouse: Warehouse = field(default_factory=Warehouse)
+
+    @classmethod
+    def load(cls, data: Path, listen: str, warehouse: Warehouse, limits: Limits | None = None) -> "Config":
+        """Joins the command line with the environment. Raises ValueError on an address that is not HOST:PORT."""
+        host, separator, port = listen.rpartition(":")
+        if not separator or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"cannot listen on {listen!r}: write HOST:PORT, such as 127.0.0.1:5439")
+        return cls(
+            data=data.resolve(),
+            host=host.strip("[]"),
+            port=int(port),
+            admin_password=os.environ.get("LAKEGATE_ADMIN_PASSWORD") or None,
+            metastore_dsn=os.environ.get("LAKEGATE_METASTORE_DSN") or None,
+            certificate=_path("LAKEGATE_TLS_CERTIFICATE"),
+            private_key=_path("LAKEGATE_TLS_KEY"),
+            warehouse=warehouse,
+            limits=limits or Limits(),
+        )
+
+    @property
+    def warehouse_root(self) -> Path:
+        """Managed tables live below it, a folder for each workspace."""
+        return self.data / "warehouse"
+
+    @property
+    def metastore_directory(self) -> Path:
+        return self.data / "metastore"
+
+
+def _path(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None

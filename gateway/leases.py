@@ -1,0 +1,67 @@
+"""The machines that one session holds, from its first statement until it has been idle for a while.
+
+A lease runs one statement at a time. While a portal still streams, the next statement takes another lease; what is free is
+reused, so that a warm machine serves the session's statements one after another. A task of the session sweeps idle ones.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from compute.lease import Lease
+
+Acquire = Callable[[str], Awaitable[Lease]]
+
+
+@dataclass(slots=True)
+class _Free:
+    engine: str
+    lease: Lease
+    since: float
+
+
+class Leases:
+    """`acquire` asks the pool for a machine of an engine; a free lease is kept for `idle_seconds`."""
+
+    def __init__(self, acquire: Acquire, idle_seconds: float) -> None:
+        self._acquire = acquire
+        self._idle_seconds = idle_seconds
+        self._free: list[_Free] = []
+        self._sweep: asyncio.Task[None] | None = None
+
+    async def take(self, engine: str) -> Lease:
+        """A lease for one statement; give it back with `give_back`, or `drop` it when its machine has failed."""
+        for index, free in enumerate(self._free):
+            if free.engine == engine:
+                return self._free.pop(index).lease
+        return await self._acquire(engine)
+
+    def give_back(self, engine: str, lease: Lease) -> None:
+        """The statement has ended; the machine waits for the session's next one."""
+        self._free.append(_Free(engine, lease, time.monotonic()))
+        if self._sweep is None:
+            self._sweep = asyncio.create_task(self._release_idle())
+
+    async def drop(self, lease: Lease) -> None:
+        await lease.release()
+
+    async def close(self) -> None:
+        """Releases every free lease; portals release theirs when they close."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        free, self._free = self._free, []
+        for each in free:
+            await each.lease.release()
+
+    async def _release_idle(self) -> None:
+        while self._free:
+            oldest = min(free.since for free in self._free)
+            await asyncio.sleep(max(0.0, oldest + self._idle_seconds - time.monotonic()))
+            limit = time.monotonic() - self._idle_seconds
+            idle = [free for free in self._free if free.since <= limit]
+            self._free = [free for free in self._free if free.since > limit]
+            for free in idle:
+                await free.lease.release()
+        self._sweep = None

@@ -1,0 +1,84 @@
+"""Portals: where the rows of one execution come from. All hand out ready DataRow messages.
+
+Three kinds: `ConstantPortal` (known rows), `RelayedPortal` (PostgreSQL's own messages) and, in `gateway.query`,
+`QueryPortal` (a machine's batches). A portal is fetched any number of times until its tag is known.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from catalog.types import ResultColumn
+from gateway.relay import RelayPortal
+from gateway.rows import describe_rows
+
+
+class Portal(Protocol):
+    """One execution. `row_description` is its RowDescription message, empty where no rows come; `tag` is the command
+    tag once the last row has been handed out, None before."""
+
+    @property
+    def row_description(self) -> bytes: ...
+    @property
+    def tag(self) -> str | None: ...
+    def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
+        """Runs of whole messages, `max_rows` rows at most (0: all)."""
+    async def close(self) -> None:
+        """Stops the work and frees what it holds; may be called twice."""
+
+
+class ConstantPortal:
+    """Rows that are known already, as text cells."""
+
+    def __init__(
+        self, tag: str, columns: Sequence[ResultColumn] | None = None, rows: Sequence[Sequence[str | None]] = ()
+    ) -> None:
+        self.row_description = b"" if columns is None else describe_rows(columns)
+        self._tag = tag
+        self._rows = [encode_text_row(row) for row in rows]
+        self._sent = 0
+        self.tag: str | None = None
+
+    async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
+        rows = self._rows[self._sent : self._sent + max_rows] if max_rows else self._rows[self._sent :]
+        self._sent += len(rows)
+        if not max_rows or len(rows) < max_rows:
+            self.tag = self._tag
+        if rows:
+            yield b"".join(rows)
+
+    async def close(self) -> None:
+        self._rows.clear()
+
+
+class RelayedPortal:
+    """PostgreSQL's answer, forwarded as it is."""
+
+    def __init__(self, relayed: RelayPortal) -> None:
+        self._relayed = relayed
+
+    @property
+    def row_description(self) -> bytes:
+        return self._relayed.description
+
+    @property
+    def tag(self) -> str | None:
+        return self._relayed.tag
+
+    def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
+        return self._relayed.fetch(max_rows)
+
+    async def close(self) -> None:
+        await self._relayed.close()
+
+
+def encode_text_row(cells: Sequence[str | None]) -> bytes:
+    """One DataRow message in text format."""
+    body = [len(cells).to_bytes(2, "big")]
+    for cell in cells:
+        if cell is None:
+            body.append(b"\xff\xff\xff\xff")
+        else:
+            text = cell.encode()
+            body.append(len(text).to_bytes(4, "big") + text)
+    joined = b"".join(body)
+    return b"D" + (len(joined) + 4).to_bytes(4, "big") + joined

@@ -1,0 +1,68 @@
+"""RowDescription as bytes: made from described columns, or PostgreSQL's own with the portal's formats put in.
+
+Reference: PostgreSQL protocol, "Message Formats", RowDescription.
+"""
+
+import struct
+from collections.abc import Sequence
+
+from catalog.errors import ProtocolViolation
+from catalog.types import Oid, ResultColumn
+
+_TAIL = struct.Struct("!IhIhih")
+_LENGTHS = {
+    Oid.BOOL: 1,
+    Oid.CHAR: 1,
+    Oid.NAME: 64,
+    Oid.INT8: 8,
+    Oid.INT2: 2,
+    Oid.INT4: 4,
+    Oid.OID: 4,
+    Oid.FLOAT4: 4,
+    Oid.FLOAT8: 8,
+    Oid.UNKNOWN: -2,
+    Oid.DATE: 4,
+    Oid.TIME: 8,
+    Oid.TIMESTAMP: 8,
+    Oid.TIMESTAMPTZ: 8,
+    Oid.INTERVAL: 16,
+    Oid.UUID: 16,
+}
+"""typlen of the fixed-length types; every other is -1."""
+
+
+def spread_formats(formats: Sequence[int], count: int) -> tuple[int, ...]:
+    """Format codes of Bind, which come as none, one for all or one each. Raises ProtocolViolation on other counts."""
+    if not formats:
+        return (0,) * count
+    if len(formats) == 1:
+        return (formats[0],) * count
+    if len(formats) != count:
+        raise ProtocolViolation(f"bind message has {len(formats)} result formats but query has {count} columns")
+    return tuple(formats)
+
+
+def describe_rows(columns: Sequence[ResultColumn], formats: Sequence[int] = ()) -> bytes:
+    """The RowDescription message of columns that come from no PostgreSQL table."""
+    codes = spread_formats(formats, len(columns))
+    body = [len(columns).to_bytes(2, "big")]
+    for column, code in zip(columns, codes, strict=True):
+        length = _LENGTHS.get(Oid(column.type.oid), -1) if column.type.oid in Oid else -1
+        body.append(column.name.encode() + b"\0")
+        body.append(_TAIL.pack(0, 0, column.type.oid, length, column.type.typmod, code))
+    joined = b"".join(body)
+    return b"T" + (len(joined) + 4).to_bytes(4, "big") + joined
+
+
+def with_formats(message: bytes, formats: Sequence[int]) -> bytes:
+    """PostgreSQL's RowDescription of a statement (all codes 0) as that of a portal with these formats."""
+    if not any(formats):
+        return message
+    count = int.from_bytes(message[5:7], "big")
+    codes = spread_formats(formats, count)
+    changed = bytearray(message)
+    at = 7
+    for code in codes:
+        at = changed.index(0, at) + 1 + _TAIL.size
+        changed[at - 2 : at] = code.to_bytes(2, "big")
+    return bytes(changed)
