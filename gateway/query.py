@@ -1,4 +1,4 @@
-"""A portal over a machine: leases it, spools its batches, encodes them for the client.
+"""A result from a machine: leases it, spools its batches, encodes them for the client.
 
 Lifecycle: nothing runs before the first `fetch`. Then one task pulls the machine's answer into the spool, as far as its bound
 lets it, and gives the machine back the moment the engine is done, however slowly the client reads. A read that fails
@@ -34,7 +34,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a query portal needs of its session. `settle` completes a write in the catalog; `reroute` plans for Spark."""
+    """What a query needs of its session. `settle` completes a write in the catalog; `reroute` plans for Spark."""
 
     leases: Leases
     spool_bytes: int
@@ -42,7 +42,7 @@ class Surroundings:
     reroute: Callable[[], Awaitable[Execution]] | None = None
 
 
-class QueryPortal:
+class QueryResult:
     """One execution of a `Query`. `encoder` is None where no rows come."""
 
     def __init__(
@@ -153,6 +153,9 @@ class QueryPortal:
                 await leases.drop(lease)
             else:
                 leases.give_back(query.lane.value, lease)
+            raise
+        except asyncio.CancelledError:
+            leases.give_back(query.lane.value, lease)
             raise
         except BaseException:
             await leases.drop(lease)

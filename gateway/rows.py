@@ -1,4 +1,4 @@
-"""RowDescription as bytes: made from described columns, or PostgreSQL's own with the portal's formats put in.
+"""RowDescription and small DataRows as bytes: made from described columns, or PostgreSQL's own with the portal's formats put in.
 
 Reference: PostgreSQL protocol, "Message Formats", RowDescription.
 """
@@ -66,3 +66,16 @@ def with_formats(message: bytes, formats: Sequence[int]) -> bytes:
         at = changed.index(0, at) + 1 + _TAIL.size
         changed[at - 2 : at] = code.to_bytes(2, "big")
     return bytes(changed)
+
+
+def encode_text_row(cells: Sequence[str | None]) -> bytes:
+    """One DataRow message in text format."""
+    body = [len(cells).to_bytes(2, "big")]
+    for cell in cells:
+        if cell is None:
+            body.append(b"\xff\xff\xff\xff")
+        else:
+            text = cell.encode()
+            body.append(len(text).to_bytes(4, "big") + text)
+    joined = b"".join(body)
+    return b"D" + (len(joined) + 4).to_bytes(4, "big") + joined

@@ -1,18 +1,18 @@
-"""Portals: where the rows of one execution come from. All hand out ready DataRow messages.
+"""Results: where the rows of one execution come from. All hand out ready DataRow messages.
 
-Three kinds: `ConstantPortal` (known rows), `RelayedPortal` (PostgreSQL's own messages) and, in `gateway.query`,
-`QueryPortal` (a machine's batches). A portal is fetched any number of times until its tag is known.
+`ConstantResult` has known rows, `RelayedResult` PostgreSQL's own messages, `ActionResult` only a tag, and `QueryResult` (in
+`gateway.query`) a machine's batches. A portal fetches from its result any number of times until the tag is known.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from catalog.types import ResultColumn
 from gateway.relay import RelayPortal
-from gateway.rows import describe_rows
+from gateway.rows import describe_rows, encode_text_row
 
 
-class Portal(Protocol):
+class Result(Protocol):
     """One execution. `row_description` is its RowDescription message, empty where no rows come; `tag` is the command
     tag once the last row has been handed out, None before."""
 
@@ -22,21 +22,24 @@ class Portal(Protocol):
     def tag(self) -> str | None: ...
     def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         """Runs of whole messages, `max_rows` rows at most (0: all)."""
+        ...
+
     async def close(self) -> None:
         """Stops the work and frees what it holds; may be called twice."""
+        ...
 
 
-class ConstantPortal:
+class ConstantResult:
     """Rows that are known already, as text cells."""
 
     def __init__(
         self, tag: str, columns: Sequence[ResultColumn] | None = None, rows: Sequence[Sequence[str | None]] = ()
     ) -> None:
         self.row_description = b"" if columns is None else describe_rows(columns)
+        self.tag: str | None = None
         self._tag = tag
         self._rows = [encode_text_row(row) for row in rows]
         self._sent = 0
-        self.tag: str | None = None
 
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         rows = self._rows[self._sent : self._sent + max_rows] if max_rows else self._rows[self._sent :]
@@ -50,7 +53,25 @@ class ConstantPortal:
         self._rows.clear()
 
 
-class RelayedPortal:
+class ActionResult:
+    """A statement that changes the session or the catalog and answers with its tag only."""
+
+    row_description = b""
+
+    def __init__(self, act: Callable[[], Awaitable[str]]) -> None:
+        self.tag: str | None = None
+        self._act = act
+
+    async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
+        self.tag = await self._act()
+        return
+        yield b""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class RelayedResult:
     """PostgreSQL's answer, forwarded as it is."""
 
     def __init__(self, relayed: RelayPortal) -> None:
@@ -69,16 +90,3 @@ class RelayedPortal:
 
     async def close(self) -> None:
         await self._relayed.close()
-
-
-def encode_text_row(cells: Sequence[str | None]) -> bytes:
-    """One DataRow message in text format."""
-    body = [len(cells).to_bytes(2, "big")]
-    for cell in cells:
-        if cell is None:
-            body.append(b"\xff\xff\xff\xff")
-        else:
-            text = cell.encode()
-            body.append(len(text).to_bytes(4, "big") + text)
-    joined = b"".join(body)
-    return b"D" + (len(joined) + 4).to_bytes(4, "big") + joined

@@ -1,0 +1,137 @@
+"""The settings of one session. They are the truth: PostgreSQL's backends and the engines get them, never the reverse.
+
+Values are canonical, as PostgreSQL spells them after validating. Names are compared without case. SET is undone by
+ROLLBACK, SET LOCAL by the end of the block. Reference: PostgreSQL documentation, SET.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+REPORTED = (
+    "application_name",
+    "client_encoding",
+    "DateStyle",
+    "default_transaction_read_only",
+    "in_hot_standby",
+    "integer_datetimes",
+    "IntervalStyle",
+    "is_superuser",
+    "scram_iterations",
+    "search_path",
+    "server_encoding",
+    "server_version",
+    "session_authorization",
+    "standard_conforming_strings",
+    "TimeZone",
+)
+"""What ParameterStatus reports (PostgreSQL protocol, "Asynchronous Operations")."""
+
+_REPORTED_BY_NAME = {name.lower(): name for name in REPORTED}
+
+
+class Variables(Mapping[str, str]):
+    """What differs from the server's defaults, by lower-case name. `defaults` are the server's for this user.
+
+    `epoch` changes with every change, for keys of caches.
+    """
+
+    def __init__(self, defaults: Mapping[str, str]) -> None:
+        self._defaults = {name.lower(): value for name, value in defaults.items()}
+        self._at_start: dict[str, str] = {}
+        self._session: dict[str, str] = {}
+        self._saved: dict[str, str] | None = None
+        self._local: dict[str, str] = {}
+        self._sent: dict[str, str] = {}
+        self.effective: Mapping[str, str] = MappingProxyType({})
+        self.epoch = 0
+
+    def __getitem__(self, name: str) -> str:
+        return self.effective[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.effective)
+
+    def __len__(self) -> int:
+        return len(self.effective)
+
+    def current(self, name: str) -> str:
+        """The value in force, default or not. Raises KeyError for a name that is neither set nor reported."""
+        key = name.lower()
+        return self.effective[key] if key in self.effective else self._defaults[key]
+
+    def start(self, values: Mapping[str, str]) -> None:
+        """The start-up packet's settings, which RESET goes back to."""
+        self._at_start = {name.lower(): value for name, value in values.items()}
+        self._session = dict(self._at_start)
+        self._refresh()
+
+    def set(self, name: str, value: str, *, local: bool = False) -> None:
+        (self._local if local else self._session)[name.lower()] = value
+        if not local:
+            self._local.pop(name.lower(), None)
+        self._refresh()
+
+    def reset(self, name: str | None) -> None:
+        """Back to the start-up value; None does so for all."""
+        if name is None:
+            self._session, self._local = dict(self._at_start), {}
+        else:
+            key = name.lower()
+            self._local.pop(key, None)
+            self._session.pop(key, None)
+            if key in self._at_start:
+                self._session[key] = self._at_start[key]
+        self._refresh()
+
+    def begin(self) -> None:
+        """A block begins: what follows can be undone."""
+        if self._saved is None:
+            self._saved = dict(self._session)
+
+    def end(self, *, commit: bool) -> None:
+        """The block ends: SET LOCAL is over, and without commit SET is undone."""
+        if self._saved is not None and not commit:
+            self._session = self._saved
+        self._saved = None
+        if self._local or not commit:
+            self._local = {}
+            self._refresh()
+
+    def unreported(self) -> list[tuple[str, str]]:
+        """The reported settings that the client has not heard of, in ParameterStatus's spelling; it has after this."""
+        fresh = []
+        for key, name in _REPORTED_BY_NAME.items():
+            value = self.effective.get(key, self._defaults.get(key))
+            if value is not None and self._sent.get(key) != value:
+                self._sent[key] = value
+                fresh.append((name, value))
+        return fresh
+
+    def _refresh(self) -> None:
+        self.effective = MappingProxyType({**self._session, **self._local})
+        self.epoch += 1
+
+
+def split_search_path(value: str, user: str) -> tuple[str, ...]:
+    """The schemas of a search_path in order: folded, unquoted, with ``$user`` put in.
+
+    Reference: PostgreSQL's SplitIdentifierString.
+    """
+    schemas = []
+    for item in _split_list(value):
+        name = item[1:-1].replace('""', '"') if item.startswith('"') and item.endswith('"') else item.lower()
+        schemas.append(user if name == "$user" else name)
+    return tuple(schemas)
+
+
+def _split_list(value: str) -> Iterator[str]:
+    item, quoted = "", False
+    for character in value:
+        if character == "," and not quoted:
+            yield item.strip()
+            item = ""
+            continue
+        quoted ^= character == '"'
+        item += character
+    if item.strip():
+        yield item.strip()
