@@ -1,0 +1,221 @@
+"""The database of a machine: opened as a template, bound to a workspace, locked, and asked by sessions."""
+
+import os
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from catalog.errors import FeatureNotSupported, InvalidParameterValue, UnreadableTable
+from catalog.names import quote_identifier
+from catalog.scans import Scan
+from compute.engines import Binding, EngineOptions, Result
+from compute.engines.duckdb.errors import translate
+from compute.engines.duckdb.parameters import named_values
+from compute.engines.duckdb.types import quote_literal
+from compute.engines.duckdb.views import scan_query
+
+ROWS_PER_BATCH = 8192
+MAX_CACHED_SCANS = 256
+_READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_ENGINE_ERRORS = (duckdb.Error, pa.ArrowException, OSError, RuntimeError)
+
+
+def open_engine(options: EngineOptions) -> "DuckDBEngine":
+    """Opens and warms the template. Single-threaded, so that the process may be forked."""
+    engine = DuckDBEngine(options)
+    engine.warm()
+    return engine
+
+
+class DuckDBEngine:
+    """One in-memory database a machine. Until `bind` it has one thread and reads nothing of any tenant."""
+
+    name = "duckdb"
+    version = duckdb.__version__
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._warehouse: str | None = None
+        self._databases = {"UTC": _open_database(options)}
+
+    def warm(self) -> None:
+        """Runs what every machine will run once, so that code and caches are paid for in the template."""
+        with tempfile.TemporaryDirectory(prefix="lakegate-warm-") as folder:
+            path = os.path.join(folder, "warm.parquet")
+            with self._databases["UTC"].cursor() as connection:
+                connection.execute(f"COPY (SELECT range AS id, range::VARCHAR AS name FROM range(3)) TO '{path}'")
+                query = f"SELECT id, name, now() FROM read_parquet(['{path}']) WHERE id = $p1"
+                connection.execute(query, {"p1": 1}).to_arrow_reader(ROWS_PER_BATCH).read_all()
+
+    def bind(self, binding: Binding) -> None:
+        """Raises threads, fixes the readable directory and locks the configuration. Called once, in the machine."""
+        Path(self._options.scratch).mkdir(parents=True, exist_ok=True)
+        self._warehouse = binding.warehouse
+        _lock_database(self._databases["UTC"], self._options, binding.warehouse, "UTC")
+
+    def connect(self, time_zone: str) -> duckdb.DuckDBPyConnection:
+        """A connection whose time zone is that. Raises InvalidParameterValue for an unknown one."""
+        assert self._warehouse is not None, "bound before the first session"
+        if time_zone not in self._databases:
+            database = _open_database(self._options)
+            try:
+                _lock_database(database, self._options, self._warehouse, time_zone)
+            except duckdb.Error as error:
+                raise InvalidParameterValue(f'invalid value for parameter "TimeZone": "{time_zone}"') from error
+            self._databases = {"UTC": self._databases["UTC"], time_zone: database}
+        return self._databases[time_zone].cursor()
+
+    def open_session(self) -> "DuckDBSession":
+        return DuckDBSession(self)
+
+    def close(self) -> None:
+        for database in self._databases.values():
+            database.close()
+
+
+class DuckDBSession:
+    """One connection, its views and the statement it runs."""
+
+    def __init__(self, engine: DuckDBEngine) -> None:
+        self._engine = engine
+        self._time_zone = "UTC"
+        self._connect("UTC")
+
+    def execute(
+        self, sql: str, parameters: pa.RecordBatch | None, scans: Sequence[Scan], settings: Mapping[str, str]
+    ) -> Result:
+        """Streams one SELECT or EXPLAIN. Raises SqlError; so does the reader, for what fails midway."""
+        self._prepare(sql, scans, settings)
+        with _translated(scans):
+            self._connection.execute(sql, named_values(parameters))
+            reader = self._connection.to_arrow_reader(ROWS_PER_BATCH)
+        return Result(pa.RecordBatchReader.from_batches(reader.schema, _translated_batches(reader, scans)))
+
+    def describe(
+        self, sql: str, parameters: pa.RecordBatch | None, scans: Sequence[Scan], settings: Mapping[str, str]
+    ) -> pa.Schema:
+        """The schema from the plan: the statement is bound below a LIMIT of nothing."""
+        self._prepare(sql, scans, settings)
+        with _translated(scans):
+            self._connection.execute(f"SELECT * FROM ({sql.rstrip().rstrip(';')}) LIMIT 0", named_values(parameters))
+            return self._connection.to_arrow_reader(ROWS_PER_BATCH).schema
+
+    def cancel(self) -> None:
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _connect(self, time_zone: str) -> None:
+        self._connection = self._engine.connect(time_zone)
+        self._time_zone = time_zone
+        self._views: dict[str, str] = {}
+        self._queries: OrderedDict[str, str] = OrderedDict()
+
+    def _prepare(self, sql: str, scans: Sequence[Scan], settings: Mapping[str, str]) -> None:
+        self._apply(settings)
+        with _translated(scans):
+            _require_read(self._connection.extract_statements(sql))
+            for scan in scans:
+                self._create_view(scan)
+
+    def _apply(self, settings: Mapping[str, str]) -> None:
+        if unknown := settings.keys() - {"TimeZone"}:
+            raise FeatureNotSupported(f'setting "{min(unknown)}" is not known to this engine')
+        time_zone = settings.get("TimeZone", "UTC")
+        if time_zone != self._time_zone:
+            self._connection.close()
+            self._connect(time_zone)
+
+    def _create_view(self, scan: Scan) -> None:
+        """Makes `scan.relation` read that scan. Nothing is done while the name still stands for the same digest."""
+        if self._views.get(scan.relation) == scan.digest:
+            return
+        query = self._scan_query(scan)
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {quote_identifier(scan.relation)} AS {query}")
+        self._views[scan.relation] = scan.digest
+
+    def _scan_query(self, scan: Scan) -> str:
+        if scan.digest in self._queries:
+            self._queries.move_to_end(scan.digest)
+            return self._queries[scan.digest]
+        query = self._queries[scan.digest] = scan_query(scan, self._describe_source)
+        if len(self._queries) > MAX_CACHED_SCANS:
+            self._queries.popitem(last=False)
+        return query
+
+    def _describe_source(self, source: str) -> Mapping[str, str]:
+        rows = self._connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        return {name.lower(): kind for name, kind, *_ in rows}
+
+
+def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:
+    """A template: one thread, no extension but those built in, files still open to the warm-up."""
+    database = duckdb.connect(
+        ":memory:",
+        config={
+            "threads": 1,
+            "memory_limit": f"{options.memory_bytes}B",
+            "temp_directory": options.scratch,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+            "allow_persistent_secrets": "false",
+            "validate_external_file_cache": "NO_VALIDATION",
+        },
+    )
+    database.execute("SET GLOBAL parquet_metadata_cache = true")
+    database.execute("SET GLOBAL TimeZone = 'UTC'")
+    return database
+
+
+def _lock_database(
+    database: duckdb.DuckDBPyConnection, options: EngineOptions, warehouse: str, time_zone: str
+) -> None:
+    """The order matters: after the lock nothing can be set, and after external access is off no directory can be added."""
+    database.execute(f"SET threads = {options.threads}")
+    database.execute(f"SET GLOBAL TimeZone = {quote_literal(time_zone)}")
+    database.execute(f"SET allowed_directories = [{quote_literal(warehouse)}]")
+    database.execute("SET enable_external_access = false")
+    database.execute("SET lock_configuration = true")
+
+
+def _require_read(statements: Sequence[duckdb.Statement]) -> None:
+    if len(statements) != 1:
+        raise FeatureNotSupported("the engine runs one statement at a time")
+    if statements[0].type not in _READS:
+        raise FeatureNotSupported(f"the engine only reads: {statements[0].type.name} is not allowed")
+
+
+def _translated_batches(reader: pa.RecordBatchReader, scans: Sequence[Scan]) -> Iterator[pa.RecordBatch]:
+    with _translated(scans):
+        yield from reader
+
+
+@contextmanager
+def _translated(scans: Sequence[Scan]) -> Iterator[None]:
+    """Turns the engine's exceptions into SqlError; one about a file names its table, never the file."""
+    try:
+        yield
+    except _ENGINE_ERRORS as error:
+        translated = translate(error)
+        if isinstance(translated, UnreadableTable):
+            raise _unreadable(translated, scans) from error
+        raise translated from error
+
+
+def _unreadable(error: UnreadableTable, scans: Sequence[Scan]) -> UnreadableTable:
+    folders = [scan for scan in scans if any(file.path in error.message for file in scan.files)] or list(scans)
+    if not folders:
+        return error
+    names = ", ".join(f'"{scan.location}"' for scan in folders)
+    return UnreadableTable(
+        f"could not read the files of the table at {names}",
+        detail=error.message,
+        hint="the files of that version may have been vacuumed, moved or damaged",
+    )
