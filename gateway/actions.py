@@ -1,0 +1,150 @@
+"""What statements do that change the session or the catalog instead of returning rows."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catalog.changes import DropTable
+from catalog.errors import (
+    ActiveSqlTransaction,
+    FeatureNotSupported,
+    InternalError,
+    InvalidParameterValue,
+    InvalidSqlStatementName,
+    NoActiveSqlTransaction,
+    SqlError,
+)
+from planner.plan import (
+    Begin,
+    CatalogChange,
+    Commit,
+    Dialect,
+    Discard,
+    Lane,
+    Plan,
+    Query,
+    ResetVariable,
+    Rollback,
+    SetVariable,
+)
+
+if TYPE_CHECKING:
+    from catalog import Catalog
+    from gateway.session import Session
+
+OWN_VARIABLES: dict[str, tuple[str, ...]] = {
+    "lakegate.dialect": tuple(Dialect),
+    "lakegate.lane": ("auto", *Lane),
+}
+"""The gateway's own settings and the values that they take."""
+
+_REFUSED_VARIABLES = frozenset({"role", "session_authorization"})
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What goes to the client beside an answer; `severity` is NOTICE or WARNING."""
+
+    content: SqlError
+    severity: str
+
+
+async def act(session: Session, catalog: Catalog, planned: Plan) -> str:
+    """Carries out a plan that returns no rows; returns the command tag. Raises SqlError."""
+    match planned:
+        case Begin():
+            return await _begin(session, planned)
+        case Commit():
+            return await _end(session, commit=True, chain=planned.chain)
+        case Rollback():
+            return await _end(session, commit=False, chain=planned.chain)
+        case SetVariable():
+            return await _set(session, planned)
+        case ResetVariable():
+            session.variables.reset(planned.name)
+            return "RESET"
+        case Discard():
+            return await _discard(session, planned)
+        case CatalogChange():
+            return await _change(session, catalog, planned)
+        case _:
+            raise InternalError(f"no action for {type(planned).__name__}")
+
+
+async def settle(session: Session, catalog: Catalog, query: Query) -> None:
+    """Follows a write into the catalog."""
+    if query.then is not None:
+        await catalog.apply(query.then, session.principal, session.workspace)
+
+
+async def _begin(session: Session, planned: Begin) -> str:
+    if session.block.explicit:
+        session.warn(ActiveSqlTransaction("there is already a transaction in progress"))
+        return "BEGIN"
+    session.block.begin(read_only=planned.read_only or False)
+    session.variables.begin()
+    await session.relay.begin(read_only=planned.read_only, isolation=planned.isolation)
+    return "BEGIN"
+
+
+async def _end(session: Session, *, commit: bool, chain: bool) -> str:
+    if not session.block.explicit:
+        session.warn(NoActiveSqlTransaction("there is no transaction in progress"))
+        return "COMMIT" if commit else "ROLLBACK"
+    commit = commit and not session.block.failed
+    read_only = session.block.read_only
+    await session.end_block(commit=commit)
+    if chain:
+        await _begin(session, Begin(read_only=read_only))
+    return "COMMIT" if commit else "ROLLBACK"
+
+
+async def _set(session: Session, planned: SetVariable) -> str:
+    name, value = planned.name.lower(), planned.value
+    if name in _REFUSED_VARIABLES:
+        raise FeatureNotSupported(f'parameter "{planned.name}" cannot be changed', hint="Log in as that role instead.")
+    if planned.local and not session.block.explicit:
+        session.warn(NoActiveSqlTransaction("SET LOCAL can only be used in transaction blocks"))
+        return "SET"
+    if name in OWN_VARIABLES:
+        _check_own(name, value)
+    elif value is not None:
+        value = await session.relay.set_variable(planned.name, value, session.variables.effective)
+    if value is None:
+        session.variables.reset(name)
+    else:
+        session.variables.set(name, value, local=planned.local)
+    return "SET"
+
+
+def _check_own(name: str, value: str | None) -> None:
+    allowed = OWN_VARIABLES[name]
+    if value is not None and value not in allowed:
+        raise InvalidParameterValue(
+            f'invalid value for parameter "{name}": "{value}"', hint=f"Available values: {', '.join(allowed)}."
+        )
+
+
+async def _discard(session: Session, planned: Discard) -> str:
+    if planned.what == "DEALLOCATE":
+        if not session.forget(planned.name):
+            raise InvalidSqlStatementName(f'prepared statement "{planned.name}" does not exist')
+        return "DEALLOCATE ALL" if planned.name is None else "DEALLOCATE"
+    if planned.what == "ALL":
+        if session.block.explicit:
+            raise ActiveSqlTransaction("DISCARD ALL cannot run inside a transaction block")
+        session.variables.reset(None)
+        session.forget(None)
+        await session.relay.close()
+    return f"DISCARD {planned.what}"
+
+
+async def _change(session: Session, catalog: Catalog, planned: CatalogChange) -> str:
+    session.block.admit_write(alone=True)
+    folder = await catalog.apply(planned.change, session.principal, session.workspace)
+    if isinstance(planned.change, DropTable) and folder is not None:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    return planned.tag

@@ -1,0 +1,66 @@
+"""The values that a statement takes to its engine, and the columns that an engine announces itself."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import pyarrow as pa
+
+from catalog.types import ARRAY_OF, Oid, PgType, ResultColumn, numeric
+from planner.plan import Query, SessionValue
+
+
+def engine_parameters(
+    query: Query, values: pa.RecordBatch | None, session_values: Mapping[SessionValue, str | datetime | None]
+) -> pa.RecordBatch | None:
+    """One row with a column for each parameter of the engine's SQL: the client's values and the session's own."""
+    if not query.parameters:
+        return None
+    columns = []
+    for parameter in query.parameters:
+        if isinstance(parameter.source, SessionValue):
+            columns.append(_session_array(session_values[parameter.source]))
+        else:
+            assert values is not None, "the planner names a parameter that the client did not send"
+            columns.append(values.column(parameter.source - 1))
+    return pa.RecordBatch.from_arrays(columns, names=[parameter.name for parameter in query.parameters])
+
+
+def _session_array(value: str | datetime | None) -> pa.Array:
+    arrow_type = pa.timestamp("us", tz="UTC") if isinstance(value, datetime) else pa.string()
+    return pa.array([value], arrow_type)
+
+
+def describe_schema(schema: pa.Schema) -> tuple[ResultColumn, ...]:
+    """The columns of a result that an engine described, as clients see them."""
+    return tuple(ResultColumn(field.name, _pg_type(field.type)) for field in schema)
+
+
+def _pg_type(arrow_type: pa.DataType) -> PgType:
+    if pa.types.is_decimal(arrow_type):
+        return numeric(arrow_type.precision, arrow_type.scale)
+    if pa.types.is_timestamp(arrow_type):
+        return PgType(Oid.TIMESTAMPTZ if arrow_type.tz else Oid.TIMESTAMP)
+    if pa.types.is_list(arrow_type) or pa.types.is_large_list(arrow_type):
+        element = _pg_type(arrow_type.value_type)
+        array = ARRAY_OF.get(element.oid) if not pa.types.is_nested(arrow_type.value_type) else None
+        return PgType(Oid.JSONB) if array is None else PgType(array, element.typmod)
+    for matches, oid in _SCALARS:
+        if matches(arrow_type):
+            return PgType(oid)
+    return PgType(Oid.JSONB if pa.types.is_nested(arrow_type) else Oid.TEXT)
+
+
+_SCALARS = (
+    (pa.types.is_boolean, Oid.BOOL),
+    (pa.types.is_int8, Oid.INT2),
+    (pa.types.is_int16, Oid.INT2),
+    (pa.types.is_int32, Oid.INT4),
+    (pa.types.is_int64, Oid.INT8),
+    (pa.types.is_float32, Oid.FLOAT4),
+    (pa.types.is_float64, Oid.FLOAT8),
+    (pa.types.is_date, Oid.DATE),
+    (pa.types.is_binary, Oid.BYTEA),
+    (pa.types.is_large_binary, Oid.BYTEA),
+    (pa.types.is_duration, Oid.INTERVAL),
+    (pa.types.is_interval, Oid.INTERVAL),
+)

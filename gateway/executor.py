@@ -1,0 +1,171 @@
+"""Carries out plans for a session: each kind of plan becomes a result.
+
+The partner of `gateway.session`, which owns the state that is read and changed here.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from catalog.errors import InternalError, SqlError
+from catalog.types import Description
+from gateway import actions
+from gateway.arguments import describe_schema, engine_parameters
+from gateway.pgwire.decode import decode_parameters
+from gateway.pgwire.encode import ResultEncoder
+from gateway.portal import Binding, Portal, PreparedStatement
+from gateway.query import Execution, QueryResult, Surroundings
+from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
+from gateway.rows import describe_rows, spread_formats, with_formats
+from gateway.variables import split_search_path
+from planner import plan
+from planner.plan import Constant, Dialect, Lane, Metadata, Plan, Query, SessionValue, Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from catalog.types import ResultColumn
+
+    from gateway.leases import Leases
+    from gateway.session import Services, Session
+    from planner import Statement
+
+
+class Executor:
+    """Describes statements and opens their results, for one session."""
+
+    def __init__(self, session: Session, services: Services, leases: Leases) -> None:
+        self._session = session
+        self._services = services
+        self._leases = leases
+
+    def settings(self, lane: Lane | None = None) -> Settings:
+        """What of the session's settings changes a plan; `lane` overrides the session's."""
+        variables = self._session.variables
+        chosen = variables.effective.get("lakegate.lane", "auto")
+        return Settings(
+            dialect=self._session.dialect,
+            lane=lane or (None if chosen == "auto" else Lane(chosen)),
+            search_path=split_search_path(variables.current("search_path"), self._session.principal.name),
+            time_zone=variables.current("TimeZone"),
+        )
+
+    async def describe(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:
+        """Parameters and columns, from PostgreSQL on the shadow or from the engine's analyser. Nothing is executed."""
+        if statement.describable is not None:
+            described = await self._session.relay.describe(
+                statement.describable, types, self._session.variables.effective
+            )
+            description = Description(described.parameters, described.columns)
+            return PreparedStatement(statement, types, description, described.row_description)
+        planned = await self._plan(statement, None, None, None)
+        columns = planned.columns if isinstance(planned, Query | Constant) else None
+        if isinstance(planned, Query) and _undescribed(planned):
+            columns = await self._analyse(planned)
+        message = b"" if columns is None else describe_rows(columns)
+        return PreparedStatement(statement, types, Description(types, columns), message)
+
+    async def open_result(self, portal: Portal, *, alone: bool) -> Result:
+        """Plans the portal's statement and starts it."""
+        statement, prepared = portal.prepared.statement, portal.prepared
+        assert statement is not None, "an empty query has no result"
+        self._session.block.admit(ends_block=statement.ends_block)
+        values = self._decode(prepared, portal.binding)
+        planned = await self._plan(statement, prepared, values, None)
+        if isinstance(planned, Metadata):
+            return await self._relay(planned, statement, prepared, portal.binding)
+        if isinstance(planned, Query):
+            if planned.writes is not None or planned.then is not None:
+                self._session.block.admit_write(alone=alone)
+            return await self._open_query(planned, portal, values)
+        if isinstance(planned, Constant):
+            if planned.notice is not None:
+                self._session.notices.append(actions.Notice(SqlError(planned.notice), "NOTICE"))
+            return ConstantResult(planned.tag, planned.columns, planned.rows)
+        return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
+
+    async def _plan(
+        self, statement: Statement, prepared: PreparedStatement | None, values: pa.RecordBatch | None, lane: Lane | None
+    ) -> Plan:
+        resolution = await self._session.resolve(statement)
+        description = prepared.description if prepared is not None and prepared.row_description else None
+        if description is None and statement.describable is not None and resolution.tables:
+            types = prepared.types if prepared is not None else ()
+            description = (await self.describe(statement, types)).description
+        return plan(statement, resolution, self.settings(lane), description, values)
+
+    def _decode(self, prepared: PreparedStatement, binding: Binding) -> pa.RecordBatch | None:
+        oids = prepared.description.parameters
+        if not oids and not binding.values:
+            return None
+        return decode_parameters(oids, binding.formats, binding.values, self._session.variables.current("TimeZone"))
+
+    async def _relay(
+        self, planned: Metadata, statement: Statement, prepared: PreparedStatement, binding: Binding
+    ) -> Result:
+        relayed = await self._session.relay.execute(
+            planned.text,
+            prepared.types,
+            binding.formats,
+            binding.values,
+            binding.result_formats,
+            self._session.variables.effective,
+            immutable=statement.immutable,
+        )
+        return RelayedResult(relayed)
+
+    async def _open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
+        execution = Execution(query, self._parameters(query, values))
+        surroundings = Surroundings(
+            self._leases,
+            self._services.limits.spool_bytes,
+            functools.partial(actions.settle, self._session, self._services.catalog),
+            functools.partial(self._reroute, portal, values) if query.lane is Lane.DUCKDB else None,
+        )
+        formats = portal.binding.result_formats
+        columns = query.columns
+        if _undescribed(query):
+            columns = portal.prepared.description.columns or await self._analyse(query)
+        if columns is None:
+            return QueryResult(execution, surroundings, b"", None)
+        codes = spread_formats(formats, len(columns))
+        message = portal.prepared.row_description
+        message = with_formats(message, formats) if message else describe_rows(columns, codes)
+        encoder = ResultEncoder(columns, codes, self._session.variables)
+        return QueryResult(execution, surroundings, message, encoder)
+
+    async def _reroute(self, portal: Portal, values: pa.RecordBatch | None) -> Execution:
+        assert portal.prepared.statement is not None
+        planned = await self._plan(portal.prepared.statement, portal.prepared, values, Lane.SPARK)
+        if not isinstance(planned, Query):
+            raise InternalError("a query became something else when it was planned for the other lane")
+        return Execution(planned, self._parameters(planned, values))
+
+    def _parameters(self, query: Query, values: pa.RecordBatch | None) -> pa.RecordBatch | None:
+        session = self._session
+        path = self.settings().search_path
+        return engine_parameters(
+            query,
+            values,
+            {
+                SessionValue.NOW: session.block.now,
+                SessionValue.CURRENT_USER: session.principal.name,
+                SessionValue.SESSION_USER: session.principal.name,
+                SessionValue.CURRENT_DATABASE: session.workspace,
+                SessionValue.CURRENT_SCHEMA: path[0] if path else None,
+            },
+        )
+
+    async def _analyse(self, query: Query) -> tuple[ResultColumn, ...]:
+        lease = await self._leases.take(query.lane.value)
+        try:
+            schema = await lease.describe(query.sql, parameters=self._parameters(query, None))
+        finally:
+            self._leases.give_back(query.lane.value, lease)
+        return describe_schema(schema)
+
+
+def _undescribed(query: Query) -> bool:
+    """Whether only the engine knows the columns: a read in the spark dialect."""
+    return query.columns is None and query.writes is None and query.then is None

@@ -1,0 +1,78 @@
+"""Prepared statements and portals of the extended protocol, and the statement alone of the simple one.
+
+A portal is a prepared statement with its values and result formats. It opens its result at the first `fetch`, so that Describe
+never executes anything and Bind costs nothing. Reference: PostgreSQL protocol, "Extended Query".
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from catalog.types import Description
+from gateway.result import Result
+from gateway.rows import with_formats
+from planner.parse import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedStatement:
+    """A parsed and described statement. `statement` None is the empty query string. `row_description` has all formats 0
+    and is empty where no rows come; `types` are the parameter types that the client asked for (0: any)."""
+
+    statement: Statement | None
+    types: tuple[int, ...] = ()
+    description: Description = Description((), None)
+    row_description: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The values of one Bind: a format code and a value for each parameter, and the formats of the results."""
+
+    formats: tuple[int, ...] = ()
+    values: tuple[bytes | None, ...] = ()
+    result_formats: tuple[int, ...] = ()
+
+
+class Portal:
+    """One execution of a prepared statement; `open_result` plans and starts it."""
+
+    def __init__(
+        self,
+        prepared: PreparedStatement,
+        binding: Binding,
+        open_result: Callable[["Portal"], Awaitable[Result]],
+    ) -> None:
+        self.prepared = prepared
+        self.binding = binding
+        self._open_result = open_result
+        self._result: Result | None = None
+
+    @property
+    def row_description(self) -> bytes:
+        """As Describe announces it; an open result's own where the statement was not described before."""
+        if self.prepared.row_description:
+            return with_formats(self.prepared.row_description, self.binding.result_formats)
+        return b"" if self._result is None else self._result.row_description
+
+    @property
+    def tag(self) -> str | None:
+        """The command tag once the last row has been handed out."""
+        return None if self._result is None else self._result.tag
+
+    async def open(self) -> None:
+        """Plans and starts the statement, if that has not happened. Raises SqlError."""
+        if self._result is None:
+            self._result = await self._open_result(self)
+
+    async def fetch(self, max_rows: int = 0) -> AsyncIterator[bytes]:
+        """Runs of whole DataRow messages, `max_rows` rows at most (0: all). Raises SqlError."""
+        await self.open()
+        assert self._result is not None
+        async for messages in self._result.fetch(max_rows):
+            yield messages
+
+    async def close(self) -> None:
+        if self._result is not None:
+            await self._result.close()
+
+

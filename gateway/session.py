@@ -1,0 +1,190 @@
+"""A session: one user's conversation with one workspace, whatever the door.
+
+It owns the settings, the transaction block, the prepared statements and portals, the machines it holds and its conversation
+with PostgreSQL. It decides nothing about SQL (the planner does) and knows no sockets (the door does).
+
+Lifecycle: opened after login; `prepare`, `bind` and fetching from portals by one task; `cancel` from anywhere; `close` gives
+everything back.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from catalog import Catalog
+from catalog.errors import (
+    DuplicatePreparedStatement,
+    InvalidCursorName,
+    InvalidSqlStatementName,
+    ProgramLimitExceeded,
+    QueryCanceled,
+    SqlError,
+)
+from catalog.principals import Principal
+from catalog.resolution import Resolution
+from catalog.types import Description
+from compute.lease import Lease
+from compute.pool import Pool
+from gateway.actions import Notice
+from gateway.config import Limits
+from gateway.executor import Executor
+from gateway.leases import Leases
+from gateway.portal import Binding, Portal, PreparedStatement
+from gateway.relay import Relay
+from gateway.transaction import Block
+from gateway.variables import Variables
+from planner import Statement, parse
+from planner.plan import Dialect
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all sessions of a gateway share."""
+
+    catalog: Catalog
+    relay: Relay
+    pool: Pool
+    limits: Limits
+
+
+class Session:
+    """One logged-in user in one workspace. `notices` wait for the door to send them."""
+
+    def __init__(self, services: Services, principal: Principal, workspace: str, variables: Variables) -> None:
+        self.principal = principal
+        self.workspace = workspace
+        self.variables = variables
+        self.block = Block()
+        self.notices: list[Notice] = []
+        self.relay = services.relay.open(principal.name, workspace)
+        self._services = services
+        self._leases = Leases(self._acquire, services.limits.lease_idle_seconds)
+        self._executor = Executor(self, services, self._leases)
+        self._prepared: dict[str, PreparedStatement] = {}
+        self._portals: dict[str, Portal] = {}
+        self._working: asyncio.Task[object] | None = None
+        self._cancelled = False
+
+    @property
+    def dialect(self) -> Dialect:
+        return Dialect(self.variables.effective.get("lakegate.dialect", Dialect.POSTGRES))
+
+    def split(self, sql: str) -> tuple[Statement, ...]:
+        """The statements of a text, in order. Raises SqlSyntaxError with a position in it."""
+        return parse(sql, self.dialect)
+
+    async def prepare(self, statement: Statement | None, types: Sequence[int] = ()) -> PreparedStatement:
+        """Describes a statement without executing it. Raises SqlError with PostgreSQL's own text where it can be told."""
+        if statement is None:
+            return PreparedStatement(None, tuple(types), Description(tuple(types), None))
+        self.block.admit(ends_block=statement.ends_block)
+        return await self._executor.describe(statement, tuple(types))
+
+    def store(self, name: str, prepared: PreparedStatement) -> None:
+        """Keeps it under a name; the unnamed one is replaced, any other must be new."""
+        if name and name in self._prepared:
+            raise DuplicatePreparedStatement(f'prepared statement "{name}" already exists')
+        if len(self._prepared) >= self._services.limits.prepared_statements:
+            raise ProgramLimitExceeded("too many prepared statements", hint="Close those that are not needed any more.")
+        self._prepared[name] = prepared
+
+    def prepared(self, name: str) -> PreparedStatement:
+        try:
+            return self._prepared[name]
+        except KeyError:
+            which = f'prepared statement "{name}"' if name else "unnamed prepared statement"
+            raise InvalidSqlStatementName(f"{which} does not exist") from None
+
+    def forget(self, name: str | None) -> bool:
+        """Drops one prepared statement (None: all); whether there was one."""
+        if name is None:
+            self._prepared.clear()
+            return True
+        return self._prepared.pop(name, None) is not None
+
+    def make_portal(self, prepared: PreparedStatement, binding: Binding, *, alone: bool = True) -> Portal:
+        """A portal of no name; `alone` says that no statement follows in the same simple Query."""
+        return Portal(prepared, binding, lambda portal: self._executor.open_result(portal, alone=alone))
+
+    async def bind(self, name: str, prepared: PreparedStatement, binding: Binding) -> None:
+        """Opens a portal under a name. Raises InvalidCursorName if a named one is open already."""
+        if name and name in self._portals:
+            raise InvalidCursorName(f'portal "{name}" already exists')
+        if len(self._portals) >= self._services.limits.portals:
+            raise ProgramLimitExceeded("too many portals", hint="Close those that are not needed any more.")
+        await self.close_portal(name)
+        self._portals[name] = self.make_portal(prepared, binding)
+
+    def portal(self, name: str) -> Portal:
+        try:
+            return self._portals[name]
+        except KeyError:
+            raise InvalidCursorName(f'portal "{name}" does not exist') from None
+
+    async def close_portal(self, name: str) -> None:
+        portal = self._portals.pop(name, None)
+        if portal is not None:
+            await portal.close()
+
+    async def resolve(self, statement: Statement) -> Resolution:
+        """Grants and versions of what the statement names, pinned for the block."""
+        resolution = await self._services.catalog.resolve(
+            self.principal,
+            self.workspace,
+            statement.references,
+            self._executor.settings().search_path,
+            pinned=self.block.pinned,
+            temporary=frozenset(),
+        )
+        for reference, resolved in resolution.tables.items():
+            if resolved.snapshot is not None and reference.version is None:
+                self.block.pinned.setdefault(resolved.name, resolved.snapshot.version)
+        return resolution
+
+    async def end_block(self, *, commit: bool) -> None:
+        """The end of a block, explicit or implicit: portals close, pins are gone, settings stay or go back."""
+        for name in list(self._portals):
+            await self.close_portal(name)
+        self.variables.end(commit=commit)
+        self.block.end()
+        await self.relay.end(commit=commit)
+
+    def warn(self, content: SqlError) -> None:
+        self.notices.append(Notice(content, "WARNING"))
+
+    def fail(self) -> None:
+        """A statement failed; what that means depends on the block."""
+        self.block.fail()
+
+    async def interruptible(self, work: Awaitable[T]) -> T:
+        """Awaits `work` such that `cancel` ends it with QueryCanceled."""
+        self._working = asyncio.current_task()
+        self._cancelled = False
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not self._cancelled or self._working is None:
+                raise
+            self._working.uncancel()
+            raise QueryCanceled("canceling statement due to user request") from None
+        finally:
+            self._working = None
+
+    def cancel(self) -> None:
+        """Cancels the running statement; nothing happens when none runs."""
+        if self._working is not None and not self._cancelled:
+            self._cancelled = True
+            self._working.cancel()
+
+    async def close(self) -> None:
+        """Ends the session: portals, machines and the backend go back."""
+        for name in list(self._portals):
+            await self.close_portal(name)
+        await self._leases.close()
+        await self.relay.close()
+
+    async def _acquire(self, engine: str) -> Lease:
+        return await self._services.pool.lease(engine, workspace=self.workspace, principal=self.principal.name)
