@@ -25,6 +25,12 @@ class SqlError(Exception):
         self.position = position
 
 
+class SuccessfulCompletion(SqlError):
+    """Not an error: the code of a notice that has none of its own."""
+
+    sqlstate = "00000"
+
+
 class ProtocolViolation(SqlError):
     sqlstate = "08P01"
     severity = "FATAL"

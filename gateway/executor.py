@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from catalog.errors import InternalError, SqlError
+from catalog.errors import InternalError, SuccessfulCompletion
 from catalog.types import Description
 from gateway import actions
 from gateway.arguments import describe_schema, engine_parameters
@@ -81,7 +81,7 @@ class Executor:
             return await self._open_query(planned, portal, values)
         if isinstance(planned, Constant):
             if planned.notice is not None:
-                self._session.notices.append(actions.Notice(SqlError(planned.notice), "NOTICE"))
+                self._session.notices.append(actions.Notice(SuccessfulCompletion(planned.notice), "NOTICE"))
             return ConstantResult(planned.tag, planned.columns, planned.rows)
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
 
