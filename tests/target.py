@@ -1,0 +1,53 @@
+"""A server under test, the gateway or the oracle, as a client sees it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to log in. `is_gateway` tells whether Lakegate's own settings may be used."""
+
+    host: str
+    port: int
+    user: str
+    database: str
+    password: str = field(repr=False)
+    is_gateway: bool = True
+
+    @classmethod
+    def parse(cls, url: str, password: str) -> "Target":
+        """From a ready line's URL, which never holds the password."""
+        parts = conninfo_to_dict(url)
+        return cls(str(parts["host"]), int(str(parts["port"])), str(parts["user"]), str(parts["dbname"]), password)
+
+    @property
+    def conninfo(self) -> str:
+        return make_conninfo(**self.keywords)
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "dbname": self.database,
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For libpq's programs; the password reaches them without a command line."""
+        return {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGPASSWORD": self.password,
+            "PGDATABASE": self.database,
+        }
+
+    def connect(self, **options: Any) -> psycopg.Connection:
+        return psycopg.connect(self.conninfo, **{"autocommit": True, **options})
