@@ -27,6 +27,7 @@ from pgpq import ArrowToPostgresBinaryEncoder
 
 from catalog.names import TableName, quote_identifier
 from catalog.types import shadow_type
+from compute.spark.cache import cache_folder
 from gateway.demo import write_tpch
 from tests.daemon import running
 from tests.target import Target
@@ -60,12 +61,6 @@ INDEXES = (
     "customer (c_custkey)",
     "supplier (s_suppkey)",
 )
-
-
-def cache_folder() -> Path:
-    """Where what is fetched or made once is kept, outside the clone."""
-    chosen = os.environ.get("LAKEGATE_CACHE")
-    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lakegate"
 
 
 @contextmanager
@@ -150,7 +145,7 @@ def load_tpch(target: Target, tables: Mapping[str, Path], *, rows: bool) -> None
 @pytest.fixture(scope="session")
 def tpch_tables() -> Mapping[str, Path]:
     """The demo's Delta tables, kept in the cache folder between runs."""
-    return write_tpch(cache_folder() / "tpch" / f"{SCALE:g}", SCALE)
+    return write_tpch(cache_folder(os.environ) / "tpch" / f"{SCALE:g}", SCALE)
 
 
 @pytest.fixture(scope="session")

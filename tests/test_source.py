@@ -4,11 +4,13 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from native.build import build_environment, find_cargo
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gateway", "planner", "compute", "catalog")
@@ -27,9 +29,9 @@ REGISTRY_HOSTS = re.compile(
 LOCK_FILES = {"uv.lock", "native/Cargo.lock"}
 
 
-def run(*command: str, cwd: Path = ROOT) -> None:
+def run(*command: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> None:
     """Runs a tool; its output is the failure's text."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
 
 
@@ -85,13 +87,20 @@ def test_import_contracts() -> None:
     run(tool("lint-imports"))
 
 
+def cargo(*arguments: str) -> None:
+    """As the wheel's own build calls it: same compiler, same cache outside the clone."""
+    found = find_cargo()
+    assert found is not None, "cargo is missing: make setup installs it"
+    run(found, *arguments, cwd=ROOT / "native", env=build_environment(found))
+
+
 def test_rust_format() -> None:
-    run("cargo", "fmt", "--check", cwd=ROOT / "native")
+    cargo("fmt", "--check")
 
 
 @pytest.mark.slow
 def test_rust_lint() -> None:
-    run("cargo", "clippy", "--quiet", "--locked", "--all-targets", "--", "--deny", "warnings", cwd=ROOT / "native")
+    cargo("clippy", "--quiet", "--locked", "--all-targets", "--", "--deny", "warnings")
 
 
 def test_file_sizes() -> None:

@@ -1,7 +1,7 @@
 """TPC-H's 22 queries on both lanes: names, types and rows as PostgreSQL gives them on the same data.
 
-Every cell is compared as text, trailing zeros included. What PostgreSQL gets by division or `avg` may differ by a relative
-1e-14; where ORDER BY leaves ties open, rows are compared as a multiset and the sort keys in order.
+Every cell is compared as text, trailing zeros included. What PostgreSQL gets by division or `avg` may differ by a
+relative 1e-14; where ORDER BY leaves ties open, rows are compared as a multiset and the sort keys in order.
 """
 
 import math

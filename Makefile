@@ -1,0 +1,48 @@
+# make run: a gateway with demo tables. make test: everything that is checked. What is fetched or built once lies in
+# LAKEGATE_CACHE, outside the clone.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench soak clean
+
+DATA ?= data
+LISTEN ?= 127.0.0.1:5439
+UV_FOLDER := $(or $(LAKEGATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lakegate)/uv
+PYTHON := .venv/bin/python
+
+export PATH := $(PATH):$(UV_FOLDER)/bin
+
+help:
+	@echo "make run     set up, then start a gateway with demo tables on $(LISTEN) (LISTEN=, DATA=)"
+	@echo "make test    set up, then run every test"
+	@echo "make check   format, lint, types and import contracts only"
+	@echo "make bench   measure, and write benchmarks/results/"
+	@echo "make soak    fuzz the protocol for ten minutes"
+	@echo "make setup   only set up; make clean removes what setup and tests left in the clone"
+
+setup:
+	@command -v uv >/dev/null || { python3 -m venv "$(UV_FOLDER)" && "$(UV_FOLDER)/bin/pip" install --quiet uv; } || \
+		{ echo "uv is missing and could not be installed; install it with: python3 -m pip install uv" >&2; exit 1; }
+	@uv sync --quiet --locked --inexact
+	@$(PYTHON) native/build.py
+	@$(PYTHON) -m compute.spark.setup
+
+run: setup
+	@exec .venv/bin/lakegate demo --data "$(DATA)" --listen "$(LISTEN)"
+
+test: setup
+	@$(PYTHON) -m pytest
+
+check: setup
+	@$(PYTHON) -m pytest tests/test_source.py
+
+bench: setup
+	@$(PYTHON) -m benchmarks
+
+soak: setup
+	@$(PYTHON) -m tests.fuzz.protocol --seconds 600
+
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache native/target
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
