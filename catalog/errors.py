@@ -1,7 +1,8 @@
 """Every error that a client may see: one class a SQLSTATE.
 
-Only `SqlError` and its subclasses reach a client. Any other exception is a bug: it is logged once under an id, and the
-client sees ``XX000`` with that id. Messages follow PostgreSQL's style: lowercase, no full stop; what to do goes in the hint.
+Only `SqlError` and its subclasses reach a client. Any other exception is a bug: it is logged once under an id, and
+the client sees ``XX000`` with that id. Messages follow PostgreSQL's style: lowercase, no full stop; what to do goes
+in the hint.
 
 References: PostgreSQL documentation, appendix A (error codes) and chapter "Error Message Style Guide".
 """

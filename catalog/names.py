@@ -35,8 +35,8 @@ class Role(StrEnum):
 class TableReference:
     """A relation as a statement names it, before resolution; the names are folded already.
 
-    `version` is the Delta version that the statement asks for (time travel), None for the present one. `position` counts
-    characters from 1 in the text that the client sent.
+    `version` is the Delta version that the statement asks for (time travel), None for the present one. `position`
+    counts characters from 1 in the text that the client sent.
     """
 
     name: str

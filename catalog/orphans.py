@@ -16,8 +16,8 @@ async def end_servers(cluster: Path, patience: float) -> None:
     """Returns when no process works in the cluster's folder and no stale pid file is left there.
 
     A postmaster gets a fast shutdown; what is still there after `patience` seconds is killed, which crash recovery
-    mends. PostgreSQL would refuse to start on a pid file whose number a stranger's process has taken, so the file goes
-    as well.
+    mends. PostgreSQL would refuse to start on a pid file whose number a stranger's process has taken, so the file
+    goes as well.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience

@@ -81,8 +81,8 @@ class PostgresUnavailable(Exception):
 class EmbeddedPostgres:
     """One cluster below `data_dir`. `start` and `stop` are called once each, on the event loop's main thread.
 
-    `account` is the operating system account that the server drops to when the gateway runs as root; it is made when it
-    does not exist. A gateway that is not root runs the server as itself.
+    `account` is the operating system account that the server drops to when the gateway runs as root; it is made when
+    it does not exist. A gateway that is not root runs the server as itself.
     """
 
     uses_passwords = False
@@ -181,8 +181,8 @@ class EmbeddedPostgres:
             *("-c", f"config_file={self.data_dir / 'postgresql.conf'}"),
         ]
         with (self.data_dir / "server.log").open("wb") as log:
-            # A session of its own, so that Ctrl-C in a terminal reaches the gateway first, which then stops the server.
-            self._process = subprocess.Popen(
+            # A session of its own, so that Ctrl-C in a terminal reaches the gateway first, which then stops the
+            server. self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(), start_new_session=True
             )
 

@@ -1,7 +1,7 @@
 """A scan: the pruned files of a snapshot, in the form that crosses from planner to machine.
 
-Plain frozen values without Delta or Arrow imports, because the guest reads them too. Partition values are the strings of
-the Delta log (protocol section "Partition Value Serialization"); the engine casts them, never the path's text.
+Plain frozen values without Delta or Arrow imports, because the guest reads them too. Partition values are the strings
+of the Delta log (protocol section "Partition Value Serialization"); the engine casts them, never the path's text.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ScanColumn:
-    """One column. `physical_name` is how Parquet files spell it (Delta's column mapping); `delta_type` as in the schema
+    """One column. `physical_name` is how Parquet files spell it (Delta's column mapping); `delta_type` as in the
+    schema
     string: a primitive's name such as ``decimal(15,2)``, or the JSON of a nested type."""
 
     name: str
@@ -20,7 +21,8 @@ class ScanColumn:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One Parquet file: absolute path or URL, bytes, and its partition values in the order of the partition columns."""
+    """One Parquet file: absolute path or URL, bytes, and its partition values in the order of the partition
+    columns."""
 
     path: str
     size: int
@@ -31,8 +33,8 @@ class DataFile:
 class Scan:
     """What one relation of a statement reads.
 
-    `relation` is the name that the statement's SQL uses. `uniform` says that every file holds every column; otherwise an
-    absent column reads as NULL. Equal `digest` means equal columns and files, whatever the relation is called.
+    `relation` is the name that the statement's SQL uses. `uniform` says that every file holds every column; otherwise
+    an absent column reads as NULL. Equal `digest` means equal columns and files, whatever the relation is called.
     """
 
     relation: str

@@ -1,6 +1,7 @@
 """The one type system: Delta's types, their PostgreSQL shadows, and PostgreSQL's OIDs and typmods.
 
-References: Delta protocol "Schema Serialization Format"; PostgreSQL `pg_type.dat` for OIDs; `numerictypmodin` for typmods.
+References: Delta protocol "Schema Serialization Format"; PostgreSQL `pg_type.dat` for OIDs; `numerictypmodin` for
+typmods.
 """
 
 import json
@@ -119,7 +120,8 @@ def shadow_type(delta_type: str) -> tuple[PgType, str]:
     """The shadow of a Delta type: (type, its SQL spelling in DDL).
 
     `delta_type` is a primitive's name or the JSON of a nested type. Arrays of a scalar become that array type; every
-    other nested type, variant and what is not known becomes jsonb. VARCHAR(n) and CHAR(n) are passed as those spellings.
+    other nested type, variant and what is not known becomes jsonb. VARCHAR(n) and CHAR(n) are passed as those
+    spellings.
     """
     if delta_type in _SCALARS:
         oid, sql = _SCALARS[delta_type]

@@ -1,24 +1,24 @@
 """The gateway: doors, sessions, and the composition root of Lakegate.
 
 Owns
-    the PostgreSQL wire protocol (`gateway.pgwire`, sans-I/O but for its door), login (`gateway.auth`), sessions with their
-    settings, transaction blocks, prepared statements and portals, the spool, cancel keys, the relay to the metastore's
-    PostgreSQL (`gateway.relay`), configuration and the command line.
+    the PostgreSQL wire protocol (`gateway.pgwire`, sans-I/O but for its door), login (`gateway.auth`), sessions with
+    their settings, transaction blocks, prepared statements and portals, the spool, cancel keys, the relay to the
+    metastore's PostgreSQL (`gateway.relay`), configuration and the command line.
 
 Layers, top down
-    `cli` -> `server` (puts everything together, drains) -> `pgwire.door` (sockets) -> `conversation` (messages to session
-    calls) -> `session` (one user's state) -> `executor` (plans to results) -> `result`, `query`, `relay`.
+    `cli` -> `server` (puts everything together, drains) -> `pgwire.door` (sockets) -> `conversation` (messages to
+    session calls) -> `session` (one user's state) -> `executor` (plans to results) -> `result`, `query`, `relay`.
 
 A statement's way
-    Query or Parse/Bind/Execute -> `Session.split` (the planner parses) -> `Executor.describe` (PostgreSQL on the shadow, or
-    Spark's analyser) -> `Catalog.resolve` (grants, versions) -> `planner.plan` -> a `Result`: relayed from PostgreSQL,
-    constant, an action on the session or catalog, or a query on a leased machine whose batches go through the `Spool`
-    and are encoded in native code.
+    Query or Parse/Bind/Execute -> `Session.split` (the planner parses) -> `Executor.describe` (PostgreSQL on the
+    shadow, or Spark's analyser) -> `Catalog.resolve` (grants, versions) -> `planner.plan` -> a `Result`: relayed from
+    PostgreSQL, constant, an action on the session or catalog, or a query on a leased machine whose batches go through
+    the `Spool` and are encoded in native code.
 
 Never
-    SQL is never looked at here: the planner says what a statement is. No row passes through Python objects. Nothing blocks
-    the event loop: encoding of large batches and file work run in threads. A backend of PostgreSQL never has more rights
-    than the user whose statement it runs.
+    SQL is never looked at here: the planner says what a statement is. No row passes through Python objects. Nothing
+    blocks the event loop: encoding of large batches and file work run in threads. A backend of PostgreSQL never has
+    more rights than the user whose statement it runs.
 
 References
     PostgreSQL documentation, chapter "Frontend/Backend Protocol"; Arrow columnar format; Delta protocol.

@@ -1,7 +1,8 @@
 """Cancel: from BackendKeyData to the session that it names.
 
-Keys are random, long for protocol 3.2 and four bytes before. A request with a wrong key is dropped without a word, as the
-protocol wants; comparing takes the same time for every key. Reference: PostgreSQL protocol, "Canceling Requests in Progress".
+Keys are random, long for protocol 3.2 and four bytes before. A request with a wrong key is dropped without a word, as
+the protocol wants; comparing takes the same time for every key. Reference: PostgreSQL protocol, "Canceling Requests
+in Progress".
 """
 
 import hmac

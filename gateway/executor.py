@@ -20,13 +20,12 @@ from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.rows import describe_rows, spread_formats, with_formats
 from gateway.variables import split_search_path
 from planner import plan
-from planner.plan import Constant, Dialect, Lane, Metadata, Plan, Query, SessionValue, Settings
+from planner.plan import Constant, Lane, Metadata, Plan, Query, SessionValue, Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from catalog.types import ResultColumn
-
     from gateway.leases import Leases
     from gateway.session import Services, Session
     from planner import Statement
@@ -52,7 +51,8 @@ class Executor:
         )
 
     async def describe(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:
-        """Parameters and columns, from PostgreSQL on the shadow or from the engine's analyser. Nothing is executed."""
+        """Parameters and columns, from PostgreSQL on the shadow or from the engine's analyser. Nothing is
+        executed."""
         if statement.describable is not None:
             described = await self._session.relay.describe(
                 statement.describable, types, self._session.variables.effective

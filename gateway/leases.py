@@ -1,7 +1,8 @@
 """The machines that one session holds, from its first statement until it has been idle for a while.
 
-A lease runs one statement at a time. While a portal still streams, the next statement takes another lease; what is free is
-reused, so that a warm machine serves the session's statements one after another. A task of the session sweeps idle ones.
+A lease runs one statement at a time. While a portal still streams, the next statement takes another lease; what is
+free is reused, so that a warm machine serves the session's statements one after another. A task of the session sweeps
+idle ones.
 """
 
 import asyncio

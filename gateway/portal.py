@@ -1,7 +1,7 @@
 """Prepared statements and portals of the extended protocol, and the statement alone of the simple one.
 
-A portal is a prepared statement with its values and result formats. It opens its result at the first `fetch`, so that Describe
-never executes anything and Bind costs nothing. Reference: PostgreSQL protocol, "Extended Query".
+A portal is a prepared statement with its values and result formats. It opens its result at the first `fetch`, so that
+Describe never executes anything and Bind costs nothing. Reference: PostgreSQL protocol, "Extended Query".
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,15 +12,18 @@ from gateway.result import Result
 from gateway.rows import with_formats
 from planner.parse import Statement
 
+_UNDESCRIBED = Description((), None)
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedStatement:
-    """A parsed and described statement. `statement` None is the empty query string. `row_description` has all formats 0
+    """A parsed and described statement. `statement` None is the empty query string. `row_description` has all formats
+    0
     and is empty where no rows come; `types` are the parameter types that the client asked for (0: any)."""
 
     statement: Statement | None
     types: tuple[int, ...] = ()
-    description: Description = Description((), None)
+    description: Description = _UNDESCRIBED
     row_description: bytes = b""
 
 
@@ -74,5 +77,3 @@ class Portal:
     async def close(self) -> None:
         if self._result is not None:
             await self._result.close()
-
-

@@ -1,9 +1,9 @@
 """A result from a machine: leases it, spools its batches, encodes them for the client.
 
-Lifecycle: nothing runs before the first `fetch`. Then one task pulls the machine's answer into the spool, as far as its bound
-lets it, and gives the machine back the moment the engine is done, however slowly the client reads. A read that fails
-before its first row left is run once more: on a new machine when the old one died, on the other lane when its own
-refused it or ran out of memory. A write never is.
+Lifecycle: nothing runs before the first `fetch`. Then one task pulls the machine's answer into the spool, as far as
+its bound lets it, and gives the machine back the moment the engine is done, however slowly the client reads. A read
+that fails before its first row left is run once more: on a new machine when the old one died, on the other lane when
+its own refused it or ran out of memory. A write never is.
 """
 
 import asyncio
@@ -26,7 +26,8 @@ _ROWS_A_SLICE = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One query bound to its values: what a lane needs to run it. `settings` are the engine's, such as the time zone."""
+    """One query bound to its values: what a lane needs to run it. `settings` are the engine's, such as the time
+    zone."""
 
     query: Query
     parameters: pa.RecordBatch | None

@@ -1,7 +1,8 @@
 """Results: where the rows of one execution come from. All hand out ready DataRow messages.
 
-`ConstantResult` has known rows, `RelayedResult` PostgreSQL's own messages, `ActionResult` only a tag, and `QueryResult` (in
-`gateway.query`) a machine's batches. A portal fetches from its result any number of times until the tag is known.
+`ConstantResult` has known rows, `RelayedResult` PostgreSQL's own messages, `ActionResult` only a tag, and
+`QueryResult` (in `gateway.query`) a machine's batches. A portal fetches from its result any number of times until the
+tag is known.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

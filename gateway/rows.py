@@ -1,4 +1,5 @@
-"""RowDescription and small DataRows as bytes: made from described columns, or PostgreSQL's own with the portal's formats put in.
+"""RowDescription and small DataRows as bytes: made from described columns, or PostgreSQL's own with the portal's
+formats put in.
 
 Reference: PostgreSQL protocol, "Message Formats", RowDescription.
 """

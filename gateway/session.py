@@ -1,10 +1,10 @@
 """A session: one user's conversation with one workspace, whatever the door.
 
-It owns the settings, the transaction block, the prepared statements and portals, the machines it holds and its conversation
-with PostgreSQL. It decides nothing about SQL (the planner does) and knows no sockets (the door does).
+It owns the settings, the transaction block, the prepared statements and portals, the machines it holds and its
+conversation with PostgreSQL. It decides nothing about SQL (the planner does) and knows no sockets (the door does).
 
-Lifecycle: opened after login; `prepare`, `bind` and fetching from portals by one task; `cancel` from anywhere; `close` gives
-everything back.
+Lifecycle: opened after login; `prepare`, `bind` and fetching from portals by one task; `cancel` from anywhere;
+`close` gives everything back.
 """
 
 import asyncio
@@ -77,7 +77,8 @@ class Session:
         return parse(sql, self.dialect)
 
     async def prepare(self, statement: Statement | None, types: Sequence[int] = ()) -> PreparedStatement:
-        """Describes a statement without executing it. Raises SqlError with PostgreSQL's own text where it can be told."""
+        """Describes a statement without executing it. Raises SqlError with PostgreSQL's own text where it can be
+        told."""
         if statement is None:
             return PreparedStatement(None, tuple(types), Description(tuple(types), None))
         self.block.admit(ends_block=statement.ends_block)

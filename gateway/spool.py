@@ -1,7 +1,7 @@
 """The spool: record batches between the machine that makes them and the client that reads them.
 
-Bounded in bytes: `put` waits while the spool is full, and that wait is the engine's back-pressure, because nobody then
-pulls the machine's answer. `get` never waits for more than one batch. Its partner is `gateway.portal`.
+Bounded in bytes: `put` waits while the spool is full, and that wait is the engine's back-pressure, because nobody
+then pulls the machine's answer. `get` never waits for more than one batch. Its partner is `gateway.portal`.
 """
 
 import asyncio

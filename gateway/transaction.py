@@ -1,13 +1,16 @@
 """The transaction block of a session: its status byte, what may run in it, and the versions it has pinned.
 
-Statements outside BEGIN … COMMIT belong to an implicit block: one simple Query, or all up to Sync. Both kinds read each
-table at one version. Reference: PostgreSQL protocol, "Multiple Statements in a Simple Query" and "Pipelining".
+Statements outside BEGIN … COMMIT belong to an implicit block: one simple Query, or all up to Sync. Both kinds read
+each table at one version. Reference: PostgreSQL protocol, "Multiple Statements in a Simple Query" and "Pipelining".
 """
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InFailedSqlTransaction
-from catalog.names import TableName
+
+if TYPE_CHECKING:
+    from catalog.names import TableName
 
 
 class Block:

@@ -98,7 +98,8 @@ class Variables(Mapping[str, str]):
             self._refresh()
 
     def unreported(self) -> list[tuple[str, str]]:
-        """The reported settings that the client has not heard of, in ParameterStatus's spelling; it has after this."""
+        """The reported settings that the client has not heard of, in ParameterStatus's spelling; it has after
+        this."""
         fresh = []
         for key, name in _REPORTED_BY_NAME.items():
             value = self.effective.get(key, self._defaults.get(key))
