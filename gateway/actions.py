@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 from catalog.changes import DropTable
 from catalog.errors import (
     ActiveSqlTransaction,
-    FeatureNotSupported,
     InternalError,
-    InvalidParameterValue,
     InvalidSqlStatementName,
     NoActiveSqlTransaction,
     SqlError,
@@ -21,9 +19,7 @@ from planner.plan import (
     Begin,
     CatalogChange,
     Commit,
-    Dialect,
     Discard,
-    Lane,
     Plan,
     Query,
     ResetVariable,
@@ -34,14 +30,6 @@ from planner.plan import (
 if TYPE_CHECKING:
     from catalog import Catalog
     from gateway.session import Session
-
-OWN_VARIABLES: dict[str, tuple[str, ...]] = {
-    "lakegate.dialect": tuple(Dialect),
-    "lakegate.lane": ("auto", *Lane),
-}
-"""The gateway's own settings and the values that they take."""
-
-_REFUSED_VARIABLES = frozenset({"role", "session_authorization"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,29 +91,14 @@ async def _end(session: Session, *, commit: bool, chain: bool) -> str:
 
 
 async def _set(session: Session, planned: SetVariable) -> str:
-    name, value = planned.name.lower(), planned.value
-    if name in _REFUSED_VARIABLES:
-        raise FeatureNotSupported(f'parameter "{planned.name}" cannot be changed', hint="Log in as that role instead.")
     if planned.local and not session.block.explicit:
         session.warn(NoActiveSqlTransaction("SET LOCAL can only be used in transaction blocks"))
-        return "SET"
-    if name in OWN_VARIABLES:
-        _check_own(name, value)
-    elif value is not None:
-        value = await session.relay.set_variable(planned.name, value, session.variables.effective)
-    if value is None:
-        session.variables.reset(name)
+    elif planned.value is None:
+        session.variables.reset(planned.name)
     else:
-        session.variables.set(name, value, local=planned.local)
+        value = await session.verdicts.validate(session, planned.name, planned.value)
+        session.variables.set(planned.name, value, local=planned.local)
     return "SET"
-
-
-def _check_own(name: str, value: str | None) -> None:
-    allowed = OWN_VARIABLES[name]
-    if value is not None and value not in allowed:
-        raise InvalidParameterValue(
-            f'invalid value for parameter "{name}": "{value}"', hint=f"Available values: {', '.join(allowed)}."
-        )
 
 
 async def _discard(session: Session, planned: Discard) -> str:

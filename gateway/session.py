@@ -32,6 +32,7 @@ from gateway.executor import Executor
 from gateway.leases import Leases
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.relay import Relay
+from gateway.settings import Verdicts
 from gateway.transaction import Block
 from gateway.variables import Variables
 from planner import Statement, parse
@@ -48,6 +49,7 @@ class Services:
     relay: Relay
     pool: Pool
     limits: Limits
+    verdicts: Verdicts
 
 
 class Session:
@@ -60,6 +62,7 @@ class Session:
         self.block = Block()
         self.notices: list[Notice] = []
         self.relay = services.relay.open(principal.name, workspace)
+        self.verdicts = services.verdicts
         self._services = services
         self._leases = Leases(self._acquire, services.limits.lease_idle_seconds)
         self._executor = Executor(self, services, self._leases)

@@ -1,0 +1,179 @@
+"""The conversation of one connection: messages of the protocol become calls of its session, results become messages.
+
+The partner of `gateway.pgwire.door`, which owns the socket, hands in one message after another, and answers errors and
+ReadyForQuery. Everything here knows the protocol's sequences and nothing of SQL.
+
+Reference: PostgreSQL protocol, "Message Flow".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catalog.errors import FeatureNotSupported, SqlError, SqlSyntaxError
+from gateway.entry import enter
+from gateway.pgwire import messages
+from gateway.pgwire.errors import notice_response
+from gateway.portal import Binding, Portal, PreparedStatement
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from gateway.cancel import BackendKey
+    from gateway.entry import Reception
+    from gateway.pgwire.door import Door
+    from gateway.session import Session
+
+
+class Conversation:
+    """Answers the messages of one client: a `gateway.pgwire.handler.Handler`."""
+
+    def __init__(self, reception: Reception, door: Door) -> None:
+        self._reception = reception
+        self._door = door
+        self._session: Session | None = None
+        self._key: BackendKey | None = None
+        self._answers = {
+            messages.Query: self._query,
+            messages.Parse: self._parse,
+            messages.Bind: self._bind,
+            messages.Describe: self._describe,
+            messages.Execute: self._execute,
+            messages.Close: self._close,
+            messages.Sync: self._sync,
+            messages.FunctionCall: self._call_function,
+        }
+
+    @property
+    def status(self) -> bytes:
+        return b"I" if self._session is None else self._session.block.status
+
+    @property
+    def session(self) -> Session:
+        assert self._session is not None, "the door hands in no message before the log-in"
+        return self._session
+
+    async def startup(self, startup: messages.StartupMessage) -> None:
+        """Logs in; the client hears the settings and its backend key."""
+        self._session = await enter(self._reception, self._door, startup)
+        self._key = self._reception.cancels.register(self._session.cancel, secret_length=self._door.secret_length)
+        self._report()
+        self._door.send(messages.BackendKeyData(self._key.pid, self._key.secret))
+
+    def handle(self, message: messages.FrontendMessage) -> Awaitable[None] | None:
+        return self.session.interruptible(self._answers[type(message)](message))
+
+    def failed(self, error: SqlError) -> None:
+        if self._session is not None:
+            self._session.block.fail()
+            self._send_notices()
+
+    def disconnected(self) -> None:
+        if self._session is not None:
+            self._session.cancel()
+
+    async def close(self) -> None:
+        if self._key is not None:
+            self._reception.cancels.forget(self._key)
+        if self._session is not None:
+            await self._session.close()
+
+    async def _query(self, message: messages.Query) -> None:
+        try:
+            statements = self.session.split(message.sql)
+            if not statements:
+                self._door.send(messages.EmptyQueryResponse())
+            for statement in statements:
+                alone = statement is statements[-1]
+                portal = self.session.make_portal(PreparedStatement(statement), Binding(), alone=alone)
+                await self._run(portal, statement.offset)
+        except BaseException:
+            await self._end_implicit_block(commit=False)
+            raise
+        await self._end_implicit_block(commit=True)
+
+    async def _run(self, portal: Portal, offset: int) -> None:
+        """One statement of a simple Query; positions of errors count in the whole text."""
+        try:
+            await portal.open()
+            if portal.row_description:
+                self._door.write(portal.row_description)
+            await self._send_rows(portal, 0)
+        except SqlError as error:
+            if error.position is not None:
+                error.position += offset
+            raise
+        finally:
+            await portal.close()
+
+    async def _parse(self, message: messages.Parse) -> None:
+        statements = self.session.split(message.sql)
+        if len(statements) > 1:
+            raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
+        prepared = await self.session.prepare(statements[0] if statements else None, message.types)
+        self.session.store(message.statement, prepared)
+        self._door.send(messages.ParseComplete())
+
+    async def _bind(self, message: messages.Bind) -> None:
+        prepared = self.session.prepared(message.statement)
+        binding = Binding(message.formats, message.parameters, message.result_formats)
+        await self.session.bind(message.portal, prepared, binding)
+        self._door.send(messages.BindComplete())
+
+    async def _describe(self, message: messages.Describe) -> None:
+        if message.kind == "S":
+            prepared = self.session.prepared(message.name)
+            self._door.send(messages.ParameterDescription(prepared.description.parameters))
+            row_description = prepared.row_description
+        else:
+            row_description = self.session.portal(message.name).row_description
+        if row_description:
+            self._door.write(row_description)
+        else:
+            self._door.send(messages.NoData())
+
+    async def _execute(self, message: messages.Execute) -> None:
+        portal = self.session.portal(message.portal)
+        if portal.prepared.statement is None:
+            self._door.send(messages.EmptyQueryResponse())
+        else:
+            await self._send_rows(portal, max(message.max_rows, 0))
+
+    async def _close(self, message: messages.Close) -> None:
+        if message.kind == "S":
+            self.session.forget(message.name)
+        else:
+            await self.session.close_portal(message.name)
+        self._door.send(messages.CloseComplete())
+
+    async def _sync(self, message: messages.Sync) -> None:
+        await self._end_implicit_block(commit=True)
+
+    async def _call_function(self, message: messages.FunctionCall) -> None:
+        raise FeatureNotSupported(
+            "the function call message is not supported", hint="Call the function in a SELECT statement."
+        )
+
+    async def _send_rows(self, portal: Portal, max_rows: int) -> None:
+        async for rows in portal.fetch(max_rows):
+            self._door.write(rows)
+            await self._door.drain()
+        self._send_notices()
+        if portal.tag is None:
+            self._door.send(messages.PortalSuspended())
+        else:
+            self._door.send(messages.CommandComplete(portal.tag))
+
+    async def _end_implicit_block(self, *, commit: bool) -> None:
+        if not self.session.block.explicit:
+            await self.session.end_block(commit=commit)
+        self._report()
+
+    def _report(self) -> None:
+        for name, value in self.session.variables.unreported():
+            self._door.send(messages.ParameterStatus(name, value))
+
+    def _send_notices(self) -> None:
+        for notice in self.session.notices:
+            self._door.send(notice_response(notice.content, notice.severity))
+        self.session.notices.clear()
