@@ -14,6 +14,7 @@ from catalog.errors import FeatureNotSupported, SqlError, SqlSyntaxError
 from gateway.entry import enter
 from gateway.pgwire import messages
 from gateway.pgwire.errors import notice_response
+from gateway.pgwire.startup import secret_length
 from gateway.portal import Binding, Portal, PreparedStatement
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Conversation:
     async def startup(self, startup: messages.StartupMessage) -> None:
         """Logs in; the client hears the settings and its backend key."""
         self._session = await enter(self._reception, self._door, startup)
-        self._key = self._reception.cancels.register(self._session.cancel, secret_length=self._door.secret_length)
+        self._key = self._reception.cancels.register(self._session.cancel, secret_length=secret_length(self._door.version))
         self._report()
         self._door.send(messages.BackendKeyData(self._key.pid, self._key.secret))
 
