@@ -1,0 +1,170 @@
+"""A Spark Connect session over the protocol's own messages: run SQL, analyse it, interrupt it.
+
+One request a statement: the plan's root is the SQL text, which the server executes once whether it queries or writes.
+"""
+
+import re
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import pyarrow as pa
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from compute.spark.protocol import expressions, messages, stubs, types
+
+CLIENT = "lakegate"
+MAX_MESSAGE = 128 << 20
+RPC_SECONDS = 60
+_LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
+_SQLSTATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
+
+
+class ConnectError(Exception):
+    """What the server answered instead of a result. `sqlstate` and `condition` are Spark's own, perhaps empty."""
+
+    def __init__(self, message: str, *, sqlstate: str = "", condition: str = "", lost: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sqlstate = sqlstate
+        self.condition = condition
+        self.lost = lost
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text and its named parameters, which the text calls ``:name``."""
+
+    sql: str
+    parameters: Mapping[str, "expressions.Expression"] = field(default_factory=dict)
+
+    def plan(self) -> "messages.Plan":
+        plan = messages.Plan()
+        plan.root.sql.query = self.sql
+        for name, value in self.parameters.items():
+            plan.root.sql.named_arguments[name].CopyFrom(value)
+        return plan
+
+
+class Execution:
+    """A running statement. Iterate it for its record batches, at least one, maybe empty; `cancel` from any thread."""
+
+    def __init__(self, session: "ConnectSession", statement: Statement) -> None:
+        self._session = session
+        self._operation = str(uuid.uuid4())
+        request = messages.ExecutePlanRequest(plan=statement.plan(), operation_id=self._operation)
+        self._responses = session.call("ExecutePlan", request, timeout=None)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Raises ConnectError."""
+        chunks: list[bytes] = []
+        try:
+            for response in self._responses:
+                if not response.HasField("arrow_batch"):
+                    continue
+                chunks.append(response.arrow_batch.data)
+                if len(chunks) >= response.arrow_batch.num_chunks_in_batch:
+                    yield from pa.ipc.open_stream(b"".join(chunks))
+                    chunks.clear()
+        except grpc.RpcError as error:
+            raise translate(error) from None
+
+    def cancel(self) -> None:
+        """Stops the statement's jobs in the server; the iteration then raises ConnectError. Raises ConnectError."""
+        interrupt = messages.InterruptRequest(operation_id=self._operation)
+        interrupt.interrupt_type = messages.InterruptRequest.INTERRUPT_TYPE_OPERATION_ID
+        self._session.ask("Interrupt", interrupt)
+
+    def abandon(self) -> None:
+        """Ends the stream without asking the server, which stops the statement once it notices."""
+        self._responses.cancel()
+
+
+class ConnectSession:
+    """One session of a server: its settings and temporary views. Usable from several threads."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._id = str(uuid.uuid4())
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        options = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.use_local_subchannel_pool", 1)]
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=options)
+        self._stub = stubs.SparkConnectServiceStub(self._channel)
+        self._closed = threading.Event()
+
+    def execute(self, statement: Statement) -> Execution:
+        """Starts a statement; its errors are raised by the iteration."""
+        return Execution(self, statement)
+
+    def analyze(self, statement: Statement) -> "types.DataType.Struct":
+        """The type of a query's rows, by the analyser alone. Raises ConnectError, for what is no query too.
+
+        The text becomes a subquery, which Spark's grammar allows for queries only, so nothing else can slip through.
+        """
+        request = messages.AnalyzePlanRequest()
+        guarded = Statement(f"SELECT * FROM (\n{statement.sql}\n)", statement.parameters)
+        request.schema.plan.CopyFrom(guarded.plan())
+        row: types.DataType.Struct = self.ask("AnalyzePlan", request).schema.schema.struct
+        return row
+
+    def configure(self, settings: Mapping[str, str]) -> None:
+        """Sets the session's own settings. Raises ConnectError."""
+        request = messages.ConfigRequest()
+        pairs = [messages.KeyValue(key=key, value=value) for key, value in settings.items()]
+        request.operation.set.pairs.extend(pairs)
+        self.ask("Config", request)
+
+    def last_commit(self) -> int | None:
+        """The version that this session's latest commit made in whichever Delta table, None before the first."""
+        request = messages.ConfigRequest()
+        request.operation.get_option.keys.append(_LAST_COMMIT)
+        pairs = self.ask("Config", request).pairs
+        return int(pairs[0].value) if pairs and pairs[0].value else None
+
+    def close(self) -> None:
+        """Releases the session in the server and the connection. Idempotent; a server that is gone is no error."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        try:
+            self.call("ReleaseSession", messages.ReleaseSessionRequest(), timeout=RPC_SECONDS)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise translate(error) from None
+        finally:
+            self._channel.close()
+
+    def call(self, method: str, request: Any, *, timeout: float | None) -> Any:
+        """One remote call as this session. Raises grpc.RpcError."""
+        request.session_id = self._id
+        request.client_type = CLIENT
+        request.user_context.user_id = CLIENT
+        return getattr(self._stub, method)(request, metadata=self._metadata, timeout=timeout)
+
+    def ask(self, method: str, request: Any) -> Any:
+        """`call` for one short answer. Raises ConnectError."""
+        try:
+            return self.call(method, request, timeout=RPC_SECONDS)
+        except grpc.RpcError as error:
+            raise translate(error) from None
+
+
+def translate(error: grpc.RpcError) -> ConnectError:
+    """The server's error from the status that gRPC carried it in."""
+    lost = error.code() is grpc.StatusCode.UNAVAILABLE
+    message = error.details() or ""
+    for detail in getattr(rpc_status.from_call(error), "details", ()):
+        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+            told = error_details_pb2.ErrorInfo()
+            detail.Unpack(told)
+            sqlstate = told.metadata.get("sqlState") or _sqlstate_in(message)
+            return ConnectError(message, sqlstate=sqlstate, condition=told.metadata.get("errorClass", ""), lost=lost)
+    return ConnectError(message, sqlstate=_sqlstate_in(message), lost=lost)
+
+
+def _sqlstate_in(message: str) -> str:
+    found = _SQLSTATE.search(message)
+    return found[1] if found else ""

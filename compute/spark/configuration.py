@@ -1,0 +1,55 @@
+"""Spark's configuration in a machine: everything that a statement must not be able to choose."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def spark_settings(threads: int, scratch: Path) -> Mapping[str, str]:
+    """The settings of one server. `scratch` holds whatever Spark writes beside tables; it goes with the machine."""
+    return {
+        "spark.app.name": "lakegate",
+        "spark.master": f"local[{threads}]",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": "0",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.local.dir": str(scratch / "local"),
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.sql.catalogImplementation": "in-memory",
+        **_DELTA,
+        **_SEMANTICS,
+        **_SMALL_STATEMENTS,
+        **_RESULTS,
+    }
+
+
+_DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.sources.default": "delta",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
+_SEMANTICS = {
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.storeAssignmentPolicy": "ANSI",
+    "spark.sql.timestampType": "TIMESTAMP_LTZ",
+}
+# A cluster's defaults cost a small statement hundreds of empty tasks.
+_SMALL_STATEMENTS = {
+    "spark.sql.shuffle.partitions": "4",
+    "spark.sql.files.maxPartitionBytes": "32m",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
+    "spark.sql.ui.retainedExecutions": "1",
+    "spark.sql.connect.ui.retainedSessions": "1",
+    "spark.sql.connect.ui.retainedStatements": "1",
+}
+_RESULTS = {
+    # The guest drains every result at once, so the whole size of one says nothing about memory.
+    "spark.driver.maxResultSize": "0",
+    "spark.connect.grpc.arrow.maxBatchSize": "1m",
+    "spark.connect.session.manager.defaultSessionTimeout": "24h",
+    "spark.sql.connect.serverStacktrace.enabled": "false",
+}

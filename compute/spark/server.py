@@ -1,0 +1,141 @@
+"""One JVM with a Spark Connect server in it: started directly with ``java``, watched, stopped."""
+
+import ctypes
+import logging
+import os
+import re
+import secrets
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from compute.spark import java
+
+MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
+TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
+LOGGING = Path(__file__).with_name("log4j2.properties")
+USER = "lakegate"
+_LISTENING = re.compile(r"Spark Connect server started at: 127\.0\.0\.1:(\d+)")
+_PR_SET_PDEATHSIG = 1
+
+logger = logging.getLogger(__name__)
+
+
+class ServerError(Exception):
+    """The JVM did not get as far as listening; the message ends with what it said last."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What one JVM is started with. `java_flags` are those beyond the fixed ones, the AOT cache's among them."""
+
+    class_path: tuple[str, ...]
+    settings: Mapping[str, str]
+    scratch: Path
+    heap_bytes: int
+    java_flags: tuple[str, ...] = ()
+
+
+class SparkServer:
+    """A running JVM. It listens on `port` of the loopback and answers only who knows `token`.
+
+    It dies with the thread that started it (Linux's parent death signal): start it from one that lives as long as needed.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        """Starts the JVM and waits until it listens: seconds. Raises ServerError."""
+        self.token = secrets.token_urlsafe(32)
+        self._process = _start_java(options, self.token)
+        self.port = self._await_port()
+        self._drain = threading.Thread(target=self._log_output, name="spark-log", daemon=True)
+        self._drain.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """None while the JVM runs, else its exit status."""
+        return self._process.poll()
+
+    def stop(self, *, grace_seconds: float = 0) -> None:
+        """Ends the JVM: asked first if it gets a grace, killed after it. Idempotent."""
+        try:
+            if grace_seconds:
+                self._process.terminate()
+                self._process.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            logger.info("the JVM %d did not end in %.0f s and is killed", self.pid, grace_seconds)
+        self._process.kill()
+        self._process.wait()
+        self._drain.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
+    def _await_port(self) -> int:
+        assert self._process.stderr is not None
+        said = []
+        for line in self._process.stderr:
+            if listening := _LISTENING.search(line):
+                return int(listening[1])
+            said.append(line)
+        self._process.wait()
+        self._process.stderr.close()
+        raise ServerError(f"spark's JVM ended with status {self._process.returncode}:\n" + "".join(said[-20:]))
+
+    def _log_output(self) -> None:
+        """The JVM would block if nobody read what it says. Statements' own errors reach the client another way."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            logger.debug("jvm %d: %s", self.pid, line.rstrip())
+
+
+def java_arguments(options: ServerOptions) -> tuple[str, ...]:
+    """Everything after ``java``, the class path aside. The order of flags must be the same in training and in use."""
+    return (
+        *options.java_flags,
+        *java.COLLECTOR_FLAGS,
+        *java.MODULE_FLAGS,
+        f"-Xmx{options.heap_bytes}",
+        f"-XX:MaxDirectMemorySize={options.heap_bytes // 2}",
+        f"-Djava.io.tmpdir={options.scratch / 'tmp'}",
+        f"-XX:ErrorFile={options.scratch / 'tmp' / 'jvm-crash.log'}",
+        f"-Dlog4j2.configurationFile={LOGGING}",
+        "-Duser.timezone=UTC",
+        *(f"-D{key}={value}" for key, value in options.settings.items()),
+    )
+
+
+def _start_java(options: ServerOptions, token: str) -> subprocess.Popen[str]:
+    for name in ("tmp", "local", "warehouse"):
+        (options.scratch / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    arguments = (*java_arguments(options), "-cp", ":".join(options.class_path), MAIN_CLASS)
+    argument_file = java.write_argument_file(options.scratch / "tmp" / "java.args", arguments)
+    return subprocess.Popen(
+        [java.JAVA, argument_file],
+        cwd=options.scratch,
+        env=java.environment({TOKEN_VARIABLE: token, "SPARK_LOCAL_IP": "127.0.0.1", "HADOOP_USER_NAME": USER}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        preexec_fn=_die_with_parent(),
+    )
+
+
+def _die_with_parent() -> Callable[[], None]:
+    """What the child runs before ``exec``; libc is loaded before the fork, because loading takes locks."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def ask_for_signal() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask_for_signal
