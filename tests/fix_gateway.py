@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from catalog.names import TableName, quote_identifier
 from tests.daemon import Daemon, running
 from tests.target import Target
 
@@ -49,17 +50,21 @@ def data_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def gateway(tpch_tables: Mapping[str, Path]) -> Iterator[Target]:
-    """A gateway whose schema `tpch` holds the demo's tables, logged in as `admin`."""
+def gateway(lake: Mapping[TableName, Path]) -> Iterator[Target]:
+    """A gateway with the tables under test, logged in as `admin`."""
     with data_folder() as data:
-        copy = {name: shutil.copytree(folder, data / "demo" / name) for name, folder in tpch_tables.items()}
+        copies = {name: data / "lake" / name.schema / name.name for name in lake}
+        for name, copy in copies.items():
+            shutil.copytree(lake[name], copy)
         with running_gateway(data) as target:
-            _register(target, copy)
+            register(target, copies)
             yield target
 
 
-def _register(target: Target, tables: Mapping[str, Path]) -> None:
+def register(target: Target, tables: Mapping[TableName, Path]) -> None:
+    """Makes Delta tables that exist known to the gateway, in SQL."""
     with target.connect() as connection:
-        connection.execute("CREATE SCHEMA tpch")
+        for schema in sorted({name.schema for name in tables}):
+            connection.execute(f"CREATE SCHEMA {quote_identifier(schema)}".encode())
         for name, folder in tables.items():
-            connection.execute(f"CREATE TABLE tpch.{name} USING delta LOCATION '{folder}'".encode())
+            connection.execute(f"CREATE TABLE {name} USING delta LOCATION '{folder}'".encode())

@@ -5,6 +5,7 @@ subqueries end; database `bare` holds the same tables empty and without indexes,
 """
 
 import importlib.metadata
+import json
 import os
 import pwd
 import secrets
@@ -30,6 +31,7 @@ from catalog.types import shadow_type
 from compute.spark.cache import cache_folder
 from gateway.demo import write_tpch
 from tests.daemon import running
+from tests.samples import write_samples
 from tests.target import Target
 
 BINARIES = Path(
@@ -109,10 +111,10 @@ def load(connection: psycopg.Connection, name: TableName, folder: Path, *, rows:
     """Makes the Delta table's shadow in PostgreSQL, and fills it by binary COPY."""
     table = DeltaTable(folder)
     columns = []
-    for field in table.schema().fields:
-        delta_type = field.type.type if hasattr(field.type, "type") else field.type.to_json()
-        sql_type = shadow_type(delta_type)[1]
-        columns.append(f"{quote_identifier(field.name)} {sql_type}{'' if field.nullable else ' NOT NULL'}")
+    for field in json.loads(table.schema().to_json())["fields"]:
+        delta_type = field["type"] if isinstance(field["type"], str) else json.dumps(field["type"])
+        constraint = "" if field["nullable"] else " NOT NULL"
+        columns.append(f"{quote_identifier(field['name'])} {shadow_type(delta_type)[1]}{constraint}")
     connection.execute(f"CREATE TABLE {name} ({', '.join(columns)})".encode())
     if rows:
         _copy(connection, name, [Path(uri) for uri in sorted(table.file_uris())])
@@ -130,12 +132,13 @@ def _copy(connection: psycopg.Connection, name: TableName, files: list[Path]) ->
         copy.write(encoder.finish())
 
 
-def load_tpch(target: Target, tables: Mapping[str, Path], *, rows: bool) -> None:
-    """Puts the tables into schema `tpch`, the first on every session's search path."""
+def load_lake(target: Target, tables: Mapping[TableName, Path], *, rows: bool) -> None:
+    """Puts the lakehouse's tables into PostgreSQL."""
     with target.connect() as connection:
-        connection.execute("CREATE SCHEMA tpch")
+        for schema in sorted({name.schema for name in tables}):
+            connection.execute(f"CREATE SCHEMA {quote_identifier(schema)}".encode())
         for name, folder in tables.items():
-            load(connection, TableName("tpch", name), folder, rows=rows)
+            load(connection, name, folder, rows=rows)
         if rows:
             for index in INDEXES:
                 connection.execute(f"CREATE INDEX ON tpch.{index}".encode())
@@ -143,9 +146,11 @@ def load_tpch(target: Target, tables: Mapping[str, Path], *, rows: bool) -> None
 
 
 @pytest.fixture(scope="session")
-def tpch_tables() -> Mapping[str, Path]:
-    """The demo's Delta tables, kept in the cache folder between runs."""
-    return write_tpch(cache_folder(os.environ) / "tpch" / f"{SCALE:g}", SCALE)
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Mapping[TableName, Path]:
+    """The Delta tables under test. Those of schema `tpch` are kept in the cache folder between runs."""
+    tpch = write_tpch(cache_folder(os.environ) / "tpch" / f"{SCALE:g}", SCALE)
+    samples = write_samples(tmp_path_factory.mktemp("sample") / "every_type")
+    return {TableName("tpch", name): path for name, path in tpch.items()} | {TableName("sample", "every_type"): samples}
 
 
 @pytest.fixture(scope="session")
@@ -156,20 +161,21 @@ def postgres() -> Iterator[Target]:
 
 
 @pytest.fixture(scope="session")
-def oracle(postgres: Target, tpch_tables: Mapping[str, Path]) -> Target:
+def oracle(postgres: Target, lake: Mapping[TableName, Path]) -> Target:
     """PostgreSQL with the rows, database `demo`."""
-    return _make_database(postgres, tpch_tables, "demo", rows=True)
+    return make_database(postgres, "demo", lake, rows=True)
 
 
 @pytest.fixture(scope="session")
-def bare_oracle(postgres: Target, tpch_tables: Mapping[str, Path]) -> Target:
+def bare_oracle(postgres: Target, lake: Mapping[TableName, Path]) -> Target:
     """PostgreSQL with the same tables as the gateway's shadows, empty, database `bare`."""
-    return _make_database(postgres, tpch_tables, "bare", rows=False)
+    return make_database(postgres, "bare", lake, rows=False)
 
 
-def _make_database(server: Target, tables: Mapping[str, Path], name: str, *, rows: bool) -> Target:
+def make_database(server: Target, name: str, tables: Mapping[TableName, Path], *, rows: bool) -> Target:
+    """A new database of that server, with those tables."""
     with server.connect() as connection:
         connection.execute(f"CREATE DATABASE {quote_identifier(name)}".encode())
     target = replace(server, database=name)
-    load_tpch(target, tables, rows=rows)
+    load_lake(target, tables, rows=rows)
     return target
