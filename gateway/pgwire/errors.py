@@ -49,8 +49,9 @@ class LoginTimeout(QueryCanceled):
     severity = "FATAL"
 
 
-def error_response(error: SqlError) -> ErrorResponse:
-    return ErrorResponse(_fields(error, error.severity))
+def error_response(error: SqlError, severity: str | None = None) -> ErrorResponse:
+    """`severity` overrides the error's own: before a session has begun every error is FATAL."""
+    return ErrorResponse(_fields(error, severity or error.severity))
 
 
 def notice_response(notice: SqlError, severity: str = "NOTICE") -> NoticeResponse:
@@ -88,6 +89,11 @@ def _fields(error: SqlError, severity: str) -> dict[str, str]:
         "S": severity,
         "V": severity,
         "C": error.sqlstate,
-        "M": error.message,
-        **{code: text for code, text in optional.items() if text is not None},
+        "M": _sendable(error.message),
+        **{code: _sendable(text) for code, text in optional.items() if text is not None},
     }
+
+
+def _sendable(text: str) -> str:
+    """The text without what the wire cannot carry: engines and file names put anything into their errors."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -95,7 +95,7 @@ def values(contents: Iterable[bytes | None]) -> bytes:
 
 
 def invalid_bytes(error: UnicodeDecodeError) -> str:
-    """PostgreSQL's text (`report_invalid_encoding`): the bytes of the first bad character, as its lead byte counts them."""
+    """PostgreSQL's text: the bytes of the first bad character, as many as its lead byte announces."""
     lead = error.object[error.start]
     length = 2 if lead >> 5 == 0b110 else 3 if lead >> 4 == 0b1110 else 4 if lead >> 3 == 0b11110 else 1
     shown = error.object[error.start : error.start + length]

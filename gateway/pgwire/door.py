@@ -1,0 +1,413 @@
+"""The door: one client's socket, between asyncio and a `Connection`, with a `Handler` behind it.
+
+The hot path has no task. `data_received` feeds the connection and takes its messages in order; a handler that answers
+at once is called right there, and the answers of one read leave in one write. Only when a handler returns something to
+await does the door make a task, which goes on with the messages that follow and ends when there are none.
+
+Two bounds hold the memory: reading pauses while much lies unread behind a running statement, and no message is taken
+while the client does not read our answers. The door knows nothing of SQL.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from catalog.errors import AdminShutdown
+from gateway.pgwire import messages, startup
+from gateway.pgwire.connection import NEED_DATA, Connection
+from gateway.pgwire.errors import LocalProtocolError, LoginTimeout, error_response, presentable
+from gateway.pgwire.handler import Handler
+from gateway.pgwire.messages import BackendMessage, FrontendMessage, ProtocolVersion, ReadyForQuery
+from gateway.pgwire.peer import has_left
+from gateway.pgwire.state import State
+
+if TYPE_CHECKING:
+    from gateway.pgwire.listener import Listener
+
+log = logging.getLogger(__name__)
+
+FLUSH_SIZE = 64 * 1024
+"""Bytes of answers that are held back for a common write."""
+WRITE_AHEAD = 256 * 1024
+"""Bytes that wait for the client to read before `drain` waits."""
+READ_AHEAD = 256 * 1024
+"""Bytes that the client may send ahead behind a running statement before reading pauses."""
+TURN = 128
+"""Messages that are taken in one go before other connections have their turn."""
+LINGER_SECONDS = 5.0
+"""How long a closed connection may take to fetch the last answers."""
+PEER_CHECK_SECONDS = 1.0
+"""How often a client is looked after while its socket is not read."""
+
+_BEFORE_SESSION = frozenset(
+    {
+        State.STARTUP,
+        State.NEGOTIATING,
+        State.AUTHENTICATING,
+        State.SASL_INITIAL,
+        State.SASL_RESPONSE,
+        State.PASSWORD,
+        State.STARTING,
+        State.FAILED,
+    }
+)
+_CYCLE_ENDS = frozenset({State.BUSY, State.SYNCING, State.STARTING})
+_OVER = frozenset({State.CLOSED, State.FAILED})
+
+
+class Door(asyncio.Protocol):
+    """One client's connection. `send`, `write`, `drain` and `receive` are for its handler."""
+
+    def __init__(self, listener: "Listener") -> None:
+        self.admitted = False
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._connection = Connection()
+        self._transport: asyncio.Transport
+        self._handler: Handler | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._out: list[bytes] = []
+        self._held = 0
+        self._due = False
+        self._arrival: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._closing = False
+        self._lost = False
+        self._dismissed = False
+        self._told = False
+
+    # For the handler
+
+    @property
+    def version(self) -> ProtocolVersion:
+        """The protocol version spoken. `startup.secret_length` tells how long a BackendKeyData secret may be in it."""
+        return self._connection.version
+
+    @property
+    def encrypted(self) -> bool:
+        return self._connection.encrypted
+
+    @property
+    def peer(self) -> Any:
+        """The client's address, as the socket gives it."""
+        return self._transport.get_extra_info("peername")
+
+    def send(self, message: BackendMessage) -> None:
+        """Adds a message to the answers. Raises LocalProtocolError for one that the state does not allow."""
+        self.write(self._connection.send(message))
+
+    def write(self, content: bytes) -> None:
+        """Adds whole messages that are encoded already and change no state: rows, and what a relay forwards.
+
+        Never blocks. Await `drain` after much of it, or the memory fills while the client does not read.
+        """
+        self._out.append(content)
+        self._held += len(content)
+        if self._held > FLUSH_SIZE:
+            self.flush()
+
+    async def drain(self) -> None:
+        """Waits until the client has read enough. Raises ConnectionResetError when it is gone."""
+        if self._lost:
+            raise ConnectionResetError("the client is gone")
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+
+    def flush(self) -> None:
+        """Sends what is held back: for a notice that should not wait for the end of its statement."""
+        out, self._out, self._held, self._due = self._out, [], 0, False
+        if out and not self._closing:
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+
+    async def receive(self) -> FrontendMessage:
+        """The client's next message, for a dialogue inside `startup` or `handle` (authentication, COPY).
+
+        Sends what is held back first. Raises SqlError as `Connection.next_event`, and ConnectionResetError when the
+        client is gone.
+        """
+        while not self._lost:
+            message = self._connection.next_event()
+            if message is not NEED_DATA:
+                return cast("FrontendMessage", message)
+            self.flush()
+            self._resume_reading()
+            self._arrival = self._loop.create_future()
+            await self._arrival
+        raise ConnectionResetError("the client is gone")
+
+    # For the listener
+
+    def dismiss(self) -> None:
+        """Asks the client to go: now if nothing runs, else when its cycle has ended."""
+        self._dismissed = True
+        if self._task is None and self._connection.state in (State.IDLE, State.STARTUP):
+            self._shut()
+
+    def evict(self) -> None:
+        """Ends the connection whatever runs."""
+        self._shut()
+        self._leave()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _shut(self) -> None:
+        self._fail(AdminShutdown("terminating connection due to administrator command"))
+        self._hang_up()
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_AHEAD)
+        if not self._listener.open(self):
+            self._lost = self._closing = True
+            self._transport.abort()
+            return
+        self._timer = self._loop.call_later(self._listener.terms.login_seconds, self._time_out)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        self._connection.receive_data(data)
+        if self._task is None:
+            self._pump()
+        elif self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+        if self._connection.buffered > READ_AHEAD and (self._task is not None or self._drained is not None):
+            self._pause_reading()
+
+    def eof_received(self) -> None:
+        """A client that stops sending is taken as gone, as it cannot be told from one that is."""
+        self._leave()
+        self._hang_up()
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+        if self._task is None and not self._lost:
+            self._pump()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._lost:
+            return
+        self._lost = self._closing = True
+        self._leave()
+        for timer in (self._timer, self._watch):
+            if timer is not None:
+                timer.cancel()
+        for future in (self._arrival, self._drained):
+            if future is not None and not future.done():
+                future.set_exception(ConnectionResetError("the client is gone"))
+                future.exception()  # Nobody may be waiting; that is no error.
+        if self._task is None:
+            self._task = self._loop.create_task(self._finish())
+
+    # Messages, in order
+
+    def _pump(self) -> None:
+        if not self._lost and (pending := self._advance()) is not None:
+            self._task = self._loop.create_task(self._run(pending))
+
+    def _advance(self) -> Awaitable[None] | None:
+        """Takes messages until one has to be awaited, which is returned, or until there is none to take now."""
+        connection, handler, owned = self._connection, self._handler, _OWN
+        for _ in range(TURN):
+            if self._closing or self._drained is not None:
+                break
+            try:
+                message = connection.next_event()
+                if message is NEED_DATA:
+                    self._resume_reading()
+                    break
+                own = owned.get(type(message))
+                # The state admits no message for the handler before there is one.
+                pending = own(self, message) if own is not None else handler.handle(message)  # type: ignore
+                if pending is not None:
+                    if self._due:
+                        self.flush()
+                    return pending
+            except Exception as error:
+                self._fail(error)
+            self._conclude()
+        else:
+            self._loop.call_soon(self._take_turn)
+        if self._due:
+            self.flush()
+        return None
+
+    def _take_turn(self) -> None:
+        if self._task is None:
+            self._pump()
+
+    async def _run(self, pending: Awaitable[None] | None) -> None:
+        """The connection's task: awaits what a handler returned, then goes on until nothing is left to await."""
+        try:
+            while pending is not None:
+                try:
+                    await pending
+                except Exception as error:
+                    self._fail(error)
+                self._conclude()
+                pending = self._advance()
+        except Exception:
+            log.exception("a connection failed")
+            self._transport.abort()
+        finally:
+            self._task = None
+            if self._lost:
+                self._task = self._loop.create_task(self._finish())
+
+    def _conclude(self) -> None:
+        """What follows an answered message: ReadyForQuery at the end of a cycle, nothing after the last."""
+        state = self._connection.state
+        if state in _CYCLE_ENDS:
+            assert self._handler is not None
+            self.send(ReadyForQuery(self._handler.status))
+            self._due = True
+            if self._dismissed:
+                self._shut()
+        elif state in _OVER:
+            self._hang_up()
+
+    def _fail(self, error: Exception) -> None:
+        """Answers an error. One that only says that the client is gone has nobody to go to."""
+        state = self._connection.state
+        if state is State.CLOSED or (self._lost and isinstance(error, ConnectionError)):
+            return
+        shown = presentable(error)
+        if self._handler is not None:
+            self._handler.failed(shown)
+        self.send(error_response(shown, "FATAL" if state in _BEFORE_SESSION else None))
+        self._due = True
+
+    # Messages that the door answers itself
+
+    def _secure(self, _: messages.SSLRequest) -> Awaitable[None] | None:
+        context = self._listener.terms.tls
+        if context is None:
+            self._refuse_encryption(_)
+            return None
+        # Before the answer leaves: the client's first bytes of TLS must not be taken for a message.
+        self._transport.pause_reading()
+        self.send(messages.EncryptionResponse(b"S"))
+        self.flush()
+        return self._upgrade()
+
+    async def _upgrade(self) -> None:
+        terms = self._listener.terms
+        assert terms.tls is not None
+        try:
+            transport = await self._loop.start_tls(
+                self._transport, self, terms.tls, server_side=True, ssl_handshake_timeout=terms.login_seconds
+            )
+        except OSError as error:
+            log.info("TLS handshake with %s failed: %s", self.peer, error)
+            transport = None
+        if transport is None:
+            self._transport.abort()
+            self.connection_lost(None)
+            return
+        self._transport = transport
+        self._transport.set_write_buffer_limits(high=WRITE_AHEAD)
+
+    def _refuse_encryption(self, _: FrontendMessage) -> None:
+        self.send(messages.EncryptionResponse(b"N"))
+        self.flush()
+
+    def _cancel(self, request: messages.CancelRequest) -> None:
+        self._listener.terms.cancel(request.pid, request.secret)
+
+    def _start(self, message: messages.StartupMessage) -> Awaitable[None]:
+        self._listener.admit()
+        self.admitted = True
+        self._handler = self._listener.terms.make_handler(self)
+        return self._log_in(message, self._handler)
+
+    async def _log_in(self, message: messages.StartupMessage, handler: Handler) -> None:
+        negotiation = startup.negotiate(message)
+        if negotiation is not None:
+            self.send(negotiation)
+        await handler.startup(message)
+        if self._connection.state is not State.STARTING:
+            raise LocalProtocolError("the handler let a client in that has not authenticated")
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _time_out(self) -> None:
+        if self._connection.state is State.STARTUP or self._connection.state is State.NEGOTIATING:
+            self._transport.abort()
+            return
+        self._fail(LoginTimeout("canceling authentication due to timeout"))
+        self._hang_up()
+
+    def _answer_flush(self, _: messages.Flush) -> None:
+        self._due = True
+
+    def _terminate(self, _: messages.Terminate) -> None:
+        self._hang_up()
+
+    # The socket
+
+    def _hang_up(self) -> None:
+        """Closes once the client has fetched what was said; it may not take for ever over it."""
+        if self._closing:
+            return
+        self.flush()
+        self._closing = True
+        self._transport.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+
+    def _pause_reading(self) -> None:
+        if self._watch is None:
+            self._transport.pause_reading()
+            self._watch = self._loop.call_later(PEER_CHECK_SECONDS, self._look_after)
+
+    def _resume_reading(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+            self._transport.resume_reading()
+
+    def _look_after(self) -> None:
+        """asyncio does not see a closed socket that it does not read."""
+        if has_left(self._transport):
+            self._transport.abort()
+        else:
+            self._watch = self._loop.call_later(PEER_CHECK_SECONDS, self._look_after)
+
+    # The end
+
+    def _leave(self) -> None:
+        """Tells the handler, once, that nobody waits for its answers."""
+        handler = self._handler
+        if handler is not None and not self._told:
+            self._told = True
+            handler.disconnected()
+
+    async def _finish(self) -> None:
+        try:
+            if self._handler is not None:
+                await self._handler.close()
+        except Exception:
+            log.exception("a session could not be closed")
+        finally:
+            self._listener.forget(self)
+
+
+_OWN: Mapping[type[Any], Callable[[Door, Any], Awaitable[None] | None]] = {
+    messages.SSLRequest: Door._secure,
+    messages.GSSENCRequest: Door._refuse_encryption,
+    messages.CancelRequest: Door._cancel,
+    messages.StartupMessage: Door._start,
+    messages.Flush: Door._answer_flush,
+    messages.Terminate: Door._terminate,
+}
