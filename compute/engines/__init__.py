@@ -23,22 +23,28 @@ class EngineOptions:
     """What is known before any tenant is: it fixes the template of a machine.
 
     `memory_bytes` bounds the engine, not the whole process. `scratch` is a private folder to spill into, as the machine
-    sees it. `properties` are the engine's own (Spark's configuration, for one).
+    sees it; a template that is forked later has none yet (`Binding.scratch`). `uid` is the user that programs started by
+    the engine run as (None: no other than our own). `properties` are the engine's own (Spark's configuration, for one).
     """
 
     threads: int
     memory_bytes: int
-    scratch: str
+    scratch: str | None = None
+    uid: int | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What makes a warm machine one workspace's own. `warehouse` is the root of its tables, at the same path as outside."""
+    """What makes a warm machine one workspace's own.
+
+    `warehouse` is the root of its tables, at the same path as outside. `scratch` is the machine's folder to spill into.
+    """
 
     workspace: str
     warehouse: str
     seed: bytes
+    scratch: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +89,15 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """A warm engine. `bind` comes once, after the machine got its identity and before the first session."""
+    """A warm engine. `bind` comes once, after the machine got its identity and before the first session.
+
+    `folders` are the host's folders that the engine's programs still read after the machine is sealed (a JVM and its
+    jars); the machine sees them read-only. An engine inside the guest's own process needs none.
+    """
 
     name: str
     version: str
+    folders: Sequence[str]
 
     def bind(self, binding: Binding) -> None: ...
 

@@ -5,7 +5,6 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -37,10 +36,11 @@ class DuckDBEngine:
 
     name = "duckdb"
     version = duckdb.__version__
+    folders: Sequence[str] = ()
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
-        self._warehouse: str | None = None
+        self._binding: Binding | None = None
         self._databases = {"UTC": _open_database(options)}
 
     def warm(self) -> None:
@@ -54,17 +54,16 @@ class DuckDBEngine:
 
     def bind(self, binding: Binding) -> None:
         """Raises threads, fixes the readable directory and locks the configuration. Called once, in the machine."""
-        Path(self._options.scratch).mkdir(parents=True, exist_ok=True)
-        self._warehouse = binding.warehouse
-        _lock_database(self._databases["UTC"], self._options, binding.warehouse, "UTC")
+        self._binding = binding
+        _lock_database(self._databases["UTC"], self._options, binding, "UTC")
 
     def connect(self, time_zone: str) -> duckdb.DuckDBPyConnection:
         """A connection whose time zone is that. Raises InvalidParameterValue for an unknown one."""
-        assert self._warehouse is not None, "bound before the first session"
+        assert self._binding is not None, "bound before the first session"
         if time_zone not in self._databases:
             database = _open_database(self._options)
             try:
-                _lock_database(database, self._options, self._warehouse, time_zone)
+                _lock_database(database, self._options, self._binding, time_zone)
             except duckdb.Error as error:
                 raise InvalidParameterValue(f'invalid value for parameter "TimeZone": "{time_zone}"') from error
             self._databases = {"UTC": self._databases["UTC"], time_zone: database}
@@ -161,7 +160,6 @@ def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:
         config={
             "threads": 1,
             "memory_limit": f"{options.memory_bytes}B",
-            "temp_directory": options.scratch,
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
@@ -175,12 +173,13 @@ def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:
 
 
 def _lock_database(
-    database: duckdb.DuckDBPyConnection, options: EngineOptions, warehouse: str, time_zone: str
+    database: duckdb.DuckDBPyConnection, options: EngineOptions, binding: Binding, time_zone: str
 ) -> None:
     """The order matters: after the lock nothing can be set, and after external access is off no directory can be added."""
+    database.execute(f"SET temp_directory = {quote_literal(os.path.join(binding.scratch, 'spill'))}")
     database.execute(f"SET threads = {options.threads}")
     database.execute(f"SET GLOBAL TimeZone = {quote_literal(time_zone)}")
-    database.execute(f"SET allowed_directories = [{quote_literal(warehouse)}]")
+    database.execute(f"SET allowed_directories = [{quote_literal(binding.warehouse)}]")
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
 

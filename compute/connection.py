@@ -1,0 +1,112 @@
+"""The pool's end of one connection to a guest: frames in and out on the event loop, memory bounded.
+
+Received batches wait in a queue. Above `READ_AHEAD_BYTES` the socket is not read, which blocks the guest's send and so
+pauses the engine.
+"""
+
+import asyncio
+from collections import deque
+
+from catalog.errors import MachineLost
+from compute.transport import Decoder, Frame, FrameError, Kind, encode
+
+READ_AHEAD_BYTES = 4 << 20
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One reader at a time. Once lost, every call raises MachineLost."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+        self._frames: deque[Frame] = deque()
+        self._queued_bytes = 0
+        self._paused = False
+        self._arrived: asyncio.Future[None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self.lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._decoder.writable()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            frame = self._decoder.wrote(nbytes)
+        except FrameError:
+            self.abort()
+            return
+        if frame is not None:
+            self._frames.append(frame)
+            self._queued_bytes += frame.body.size if frame.body is not None else 0
+            self._pause_or_resume()
+            self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self._wake()
+
+    def abort(self) -> None:
+        """Closes without a word. The guest sees the end and stops what it runs."""
+        self.lost = True
+        if self._transport is not None:
+            self._transport.abort()
+        self._wake()
+
+    def send(self, frame: Frame) -> None:
+        """Raises MachineLost."""
+        if self.lost or self._transport is None:
+            raise machine_lost()
+        head, body = encode(frame)
+        self._transport.write(head)
+        if body is not None:
+            self._transport.write(memoryview(body))
+
+    async def receive(self) -> Frame:
+        """The next frame. Frames that came before the connection was lost still come. Raises MachineLost."""
+        while not self._frames:
+            if self.lost:
+                raise machine_lost()
+            self._arrived = asyncio.get_running_loop().create_future()
+            try:
+                await self._arrived
+            finally:
+                self._arrived = None
+        frame = self._frames.popleft()
+        self._queued_bytes -= frame.body.size if frame.body is not None else 0
+        self._pause_or_resume()
+        return frame
+
+    async def expect(self, kind: Kind) -> Frame:
+        """The next frame, which must be of that kind. Raises MachineLost."""
+        frame = await self.receive()
+        if frame.kind is not kind:
+            self.abort()
+            raise machine_lost()
+        return frame
+
+    def _wake(self) -> None:
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+
+    def _pause_or_resume(self) -> None:
+        if self._transport is None or self.lost:
+            return
+        if not self._paused and self._queued_bytes > READ_AHEAD_BYTES:
+            self._transport.pause_reading()
+            self._paused = True
+        elif self._paused and self._queued_bytes < READ_AHEAD_BYTES // 2:
+            self._transport.resume_reading()
+            self._paused = False
+
+
+def machine_lost() -> MachineLost:
+    return MachineLost("the machine running the statement was lost", hint="run the statement again")
+
+
+async def connect(address: str) -> Connection:
+    """Raises OSError."""
+    _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, address)
+    return connection

@@ -1,0 +1,53 @@
+"""Batches as they cross: without dictionaries, and small enough for a frame."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from catalog.errors import ProgramLimitExceeded
+from compute.transport import MAX_BODY
+
+FIRST_ROWS = 1024
+"""Rows of a result's first batch: a client that looks at one page gets it early."""
+TARGET_BYTES = 4 << 20
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """Dictionaries replaced by their values: a lone batch could not carry them."""
+    return pa.schema([field.with_type(_plain_type(field.type)) for field in schema])
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def plain_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The reader's batches in pieces of about `TARGET_BYTES`, the first of `FIRST_ROWS`. Raises ProgramLimitExceeded."""
+    schema = plain_schema(reader.schema)
+    decode = schema != reader.schema
+    first = FIRST_ROWS
+    for batch in reader:
+        whole = _decode(batch, schema) if decode else batch
+        yield from _split(whole.slice(0, first))
+        yield from _split(whole.slice(first))
+        first = 0
+
+
+def _decode(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _split(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if batch.num_rows == 0:
+        return
+    if batch.nbytes <= TARGET_BYTES:
+        yield batch
+    elif batch.num_rows > 1:
+        half = batch.num_rows // 2
+        yield from _split(batch.slice(0, half))
+        yield from _split(batch.slice(half))
+    elif batch.nbytes < MAX_BODY - (1 << 20):
+        yield batch
+    else:
+        raise ProgramLimitExceeded(f"a row of {batch.nbytes} bytes is too wide to be sent")

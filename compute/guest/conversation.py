@@ -1,0 +1,122 @@
+"""One connection of a guest: a thread that hears, and the calling thread that executes.
+
+The hearing thread makes cancels work at any moment: while the engine runs and while the answer waits for its reader.
+"""
+
+import logging
+import os
+import resource
+from queue import SimpleQueue
+from threading import Event, Thread
+
+from catalog.errors import InternalError, QueryCanceled, SqlError
+from compute.engines import Session
+from compute.guest.batches import plain_batches, plain_schema
+from compute.guest.channel import Channel
+from compute.statement import ScanShelf, Statement, unpack_statement
+from compute.transport import Frame, FrameError, Kind
+
+FIRST_CANCEL_SECONDS = 0.02
+LAST_CANCEL_SECONDS = 1.0
+EVERY_STATEMENT = 1 << 32
+log = logging.getLogger(__name__)
+
+
+class Conversation:
+    """Serves the statements of one connection, one after the other, until the pool leaves or says SHUTDOWN."""
+
+    def __init__(self, channel: Channel, session: Session) -> None:
+        self._channel = channel
+        self._session = session
+        self._shelf = ScanShelf()
+        self._requests: SimpleQueue[Frame | None] = SimpleQueue()
+        self._running = 0
+        self._cancelled = 0
+        self._idle = Event()
+
+    def run(self) -> None:
+        """Returns when the connection is over. A frame that is none ends it too."""
+        Thread(target=self._hear, name="hear", daemon=True).start()
+        while (request := self._requests.get()) is not None:
+            try:
+                self._answer(request)
+            except (OSError, FrameError) as error:
+                log.info("connection ends: %s", error)
+                return
+
+    def _hear(self) -> None:
+        try:
+            while (frame := self._channel.receive()) and frame.kind is not Kind.SHUTDOWN:
+                if frame.kind is Kind.CANCEL:
+                    self._cancel(frame.statement)
+                else:
+                    self._requests.put(frame)
+        except (OSError, FrameError) as error:
+            log.info("connection ends: %s", error)
+        self._requests.put(None)
+        self._cancel(EVERY_STATEMENT)
+
+    def _cancel(self, statement: int) -> None:
+        """Asks the engine until the statement has ended: an interrupt before it really ran would be lost."""
+        self._cancelled = max(self._cancelled, statement)
+        pause = FIRST_CANCEL_SECONDS
+        while 0 < self._running <= statement:
+            self._session.cancel()
+            self._idle.wait(pause)
+            pause = min(pause * 2, LAST_CANCEL_SECONDS)
+
+    def _answer(self, request: Frame) -> None:
+        if request.kind is Kind.STATS:
+            self._channel.send(Frame(Kind.STATS, request.statement, _usage()))
+            return
+        statement = unpack_statement(request, self._shelf)
+        self._idle.clear()
+        self._running = request.statement
+        try:
+            self._run(request, statement)
+        except SqlError as error:
+            self._channel.send(error_frame(request.statement, error))
+        except OSError:
+            raise
+        except Exception:
+            log.exception("statement failed")
+            self._channel.send(error_frame(request.statement, InternalError("the engine failed unexpectedly")))
+        finally:
+            self._running = 0
+            self._idle.set()
+
+    def _run(self, request: Frame, statement: Statement) -> None:
+        self._stop_if_cancelled(request.statement)
+        arguments = (statement.sql, statement.parameters, statement.scans, statement.settings)
+        if request.kind is Kind.DESCRIBE:
+            schema = plain_schema(self._session.describe(*arguments))
+            self._channel.send(Frame(Kind.SCHEMA, request.statement, body=schema.serialize()))
+            self._channel.send(Frame(Kind.DONE, request.statement))
+            return
+        result = self._session.execute(*arguments)
+        schema = plain_schema(result.reader.schema)
+        self._channel.send(Frame(Kind.SCHEMA, request.statement, body=schema.serialize()))
+        for batch in plain_batches(result.reader):
+            self._stop_if_cancelled(request.statement)
+            self._channel.send(Frame(Kind.BATCH, request.statement, body=batch.serialize()))
+        self._channel.send(Frame(Kind.DONE, request.statement, {"affected": result.affected}))
+
+    def _stop_if_cancelled(self, statement: int) -> None:
+        if self._cancelled >= statement:
+            raise QueryCanceled("canceling statement due to user request")
+
+
+def error_frame(statement: int, error: SqlError) -> Frame:
+    control = {
+        "sqlstate": error.sqlstate,
+        "message": error.message,
+        "detail": error.detail,
+        "hint": error.hint,
+        "position": error.position,
+    }
+    return Frame(Kind.ERROR, statement, control)
+
+
+def _usage() -> dict[str, float]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {"cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_bytes": usage.ru_maxrss * 1024, "pid": os.getpid()}

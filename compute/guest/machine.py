@@ -1,0 +1,111 @@
+"""The guest's main loop: accept, hello, identity, conversation."""
+
+import logging
+import os
+import random
+import socket
+from collections.abc import Callable, Sequence
+from threading import Lock, Thread
+
+from catalog.errors import FeatureNotSupported, SqlError
+from compute.engines import Binding, Engine
+from compute.guest.channel import Channel
+from compute.guest.conversation import Conversation, error_frame
+from compute.identity import Identity
+from compute.transport import PROTOCOL_VERSION, Frame, FrameError, Kind
+
+log = logging.getLogger(__name__)
+
+
+Seal = Callable[[Identity, Sequence[str]], None]
+"""Closes the machine round its workspace: mounts, root folder, privileges. Given the host's folders that the engine still needs."""
+
+
+class Guest:
+    """An engine, and the identity that it gets once."""
+
+    def __init__(self, engine: Engine, seal: Seal, scratch: str) -> None:
+        self._engine = engine
+        self._seal = seal
+        self._scratch = scratch
+        self._identity: Identity | None = None
+        self._binding = Lock()
+
+    def serve(self, listener: socket.socket, mode: str) -> None:
+        """One lease and the end (``user``), or leases until the machine is stopped (``shared``)."""
+        if mode == "shared":
+            self._serve_many(listener)
+        else:
+            self._serve_one(listener)
+
+    def _serve_one(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        listener.close()
+        self._converse(connection)
+
+    def _serve_many(self, listener: socket.socket) -> None:
+        while True:
+            connection, _ = listener.accept()
+            Thread(target=self._converse, args=(connection,), name="conversation", daemon=True).start()
+
+    def _converse(self, connection: socket.socket) -> None:
+        channel = Channel(connection)
+        try:
+            channel.send(self._hello())
+            if self._identify(channel):
+                session = self._engine.open_session()
+                try:
+                    Conversation(channel, session).run()
+                finally:
+                    session.close()
+        except (OSError, FrameError) as error:
+            log.info("connection ends: %s", error)
+        finally:
+            channel.close()
+
+    def _hello(self) -> Frame:
+        control = {
+            "protocol": PROTOCOL_VERSION,
+            "engine": self._engine.name,
+            "version": self._engine.version,
+            "pid": os.getpid(),
+        }
+        return Frame(Kind.HELLO, control=control)
+
+    def _identify(self, channel: Channel) -> bool:
+        """Waits for IDENTITY and obeys it. Anything else before is refused and ends the connection."""
+        frame = channel.receive()
+        if frame is None:
+            return False
+        try:
+            if frame.kind is not Kind.IDENTITY:
+                raise FeatureNotSupported("the machine has no identity yet")
+            self._become(_parse_identity(frame, self._scratch))
+        except SqlError as error:
+            channel.send(error_frame(frame.statement, error))
+            return False
+        channel.send(Frame(Kind.READY))
+        return True
+
+    def _become(self, identity: Identity) -> None:
+        with self._binding:
+            if self._identity is None:
+                self._seal(identity, self._engine.folders)
+                random.seed(identity.binding.seed)
+                self._engine.bind(identity.binding)
+                self._identity = identity
+            elif _place(self._identity) != _place(identity):
+                raise FeatureNotSupported("the machine belongs to another workspace")
+
+
+def _place(identity: Identity) -> tuple[str, str]:
+    return identity.binding.workspace, identity.binding.warehouse
+
+
+def _parse_identity(frame: Frame, scratch: str) -> Identity:
+    control = frame.control
+    try:
+        binding = Binding(control["workspace"], control["warehouse"], bytes.fromhex(control["seed"]), scratch)
+        return Identity(str(control["hostname"]), int(control["time_ns"]), binding)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FrameError("malformed identity") from error

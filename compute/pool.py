@@ -1,0 +1,244 @@
+"""The pool: carries out what the fleet decides, and lends machines to sessions.
+
+All of it runs on one event loop. A machine's end is seen at once, by its exit and by its socket; whoever waits on it gets
+MachineLost, and the fleet hears of it and refills.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from catalog.errors import AdminShutdown, InsufficientResources, MachinesExhausted, MachineLost, SqlError
+from compute.config import PoolConfig
+from compute.connection import Connection, connect
+from compute.fleet import (
+    Ended,
+    Event,
+    Failed,
+    Fleet,
+    Grant,
+    Instruction,
+    Ready,
+    Refusal,
+    Refuse,
+    Released,
+    Start,
+    Stop,
+    Tick,
+    Wanted,
+    Withdrawn,
+)
+from compute.lease import Lease
+from compute.spawners import CannotStart, Isolation, Machine, Spawner
+from compute.transport import PROTOCOL_VERSION, Frame, Kind
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Member:
+    """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it."""
+
+    machine: Machine
+    greeted: Connection | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    future: "asyncio.Future[int]"
+    principal: str
+
+
+class Pool:
+    """Leases machines. `warehouse_of` tells a workspace's warehouse root, an absolute path on this host."""
+
+    def __init__(self, spawner: Spawner, config: PoolConfig, warehouse_of: Callable[[str], str]) -> None:
+        self._spawner = spawner
+        self._config = config
+        self._engines = {engine.engine: engine for engine in config.engines}
+        self._warehouse_of = warehouse_of
+        self._fleet = Fleet(config)
+        self._members: dict[int, _Member] = {}
+        self._requests: dict[int, _Request] = {}
+        self._request_number = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self.isolation = Isolation("none", ("the pool has not been started",))
+
+    async def start(self) -> None:
+        """Opens the spawner and begins to warm machines. Raises CannotStart. `isolation` is known afterwards."""
+        self.isolation = await self._spawner.open()
+        self._handle(Tick())
+
+    async def close(self) -> None:
+        """Refuses who waits, stops every machine and leaves nothing running."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for request in self._requests.values():
+            if not request.future.done():
+                request.future.set_exception(AdminShutdown("the server is shutting down"))
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for member in self._members.values():
+            if member.greeted is not None:
+                member.greeted.abort()
+        await asyncio.gather(*(self._spawner.stop(m.machine, now=True) for m in self._members.values()))
+        await self._spawner.close()
+
+    async def lease(self, engine: str, *, workspace: str, principal: str) -> Lease:
+        """Waits for a machine of that engine, bound to the workspace.
+
+        Raises MachinesExhausted when too many wait or the wait was too long, InsufficientResources when machines do not
+        start, MachineLost when the machine died on the way.
+        """
+        number = await self._granted(engine, workspace, principal)
+        try:
+            connection = await self._connection(number, workspace)
+        except BaseException:
+            self._handle(Released(number, principal))
+            raise
+        return Lease(connection, lambda: self._handle(Released(number, principal)))
+
+    async def _granted(self, engine: str, workspace: str, principal: str) -> int:
+        """The number of the machine that the fleet grants. A caller that goes away while granted gives it back."""
+        self._request_number += 1
+        request = self._request_number
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._requests[request] = _Request(future, principal)
+        deadline = time.monotonic() + self._config.wait_seconds
+        self._handle(Wanted(request, engine, workspace, principal, deadline))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._handle(Released(future.result(), principal))
+            else:
+                self._handle(Withdrawn(request))
+            raise
+        finally:
+            del self._requests[request]
+
+    async def _connection(self, number: int, workspace: str) -> Connection:
+        """A connection to that machine, past READY. The first one was made when it started."""
+        member = self._members.get(number)
+        if member is None:
+            raise MachineLost("the machine was lost before the statement began")
+        connection, member.greeted = member.greeted, None
+        try:
+            if connection is None:
+                connection = await _greet(member.machine.address)
+            connection.send(_identity(member.machine.name, workspace, self._warehouse_of(workspace)))
+            await connection.expect(Kind.READY)
+        except (OSError, SqlError) as error:
+            raise MachineLost("the machine was lost before the statement began") from error
+        return connection
+
+    def _handle(self, event: Event) -> None:
+        if self._closed:
+            return
+        for instruction in self._fleet.handle(event, time.monotonic()):
+            self._carry_out(instruction)
+        self._set_timer()
+
+    def _carry_out(self, instruction: Instruction) -> None:
+        match instruction:
+            case Start(number, engine):
+                self._run(self._start(number, engine))
+            case Stop(number):
+                self._run(self._stop(number))
+            case Grant(request, number):
+                self._grant(self._requests[request], number)
+            case Refuse(request, refusal, reason):
+                waiting = self._requests[request].future
+                if not waiting.done():
+                    waiting.set_exception(_refused(refusal, reason))
+
+    def _grant(self, request: "_Request", number: int) -> None:
+        """A caller that went away a moment ago gets nothing: the machine comes back at once."""
+        if request.future.done():
+            self._handle(Released(number, request.principal))
+        else:
+            request.future.set_result(number)
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start(self, number: int, engine: str) -> None:
+        """Reports Ready once the guest has said HELLO, Failed otherwise."""
+        config = self._engines[engine]
+        machine: Machine | None = None
+        try:
+            async with asyncio.timeout(config.start_seconds):
+                machine = await self._spawner.start(config.spec)
+                connection = await _greet(machine.address)
+        except (CannotStart, OSError, SqlError, TimeoutError) as error:
+            log.warning("a %s machine did not start: %r", engine, error)
+            if machine is not None:
+                await self._spawner.stop(machine, now=True)
+            self._handle(Failed(number, str(error) or type(error).__name__))
+            return
+        self._members[number] = _Member(machine, connection)
+        machine.ended.add_done_callback(lambda _ended: self._on_end(number))
+        self._handle(Ready(number))
+
+    async def _stop(self, number: int) -> None:
+        if member := self._members.get(number):
+            await self._spawner.stop(member.machine)
+
+    def _on_end(self, number: int) -> None:
+        member = self._members.pop(number)
+        if member.greeted is not None:
+            member.greeted.abort()
+        self._handle(Ended(number))
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wake_at = self._fleet.wake_at()
+        if wake_at is not None:
+            delay = max(0.0, wake_at - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._handle, Tick())
+
+
+async def _greet(address: str) -> Connection:
+    """Connects and waits for HELLO, of our protocol. Raises OSError, MachineLost, CannotStart."""
+    connection = await connect(address)
+    try:
+        hello = await connection.expect(Kind.HELLO)
+    except BaseException:
+        connection.abort()
+        raise
+    if hello.control.get("protocol") != PROTOCOL_VERSION:
+        connection.abort()
+        raise CannotStart("the guest speaks another version of the protocol")
+    return connection
+
+
+def _identity(hostname: str, workspace: str, warehouse: str) -> Frame:
+    control = {
+        "hostname": hostname,
+        "time_ns": time.time_ns(),
+        "seed": secrets.token_hex(64),
+        "workspace": workspace,
+        "warehouse": warehouse,
+    }
+    return Frame(Kind.IDENTITY, control=control)
+
+
+def _refused(refusal: Refusal, reason: str) -> SqlError:
+    match refusal:
+        case Refusal.FULL:
+            return MachinesExhausted("too many statements are waiting for a machine", hint="try again later")
+        case Refusal.LATE:
+            return MachinesExhausted("no machine became free in time", hint="try again, or raise the number of machines")
+        case Refusal.FAILING:
+            return InsufficientResources("machines do not start", detail=reason, hint="see the server's log")

@@ -1,0 +1,78 @@
+"""What shuts a machine off: namespaces at the fork, root folder and privileges once its identity is known."""
+
+import os
+import shutil
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compute.identity import Identity
+from compute.sandbox import namespaces
+from compute.sandbox.namespaces import Mount
+
+MACHINE_NAMESPACES = (
+    namespaces.CLONE_NEWNS | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWNET
+)
+OPEN_FILES = 4096
+DEVICES = ("/dev/null", "/dev/urandom")
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """How one machine is shut off.
+
+    `folder` is the machine's own on the host: `root` in it is where its root folder is put together, `scratch` where it
+    spills. `uid` is the user that it becomes, None where the host lets us have no other. `writable` is whether it may
+    write to its warehouse; `data_bytes` bounds its private memory. `programs` says that its engine runs programs, which
+    need a /proc (of this machine alone).
+    """
+
+    folder: str
+    isolated: bool
+    uid: int | None
+    writable: bool
+    programs: bool
+    data_bytes: int | None
+
+    @property
+    def scratch(self) -> str:
+        """Where it spills: the same path outside, before the seal and after it."""
+        return os.path.join(self.folder, "scratch")
+
+    def prepare(self) -> None:
+        """In the new process, before anything else: nothing of other machines, of the network or of other processes."""
+        namespaces.die_with_parent()
+        if self.isolated:
+            namespaces.unshare(MACHINE_NAMESPACES)
+            namespaces.make_mounts_private()
+        namespaces.limit_resources(self.data_bytes, OPEN_FILES)
+
+    def seal(self, identity: Identity, folders: Sequence[str] = ()) -> None:
+        """The machine's last privileged act. Afterwards it sees its warehouse, its scratch folder and `folders`."""
+        if self.isolated:
+            socket.sethostname(identity.hostname)
+            mounts = self._mounts(identity.binding.warehouse, folders)
+            namespaces.enter_root(os.path.join(self.folder, "root"), mounts, proc=self.programs)
+            namespaces.drop_privileges(self.uid)
+        else:
+            namespaces.drop_privileges(None)
+        namespaces.die_with_parent()
+
+    def _mounts(self, warehouse: str, folders: Sequence[str]) -> list[Mount]:
+        devices = [Mount(path, path, writable=True, devices=True) for path in DEVICES]
+        read_only = [Mount(path, path) for path in folders]
+        scratch = Mount(self.scratch, self.scratch, writable=True)
+        return [*devices, *read_only, scratch, Mount(warehouse, warehouse, writable=self.writable)]
+
+
+def make_folder(folder: str, uid: int | None) -> None:
+    """The machine's folder on the host, made by the zygote before the fork."""
+    for name in ("root", "scratch"):
+        Path(folder, name).mkdir(parents=True, mode=0o700)
+    if uid is not None:
+        os.chown(os.path.join(folder, "scratch"), uid, uid)
+
+
+def remove_folder(folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

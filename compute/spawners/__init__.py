@@ -1,0 +1,67 @@
+"""Spawners: how a machine comes to be and ends.
+
+`process` starts machines as processes of this host, from a zygote. Others (microVM, Kubernetes) implement the same three
+calls. A spawner knows nothing of leases: it starts, tells whether a machine still lives, and stops it.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+IsolationMode = Literal["user", "shared"]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """What to start: an engine with its template's options. Equal specs make equal machines, good for any workspace."""
+
+    engine: str
+    mode: IsolationMode
+    threads: int
+    memory_bytes: int
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """How well machines are shut off from the host and each other.
+
+    `level` is ``namespaces`` when everything works, else ``none``; `missing` then says what failed and which setting helps.
+    A gateway without isolation serves one principal only, unless its operator accepted that.
+    """
+
+    level: Literal["namespaces", "none"]
+    missing: tuple[str, ...] = ()
+
+
+class Machine(Protocol):
+    """A running machine. `address` is the Unix socket of its guest; `ended` holds the exit status once it is over."""
+
+    name: str
+    address: str
+    ended: "asyncio.Future[int]"
+
+
+class Spawner(Protocol):
+    """`open` comes first and tells the isolation that machines will have; `close` stops everything that is left."""
+
+    async def open(self) -> Isolation: ...
+
+    async def start(self, spec: MachineSpec) -> Machine:
+        """Returns once the address accepts connections. Raises CannotStart."""
+        ...
+
+    async def poll(self, machine: Machine) -> int | None:
+        """The exit status, or None while the machine runs."""
+        ...
+
+    async def stop(self, machine: Machine, *, now: bool = False) -> None:
+        """Ends the machine and waits for it. `now` skips asking."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class CannotStart(Exception):
+    """A machine did not come up. The fleet backs off; the message is for the operator's log."""

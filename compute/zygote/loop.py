@@ -1,0 +1,122 @@
+"""Orders in, machines out, exits back. One thread, so that every fork copies a process at rest."""
+
+import gc
+import os
+import select
+import signal
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from compute.engines import Engine, EngineOptions, open_engine
+from compute.sandbox import namespaces
+from compute.sandbox.recipe import Sandbox, make_folder, remove_folder
+from compute.sandbox.trial import try_sandbox
+from compute.zygote.child import become_machine
+from compute.zygote.packets import receive, send
+
+SPARE_MEMORY_BYTES = 1 << 30
+"""Private memory that a machine may have beyond its engine's bound: the interpreter, buffers, allocator slack."""
+
+
+class Zygote:
+    """Holds templates, forks machines, reaps them."""
+
+    def __init__(self, control: socket.socket, *, folder: str, uid: int | None, isolated: bool) -> None:
+        self._control = control
+        self._folder = folder
+        self._uid = uid
+        self._isolated = isolated
+        self._own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._templates: dict[str, Engine] = {}
+        self._machines: dict[int, str] = {}
+
+    def open(self, templates: Mapping[str, Mapping[str, Any]], missing: tuple[str, ...]) -> dict[str, Any]:
+        """Tries the isolation, then warms the templates. The report for the spawner."""
+        if self._isolated:
+            missing = try_sandbox(self._fork, self._uid)
+            self._isolated = not missing
+        for name, options in templates.items():
+            self._templates[name] = open_engine(name, EngineOptions(**options))
+        gc.collect()
+        gc.freeze()
+        threads = len(os.listdir("/proc/self/task"))
+        level = "namespaces" if self._isolated else "none"
+        return {"event": "ready", "level": level, "missing": missing, "threads": threads}
+
+    def run(self) -> None:
+        """Until the spawner has gone. Machines left then are killed by the kernel, as this is their process 1."""
+        wakeup_read, wakeup_write = os.pipe()
+        os.set_blocking(wakeup_write, False)
+        signal.set_wakeup_fd(wakeup_write)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        while True:
+            ready, _, _ = select.select([self._control, wakeup_read], [], [])
+            if wakeup_read in ready:
+                os.read(wakeup_read, 4096)
+                self._reap()
+            if self._control in ready and not self._obey():
+                return
+
+    def _obey(self) -> bool:
+        packet = receive(self._control)
+        if packet is None:
+            return False
+        name = packet.content["name"]
+        if packet.content["order"] == "start":
+            self._start(name, packet.content, packet.descriptors[0])
+        else:
+            self._kill(name)
+        return True
+
+    def _start(self, name: str, order: Mapping[str, Any], listener: int) -> None:
+        sandbox = self._sandbox(os.path.join(self._folder, name), order)
+        try:
+            make_folder(sandbox.folder, self._uid if self._isolated else None)
+            pid = self._fork()
+        except OSError as error:
+            send(self._control, {"event": "failed", "name": name, "reason": str(error)})
+            return
+        if pid == 0:
+            become_machine(self._templates.get(order["engine"]), sandbox, order, listener)
+        os.close(listener)
+        self._machines[pid] = name
+        send(self._control, {"event": "started", "name": name, "pid": pid})
+
+    def _sandbox(self, folder: str, order: Mapping[str, Any]) -> Sandbox:
+        forked = order["engine"] in self._templates
+        return Sandbox(
+            folder,
+            isolated=self._isolated,
+            uid=self._uid,
+            writable=not forked,
+            programs=not forked,
+            data_bytes=order["options"]["memory_bytes"] + SPARE_MEMORY_BYTES if forked else None,
+        )
+
+    def _fork(self) -> int:
+        """A child that is process 1 of a namespace of its own; the zygote stays in its own."""
+        if self._isolated:
+            namespaces.unshare(namespaces.CLONE_NEWPID)
+        pid = -1
+        try:
+            pid = os.fork()
+        finally:
+            if self._isolated and pid != 0:
+                namespaces.enter_pid_namespace(self._own_namespace)
+        return pid
+
+    def _kill(self, name: str) -> None:
+        """The whole process group, for machines that run programs outside a PID namespace."""
+        for pid, machine in self._machines.items():
+            if machine == name:
+                os.killpg(pid, signal.SIGKILL)
+
+    def _reap(self) -> None:
+        while self._machines:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            if name := self._machines.pop(pid, None):
+                remove_folder(os.path.join(self._folder, name))
+                send(self._control, {"event": "exited", "name": name, "status": os.waitstatus_to_exitcode(status)})
