@@ -181,8 +181,8 @@ class EmbeddedPostgres:
             *("-c", f"config_file={self.data_dir / 'postgresql.conf'}"),
         ]
         with (self.data_dir / "server.log").open("wb") as log:
-            # A session of its own, so that Ctrl-C in a terminal reaches the gateway first, which then stops the
-            server. self._process = subprocess.Popen(
+            # A session of its own, so that Ctrl-C in a terminal reaches the gateway first, which stops the server.
+            self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(), start_new_session=True
             )
 
