@@ -12,8 +12,9 @@ GIB = 1 << 30
 class EngineConfig:
     """One engine's machines.
 
-    `warm_machines` unclaimed ones are kept ready (0 scales to zero), `max_machines` exist at most. Unclaimed ones beyond
-    the warm count, and shared ones without a lease, end after `idle_seconds`. `start_seconds` bounds a start up to HELLO.
+    `warm_machines` unclaimed ones are kept ready (0 scales to zero), `max_machines` exist at most. Unclaimed ones
+    beyond the warm count, and shared ones without a lease, end after `idle_seconds`. `start_seconds` bounds a start
+    up to HELLO.
     """
 
     engine: str

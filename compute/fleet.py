@@ -3,10 +3,10 @@
 The pool carries instructions out and reports each outcome as one event. Clock and machine numbers are the fleet's only
 notion of the world, so a history of events can be replayed and every invariant checked.
 
-A machine is starting, spare (warm, of nobody), serving (bound to a workspace, with leases) or stopping. A `user` machine
-serves one lease and is stopped; a `shared` one serves leases of one workspace until idle. Waiting requests are granted to
-the principal with the fewest leases first, then in order of arrival. Failing starts open a circuit breaker: no start until
-a doubling pause is over, and after `GIVE_UP_FAILURES` in a row the waiting are told.
+A machine is starting, spare (warm, of nobody), serving (bound to a workspace, with leases) or stopping. A `user`
+machine serves one lease and is stopped; a `shared` one serves leases of one workspace until idle. Waiting requests
+are granted to the principal with the fewest leases first, then in order of arrival. Failing starts open a circuit
+breaker: no start until a doubling pause is over, and after `GIVE_UP_FAILURES` in a row the waiting are told.
 """
 
 from collections import Counter
@@ -159,7 +159,9 @@ class Fleet:
     def wake_at(self) -> float | None:
         """When waiting alone changes something: a deadline, an idle machine's end, the breaker's pause."""
         moments = [request.deadline for request in self._waiting.values()]
-        moments += [m.since + self._engines[m.engine].idle_seconds for m in self._machines.values() if self._may_idle(m)]
+        moments += [
+            m.since + self._engines[m.engine].idle_seconds for m in self._machines.values() if self._may_idle(m)
+        ]
         moments += [b.retry_at for engine, b in self._breakers.items() if b.failures and self._lacking(engine) > 0]
         return min(moments, default=None)
 
@@ -261,7 +263,11 @@ class Fleet:
 
     def _stop_idle(self, engine: EngineConfig, now: float) -> Iterator[Instruction]:
         for number, machine in list(self._machines.items()):
-            if machine.engine == engine.engine and self._may_idle(machine) and machine.since + engine.idle_seconds <= now:
+            if (
+                machine.engine == engine.engine
+                and self._may_idle(machine)
+                and machine.since + engine.idle_seconds <= now
+            ):
                 yield self._stop(number)
 
     def _may_idle(self, machine: _Machine) -> bool:

@@ -85,7 +85,10 @@ class Lease:
         scans: Sequence[Scan] = (),
         settings: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Starts a statement; returns when its schema is known. Raises SqlError, also while an earlier one still runs."""
+        """Starts a statement; returns when its schema is known.
+
+        Raises SqlError, also while an earlier one still runs.
+        """
         number = await self._begin(Kind.EXECUTE, Statement(sql, parameters, scans, settings or {}))
         return Answer(self, number, await self._receive_schema(number))
 

@@ -1,7 +1,7 @@
 """The pool: carries out what the fleet decides, and lends machines to sessions.
 
-All of it runs on one event loop. A machine's end is seen at once, by its exit and by its socket; whoever waits on it gets
-MachineLost, and the fleet hears of it and refills.
+All of it runs on one event loop. A machine's end is seen at once, by its exit and by its socket; whoever waits on it
+gets MachineLost, and the fleet hears of it and refills.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
-from catalog.errors import AdminShutdown, InsufficientResources, MachinesExhausted, MachineLost, SqlError
+from catalog.errors import AdminShutdown, InsufficientResources, MachineLost, MachinesExhausted, SqlError
 from compute.config import PoolConfig
 from compute.connection import Connection, connect
 from compute.fleet import (
@@ -239,6 +239,8 @@ def _refused(refusal: Refusal, reason: str) -> SqlError:
         case Refusal.FULL:
             return MachinesExhausted("too many statements are waiting for a machine", hint="try again later")
         case Refusal.LATE:
-            return MachinesExhausted("no machine became free in time", hint="try again, or raise the number of machines")
+            return MachinesExhausted(
+                "no machine became free in time", hint="try again, or raise the number of machines"
+            )
         case Refusal.FAILING:
             return InsufficientResources("machines do not start", detail=reason, hint="see the server's log")

@@ -1,7 +1,7 @@
 """A statement as it crosses to a guest: SQL, parameters, scans and settings in one frame.
 
-File lists are long and change seldom, so a scan crosses once a connection; afterwards its digest stands for it. Both ends
-keep the scans of a connection in a `ScanShelf` and clear it at the same count, so they never disagree.
+File lists are long and change seldom, so a scan crosses once a connection; afterwards its digest stands for it. Both
+ends keep the scans of a connection in a `ScanShelf` and clear it at the same count, so they never disagree.
 """
 
 import dataclasses

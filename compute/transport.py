@@ -2,15 +2,17 @@
 
     frame = kind (u8) | statement (u32) | control length (u32) | body length (u32) | control (JSON) | body (bytes)
 
-Big endian. `statement` numbers the statements of one connection from 1, so that what is left of a cancelled one is told
-apart; 0 is the connection itself. The body holds Arrow IPC: a schema message, one record batch message, or, for
-parameters, a whole stream. A body is received straight into an aligned Arrow buffer, so that batches are read without a copy.
+Big endian. `statement` numbers the statements of one connection from 1, so that what is left of a cancelled one is
+told apart; 0 is the connection itself. The body holds Arrow IPC: a schema message, one record batch message, or, for
+parameters, a whole stream. A body is received straight into an aligned Arrow buffer, so that batches are read without
+a copy.
 
     pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN
     guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS
 
-The guest speaks first (HELLO). It refuses statements before IDENTITY, which it answers with READY. A statement is answered
-by SCHEMA, BATCH..., DONE or by ERROR at any point. Back-pressure is the socket's: who does not read makes the other wait.
+The guest speaks first (HELLO). It refuses statements before IDENTITY, which it answers with READY. A statement is
+answered by SCHEMA, BATCH..., DONE, or by ERROR at any point. Back-pressure is the socket's: who does not read makes the
+other wait.
 """
 
 import json
@@ -58,7 +60,7 @@ class Frame:
 
 
 def encode(frame: Frame) -> tuple[bytes, pa.Buffer | None]:
-    """The frame as (prefix and control, body), to be written one after the other. Raises FrameError beyond the bounds."""
+    """The frame as (prefix and control, body), to be written in that order. Raises FrameError beyond the bounds."""
     control = json.dumps(frame.control, separators=(",", ":")).encode() if frame.control else b""
     body_length = frame.body.size if frame.body is not None else 0
     if len(control) > MAX_CONTROL or body_length > MAX_BODY:

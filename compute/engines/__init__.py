@@ -1,11 +1,12 @@
 """Engines: what runs SQL inside a machine.
 
-An engine module (`compute.engines.duckdb`, `compute.engines.spark`) offers one function, ``open_engine(options) -> Engine``.
-The guest opens one engine a machine, gives it the machine's identity once, then opens one session a connection. Everything
-here runs inside the machine; nothing here knows sockets.
+An engine module (`compute.engines.duckdb`, `compute.engines.spark`) offers one function, ``open_engine(options) ->
+Engine``. The guest opens one engine a machine, gives it the machine's identity once, then opens one session a
+connection. Everything here runs inside the machine; nothing here knows sockets.
 
-Threads: a session's `execute` and `describe` and the reading of its result are called by one thread; `cancel` comes from
-another thread at any moment. Errors that a client may see are `catalog.errors.SqlError`; any other exception is a bug.
+Threads: a session's `execute` and `describe` and the reading of its result are called by one thread; `cancel` comes
+from another thread at any moment. Errors that a client may see are `catalog.errors.SqlError`; any other exception is
+a bug.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,9 +23,10 @@ from catalog.scans import Scan
 class EngineOptions:
     """What is known before any tenant is: it fixes the template of a machine.
 
-    `memory_bytes` bounds the engine, not the whole process. `scratch` is a private folder to spill into, as the machine
-    sees it; a template that is forked later has none yet (`Binding.scratch`). `uid` is the user that programs started by
-    the engine run as (None: no other than our own). `properties` are the engine's own (Spark's configuration, for one).
+    `memory_bytes` bounds the engine, not the whole process. `scratch` is a private folder to spill into, as the
+    machine sees it; a template that is forked later has none yet (`Binding.scratch`). `uid` is the user that programs
+    started by the engine run as (None: no other than our own). `properties` are the engine's own (Spark's
+    configuration, for one).
     """
 
     threads: int
@@ -49,7 +51,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A running statement. The reader is pulled batch by batch, never materialised; `affected` counts rows written, if it wrote.
+    """A running statement. The reader is pulled batch by batch, never materialised. `affected` counts rows written.
 
     An engine that runs a write to its end inside `execute` returns an empty reader and the count.
     """
@@ -59,7 +61,10 @@ class Result:
 
 
 class Session(Protocol):
-    """One connection's state in an engine. One statement at a time: `execute` ends what an earlier result left running."""
+    """One connection's state in an engine.
+
+    One statement at a time: `execute` ends what an earlier result left running.
+    """
 
     def execute(
         self,
@@ -108,4 +113,4 @@ class Engine(Protocol):
 
 def open_engine(name: str, options: EngineOptions) -> Engine:
     """Opens and warms the engine of that name; slow the first time, so it belongs into a template."""
-    return cast(Engine, import_module(f"compute.engines.{name}").open_engine(options))
+    return cast("Engine", import_module(f"compute.engines.{name}").open_engine(options))

@@ -1,4 +1,7 @@
-"""``python -m compute.guest FD JSON``: a guest that opens its engine itself, in a process that is already in its namespaces."""
+"""``python -m compute.guest FD JSON``:
+
+a guest that opens its engine itself, in a process that is already in its namespaces.
+"""
 
 import json
 import logging

@@ -22,7 +22,10 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def plain_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """The reader's batches in pieces of about `TARGET_BYTES`, the first of `FIRST_ROWS`. Raises ProgramLimitExceeded."""
+    """The reader's batches in pieces of about `TARGET_BYTES`, the first of `FIRST_ROWS`.
+
+    Raises ProgramLimitExceeded.
+    """
     schema = plain_schema(reader.schema)
     decode = schema != reader.schema
     first = FIRST_ROWS

@@ -18,7 +18,10 @@ log = logging.getLogger(__name__)
 
 
 Seal = Callable[[Identity, Sequence[str]], None]
-"""Closes the machine round its workspace: mounts, root folder, privileges. Given the host's folders that the engine still needs."""
+"""Closes the machine round its workspace:
+
+mounts, root folder, privileges. Given the host's folders that the engine still needs.
+"""
 
 
 class Guest:

@@ -1,7 +1,7 @@
 """What shuts a machine off from the host, from other machines and from the network.
 
-Owns: the Linux calls (`namespaces`), the order in which a machine uses them (`recipe`) and the trial that tells what this
-host allows (`trial`).
+Owns: the Linux calls (`namespaces`), the order in which a machine uses them (`recipe`) and the trial that tells what
+this host allows (`trial`).
 
 Lifecycle: `Sandbox.prepare` right after the fork makes the namespaces, which costs the most and knows no tenant;
 `Sandbox.seal`, once the machine knows its workspace, puts the root folder together and gives up every privilege.

@@ -1,7 +1,7 @@
 """The Linux calls that shut a process off, by ctypes: the standard library (3.11) lacks them.
 
-Each raises OSError naming the call. Order in a machine: `unshare` right after the fork, then, once the identity is known,
-`enter_root` and `drop_privileges`.
+Each raises OSError naming the call. Order in a machine: `unshare` right after the fork, then, once the identity is
+known, `enter_root` and `drop_privileges`.
 
 References: unshare(2), mount(2), pivot_root(2), prctl(2), capset(2), user_namespaces(7), pid_namespaces(7).
 """

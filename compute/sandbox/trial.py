@@ -17,7 +17,10 @@ _USER_ADVICE = (
 
 
 def try_sandbox(fork: Callable[[], int], uid: int | None) -> tuple[str, ...]:
-    """Seals a child in an empty warehouse. `fork` makes it as machines are made. What is missing; empty if all works."""
+    """Seals a child in an empty warehouse.
+
+    `fork` makes it as machines are made. What is missing; empty if all works.
+    """
     with tempfile.TemporaryDirectory(prefix="lakegate-trial-") as folder:
         make_folder(folder, uid)
         warehouse = os.path.join(folder, "warehouse")

@@ -1,13 +1,15 @@
 """Spawners: how a machine comes to be and ends.
 
-`process` starts machines as processes of this host, from a zygote. Others (microVM, Kubernetes) implement the same three
-calls. A spawner knows nothing of leases: it starts, tells whether a machine still lives, and stops it.
+`process` starts machines as processes of this host, from a zygote. Others (microVM, Kubernetes) implement the same
+three calls. A spawner knows nothing of leases: it starts, tells whether a machine still lives, and stops it.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
 
 IsolationMode = Literal["user", "shared"]
 
@@ -27,8 +29,8 @@ class MachineSpec:
 class Isolation:
     """How well machines are shut off from the host and each other.
 
-    `level` is ``namespaces`` when everything works, else ``none``; `missing` then says what failed and which setting helps.
-    A gateway without isolation serves one principal only, unless its operator accepted that.
+    `level` is ``namespaces`` when everything works, else ``none``; `missing` then says what failed and which setting
+    helps. A gateway without isolation serves one principal only, unless its operator accepted that.
     """
 
     level: Literal["namespaces", "none"]

@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,10 @@ from compute.spawners import CannotStart, Isolation, Machine, MachineSpec
 from compute.zygote.packets import receive, send
 
 GUEST_UID = 64023
-"""The user that machines run as where the gateway is root: no account has it, and it owns nothing but what it is given."""
+"""The user that machines run as where the gateway is root:
+
+no account has it, and it owns nothing but what it is given.
+"""
 OPEN_SECONDS = 60.0
 PACKAGE_ROOT = str(Path(__file__).parents[2])
 log = logging.getLogger(__name__)
@@ -39,7 +42,9 @@ class ProcessMachine:
 class ProcessSpawner:
     """Starts machines from templates. `templates` names the specs that are forked warm; others start from nothing."""
 
-    def __init__(self, *, templates: Mapping[str, MachineSpec], isolated: bool = True, folder: str | None = None) -> None:
+    def __init__(
+        self, *, templates: Mapping[str, MachineSpec], isolated: bool = True, folder: str | None = None
+    ) -> None:
         self._templates = templates
         self._isolated = isolated
         self._parent = folder
@@ -123,7 +128,7 @@ async def _open_zygote(configuration: Mapping[str, Any]) -> "_Zygote":
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of the gateway's own environment, which may hold secrets; one thread and the plain allocator for clean forks."""
+    """Nothing of the gateway's own, which may hold secrets; one thread and the plain allocator for clean forks."""
     return {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",

@@ -5,11 +5,20 @@ import os
 import signal
 import socket
 import sys
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 from compute.sandbox import namespaces
 from compute.sandbox.trial import explain
 from compute.zygote.packets import receive, send
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Both engines' libraries import pandas where it is installed, and need it for nothing here: 0.4 s and 60 MB."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("machines have no pandas", name=fullname)
 
 
 def main() -> None:
@@ -41,6 +50,8 @@ def _enter_namespaces(control: socket.socket) -> tuple[str, ...]:
 
 
 def _serve(control: socket.socket, content: Any, missing: tuple[str, ...]) -> None:
+    """Engines are imported only now: what runs before must be small and have one thread."""
+    sys.meta_path.insert(0, _WithoutPandas())
     from compute.zygote.loop import Zygote
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

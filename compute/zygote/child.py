@@ -41,6 +41,6 @@ def _forget_zygote(listener: int) -> None:
 
 
 def _execute_guest(sandbox: Sandbox, order: Mapping[str, Any]) -> NoReturn:
-    content = {"engine": order["engine"], "mode": order["mode"], "options": order["options"], "sandbox": asdict(sandbox)}
+    content = {key: order[key] for key in ("engine", "mode", "options")} | {"sandbox": asdict(sandbox)}
     arguments = [sys.executable, "-P", "-m", "compute.guest", str(LISTENER), json.dumps(content)]
     os.execv(sys.executable, arguments)

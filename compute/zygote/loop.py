@@ -50,12 +50,13 @@ class Zygote:
         os.set_blocking(wakeup_write, False)
         signal.set_wakeup_fd(wakeup_write)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        control = self._control.fileno()
         while True:
-            ready, _, _ = select.select([self._control, wakeup_read], [], [])
+            ready, _, _ = select.select([control, wakeup_read], [], [])
             if wakeup_read in ready:
                 os.read(wakeup_read, 4096)
                 self._reap()
-            if self._control in ready and not self._obey():
+            if control in ready and not self._obey():
                 return
 
     def _obey(self) -> bool:

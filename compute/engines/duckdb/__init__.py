@@ -5,9 +5,9 @@ Owns: one in-memory database a machine and a connection a session; scans as temp
 Layers: `engine` (database, lock-down, sessions) over `views` (a scan as SQL), `types` (Delta's types in DuckDB's
 spelling), `parameters` (Arrow to Python values) and `errors` (DuckDB's exceptions to SQLSTATEs).
 
-Lifecycle: `open_engine` opens and warms a database that reads nothing of any tenant: the template. `Engine.bind` fixes the one
-readable directory and locks the configuration for ever. A session that asks for another time zone gets a database of its
-own, because a locked one cannot change (12 ms, once).
+Lifecycle: `open_engine` opens and warms a database that reads nothing of any tenant: the template. `Engine.bind`
+fixes the one readable directory and locks the configuration for ever. A session that asks for another time zone gets
+a database of its own, because a locked one cannot change (12 ms, once).
 
 Never: materialises a result, loads an extension, runs anything but one SELECT or EXPLAIN. The lock alone would let
 ``COPY ... TO`` write below the readable directory.

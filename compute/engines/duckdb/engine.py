@@ -50,7 +50,8 @@ class DuckDBEngine:
             with self._databases["UTC"].cursor() as connection:
                 connection.execute(f"COPY (SELECT range AS id, range::VARCHAR AS name FROM range(3)) TO '{path}'")
                 query = f"SELECT id, name, now() FROM read_parquet(['{path}']) WHERE id = $p1"
-                connection.execute(query, {"p1": 1}).to_arrow_reader(ROWS_PER_BATCH).read_all()
+                parameters = named_values(pa.record_batch({"p1": [1]}))
+                connection.execute(query, parameters).to_arrow_reader(ROWS_PER_BATCH).read_all()
 
     def bind(self, binding: Binding) -> None:
         """Raises threads, fixes the readable directory and locks the configuration. Called once, in the machine."""
@@ -175,7 +176,10 @@ def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:
 def _lock_database(
     database: duckdb.DuckDBPyConnection, options: EngineOptions, binding: Binding, time_zone: str
 ) -> None:
-    """The order matters: after the lock nothing can be set, and after external access is off no directory can be added."""
+    """The order matters:
+
+    after the lock nothing can be set, and after external access is off no directory can be added.
+    """
     database.execute(f"SET temp_directory = {quote_literal(os.path.join(binding.scratch, 'spill'))}")
     database.execute(f"SET threads = {options.threads}")
     database.execute(f"SET GLOBAL TimeZone = {quote_literal(time_zone)}")

@@ -1,5 +1,6 @@
 """Parameters: a one-row record batch as the Python values that DuckDB binds by name."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -15,12 +16,19 @@ def named_values(batch: pa.RecordBatch | None) -> dict[str, Any]:
 
 
 def _value(scalar: pa.Scalar) -> Any:
-    """Intervals and nanoseconds have no exact Python type: they travel as text, which the statement's own cast reads."""
+    """Intervals have no Python type: they travel as text, which the statement's own cast reads."""
     if not scalar.is_valid:
         return None
     if pa.types.is_interval(scalar.type):
         months, days, nanoseconds = scalar.as_py()
         return f"{months} months {days} days {nanoseconds // 1000} microseconds"
-    if pa.types.is_timestamp(scalar.type) and scalar.type.unit == "ns":
-        return scalar.cast(pa.timestamp("us", scalar.type.tz)).as_py()
+    if pa.types.is_timestamp(scalar.type):
+        return _instant(scalar)
     return scalar.as_py()
+
+
+def _instant(scalar: pa.Scalar) -> datetime:
+    """By hand, since Arrow would look the zone's name up in files that a machine has not."""
+    microseconds = scalar.cast(pa.timestamp("us", scalar.type.tz), safe=False).value
+    zone = UTC if scalar.type.tz else None
+    return datetime(1970, 1, 1, tzinfo=zone) + timedelta(microseconds=microseconds)

@@ -1,7 +1,8 @@
 """A scan as the text of a view: physical columns read as Delta's types, partition values as typed constants.
 
-Files are grouped by partition tuple and put together by UNION ALL. With many tuples a join on the file's name is cheaper
-to plan. Which columns the files hold is asked of DuckDB (`Describe`), never guessed: an absent one reads as NULL.
+Files are grouped by partition tuple and put together by UNION ALL. With many tuples a join on the file's name is
+cheaper to plan. Which columns the files hold is asked of DuckDB (`Describe`), never guessed: an absent one reads as
+NULL.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -71,10 +72,8 @@ def _joined_query(scan: Scan, present: Mapping[str, str], partitions: Sequence[t
     """Partition values come from a relation (file, value...) joined on the file's name."""
     numbers = {partition: number for number, partition in enumerate(partitions)}
     kinds = [column.delta_type for column in scan.columns if column.partition]
-    tuples = ", ".join(
-        f"({number}, {', '.join(partition_constant(value, kind) for value, kind in zip(partition, kinds, strict=True))})"
-        for partition, number in numbers.items()
-    )
+    constants = (map(partition_constant, partition, kinds) for partition in partitions)
+    tuples = ", ".join(f"({number}, {', '.join(values)})" for number, values in enumerate(constants))
     members = ", ".join(f"({quote_literal(file.path)}, {numbers[file.partition]})" for file in scan.files)
     value_names = [f"value_{position}" for position in range(len(kinds))]
     names = iter(value_names)
