@@ -1,7 +1,7 @@
 """Where and how one role's backend connection is made: what the relay and the metastore's own pool both need."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from psycopg.conninfo import make_conninfo
 
@@ -26,7 +26,7 @@ class Endpoint:
         """The Unix socket's path, None when the server is reached over TCP."""
         return f"{self.host}/.s.PGSQL.{self.port}" if self.host.startswith("/") else None
 
-    def conninfo(self, **more: str | int) -> str:
+    def conninfo(self, **more: Any) -> str:
         """The connection string for libpq; it holds the password, so it goes into no log."""
         return make_conninfo(
             host=self.host,

@@ -1,0 +1,164 @@
+"""One database of control tables: a pool, the cached state of its tables, and the channel that keeps the cache current.
+
+Every change takes the version row's lock first, so changes of one database happen one after another; it raises the
+version and notifies every replica, naming the tables that it touched. A replica that misses a step, or is cut off from
+the channel, reads again instead of trusting its cache.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from catalog.endpoint import Endpoint
+from catalog.names import TableName
+from catalog.translation import as_sql_errors
+
+CHANNEL = "lakegate_version"
+LOCK_SECONDS = 10
+_RETRY_SECONDS = 0.5
+_POOL_SIZE = 8
+
+_log = logging.getLogger(__name__)
+
+
+class Versioned(Protocol):
+    """Cached state: what all control tables of a database said at one version."""
+
+    @property
+    def version(self) -> int: ...
+
+
+State = TypeVar("State", bound=Versioned)
+Load = Callable[[AsyncConnection[Any]], Awaitable[State]]
+Refresh = Callable[[AsyncConnection[Any], State, int, Iterable[TableName]], Awaitable[State]]
+
+
+@dataclass(slots=True)
+class Revision:
+    """A change under way. `tables` are the only ones it touches; None stands for anything."""
+
+    connection: AsyncConnection[Any]
+    version: int
+    tables: set[TableName] | None = None
+
+
+class ControlDatabase(Generic[State]):
+    """`refresh` brings an old state up to a version of which the touched tables are known; without it all is loaded."""
+
+    def __init__(self, endpoint: Endpoint, load: Load[State], refresh: Refresh[State] | None = None) -> None:
+        self._endpoint = endpoint
+        self._load = load
+        self._refresh = refresh
+        self._pool = AsyncConnectionPool(
+            endpoint.conninfo(application_name="lakegate"),
+            min_size=1,
+            max_size=_POOL_SIZE,
+            open=False,
+            kwargs={"autocommit": True, "options": f"-c lock_timeout={LOCK_SECONDS}s"},
+        )
+        self._state: State | None = None
+        self._reading = asyncio.Lock()
+        self._watch: asyncio.Task[None] | None = None
+        self._is_current = asyncio.Event()
+
+    async def open(self) -> None:
+        """Returns with the state loaded and the channel open."""
+        with as_sql_errors():
+            await self._pool.open(wait=True)
+        self._watch = asyncio.create_task(self._listen())
+        await self._is_current.wait()
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+        await self._pool.close()
+
+    @property
+    def state(self) -> State:
+        """The cached state, at most the channel's delay old (older only while the channel is down)."""
+        assert self._state is not None
+        return self._state
+
+    async def read(self) -> State:
+        """The current state; asks PostgreSQL only while the channel is down."""
+        if not self._is_current.is_set():
+            await self._reload()
+        return self.state
+
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[Revision]:
+        """One transaction that raises the version. On leaving, this replica's state holds the change.
+
+        Errors of PostgreSQL come out as `SqlError`; any error rolls back.
+        """
+        with as_sql_errors():
+            async with self._pool.connection() as connection, connection.transaction():
+                cursor = await connection.execute("UPDATE lakegate.version SET version = version + 1 RETURNING version")
+                row = await cursor.fetchone()
+                assert row is not None
+                revision = Revision(connection, row[0])
+                yield revision
+                await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, _describe(revision)))
+            await self._advance(revision.version, revision.tables)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection as the metastore's owner, for reading."""
+        with as_sql_errors():
+            async with self._pool.connection() as connection:
+                yield connection
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._follow_channel()
+            except (psycopg.Error, OSError) as error:
+                _log.warning("the metastore's change channel broke, trying again: %s", error)
+            finally:
+                self._is_current.clear()
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _follow_channel(self) -> None:
+        conninfo = self._endpoint.conninfo(application_name="lakegate")
+        async with await AsyncConnection.connect(conninfo, autocommit=True) as connection:
+            await connection.execute(f"LISTEN {CHANNEL}".encode())
+            await self._reload()
+            self._is_current.set()
+            async for notice in connection.notifies():
+                await self._advance(*_read_description(notice.payload))
+
+    async def _reload(self) -> None:
+        async with self._reading, self.connection() as connection:
+            self._state = await self._load(connection)
+
+    async def _advance(self, version: int, tables: set[TableName] | None) -> None:
+        async with self._reading:
+            if self.state.version >= version:
+                return
+            async with self.connection() as connection:
+                if self._refresh is None or tables is None:
+                    self._state = await self._load(connection)
+                else:
+                    self._state = await self._refresh(connection, self.state, version, tables)
+
+
+def _describe(revision: Revision) -> str:
+    """The notification: a version and the touched tables, None for anything (also where they do not fit)."""
+    tables = None if revision.tables is None else [[name.schema, name.name] for name in revision.tables]
+    text = json.dumps([revision.version, tables])
+    return text if len(text) < 7900 else json.dumps([revision.version, None])
+
+
+def _read_description(payload: str) -> tuple[int, set[TableName] | None]:
+    version, tables = json.loads(payload)
+    return version, None if tables is None else {TableName(*pair) for pair in tables}

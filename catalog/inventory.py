@@ -1,0 +1,173 @@
+"""A workspace's schemas, tables and grants at one catalog version, held in memory so that no statement waits for a
+query.
+
+`load_inventory` reads all of it; `refresh_inventory` re-reads only the tables that one change named.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from catalog.changes import Privilege
+from catalog.errors import InvalidSchemaName, UndefinedTable
+from catalog.names import TableName
+from catalog.principals import Principal
+
+SCHEMA_PRIVILEGES = frozenset({Privilege.USAGE, Privilege.CREATE})
+TABLE_PRIVILEGES = frozenset({Privilege.SELECT, Privilege.INSERT, Privilege.UPDATE, Privilege.DELETE})
+
+Grants = Mapping[str, frozenset[Privilege]]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaEntry:
+    name: str
+    owner: str
+    grants: Grants
+
+    def privileges(self, who: Principal) -> frozenset[Privilege]:
+        """What `who` may do here; the owner (as a group, too) and admins may do all."""
+        return SCHEMA_PRIVILEGES if is_owner(who, self.owner) else _granted(self.grants, who)
+
+
+@dataclass(frozen=True, slots=True)
+class TableEntry:
+    """`shadow` is the OID of the PostgreSQL table, None where PostgreSQL cannot hold it, for the reason `obstacle`.
+
+    `schema_digest` is that of the Delta schema which the shadow shows.
+    """
+
+    id: int
+    name: TableName
+    location: str
+    owner: str
+    shadow: int | None
+    obstacle: str | None
+    schema_digest: str
+    grants: Grants
+
+    def privileges(self, who: Principal) -> frozenset[Privilege]:
+        return TABLE_PRIVILEGES if is_owner(who, self.owner) else _granted(self.grants, who)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """`system_relations` are the relations of the schemas that PostgreSQL or we keep, by schema."""
+
+    version: int
+    schemas: Mapping[str, SchemaEntry]
+    tables: Mapping[TableName, TableEntry]
+    system_relations: Mapping[str, frozenset[str]]
+    volatile_functions: frozenset[str]
+
+
+def is_owner(who: Principal, owner: str) -> bool:
+    """Admins own everything; members of a group own what the group owns."""
+    return who.admin or owner == who.name or owner in who.groups
+
+
+def _granted(grants: Grants, who: Principal) -> frozenset[Privilege]:
+    return frozenset().union(*(grants.get(name, frozenset()) for name in who.grantees))
+
+
+_SCHEMAS = """
+    SELECT s.name, s.owner,
+           (SELECT array_agg(ARRAY[g.grantee, g.privilege]) FROM lakegate.schema_grants g WHERE g.schema_name = s.name)
+    FROM lakegate.schemas s"""
+_TABLES = """
+    SELECT t.id, t.schema_name, t.name, t.location, t.owner, t.shadow, t.obstacle, t.schema_digest,
+           (SELECT array_agg(ARRAY[g.grantee, g.privilege]) FROM lakegate.table_grants g WHERE g.table_id = t.id)
+    FROM lakegate.tables t"""
+_SYSTEM_RELATIONS = """
+    SELECT n.nspname, array_agg(c.relname::text) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname IN ('pg_catalog', 'information_schema', 'lakegate') AND c.relkind IN ('r', 'v') GROUP BY 1"""
+_VOLATILE_FUNCTIONS = "SELECT DISTINCT proname::text FROM pg_proc WHERE provolatile = 'v'"
+
+
+async def load_inventory(connection: AsyncConnection[Any]) -> Inventory:
+    """Reads everything in one snapshot of the workspace's database."""
+    async with connection.transaction():
+        await _begin_snapshot(connection)
+        system = await _fetch(connection, _SYSTEM_RELATIONS)
+        return Inventory(
+            version=await _version(connection),
+            schemas=_schemas(await _fetch(connection, _SCHEMAS)),
+            tables=_tables(await _fetch(connection, _TABLES)),
+            system_relations={schema: frozenset(names) for schema, names in system},
+            volatile_functions=frozenset(name for (name,) in await _fetch(connection, _VOLATILE_FUNCTIONS)),
+        )
+
+
+async def refresh_inventory(
+    connection: AsyncConnection[Any], old: Inventory, version: int, changed: Iterable[TableName]
+) -> Inventory:
+    """`old` brought to the next version, `version`, in which only `changed` differ; reads all when more has
+    happened.
+    """
+    names = list(changed)
+    async with connection.transaction():
+        await _begin_snapshot(connection)
+        current = await _version(connection)
+        if current == version == old.version + 1:
+            keys = [name.schema for name in names], [name.name for name in names]
+            found = await _fetch(
+                connection,
+                _TABLES + " JOIN unnest(%s::text[], %s::text[]) AS k (s, n) ON (schema_name, name) = (s, n)",
+                keys,
+            )
+            kept = {name: entry for name, entry in old.tables.items() if name not in names}
+            return replace(old, version=version, tables=kept | _tables(found))
+    return old if current == old.version else await load_inventory(connection)
+
+
+async def find_schema(connection: AsyncConnection[Any], name: str) -> SchemaEntry:
+    """One schema as the caller's transaction sees it. Raises InvalidSchemaName."""
+    for entry in _schemas(await _fetch(connection, _SCHEMAS + " WHERE s.name = %s", (name,))).values():
+        return entry
+    raise InvalidSchemaName(f'schema "{name}" does not exist')
+
+
+async def find_table(connection: AsyncConnection[Any], name: TableName) -> TableEntry:
+    """One table as the caller's transaction sees it. Raises UndefinedTable."""
+    query = _TABLES + " WHERE (schema_name, name) = (%s, %s)"
+    for entry in _tables(await _fetch(connection, query, (name.schema, name.name))).values():
+        return entry
+    raise UndefinedTable(f'relation "{name.schema}.{name.name}" does not exist')
+
+
+async def list_tables(connection: AsyncConnection[Any], schema: str) -> list[TableEntry]:
+    """Every table of a schema as the caller's transaction sees it."""
+    return list(_tables(await _fetch(connection, _TABLES + " WHERE schema_name = %s", (schema,))).values())
+
+
+async def _begin_snapshot(connection: AsyncConnection[Any]) -> None:
+    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+async def _version(connection: AsyncConnection[Any]) -> int:
+    return int((await _fetch(connection, "SELECT version FROM lakegate.version"))[0][0])
+
+
+async def _fetch(connection: AsyncConnection[Any], query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+    return await (await connection.execute(query.encode(), parameters)).fetchall()
+
+
+def _schemas(rows: Iterable[tuple[Any, ...]]) -> dict[str, SchemaEntry]:
+    return {name: SchemaEntry(name, owner, _grants(grants)) for name, owner, grants in rows}
+
+
+def _tables(rows: Iterable[tuple[Any, ...]]) -> dict[TableName, TableEntry]:
+    entries = (
+        TableEntry(id, TableName(schema, name), location, owner, shadow, obstacle, digest, _grants(grants))
+        for id, schema, name, location, owner, shadow, obstacle, digest, grants in rows
+    )
+    return {entry.name: entry for entry in entries}
+
+
+def _grants(pairs: list[list[str]] | None) -> Grants:
+    gathered: dict[str, set[Privilege]] = {}
+    for grantee, privilege in pairs or ():
+        gathered.setdefault(grantee, set()).add(Privilege(privilege))
+    return {grantee: frozenset(privileges) for grantee, privileges in gathered.items()}

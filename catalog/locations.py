@@ -1,0 +1,31 @@
+"""Folders of tables: absolute paths or URLs, without a slash at the end."""
+
+import posixpath
+import re
+import secrets
+
+from catalog.errors import InvalidParameterValue
+from catalog.names import TableName
+
+
+def normalize_location(location: str) -> str:
+    """One spelling a folder. Raises InvalidParameterValue for what is no absolute folder or climbs with ``..``."""
+    scheme, mark, rest = location.removeprefix("file://").rpartition("://")
+    if ".." in rest.split("/") or "\0" in rest or not (mark or rest.startswith("/")):
+        raise InvalidParameterValue(f'"{location}" is not an absolute folder of a table')
+    return f"{scheme}{mark}{posixpath.normpath(rest)}" if rest else location
+
+
+def is_below(location: str, folder: str) -> bool:
+    return location.startswith(folder.rstrip("/") + "/")
+
+
+def fresh_location(root: str, workspace: str, table: TableName) -> str:
+    """A folder that no table had before: a dropped table's late readers and files never meet a new one's."""
+    parts = [_spell(workspace), _spell(table.schema), f"{_spell(table.name)}-{secrets.token_hex(8)}"]
+    return "/".join([root.rstrip("/"), *parts])
+
+
+def _spell(name: str) -> str:
+    """A name as a part of a path; different names may share a spelling, the random ending tells them apart."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:80]

@@ -1,0 +1,10 @@
+"""The first control tables of an account."""
+
+from catalog.migrations import run_script
+
+revision = "r0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    run_script(__file__)

@@ -1,0 +1,66 @@
+"""Mirrors control rows as PostgreSQL privileges: what the relay's bare roles may see, and no more.
+
+Any right on a table gives REFERENCES on its shadow; ownership does too; USAGE on a schema gives USAGE. The mirror also
+makes PostgreSQL refuse to drop a role that still has rights somewhere.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+from catalog.changes import Privilege
+from catalog.inventory import SchemaEntry, TableEntry
+from catalog.principals import PUBLIC
+
+ADMINS = "lakegate_admin"
+EVERYONE = "lakegate_principal"
+
+
+async def mirror_table(connection: AsyncConnection[Any], table: TableEntry) -> None:
+    """Makes the shadow's privileges equal to what `table` says."""
+    if table.shadow is None:
+        return
+    wanted = {grantee for grantee, privileges in table.grants.items() if privileges} | {table.owner, ADMINS}
+    present = await _grantees(connection, "pg_class", "relacl", "relowner", table.shadow)
+    target = sql.SQL("REFERENCES ON TABLE {}").format(sql.Identifier(table.name.schema, table.name.name))
+    await _equalise(connection, target, present, wanted)
+
+
+async def mirror_schema(connection: AsyncConnection[Any], schema: SchemaEntry) -> None:
+    """Makes the schema's privileges equal to what `schema` says."""
+    wanted = {grantee for grantee, privileges in schema.grants.items() if Privilege.USAGE in privileges}
+    oid = await (await connection.execute("SELECT oid FROM pg_namespace WHERE nspname = %s", (schema.name,))).fetchone()
+    assert oid is not None
+    present = await _grantees(connection, "pg_namespace", "nspacl", "nspowner", oid[0])
+    target = sql.SQL("USAGE ON SCHEMA {}").format(sql.Identifier(schema.name))
+    await _equalise(connection, target, present, wanted | {schema.owner, ADMINS})
+
+
+async def _grantees(connection: AsyncConnection[Any], catalog: str, acl: str, owner: str, oid: int) -> set[str]:
+    """Whom the object's access list names, its owner (who is our own role) apart."""
+    query = sql.SQL(
+        """SELECT DISTINCT CASE a.grantee WHEN 0 THEN {public} ELSE pg_get_userbyid(a.grantee)::text END
+           FROM {catalog} o, aclexplode(o.{acl}) a WHERE o.oid = {oid} AND a.grantee <> o.{owner}"""
+    ).format(
+        public=sql.Literal(PUBLIC),
+        catalog=sql.Identifier("pg_catalog", catalog),
+        acl=sql.Identifier(acl),
+        owner=sql.Identifier(owner),
+        oid=sql.Literal(oid),
+    )
+    return {name for (name,) in await (await connection.execute(query)).fetchall()}
+
+
+async def _equalise(
+    connection: AsyncConnection[Any], target: sql.Composable, present: set[str], wanted: set[str]
+) -> None:
+    owner = connection.info.user
+    for statement, names in (("GRANT {} TO {}", wanted - present), ("REVOKE {} FROM {}", present - wanted)):
+        if names - {owner}:
+            roles = _role_list(sorted(names - {owner}))
+            await connection.execute(sql.SQL(statement).format(target, roles))
+
+
+def _role_list(names: Iterable[str]) -> sql.Composable:
+    return sql.SQL(", ").join(sql.SQL("PUBLIC") if name == PUBLIC else sql.Identifier(name) for name in names)

@@ -1,0 +1,88 @@
+"""Principals (users and groups) as sessions see them, and their cached directory."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import AsyncConnection
+
+PUBLIC = "public"
+"""The grantee that stands for everybody; no principal can have this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """`groups` holds every group it is in, directly or through other groups."""
+
+    name: str
+    admin: bool
+    groups: frozenset[str]
+
+    @property
+    def grantees(self) -> frozenset[str]:
+        """The names whose grants count for this principal."""
+        return self.groups | {self.name, PUBLIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A principal that may log in, with its SCRAM verifier; None means that no password lets it in."""
+
+    principal: Principal
+    verifier: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """All principals of the account at one version of its control tables."""
+
+    version: int
+    logins: Mapping[str, Login]
+    groups: Mapping[str, Principal]
+    workspaces: frozenset[str]
+
+    def find(self, name: str) -> Principal | None:
+        login = self.logins.get(name)
+        return login.principal if login else self.groups.get(name)
+
+
+async def load_directory(connection: AsyncConnection[Any]) -> Directory:
+    """Reads it in one snapshot of the account's database."""
+    async with connection.transaction():
+        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        version = await _fetch(connection, "SELECT version FROM lakegate.version")
+        principals = await _fetch(connection, "SELECT name, login, admin, verifier FROM lakegate.principals")
+        memberships = await _fetch(connection, "SELECT member_name, group_name FROM lakegate.memberships")
+        workspaces = await _fetch(connection, "SELECT name FROM lakegate.workspaces")
+    parents = collect(memberships)
+    found = {name: Principal(name, admin, ancestors(name, parents)) for name, _, admin, _ in principals}
+    return Directory(
+        version=version[0][0],
+        logins={name: Login(found[name], verifier) for name, login, _, verifier in principals if login},
+        groups={name: found[name] for name, login, _, _ in principals if not login},
+        workspaces=frozenset(name for (name,) in workspaces),
+    )
+
+
+async def _fetch(connection: AsyncConnection[Any], query: str) -> list[tuple[Any, ...]]:
+    return await (await connection.execute(query.encode())).fetchall()
+
+
+def collect(pairs: Iterable[tuple[Any, ...]]) -> dict[str, set[str]]:
+    """Pairs of (key, value), gathered by key."""
+    gathered: dict[str, set[str]] = {}
+    for key, value in pairs:
+        gathered.setdefault(key, set()).add(value)
+    return gathered
+
+
+def ancestors(name: str, parents: Mapping[str, set[str]]) -> frozenset[str]:
+    """Every group above `name`. PostgreSQL forbids circles; one would only end the walk here."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for group in parents.get(waiting.pop(), ()):
+            if group not in found:
+                found.add(group)
+                waiting.append(group)
+    return frozenset(found)

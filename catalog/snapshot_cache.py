@@ -1,0 +1,128 @@
+"""Snapshots kept and brought up to date by the log's new commits only. Blocking reads run in threads of its own."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from catalog.deltalog import read_snapshot
+from catalog.errors import InvalidParameterValue, UnreadableTable
+from catalog.names import TableName
+from catalog.snapshots import Snapshot
+from catalog.unsupported import read_unsupported
+
+MOST_TABLES = 512
+MOST_SNAPSHOTS = 1024
+MOST_BYTES = 512 * 2**20
+_THREADS = 16
+T = TypeVar("T")
+
+
+class _OpenTable:
+    """A location's log, read by one thread at a time."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.log: DeltaTable | None = None
+
+
+class SnapshotCache:
+    """One for a catalog. `storage_options` are delta-rs's, for object stores."""
+
+    def __init__(self, storage_options: Mapping[str, str] | None = None) -> None:
+        self._storage_options = dict(storage_options or {})
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="delta-log")
+        self._tables: OrderedDict[str, _OpenTable] = OrderedDict()
+        self._snapshots: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
+        self._bytes = 0
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def read(self, name: TableName, location: str, version: int | None = None) -> Snapshot:
+        """The snapshot at `version`, or the newest as of now.
+
+        Raises UnreadableTable when the log is gone or damaged, InvalidParameterValue for a version that is not there.
+        """
+        if version is not None and (kept := self._find(location, version)):
+            return replace(kept, table=name)
+        table = self._open(location)
+        async with table.lock:
+            if version is not None:
+                return self._keep(await self._run(lambda: self._read_version(name, location, version)))
+            log = table.log = await self._run(lambda: self._refresh(name, location, table.log))
+            if log is None:
+                return await self._run(lambda: read_unsupported(name, location))
+            if kept := self._find(location, log.version()):
+                return replace(kept, table=name)
+            return self._keep(await self._run(lambda: _guard(name, lambda: read_snapshot(log, name, location))))
+
+    def _refresh(self, name: TableName, location: str, log: DeltaTable | None) -> DeltaTable | None:
+        """The log at its newest version; None when delta-rs cannot read a table with such features."""
+        try:
+            if log is None:
+                return _guard(name, lambda: DeltaTable(location, storage_options=self._storage_options))
+            _guard(name, log.update_incremental)
+        except _UnsupportedFeature:
+            return None
+        return log
+
+    def _read_version(self, name: TableName, location: str, version: int) -> Snapshot:
+        newest = _guard(name, lambda: DeltaTable(location, storage_options=self._storage_options))
+        oldest = min((commit["version"] for commit in newest.history()), default=newest.version())
+        if not oldest <= version <= newest.version():
+            raise InvalidParameterValue(
+                f"table {name} has no version {version}", hint=f"It has the versions {oldest} to {newest.version()}."
+            )
+        return _guard(name, lambda: self._load_version(name, location, newest, version))
+
+    @staticmethod
+    def _load_version(name: TableName, location: str, log: DeltaTable, version: int) -> Snapshot:
+        log.load_as_version(version)
+        return read_snapshot(log, name, location)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _open(self, location: str) -> _OpenTable:
+        table = self._tables.setdefault(location, _OpenTable())
+        self._tables.move_to_end(location)
+        if len(self._tables) > MOST_TABLES:
+            self._tables.popitem(last=False)
+        return table
+
+    def _find(self, location: str, version: int) -> Snapshot | None:
+        snapshot = self._snapshots.get((location, version))
+        if snapshot is not None:
+            self._snapshots.move_to_end((location, version))
+        return snapshot
+
+    def _keep(self, snapshot: Snapshot) -> Snapshot:
+        self._snapshots[snapshot.location, snapshot.version] = snapshot
+        self._bytes += snapshot.files.nbytes
+        while len(self._snapshots) > MOST_SNAPSHOTS or (self._bytes > MOST_BYTES and len(self._snapshots) > 1):
+            self._bytes -= self._snapshots.popitem(last=False)[1].files.nbytes
+        return snapshot
+
+
+class _UnsupportedFeature(Exception):
+    """delta-rs refuses to open the table at all."""
+
+
+def _guard(name: TableName, work: Callable[[], T]) -> T:
+    """Runs delta-rs and gives its errors our words."""
+    hint = "Restore the files, or drop the table."
+    try:
+        return work()
+    except TableNotFoundError as error:
+        raise UnreadableTable(f"the Delta log of table {name} is missing", hint=hint) from error
+    except (DeltaError, OSError) as error:
+        if "Unsupported" in str(error):
+            raise _UnsupportedFeature from error
+        reason = str(error).splitlines()[0][:300]
+        raise UnreadableTable(f"the Delta log of table {name} cannot be read", detail=reason, hint=hint) from error

@@ -1,0 +1,46 @@
+"""A snapshot: a table at a Delta version, as the planner reads it. Partner of `catalog.deltalog`, which makes it."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from catalog.names import TableName
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotColumn:
+    """`delta_type` is a primitive's name or the JSON of a nested type; `comment` is the Delta schema's."""
+
+    name: str
+    physical_name: str
+    delta_type: str
+    nullable: bool
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A table at a version. Every name is logical except `physical_name`.
+
+    `files` has one row a data file: `path` (absolute path or URL), `size_bytes`, `num_records`, then for each
+    partition column `partition.<name>` (string, as the log serialises it) and for each top-level column with
+    statistics `min.<name>`, `max.<name>`, `null_count.<name>`, typed. A value that the log lacks is NULL and proves
+    nothing.
+
+    `reader_features` are the names of the Delta protocol; legacy reader version 2 appears as ``columnMapping``. When
+    one of them cannot be read here, `files` is empty and `readable` False: Spark may still read the table. `uniform`
+    is True only when every file surely holds every column.
+    """
+
+    table: TableName
+    location: str
+    version: int
+    columns: tuple[SnapshotColumn, ...]
+    partition_columns: tuple[str, ...]
+    reader_features: frozenset[str]
+    has_deletion_vectors: bool
+    uniform: bool
+    size_bytes: int
+    files: pa.Table
+    comment: str | None = None
+    readable: bool = True

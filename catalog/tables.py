@@ -1,0 +1,183 @@
+"""Schemas and tables: their control rows and their shadows, made and changed in the caller's transaction."""
+
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+from catalog.changes import CommentOnTable, CreateSchema, DropSchema, DropTable, Privilege
+from catalog.errors import (
+    DependentObjectsStillExist,
+    DuplicateSchema,
+    DuplicateTable,
+    FeatureNotSupported,
+    InsufficientPrivilege,
+    InvalidSchemaName,
+    ReservedName,
+    UndefinedColumn,
+    UndefinedTable,
+)
+from catalog.inventory import TableEntry, find_schema, find_table, is_owner, list_tables
+from catalog.mirror import mirror_schema, mirror_table
+from catalog.principals import Principal
+from catalog.shadows import (
+    LONGEST_NAME,
+    alter_shadow,
+    comment_on_column,
+    comment_on_table,
+    create_shadow,
+    digest_schema,
+    find_obstacle,
+    read_shadow,
+    run,
+)
+from catalog.snapshots import Snapshot
+
+RESERVED_SCHEMAS = frozenset({"lakegate", "information_schema"})
+
+
+async def create_schema(connection: AsyncConnection[Any], change: CreateSchema, who: Principal) -> None:
+    """Only admins may. Raises DuplicateSchema, ReservedName."""
+    if not who.admin:
+        raise InsufficientPrivilege(f"permission denied for database {connection.info.dbname}")
+    if change.name in RESERVED_SCHEMAS or change.name.startswith("pg_"):
+        raise ReservedName(
+            f'unacceptable schema name "{change.name}"', detail="the metastore keeps this name for itself"
+        )
+    if not change.name or len(change.name.encode()) > LONGEST_NAME:
+        raise FeatureNotSupported(f"a schema's name has between 1 and {LONGEST_NAME} bytes")
+    insert = "INSERT INTO lakegate.schemas (name, owner) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+    if (await connection.execute(insert, (change.name, who.name))).rowcount == 0:
+        if change.if_not_exists:
+            return
+        raise DuplicateSchema(f'schema "{change.name}" already exists')
+    await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(change.name)))
+    await mirror_schema(connection, await find_schema(connection, change.name))
+
+
+async def drop_schema(connection: AsyncConnection[Any], change: DropSchema, who: Principal) -> None:
+    """Raises InvalidSchemaName, InsufficientPrivilege, and DependentObjectsStillExist without CASCADE."""
+    try:
+        schema = await find_schema(connection, change.name)
+    except InvalidSchemaName:
+        if change.if_exists:
+            return
+        raise
+    if not is_owner(who, schema.owner):
+        raise InsufficientPrivilege(f"must be owner of schema {change.name}")
+    tables = await list_tables(connection, change.name)
+    if tables and not change.cascade:
+        raise DependentObjectsStillExist(
+            f"cannot drop schema {change.name} because other objects depend on it",
+            detail="\n".join(f"table {table.name} depends on schema {change.name}" for table in tables[:100]),
+            hint="Use DROP ... CASCADE to drop the dependent objects too.",
+        )
+    for table in tables:
+        await _remove(connection, table)
+    await connection.execute("DELETE FROM lakegate.schemas WHERE name = %s", (change.name,))
+    await connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(change.name)))
+
+
+async def register_table(connection: AsyncConnection[Any], snapshot: Snapshot, who: Principal) -> None:
+    """Control row, shadow and the owner's right to see it. Raises DuplicateTable, InvalidSchemaName."""
+    name = snapshot.table
+    schema = await find_schema(connection, name.schema)
+    if Privilege.CREATE not in schema.privileges(who):
+        raise InsufficientPrivilege(f"permission denied for schema {name.schema}")
+    if not who.admin:
+        await _refuse_taken_location(connection, snapshot.location)
+    insert = """INSERT INTO lakegate.tables (schema_name, name, location, owner, obstacle, schema_digest)
+                VALUES (%s, %s, %s, %s, 'not made yet', '') ON CONFLICT DO NOTHING"""
+    row = (name.schema, name.name, snapshot.location, who.name)
+    if (await connection.execute(insert, row)).rowcount == 0:
+        raise DuplicateTable(f'relation "{name.name}" already exists')
+    await _make_shadow(connection, await find_table(connection, name), snapshot)
+
+
+async def sync_table(connection: AsyncConnection[Any], snapshot: Snapshot) -> None:
+    """Brings the shadow to the snapshot's schema: by ALTER TABLE where that keeps the order, else made anew."""
+    table = await find_table(connection, snapshot.table)
+    if table.schema_digest == digest_schema(snapshot):
+        return
+    statements = None
+    if table.shadow is not None and find_obstacle(table.name, snapshot.columns) is None:
+        statements = alter_shadow(table.name, await read_shadow(connection, table.id, table.shadow), snapshot.columns)
+    if statements is None:
+        await _drop_shadow(connection, table)
+        await _make_shadow(connection, table, snapshot)
+    else:
+        await run(connection, [*statements, comment_on_table(table.name, snapshot.comment)])
+        await _record_columns(connection, table.id, snapshot)
+
+
+async def drop_table(connection: AsyncConnection[Any], change: DropTable, who: Principal) -> None:
+    """Removes control rows and shadow; the files stay. Raises UndefinedTable, InsufficientPrivilege."""
+    try:
+        table = await find_table(connection, change.name)
+    except UndefinedTable:
+        if change.if_exists:
+            return
+        raise UndefinedTable(f'table "{change.name.name}" does not exist') from None
+    schema = await find_schema(connection, change.name.schema)
+    if not is_owner(who, table.owner) and not is_owner(who, schema.owner):
+        raise InsufficientPrivilege(f"must be owner of table {change.name.name}")
+    await _remove(connection, table)
+
+
+async def comment_on(connection: AsyncConnection[Any], change: CommentOnTable, who: Principal) -> None:
+    """Comments live on the shadow until the Delta schema next changes it. Raises UndefinedColumn."""
+    table = await find_table(connection, change.name)
+    if not is_owner(who, table.owner):
+        raise InsufficientPrivilege(f"must be owner of table {change.name.name}")
+    if table.shadow is None:
+        raise FeatureNotSupported(f"table {change.name} has no place for comments", detail=table.obstacle)
+    if change.column is None:
+        await connection.execute(comment_on_table(change.name, change.comment))
+        return
+    columns = {column.name for column in await read_shadow(connection, table.id, table.shadow)}
+    if change.column not in columns:
+        raise UndefinedColumn(f'column "{change.column}" of relation "{change.name.name}" does not exist')
+    await connection.execute(comment_on_column(change.name, change.column, change.comment))
+
+
+async def _refuse_taken_location(connection: AsyncConnection[Any], location: str) -> None:
+    """Nobody makes somebody else's files a table of his own."""
+    query = """SELECT EXISTS (SELECT FROM lakegate.tables
+               WHERE starts_with(location || '/', %(here)s || '/') OR starts_with(%(here)s || '/', location || '/'))"""
+    taken = await (await connection.execute(query, {"here": location})).fetchone()
+    if taken is not None and taken[0]:
+        raise InsufficientPrivilege("permission denied for the location, which belongs to another table")
+
+
+async def _make_shadow(connection: AsyncConnection[Any], table: TableEntry, snapshot: Snapshot) -> None:
+    obstacle = find_obstacle(table.name, snapshot.columns)
+    if obstacle is None:
+        await run(connection, create_shadow(table.name, snapshot))
+    update = """UPDATE lakegate.tables SET obstacle = %s, shadow = (
+                    SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE (nspname, relname) = (%s, %s)) WHERE id = %s"""
+    shadow_name = (table.name.schema, table.name.name) if obstacle is None else (None, None)
+    await connection.execute(update, (obstacle, *shadow_name, table.id))
+    await _record_columns(connection, table.id, snapshot)
+    await mirror_table(connection, await find_table(connection, table.name))
+
+
+async def _record_columns(connection: AsyncConnection[Any], table_id: int, snapshot: Snapshot) -> None:
+    names = [column.name for column in snapshot.columns], [column.physical_name for column in snapshot.columns]
+    insert = "INSERT INTO lakegate.columns SELECT %s, * FROM unnest(%s::text[], %s::text[])"
+    update = "UPDATE lakegate.tables SET schema_digest = %s WHERE id = %s"
+    async with connection.pipeline():
+        await connection.execute("DELETE FROM lakegate.columns WHERE table_id = %s", (table_id,))
+        await connection.execute(insert, (table_id, *names))
+        await connection.execute(update, (digest_schema(snapshot), table_id))
+
+
+async def _remove(connection: AsyncConnection[Any], table: TableEntry) -> None:
+    await _drop_shadow(connection, table)
+    await connection.execute("DELETE FROM lakegate.tables WHERE id = %s", (table.id,))
+
+
+async def _drop_shadow(connection: AsyncConnection[Any], table: TableEntry) -> None:
+    """CASCADE, because a session's temporary view may depend on the shadow."""
+    if table.shadow is not None:
+        name = sql.Identifier(table.name.schema, table.name.name)
+        await connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(name))

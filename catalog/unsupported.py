@@ -1,0 +1,73 @@
+"""Reads as much of a Delta log as its schema and features, for tables with reader features that delta-rs refuses.
+
+What comes out lists no files: only Spark may read such a table, and the planner sees from `reader_features` why.
+
+References: Delta protocol, sections "Delta Log Entries", "Checkpoints", "Protocol Evolution".
+"""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from catalog.deltalog import read_column
+from catalog.errors import UnreadableTable
+from catalog.names import TableName
+from catalog.snapshots import Snapshot
+
+_NO_FILES = pa.table(
+    {
+        "path": pa.array([], pa.string()),
+        "size_bytes": pa.array([], pa.int64()),
+        "num_records": pa.array([], pa.int64()),
+    }
+)
+
+
+def read_unsupported(name: TableName, location: str) -> Snapshot:
+    """The newest schema and protocol. Raises UnreadableTable when the log holds none that can be read."""
+    filesystem, root = fs.FileSystem.from_uri(location if "://" in location else f"file://{location}")
+    found = filesystem.get_file_info(fs.FileSelector(f"{root}/_delta_log"))
+    paths = sorted((info.path for info in found if info.is_file), reverse=True)
+    commits = [path for path in paths if path.rpartition("/")[2][:-5].isdigit() and path.endswith(".json")]
+    checkpoints = [path for path in paths if ".checkpoint." in path and path.endswith(".parquet")]
+    actions: dict[str, Any] = {}
+    for path in commits:
+        _collect(
+            actions, reversed([json.loads(line) for line in filesystem.open_input_stream(path).read().splitlines()])
+        )
+    for path in checkpoints:
+        table = pq.read_table(path, filesystem=filesystem, columns=["protocol", "metaData"])
+        _collect(actions, table.to_pylist())
+    if not commits or actions.keys() != {"protocol", "metaData"}:
+        raise UnreadableTable(
+            f"the Delta log of table {name} cannot be read", hint="Restore the files, or drop the table."
+        )
+    return _build(name, location, int(commits[0].rpartition("/")[2][:-5]), actions)
+
+
+def _collect(actions: dict[str, Any], newest_first: Any) -> None:
+    for action in newest_first:
+        for kind in ("protocol", "metaData"):
+            if action.get(kind) is not None:
+                actions.setdefault(kind, action[kind])
+
+
+def _build(name: TableName, location: str, version: int, actions: dict[str, Any]) -> Snapshot:
+    protocol, metadata = actions["protocol"], actions["metaData"]
+    return Snapshot(
+        table=name,
+        location=location,
+        version=version,
+        columns=tuple(read_column(field) for field in json.loads(metadata["schemaString"])["fields"]),
+        partition_columns=tuple(metadata["partitionColumns"]),
+        reader_features=frozenset(protocol.get("readerFeatures") or ()),
+        has_deletion_vectors=False,
+        uniform=False,
+        size_bytes=0,
+        files=_NO_FILES,
+        comment=metadata.get("description"),
+        readable=False,
+    )
