@@ -117,7 +117,10 @@ async def _discard(session: Session, planned: Discard) -> str:
 
 async def _change(session: Session, catalog: Catalog, planned: CatalogChange) -> str:
     session.block.admit_write(alone=True)
-    folder = await catalog.apply(planned.change, session.principal, session.workspace)
-    if isinstance(planned.change, DropTable) and folder is not None:
+    change, folder = planned.change, None
+    if isinstance(change, DropTable):
+        folder = await catalog.managed_folder(session.workspace, change.name)
+    await catalog.apply(change, session.principal, session.workspace)
+    if folder is not None:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     return planned.tag

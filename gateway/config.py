@@ -41,6 +41,7 @@ class Warehouse:
     duckdb_memory: int = 4096 * MEBIBYTE
     spark_warm: int = 1
     spark_most: int = 2
+    spark_memory: int = 2048 * MEBIBYTE
     isolation: IsolationLevel = IsolationLevel.AUTO
 
 

@@ -1,7 +1,7 @@
 """The conversation of one connection: messages of the protocol become calls of its session, results become messages.
 
-The partner of `gateway.pgwire.door`, which owns the socket, hands in one message after another, and answers errors and
-ReadyForQuery. Everything here knows the protocol's sequences and nothing of SQL.
+The partner of `gateway.pgwire.door`, which owns the socket, hands in one message after another, and answers errors
+and ReadyForQuery. Everything here knows the protocol's sequences and nothing of SQL.
 
 Reference: PostgreSQL protocol, "Message Flow".
 """
@@ -57,7 +57,9 @@ class Conversation:
     async def startup(self, startup: messages.StartupMessage) -> None:
         """Logs in; the client hears the settings and its backend key."""
         self._session = await enter(self._reception, self._door, startup)
-        self._key = self._reception.cancels.register(self._session.cancel, secret_length=secret_length(self._door.version))
+        self._key = self._reception.cancels.register(
+            self._session.cancel, secret_length=secret_length(self._door.version)
+        )
         self._report()
         self._door.send(messages.BackendKeyData(self._key.pid, self._key.secret))
 

@@ -1,7 +1,7 @@
 """Entry: from a StartupMessage to a session, by way of SCRAM-SHA-256.
 
-An unknown user goes through the same exchange as a known one, on a made-up verifier, so that nothing tells them apart.
-Reference: PostgreSQL protocol, "Start-up".
+An unknown user goes through the same exchange as a known one, on a made-up verifier, so that nothing tells them
+apart. Reference: PostgreSQL protocol, "Start-up".
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ if TYPE_CHECKING:
     from gateway.cancel import CancelRegistry
     from gateway.pgwire.door import Door
     from gateway.pgwire.messages import StartupMessage
+    from gateway.sole import SolePrincipal
 
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What log-ins need. `secret` hides which users exist; `reported` are the server's defaults of what is reported."""
+    """What log-ins need. `secret` hides which users exist; `reported` are the server's
+    defaults of what is reported; `sole` is set where machines are not isolated."""
 
     services: Services
     cancels: CancelRegistry
     secret: bytes
     reported: Mapping[str, str]
+    sole: SolePrincipal | None = None
 
 
 async def enter(reception: Reception, door: Door, startup: StartupMessage) -> Session:
@@ -44,6 +47,8 @@ async def enter(reception: Reception, door: Door, startup: StartupMessage) -> Se
     verifier = mock_verifier(user, reception.secret) if stored is None else Verifier.parse(stored)
     await authenticate(door, {MECHANISM: ScramServer(user, verifier)})
     assert login is not None, "nobody passes a made-up verifier"
+    if reception.sole is not None:
+        reception.sole.admit(login.principal)
     variables = Variables({**reception.reported, "session_authorization": user})
     session = Session(reception.services, login.principal, workspace, variables)
     try:

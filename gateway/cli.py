@@ -1,0 +1,64 @@
+"""The command line: `lakegate serve` and `lakegate demo`."""
+
+import logging
+from pathlib import Path
+
+import click
+import uvloop
+
+from gateway.config import MEBIBYTE, Config, IsolationLevel, Warehouse
+from gateway.server import Server, serve
+from gateway.welcome import welcome
+
+
+def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
+    """What every command that starts a gateway takes."""
+    folder = click.Path(file_okay=False, path_type=Path)
+    isolation = click.Choice([level.value for level in IsolationLevel])
+    for option in (
+        click.option("--data", type=folder, required=True, help="Folder of the metastore and the managed tables."),
+        click.option("--listen", default="127.0.0.1:5439", show_default=True, help="Address, as HOST:PORT."),
+        click.option("--min-machines", default=1, show_default=True, help="Machines of each engine kept warm."),
+        click.option("--max-machines", default=16, show_default=True, help="DuckDB machines at most."),
+        click.option("--memory", default=4096, show_default=True, help="MiB that a DuckDB machine may use."),
+        click.option("--isolation", type=isolation, default="auto", show_default=True, help="none: do without."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+@click.version_option(package_name="lakegate")
+def main() -> None:
+    """Lakegate: SQL from any PostgreSQL client over Delta tables."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+@main.command(name="serve")
+@_gateway_options
+def serve_command(**options: str | int | Path) -> None:
+    """Serve until interrupted; a line `ready postgresql://…` says that clients may connect."""
+    uvloop.run(serve(Server(_load(**options))))  # type: ignore[arg-type]
+
+
+@main.command()
+@_gateway_options
+@click.option("--scale", default=0.1, show_default=True, help="TPC-H scale factor.")
+def demo(scale: float, **options: str | int | Path) -> None:
+    """Serve TPC-H tables in the schema tpch, after a first query."""
+    server = Server(_load(**options))  # type: ignore[arg-type]
+    uvloop.run(serve(server, lambda: welcome(server, scale)))
+
+
+def _load(data: Path, listen: str, min_machines: int, max_machines: int, memory: int, isolation: str) -> Config:
+    warehouse = Warehouse(
+        duckdb_warm=min_machines,
+        duckdb_most=max_machines,
+        duckdb_memory=memory * MEBIBYTE,
+        spark_warm=min(min_machines, 1),
+        isolation=IsolationLevel(isolation),
+    )
+    try:
+        return Config.load(data, listen, warehouse)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None

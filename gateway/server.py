@@ -1,0 +1,157 @@
+"""The composition root: puts the metastore, the pool, the relay and the doors together, serves, and drains.
+
+Lifecycle: `Server.running()` is a context. Entering opens everything in order (metastore, catalog, pool, relay,
+listener); leaving closes it in reverse, after the clients have gone. What is opened is closed even when a later part
+fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from catalog import Catalog
+from catalog.external import ExternalPostgres
+from catalog.postgres import EmbeddedPostgres
+from compute.pool import Pool
+from compute.spawners.process import ProcessSpawner
+from gateway import tls
+from gateway.cancel import CancelRegistry
+from gateway.config import Config, IsolationLevel
+from gateway.conversation import Conversation
+from gateway.entry import Reception
+from gateway.pgwire.listener import Listener, Terms
+from gateway.relay import Relay
+from gateway.relay.limits import RelayLimits
+from gateway.session import Services
+from gateway.settings import Verdicts
+from gateway.sole import SolePrincipal
+from gateway.variables import REPORTED
+from gateway.warehouse import pool_config, templates
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from catalog.endpoint import Server as Metastore
+    from compute.spawners import Isolation
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """One gateway. `port` and `catalog` are known while it runs; `password` is the admin's, None where it was set
+    before."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.port = 0
+        self.password = config.admin_password
+        self.catalog: Catalog
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serves while the context lasts. Raises OSError when the address is taken, CannotStart without machines."""
+        config = self.config
+        async with contextlib.AsyncExitStack() as stack:
+            self.catalog = await self._open_catalog(stack)
+            pool = await self._open_pool(stack)
+            relay = Relay(self.catalog.relay_endpoint, RelayLimits(), self.catalog.version)
+            stack.push_async_callback(relay.close)
+            services = Services(self.catalog, relay, pool, config.limits, Verdicts())
+            sole = _sole_principal(config, pool.isolation)
+            reported = await self._read_reported(relay)
+            reception = Reception(services, CancelRegistry(), secrets.token_bytes(32), reported, sole)
+            listener = Listener(
+                Terms(
+                    make_handler=lambda door: Conversation(reception, door),
+                    cancel=reception.cancels.cancel,
+                    tls=await asyncio.to_thread(tls.make_context, config),
+                    max_connections=config.limits.connections,
+                    login_seconds=config.limits.login_seconds,
+                )
+            )
+            _, self.port = await listener.listen(config.host, config.port)
+            stack.push_async_callback(listener.drain, config.limits.drain_seconds)
+            yield
+
+    @property
+    def url(self) -> str:
+        """Where clients connect; without a password."""
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        return f"postgresql://{self.config.admin}@{host}:{self.port}/{self.config.workspace}"
+
+    async def _open_catalog(self, stack: contextlib.AsyncExitStack) -> Catalog:
+        config = self.config
+        await asyncio.to_thread(_make_folders, config)
+        metastore = await self._open_metastore(stack)
+        catalog = Catalog(metastore, warehouse_root=str(config.warehouse_root))
+        await catalog.open()
+        stack.push_async_callback(catalog.close)
+        password = config.admin_password or secrets.token_urlsafe(18)
+        if await catalog.bootstrap(config.admin, password) and config.admin_password is None:
+            self.password = password
+            click.echo(f"password of user {config.admin}, shown only now: {password}")
+        await catalog.create_workspace(config.workspace)
+        return catalog
+
+    async def _open_metastore(self, stack: contextlib.AsyncExitStack) -> Metastore:
+        if self.config.metastore_dsn is not None:
+            return ExternalPostgres(self.config.metastore_dsn)
+        embedded = EmbeddedPostgres(self.config.metastore_directory)
+        await embedded.start()
+        stack.push_async_callback(embedded.stop)
+        return embedded
+
+    async def _open_pool(self, stack: contextlib.AsyncExitStack) -> Pool:
+        warehouse = self.config.warehouse
+        spawner = ProcessSpawner(
+            templates=templates(warehouse), isolated=warehouse.isolation is not IsolationLevel.NONE
+        )
+        pool = Pool(spawner, pool_config(warehouse), lambda workspace: str(self.config.warehouse_root / workspace))
+        stack.push_async_callback(pool.close)
+        await pool.start()
+        return pool
+
+    async def _read_reported(self, relay: Relay) -> dict[str, str]:
+        session = relay.open(self.config.admin, self.config.workspace)
+        try:
+            return {name: await session.show(name, {}) for name in REPORTED}
+        finally:
+            await session.close()
+
+
+async def serve(server: Server, prepare: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Serves until SIGINT or SIGTERM, then drains. `prepare` runs when clients may connect, before that is
+    announced."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.set)
+    async with server.running():
+        if prepare is not None:
+            await prepare()
+        click.echo(f"ready {server.url}")
+        await stop.wait()
+        log.info("draining")
+
+
+def _sole_principal(config: Config, isolation: Isolation) -> SolePrincipal | None:
+    """Where machines cannot be kept apart, one user at most may use them, unless the operator has said otherwise."""
+    if isolation.level != "none" or config.warehouse.isolation is IsolationLevel.NONE:
+        return None
+    for reason in isolation.missing:
+        log.warning("machines cannot be isolated: %s", reason)
+    log.warning("serving one principal only; start with --isolation none to serve all without isolation")
+    return SolePrincipal()
+
+
+def _make_folders(config: Config) -> None:
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o711)
+    config.warehouse_root.mkdir(exist_ok=True, mode=0o755)
+    (config.warehouse_root / config.workspace).mkdir(exist_ok=True, mode=0o755)
