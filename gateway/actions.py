@@ -28,7 +28,7 @@ from planner.plan import (
 )
 
 if TYPE_CHECKING:
-    from catalog import Catalog
+    from catalog.catalog import Catalog
     from gateway.session import Session
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from catalog import Catalog
+from catalog.catalog import Catalog
 from catalog.external import ExternalPostgres
 from catalog.postgres import EmbeddedPostgres
 from compute.pool import Pool

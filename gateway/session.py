@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from catalog import Catalog
+from catalog.catalog import Catalog
 from catalog.errors import (
     DuplicatePreparedStatement,
     InvalidCursorName,

@@ -1,0 +1,31 @@
+"""Settings at start-up: how `options` is split, and what is validated without asking PostgreSQL."""
+
+import pytest
+
+from catalog.errors import SqlSyntaxError
+from gateway.settings import split_options, startup_settings
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        ("", {}),
+        ("-c TimeZone=Asia/Tokyo", {"TimeZone": "Asia/Tokyo"}),
+        ("-cTimeZone=UTC --search-path=a,b", {"TimeZone": "UTC", "search_path": "a,b"}),
+        (r"-c search_path=a\ b,\\c", {"search_path": r"a b,\c"}),
+        ("-c x=1=2", {"x": "1=2"}),
+    ],
+)
+def test_options_are_split_as_postgresql_does(options: str, settings: dict[str, str]) -> None:
+    assert dict(split_options(options)) == settings
+
+
+@pytest.mark.parametrize("options", ["-d 5", "-c", "-c novalue", "word"])
+def test_other_switches_are_refused(options: str) -> None:
+    with pytest.raises(SqlSyntaxError):
+        list(split_options(options))
+
+
+def test_the_packet_itself_wins_over_its_options() -> None:
+    parameters = {"user": "ann", "database": "demo", "options": "-c TimeZone=UTC", "TimeZone": "Asia/Tokyo"}
+    assert startup_settings(parameters) == {"TimeZone": "Asia/Tokyo"}
