@@ -36,6 +36,7 @@ NEED_DATA: Final = NeedData.NEED_DATA
 
 Message = FrontendMessage | BackendMessage
 
+_unpack_length = INT32.unpack_from
 _LAST_WORDS = ("FATAL", "PANIC")
 _DIALOGUE = frozenset({State.SASL_INITIAL, State.SASL_RESPONSE, State.PASSWORD})
 _STUFFING = "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack."
@@ -122,28 +123,31 @@ class Connection:
         rules = self._read.get(self.state)
         if not rules:
             return self._next_unframed()
-        while self._holds(HEADER_SIZE):
+        while True:
             buffer, start = self._buffer, self._start
-            rule = rules.get(buffer[start])
-            if rule is None:
-                raise self._refuse(self._unexpected(buffer[start]))
-            length = INT32.unpack_from(buffer, start + 1)[0]
-            if not INT32.size <= length <= rule.limit:
-                raise self._refuse(ProtocolViolation("invalid message length"))
-            if not self._holds(length + 1):
-                break
-            buffer, start = self._buffer, self._start
-            self._start = end = start + length + 1
-            if rule.decode is not None:
-                return self._decode(rule, buffer[start + HEADER_SIZE : end])
-        return NEED_DATA
+            needed = HEADER_SIZE
+            if start + needed <= len(buffer):
+                rule = rules.get(buffer[start])
+                (length,) = _unpack_length(buffer, start + 1)
+                if rule is None or not INT32.size <= length <= rule[0]:
+                    raise self._refuse(self._misframed(buffer[start], rule))
+                needed = length + 1
+                end = start + needed
+                if end <= len(buffer):
+                    self._start = end
+                    if rule[1] is not None:
+                        return self._decode(rule, buffer[start + HEADER_SIZE : end])
+                    continue
+            if not self._join(needed):
+                return NEED_DATA
 
     def next_run(self, kinds: frozenset[int] = RELAYED) -> bytes:
         """The longest run of whole messages of these kinds at the front, as they are; empty if there is none.
 
         For a client that forwards a server's answers. They must be kinds that change no state.
         """
-        self._gather()
+        if self._arrived:
+            self._join(0)
         start = self._start
         self._start = split(self._buffer, start, kinds)
         return self._buffer[start : self._start]
@@ -168,9 +172,10 @@ class Connection:
 
     def _decode(self, rule: _Rule, body: bytes) -> Message:
         """Moves the state even where the body is bad: the message was there, and its error is its answer."""
-        before, self.state = self.state, rule.following
+        _, decode, following = rule
+        before, self.state = self.state, following
         try:
-            message: Message = rule.decode(body)  # type: ignore[misc]  # never called for a rule without
+            message: Message = decode(body)  # type: ignore[misc]  # never called for a rule without
         except SqlError as error:
             if before in _DIALOGUE:
                 raise self._refuse(ProtocolViolation(error.message)) from None
@@ -189,12 +194,12 @@ class Connection:
         raise LocalProtocolError(f"nothing can be received in state {self.state.name}")
 
     def _next_packet(self) -> Message | NeedData:
-        if not self._holds(INT32.size):
+        if not self._join(INT32.size):
             return NEED_DATA
         (length,) = INT32.unpack_from(self._buffer, self._start)
         if not 2 * INT32.size <= length <= STARTUP_LIMIT:
             raise self._refuse(ProtocolViolation("invalid length of startup packet"))
-        if not self._holds(length):
+        if self.buffered < length:
             return NEED_DATA
         start, self._start = self._start, self._start + length
         try:
@@ -215,7 +220,7 @@ class Connection:
                 raise ProtocolViolation("received unencrypted data after SSL request", detail=_STUFFING)
 
     def _next_byte(self) -> Message | NeedData:
-        if not self._holds(1):
+        if not self._join(1):
             return NEED_DATA
         answer = self._buffer[self._start : self._start + 1]
         if answer not in (b"S", b"G", b"N"):
@@ -227,7 +232,9 @@ class Connection:
         self._move(State.STARTUP, response)
         return response
 
-    def _unexpected(self, code: int) -> ProtocolViolation:
+    def _misframed(self, code: int, rule: _Rule | None) -> ProtocolViolation:
+        if rule is not None:
+            return ProtocolViolation("invalid message length")
         if self.state is State.PASSWORD:
             return ProtocolViolation(f"expected password response, got message type {code}")
         if self.state in _DIALOGUE:
@@ -239,17 +246,11 @@ class Connection:
         self.state = State.FAILED
         return error
 
-    def _holds(self, size: int) -> bool:
-        """Whether that many bytes lie in one piece at the front. They are joined only when they do."""
-        if len(self._buffer) - self._start >= size:
-            return True
+    def _join(self, size: int) -> bool:
+        """Lays what arrived in pieces in one, once there is so much of it: copied at most once a message."""
         if self.buffered < size:
             return False
-        self._gather()
+        self._buffer = b"".join((self._buffer[self._start :], *self._arrived))
+        self._start = self._waiting = 0
+        self._arrived.clear()
         return True
-
-    def _gather(self) -> None:
-        if self._arrived:
-            self._buffer = b"".join((self._buffer[self._start :], *self._arrived))
-            self._start = self._waiting = 0
-            self._arrived.clear()

@@ -29,20 +29,21 @@ def read_text(body: bytes, at: int) -> tuple[str, int]:
 
 
 def read_number(form: struct.Struct, body: bytes, at: int) -> tuple[int, int]:
-    end = at + form.size
-    if end > len(body):
-        raise MalformedMessage("insufficient data left in message")
-    (number,) = form.unpack_from(body, at)
-    return number, end
+    try:
+        return form.unpack_from(body, at)[0], at + form.size
+    except struct.error:
+        raise MalformedMessage("insufficient data left in message") from None
 
 
 def read_numbers(code: str, body: bytes, at: int) -> tuple[tuple[int, ...], int]:
     """A count, then as many numbers of one struct code (``h``, ``I``)."""
     count, at = read_number(UINT16, body, at)
-    form = struct.Struct(f"!{count}{code}")
-    if at + form.size > len(body):
+    if not count:
+        return (), at
+    size = count * struct.calcsize(code)
+    if at + size > len(body):
         raise MalformedMessage("insufficient data left in message")
-    return form.unpack_from(body, at), at + form.size
+    return struct.unpack_from(f"!{count}{code}", body, at), at + size
 
 
 def read_value(body: bytes, at: int) -> tuple[bytes | None, int]:
@@ -50,14 +51,17 @@ def read_value(body: bytes, at: int) -> tuple[bytes | None, int]:
     length, at = read_number(INT32, body, at)
     if length == -1:
         return None, at
-    if length < 0 or length > len(body) - at:
+    end = at + length
+    if length < 0 or end > len(body):
         raise MalformedMessage("insufficient data left in message")
-    return body[at : at + length], at + length
+    return body[at:end], end
 
 
 def read_values(body: bytes, at: int) -> tuple[tuple[bytes | None, ...], int]:
     """A count, then as many values."""
     count, at = read_number(UINT16, body, at)
+    if not count:
+        return (), at
     if count * INT32.size > len(body) - at:
         raise MalformedMessage("insufficient data left in message")
     values = []

@@ -146,7 +146,7 @@ def _staying(state: State, answers: Iterable[type[BackendMessage]]) -> BackendRo
 
 BACKEND: Mapping[State, BackendRow] = {
     State.STARTUP: _REFUSAL,
-    State.NEGOTIATING: {m.EncryptionResponse: State.STARTUP, **_REFUSAL},
+    State.NEGOTIATING: {m.EncryptionResponse: State.STARTUP},
     State.AUTHENTICATING: {
         m.NegotiateProtocolVersion: State.AUTHENTICATING,
         m.NoticeResponse: State.AUTHENTICATING,
