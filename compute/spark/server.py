@@ -42,7 +42,7 @@ class ServerOptions:
 class SparkServer:
     """A running JVM. It listens on `port` of the loopback and answers only who knows `token`.
 
-    It dies with the thread that started it (Linux's parent death signal): start it from one that lives as long as needed.
+    It dies with the thread that started it (Linux's parent death signal): start it from a lasting one.
     """
 
     def __init__(self, options: ServerOptions) -> None:

@@ -11,7 +11,7 @@ from compute.spark.installation import Installation, NotSetUp, find_installation
 def set_up(cache: Path) -> Installation:
     """Brings the cache folder up to date and returns what is there. Safe to run twice at once.
 
-    Raises JarError where the jars cannot be had or are not what the list says, ServerError where the JVM does not start.
+    Raises JarError where the jars cannot be had or differ from the list, ServerError where the JVM does not start.
     """
     try:
         return find_installation(cache)

@@ -10,7 +10,7 @@ from compute.spark.client import ConnectSession, Statement
 
 
 def training_statements(folder: Path) -> Sequence[str]:
-    """Creates a table in `folder`, writes to it in every way, and reads it with joins, aggregates, sorts, time travel."""
+    """Creates a table in `folder`, writes to it in every way, and reads it with joins, aggregates and sorts."""
     table = f"delta.`{folder}/table`"
     return (
         f"CREATE TABLE {table} (id BIGINT, name STRING, amount DECIMAL(15,2), day DATE) USING delta"
