@@ -1,6 +1,49 @@
 """Lakegate's hot paths, in Rust. The GIL is released while they work."""
 
-from typing import Literal, final
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, final
+
+class _RecordBatch(Protocol):
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[Any, Any]: ...
+
+class EncodeError(ValueError):
+    """A value, or an Arrow type, that cannot be sent as its PostgreSQL type; says so in PostgreSQL's words."""
+
+    sqlstate: str
+
+@final
+class TimeZone:
+    """A session's time zone: an IANA name in any case, or a POSIX specification (`<+05>-05`).
+
+    Making one reads the zone's transitions (some 0.1 ms): keep it. Raises ValueError for a name that is none.
+    """
+
+    name: str
+    def __new__(cls, name: str) -> TimeZone: ...
+
+@final
+class Encoder:
+    """Encodes the record batches of one result, byte for byte as PostgreSQL does. Usable from any thread.
+
+    `columns`: (type OID, typmod, format code) each; 0 is text, 1 binary. `framing`: DataRow messages, or CopyData with
+    one COPY-binary row each. Raises ValueError for a bad argument.
+    """
+
+    def __new__(
+        cls,
+        columns: Sequence[tuple[int, int, int]],
+        *,
+        time_zone: TimeZone,
+        framing: Literal["datarow", "copy"] = "datarow",
+        bytea_output: Literal["hex", "escape"] = "hex",
+    ) -> Encoder: ...
+    def encode(self, batch: _RecordBatch, offset: int = 0, length: int = -1) -> bytes:
+        """`length` rows (-1: all) from row `offset` on, as complete messages. Raises `EncodeError`.
+
+        Arrow types are taken liberally: numeric from any number, integers of any width that fit, strings of every
+        layout, dictionaries, jsonb from structs, maps, lists and JSON text. `timestamp` takes Arrow timestamps without
+        a time zone, `timestamptz` those with one.
+        """
 
 class SqlParseError(ValueError):
     """A text that PostgreSQL's parser refuses, in its own words.

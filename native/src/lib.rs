@@ -1,15 +1,20 @@
 //! Lakegate's hot paths as a Python module.
 //!
 //! - [`parser`]: PostgreSQL 18's own parser, for the planner.
+//! - [`encoder`]: Arrow record batches to the bytes that PostgreSQL would send, for the gateway.
 //!
-//! The GIL is released while either works. `unsafe` stands only where the C interfaces force it: libpg_query's and Arrow's.
+//! The GIL is released while either works. `unsafe` stands only where the C interfaces force it: libpg_query's
+//! (`parser/libpg_query.rs`) and Arrow's (`encoder/capsule.rs`).
 
+mod encoder;
 mod parser;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 mod lakegate_native {
+    #[pymodule_export]
+    use crate::encoder::{EncodeError, Encoder, TimeZone};
     #[pymodule_export]
     use crate::parser::{ParsedStatement, Relation, SqlParseError, parse_statements, split_statements};
 }

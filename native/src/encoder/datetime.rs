@@ -1,0 +1,158 @@
+//! date, timestamp and timestamptz as PostgreSQL prints them with DateStyle ISO.
+
+use super::cells::{Out, Refusal, push_integer, push_pair};
+
+pub const SECOND: i64 = 1_000_000;
+pub const DAY: i64 = 86_400 * SECOND;
+/// Days and microseconds from 1970-01-01 (Arrow) to 2000-01-01 (PostgreSQL).
+const EPOCH_DAYS: i32 = 10_957;
+const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * DAY;
+/// PostgreSQL's ranges, since 1970: 4714-11-24 BC to 294276-12-31, dates to 5874897-12-31.
+const MIN_TIMESTAMP: i64 = -211_813_488_000_000_000 + EPOCH_MICROS;
+const MIN_DATE: i32 = -2_451_545 + EPOCH_DAYS;
+/// What DuckDB writes for the past: one above the smallest integer.
+const NEGATIVE_MAX: i64 = -i64::MAX;
+const MAX_DATE: i32 = 2_145_031_948 + EPOCH_DAYS;
+
+/// A moment in microseconds since 1970, or an end of time.
+#[derive(Clone, Copy)]
+pub enum Moment {
+    Past,
+    Future,
+    At(i64),
+}
+
+impl Moment {
+    /// Engines write both ends as the extreme values; DuckDB's past is one above the smallest integer.
+    pub fn from_micros(micros: i64) -> Result<Self, Refusal> {
+        match micros {
+            i64::MAX => Ok(Self::Future),
+            i64::MIN | NEGATIVE_MAX => Ok(Self::Past),
+            MIN_TIMESTAMP.. => Ok(Self::At(micros)),
+            _ => Err(Refusal::new("22008", "timestamp out of range")),
+        }
+    }
+
+    pub fn push_binary(self, out: &mut Out) {
+        let micros = match self {
+            Self::Past => i64::MIN,
+            Self::Future => i64::MAX,
+            Self::At(micros) => micros - EPOCH_MICROS,
+        };
+        out.extend_from_slice(&micros.to_be_bytes());
+    }
+
+    /// Text; `offset` gives the seconds east of UTC at a second since 1970, None for a timestamp without time zone.
+    #[inline]
+    pub fn push_text(self, offset: Option<impl Fn(i64) -> i32>, out: &mut Out) {
+        let Self::At(micros) = self else {
+            let text: &[u8] = if matches!(self, Self::Past) { b"-infinity" } else { b"infinity" };
+            return out.extend_from_slice(text);
+        };
+        let offset = offset.map(|offset| offset(micros.div_euclid(SECOND)));
+        let local = micros + i64::from(offset.unwrap_or(0)) * SECOND;
+        let date = civil(local.div_euclid(DAY));
+        push_day(date, out);
+        out.push(b' ');
+        push_time(local.rem_euclid(DAY), out);
+        if let Some(offset) = offset {
+            push_offset(offset, out);
+        }
+        push_era(date, out);
+    }
+}
+
+/// A date in days since 1970.
+pub fn push_date(days: i32, binary: bool, out: &mut Out) -> Result<(), Refusal> {
+    let (text, value): (&[u8], i32) = match days {
+        i32::MAX => (b"infinity", i32::MAX),
+        i32::MIN | -2_147_483_647 => (b"-infinity", i32::MIN),
+        MIN_DATE..=MAX_DATE => (b"", days - EPOCH_DAYS),
+        _ => return Err(Refusal::new("22008", "date out of range")),
+    };
+    if binary {
+        out.extend_from_slice(&value.to_be_bytes());
+    } else if text.is_empty() {
+        let date = civil(i64::from(days));
+        push_day(date, out);
+        push_era(date, out);
+    } else {
+        out.extend_from_slice(text);
+    }
+    Ok(())
+}
+
+/// Year (0 is 1 BC), month and day of the proleptic Gregorian calendar.
+type Civil = (i64, u32, u32);
+
+/// Howard Hinnant's `civil_from_days`, with March as the year's first month.
+fn civil(days: i64) -> Civil {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097) as u32;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (i64::from(year_of_era) + era * 400 + i64::from(month <= 2), month, day)
+}
+
+fn push_day((year, month, day): Civil, out: &mut Out) {
+    let year = if year > 0 { year } else { 1 - year } as u32;
+    if year < 10_000 {
+        push_pair(year / 100, out);
+        push_pair(year % 100, out);
+    } else {
+        push_integer(year, out);
+    }
+    out.push(b'-');
+    push_pair(month, out);
+    out.push(b'-');
+    push_pair(day, out);
+}
+
+fn push_era((year, ..): Civil, out: &mut Out) {
+    if year <= 0 {
+        out.extend_from_slice(b" BC");
+    }
+}
+
+fn push_time(micros: i64, out: &mut Out) {
+    let seconds = (micros / SECOND) as u32;
+    push_pair(seconds / 3600, out);
+    out.push(b':');
+    push_pair(seconds / 60 % 60, out);
+    out.push(b':');
+    push_pair(seconds % 60, out);
+    push_fraction((micros % SECOND) as u32, out);
+}
+
+/// Microseconds without trailing zeros, nothing if zero.
+pub fn push_fraction(micros: u32, out: &mut Out) {
+    if micros == 0 {
+        return;
+    }
+    out.push(b'.');
+    for pair in [micros / 10_000, micros / 100 % 100, micros % 100] {
+        push_pair(pair, out);
+    }
+    while out.last() == Some(&b'0') {
+        out.pop();
+    }
+}
+
+/// `+00`, `+05:30`, `-00:01:15`.
+fn push_offset(offset: i32, out: &mut Out) {
+    out.push(if offset < 0 { b'-' } else { b'+' });
+    let size = offset.unsigned_abs();
+    push_pair(size / 3600, out);
+    if size % 3600 != 0 {
+        out.push(b':');
+        push_pair(size / 60 % 60, out);
+    }
+    if size % 60 != 0 {
+        out.push(b':');
+        push_pair(size % 60, out);
+    }
+}

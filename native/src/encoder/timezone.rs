@@ -1,0 +1,60 @@
+//! The session's TimeZone, as a table of its offsets.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone as Zone;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// 400 Gregorian years, after which the calendar repeats.
+const CYCLE: i64 = 146_097 * 86_400;
+/// 2437-01-01: by then 400 years of every zone's last rule are in the table.
+const TABLE_END: i64 = 14_736_902_400;
+
+/// When offsets from UTC begin, oldest first.
+pub struct Transitions {
+    starts: Vec<i64>,
+    offsets: Vec<i32>,
+}
+
+impl Transitions {
+    fn new(zone: &Zone) -> Self {
+        let first = zone.to_offset(Timestamp::MIN).seconds();
+        let (mut starts, mut offsets) = (vec![i64::MIN], vec![first]);
+        for transition in zone.following(Timestamp::MIN) {
+            let start = transition.timestamp().as_second();
+            if start >= TABLE_END {
+                break;
+            }
+            starts.push(start);
+            offsets.push(transition.offset().seconds());
+        }
+        Self { starts, offsets }
+    }
+
+    /// Seconds east of UTC at a second since 1970. Later years than the table's have the offsets of 400 years before.
+    pub fn offset(&self, second: i64) -> i32 {
+        let late = second - TABLE_END;
+        let second = if late >= 0 { TABLE_END - CYCLE + late % CYCLE } else { second };
+        self.offsets[self.starts.partition_point(|&start| start <= second) - 1]
+    }
+}
+
+/// A time zone by PostgreSQL's names: IANA names in any case, or POSIX specifications (`<+05>-05`).
+#[pyclass(frozen, module = "lakegate_native")]
+pub struct TimeZone {
+    #[pyo3(get)]
+    name: String,
+    pub transitions: Arc<Transitions>,
+}
+
+#[pymethods]
+impl TimeZone {
+    #[new]
+    fn new(name: String) -> PyResult<Self> {
+        let zone = Zone::get(&name).or_else(|_| Zone::posix(&name));
+        let zone = zone.map_err(|_| PyValueError::new_err(format!("time zone \"{name}\" not recognized")))?;
+        Ok(Self { name, transitions: Arc::new(Transitions::new(&zone)) })
+    }
+}
