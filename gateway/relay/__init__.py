@@ -1,0 +1,56 @@
+"""The relay: statements that PostgreSQL itself answers, as raw messages under the user's own role.
+
+Owns: the gateway's connections to the metastore's PostgreSQL for client sessions: login, pool, settings, blocks,
+cancel, bounds; the cache of descriptions and the memo of answers. What may be relayed the planner has decided before;
+here is the second fence.
+
+Layers, top-down: `relay` (one a gateway), `session` (what a client session asks), `portal` (an execution's rows),
+`conversation` (holding a backend), `run` (one request on its way), `pool` and `backend` (connections), `login` and
+`dialogue` (start-up, SCRAM, cancel). Without I/O: `requests` (what is written), `exchange` (what comes back),
+`outcomes` (what it means), `statements`, `settings`, `caches`, `answers`, `reports`, `limits`.
+
+A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding the settings that
+differ, BEGIN if a block has begun, Parse where the text is new there, Bind, Describe, Execute, Sync; one read with the
+answer. Rows are forwarded as slices of what was read. ReadyForQuery, ParameterStatus and BackendKeyData stop here.
+
+A backend is lent while a statement runs. It stays with its session while something lives there: a block, suspended
+portals, temp tables, SQL-level prepared statements. Its settings travel with it as a note of what they are; the next
+session's first request changes what differs. When they are not known any more (after a rollback), all are reset first.
+
+Never: a login as another role than the user's, `SET ROLE` from a stronger one, simple Query (which takes several
+statements), decoding of rows, an unbounded wait or buffer.
+
+Errors: PostgreSQL's own, with `ErrorReport` as cause; `BackendLost` 08006, `RelayUnavailable` 57P03, `RelayExhausted`
+53300, `StatementTimeout` 57014 are the relay's.
+
+References: PostgreSQL documentation, chapters "Frontend/Backend Protocol" and "Connections and Authentication".
+"""
+
+from gateway.relay.answers import RelayAnswer, RelayDescription
+from gateway.relay.limits import RelayLimits
+from gateway.relay.portal import RelayPortal
+from gateway.relay.relay import Relay
+from gateway.relay.reports import (
+    BackendLost,
+    ErrorReport,
+    RelayExhausted,
+    RelayUnavailable,
+    StatementTimeout,
+    report_of,
+)
+from gateway.relay.session import RelaySession
+
+__all__ = [
+    "BackendLost",
+    "ErrorReport",
+    "Relay",
+    "RelayAnswer",
+    "RelayDescription",
+    "RelayExhausted",
+    "RelayLimits",
+    "RelayPortal",
+    "RelaySession",
+    "RelayUnavailable",
+    "StatementTimeout",
+    "report_of",
+]

@@ -1,0 +1,127 @@
+"""One backend: a logged-in connection to PostgreSQL, used by one session at a time.
+
+It writes requests and feeds what arrives to the current `Exchange`; who waits is woken by one future a step. When more
+of an answer waits than the bound allows, it stops reading, and PostgreSQL stops sending. Login is
+`gateway.relay.login`'s.
+"""
+
+import asyncio
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.pgwire.codec import HEADER_SIZE
+from gateway.relay.exchange import Exchange
+from gateway.relay.limits import RelayLimits
+from gateway.relay.requests import SYNC, Request
+from gateway.relay.statements import NamedStatements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LENGTH = struct.Struct("!xI").unpack_from
+IDLE = ord("I")
+FOREVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose backend it is: the role that it logged in as, and the workspace (database)."""
+
+    role: str
+    workspace: str
+
+
+class Backend(asyncio.Protocol):
+    """`variables` are the settings in force beyond the defaults, None when not known. `deadline` is loop time."""
+
+    def __init__(self, identity: Identity, limits: RelayLimits) -> None:
+        self.identity = identity
+        self.exchange = Exchange()
+        self.statements = NamedStatements(limits.statements, limits.named_text_bytes)
+        self.variables: Mapping[str, str] | None = {}
+        self.defaults: Mapping[str, str] = {}
+        self.key: tuple[int, bytes] = (0, b"")
+        self.status = IDLE
+        self.deadline = FOREVER
+        self.idle_since = 0.0
+        self.overdue = False
+        self.cancelling: asyncio.Task[None] | None = None
+        self.lost = False
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._rest = bytearray()
+        self._needed = HEADER_SIZE
+        self._paused = False
+
+    def send(self, request: Request) -> Exchange:
+        """Writes a request and begins its exchange; the one before must have been answered."""
+        assert self._transport is not None, "a request before the login"
+        self.exchange = exchange = Exchange(request.skipped)
+        exchange.lost = self.lost
+        self.deadline = self._loop.time() + self._limits.statement_seconds
+        self._transport.write(bytes(request))
+        return exchange
+
+    def send_sync(self) -> None:
+        """Ends the cycle of the current exchange, which was flushed."""
+        assert self._transport is not None, "a request before the login"
+        self._transport.write(SYNC)
+
+    def wait(self) -> asyncio.Future[None]:
+        """To be awaited: done when more has been answered or the backend is lost."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        self._waiter = self._loop.create_future()
+        return self._waiter
+
+    def discard(self) -> None:
+        """Drops the rest of the current answer as it comes."""
+        self.exchange.discard()
+
+    def close(self) -> None:
+        """Ends the connection. PostgreSQL notices, even in the middle of a statement, and rolls back."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._needed:
+                return
+            data = bytes(self._rest)
+            self._rest.clear()
+        exchange = self.exchange
+        consumed = exchange.feed(data)
+        if consumed < len(data):
+            self._keep_rest(data[consumed:])
+        if exchange.buffered > self._limits.buffered_bytes and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = self.exchange.lost = True
+        self._wake()
+
+    def _keep_rest(self, rest: bytes) -> None:
+        """A message of which the end is missing. One that is too long ends the connection: it could not be skipped."""
+        self._needed = HEADER_SIZE
+        if len(rest) >= HEADER_SIZE:
+            self._needed = 1 + _LENGTH(rest)[0]
+            if self._needed > self._limits.message_bytes:
+                self.exchange.oversized = self._needed
+                self.close()
+                return
+        self._rest += rest
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,67 @@
+"""What an answered exchange means: an error to raise, state left behind, an answer that may be given again."""
+
+from catalog.errors import FeatureNotSupported, ProgramLimitExceeded, SqlError
+from gateway.pgwire.codec import HEADER_SIZE
+from gateway.relay.answers import read_tag
+from gateway.relay.exchange import Exchange
+from gateway.relay.reports import BackendLost, StatementTimeout, read_report, relayed_error
+from gateway.relay.requests import Call
+from gateway.relay.statements import PRESENT
+
+_CANCELED = "57014"
+_STATELESS_TAGS = frozenset({"", "INSERT", "UPDATE", "DELETE", "MERGE", "BEGIN", "COMMIT", "ROLLBACK"})
+_READ_TAGS = frozenset({"SELECT", "SHOW", "FETCH"})
+_ROLLED_BACK = b"ROLLBACK"
+_FORGETTING_TAGS = frozenset({"DEALLOCATE ALL", "DISCARD ALL"})
+
+
+def error_of(exchange: Exchange, *, overdue: bool) -> SqlError | None:
+    """The error to raise for an exchange that was answered. `overdue`: the relay's own timer cancelled it."""
+    if exchange.oversized:
+        return ProgramLimitExceeded(
+            f"a row of {exchange.oversized} bytes is too long to be relayed", hint="Select a part of the value."
+        )
+    if exchange.copying:
+        return FeatureNotSupported("COPY cannot be relayed to the metastore")
+    report = read_report(exchange.error) if exchange.error else {}
+    if overdue and (exchange.lost or report.get("C") == _CANCELED):
+        return StatementTimeout("canceling statement due to statement timeout")
+    if exchange.lost:
+        return BackendLost("the metastore ended the connection of this statement", detail=report.get("M"))
+    return relayed_error(report) if exchange.error else None
+
+
+def leaves_state(exchange: Exchange) -> bool:
+    """Whether the statement may have made or dropped something that lives on the backend.
+
+    CREATE TABLE AS and SELECT INTO answer with SELECT's tag but without rows; EXPLAIN ANALYZE may hide either.
+    """
+    verb = read_tag(exchange.complete).partition(" ")[0]
+    if verb in _STATELESS_TAGS:
+        return False
+    return not (exchange.description and verb in _READ_TAGS)
+
+
+def forgets_statements(exchange: Exchange) -> bool:
+    """Whether it dropped our own prepared statements with the user's."""
+    return read_tag(exchange.complete) in _FORGETTING_TAGS
+
+
+def undoes_settings(exchange: Exchange) -> bool:
+    """Whether settings that were made in the block went back."""
+    return exchange.complete.startswith(_ROLLED_BACK, HEADER_SIZE)
+
+
+def is_repeatable(call: Call, exchange: Exchange) -> bool:
+    """Whether an immutable statement's answer may be kept: no notice, and no value that means the present moment."""
+    return (
+        bool(exchange.description)
+        and not (exchange.noticed or exchange.changed or exchange.suspended)
+        and read_tag(exchange.complete).startswith("SELECT")
+        and not PRESENT.search(call.text)
+        and not any(value is not None and _names_present(value) for value in call.values)
+    )
+
+
+def _names_present(value: bytes) -> bool:
+    return PRESENT.search(value.decode("latin-1")) is not None

@@ -1,0 +1,247 @@
+"""The backends of a gateway: made, lent to one session at a time, taken back, closed.
+
+An idle backend of the same role and workspace is handed out at once, without waiting. Otherwise a new one is made
+within the bounds, or the session waits in one line, first come first served among those whose role may have one. A
+sweep looks after time: it cancels statements that run too long and closes what has been idle too long.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from catalog.endpoint import Endpoint
+from gateway.relay.backend import FOREVER, Backend, Identity
+from gateway.relay.limits import RelayLimits
+from gateway.relay.login import log_in, request_cancel
+from gateway.relay.reports import RelayExhausted, RelayUnavailable
+
+log = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 1.0
+
+Waiter = asyncio.Future[Backend | None]
+"""Gets a backend that somebody gave back, or None: the right to make one."""
+
+
+class Pool:
+    """`endpoint_of` tells how a role reaches a workspace's database."""
+
+    def __init__(self, endpoint_of: Callable[[str, str], Awaitable[Endpoint]], limits: RelayLimits) -> None:
+        self._endpoint_of = endpoint_of
+        self._limits = limits
+        self._idle: dict[Identity, list[Backend]] = {}
+        self._lent: set[Backend] = set()
+        self._counts: dict[Identity, int] = {}
+        self._total = 0
+        self._waiters: deque[tuple[Identity, Waiter]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def take(self, identity: Identity) -> Backend | None:
+        """An idle backend, if there is one."""
+        idle = self._idle.get(identity)
+        while idle:
+            backend = idle.pop()
+            if not backend.lost:
+                self._lent.add(backend)
+                return backend
+            self._forget(identity)
+        return None
+
+    async def acquire(self, identity: Identity) -> Backend:
+        """A backend, made or waited for. Raises RelayExhausted, RelayUnavailable or PostgreSQL's own refusal."""
+        if self._closed:
+            raise RelayUnavailable("the gateway is shutting down")
+        if (idle := self.take(identity)) is not None:
+            return idle
+        if not self._admits(identity):
+            granted = await self._wait_in_line(identity)
+            if granted is not None:
+                return granted
+        else:
+            self._count(identity)
+        return await self._make(identity)
+
+    def give_back(self, backend: Backend) -> None:
+        """For a backend that is clean and idle; anything else is closed with `retire`."""
+        self._lent.discard(backend)
+        backend.deadline = FOREVER
+        if backend.lost or self._closed:
+            backend.close()
+            self._forget(backend.identity)
+        elif not self._hand_over(backend):
+            backend.idle_since = asyncio.get_running_loop().time()
+            self._idle.setdefault(backend.identity, []).append(backend)
+            if self._waiters:
+                self._grant()
+
+    def retire(self, backend: Backend) -> None:
+        """Closes a backend that is lent, and cancels what it runs."""
+        if backend not in self._lent:
+            return
+        self._lent.discard(backend)
+        self._forget(backend.identity)
+        if not backend.lost and not backend.exchange.ended:
+            self.cancel(backend)
+        backend.close()
+
+    def cancel(self, backend: Backend) -> None:
+        """Asks PostgreSQL to cancel what the backend runs. Wait for `cancelling` before it runs anything else."""
+        if backend.cancelling is None:
+            backend.cancelling = self._spawn(self._cancel(backend))
+
+    async def close(self) -> None:
+        """Closes every backend, lent or not; who waits is refused."""
+        self._closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for _, waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(RelayUnavailable("the gateway is shutting down"))
+        self._waiters.clear()
+        for backend in (*self._lent, *(one for idle in self._idle.values() for one in idle)):
+            backend.close()
+        self._idle.clear()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # Counting
+
+    def _admits(self, identity: Identity) -> bool:
+        if self._counts.get(identity, 0) >= self._limits.backends_per_role:
+            return False
+        return self._total < self._limits.backends or self._evict()
+
+    def _count(self, identity: Identity) -> None:
+        self._counts[identity] = self._counts.get(identity, 0) + 1
+        self._total += 1
+
+    def _forget(self, identity: Identity) -> None:
+        """One backend less; somebody in line may make another."""
+        self._total -= 1
+        self._counts[identity] -= 1
+        if not self._counts[identity]:
+            del self._counts[identity]
+        if self._waiters:
+            self._grant()
+
+    def _evict(self) -> bool:
+        """Closes the backend that has been idle for longest, to make room for another role's."""
+        oldest = min((idle[0] for idle in self._idle.values() if idle), key=lambda one: one.idle_since, default=None)
+        if oldest is None:
+            return False
+        self._idle[oldest.identity].remove(oldest)
+        oldest.close()
+        self._total -= 1
+        self._counts[oldest.identity] -= 1
+        return True
+
+    # The line
+
+    async def _wait_in_line(self, identity: Identity) -> Backend | None:
+        if len(self._waiters) >= self._limits.waiting:
+            raise RelayExhausted("too many statements wait for the metastore", hint="Try again in a moment.")
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        entry = (identity, waiter)
+        self._waiters.append(entry)
+        try:
+            async with asyncio.timeout(self._limits.wait_seconds):
+                return await waiter
+        except BaseException as error:
+            self._leave_line(entry)
+            if isinstance(error, TimeoutError):
+                raise RelayExhausted(
+                    f"no connection to the metastore came free in {self._limits.wait_seconds:g} seconds",
+                    hint="Close sessions that hold temporary tables or open transaction blocks, or try again later.",
+                ) from None
+            raise
+
+    def _leave_line(self, entry: tuple[Identity, Waiter]) -> None:
+        """Who was granted something in the same moment gives it back."""
+        identity, waiter = entry
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            if (backend := waiter.result()) is not None:
+                self.give_back(backend)
+            else:
+                self._forget(identity)
+        elif entry in self._waiters:
+            self._waiters.remove(entry)
+
+    def _hand_over(self, backend: Backend) -> bool:
+        for entry in self._waiters:
+            identity, waiter = entry
+            if identity == backend.identity and not waiter.done():
+                self._waiters.remove(entry)
+                self._lent.add(backend)
+                waiter.set_result(backend)
+                return True
+        return False
+
+    def _grant(self) -> None:
+        """The first in line whose role may have one more may make it."""
+        for entry in self._waiters:
+            identity, waiter = entry
+            if not waiter.done() and self._admits(identity):
+                self._waiters.remove(entry)
+                self._count(identity)
+                waiter.set_result(None)
+                return
+
+    # Making and ending
+
+    async def _make(self, identity: Identity) -> Backend:
+        """The count has been taken already."""
+        try:
+            endpoint = await self._endpoint_of(identity.role, identity.workspace)
+            backend = await log_in(identity, endpoint, self._limits)
+        except BaseException as error:
+            self._forget(identity)
+            if isinstance(error, RelayUnavailable):
+                log.warning("no backend for %s in %s: %s", identity.role, identity.workspace, error.__cause__ or error)
+            raise
+        self._lent.add(backend)
+        self._schedule_sweep()
+        return backend
+
+    async def _cancel(self, backend: Backend) -> None:
+        endpoint = await self._endpoint_of(backend.identity.role, backend.identity.workspace)
+        await request_cancel(endpoint, backend.key, self._limits)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # Time
+
+    def _schedule_sweep(self) -> None:
+        if self._sweeping is None and not self._closed:
+            seconds = min(_SWEEP_SECONDS, self._limits.statement_seconds / 2, self._limits.idle_seconds / 2)
+            self._sweeping = asyncio.get_running_loop().call_later(seconds, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        now = asyncio.get_running_loop().time()
+        for backend in [one for one in self._lent if now >= one.deadline]:
+            self._end_overdue(backend, now)
+        for identity, idle in list(self._idle.items()):
+            while idle and now >= idle[0].idle_since + self._limits.idle_seconds:
+                idle.pop(0).close()
+                self._forget(identity)
+            if not idle:
+                self._idle.pop(identity, None)
+        if self._total:
+            self._schedule_sweep()
+
+    def _end_overdue(self, backend: Backend, now: float) -> None:
+        """First a cancel; if that does not end the statement (a client that reads nothing), the connection."""
+        if backend.overdue:
+            backend.close()
+        else:
+            backend.overdue = True
+            backend.deadline = now + self._limits.statement_seconds
+            self.cancel(backend)

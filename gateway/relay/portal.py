@@ -1,0 +1,66 @@
+"""A relayed execution: hands out PostgreSQL's own messages as they come."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from gateway.relay.answers import RelayAnswer, read_tag
+from gateway.relay.run import Run
+
+if TYPE_CHECKING:
+    from gateway.relay.session import RelaySession
+
+
+class RelayPortal:
+    """Made by `RelaySession.execute`, which has executed it for the first time already.
+
+    `description` is the portal's RowDescription message, formats applied, or empty. `tag` is the command tag once the
+    last row has been handed out; None before, and while suspended.
+    """
+
+    def __init__(self, session: "RelaySession", run: Run) -> None:
+        self.tag: str | None = None
+        self._session = session
+        self._run = run
+
+    @property
+    def description(self) -> bytes:
+        return self._run.exchange.description
+
+    @property
+    def suspended(self) -> bool:
+        """More rows may follow the ones handed out: the next `fetch` asks for them."""
+        return self._run.settled and self._run.exchange.suspended and not self._run.exchange.buffered
+
+    def take_answer(self) -> RelayAnswer | None:
+        """The whole answer if it is here already and nothing of it was handed out; it counts as handed out then.
+
+        Spares the door an asynchronous step for what fits one read.
+        """
+        exchange = self._run.exchange
+        if not self._run.settled or exchange.suspended or self.tag is not None:
+            return None
+        self.tag = read_tag(exchange.complete)
+        return RelayAnswer(exchange.description, exchange.take(), exchange.complete)
+
+    async def fetch(self, max_rows: int = 0) -> AsyncIterator[bytes]:
+        """Runs of whole DataRow and NoticeResponse messages.
+
+        The first call hands out what `execute` asked for; each later one, while suspended, asks for `max_rows` more (0:
+        all). Not pulling pauses the backend. Raises SqlError; the portal is over then.
+        """
+        if self.suspended:
+            self._run = await self._session.resume(self._run, max_rows)
+        while self.tag is None:
+            if run := self._run.exchange.take():
+                yield run
+            elif self._run.settled:
+                break
+            else:
+                await self._session.advance(self._run)
+        if not self._run.exchange.suspended and self.tag is None:
+            self.tag = read_tag(self._run.exchange.complete)
+
+    async def close(self) -> None:
+        """Stops what still runs and drops what waits. May be called twice."""
+        self._run.exchange.discard()
+        await self._session.drop(self._run)

@@ -1,0 +1,58 @@
+"""One request on its way: written, and awaited until PostgreSQL has answered all of it."""
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+from gateway.relay.backend import Backend
+from gateway.relay.requests import FLUSH, Request
+
+
+class Kind(Enum):
+    """What the request asks for in the end. A question's answer is one value, and `Run.cell` has it."""
+
+    DESCRIBE = auto()
+    EXECUTE = auto()
+    QUESTION = auto()
+
+
+class Assignment(NamedTuple):
+    """A variable that a question sets; `value` None: to its default."""
+
+    name: str
+    value: str | None
+
+
+class Run:
+    """`end` is SYNC or FLUSH. `portal` names one that may stay open, `assigns` is what the statement itself sets."""
+
+    __slots__ = ("assigns", "backend", "cell", "exchange", "flushed", "kind", "portal", "request", "settled")
+
+    def __init__(self, backend: Backend, request: Request, kind: Kind, end: bytes, portal: str = "") -> None:
+        self.backend = backend
+        self.request = request
+        self.kind = kind
+        self.flushed = end is FLUSH
+        self.portal = portal
+        self.assigns: Assignment | None = None
+        self.cell = ""
+        self.settled = False
+        self.exchange = backend.send(request)
+
+    @property
+    def answered(self) -> bool:
+        """All has been answered that was asked for; after Flush, PostgreSQL is not ready for another cycle yet."""
+        exchange = self.exchange
+        if exchange.status or exchange.lost or exchange.copying:
+            return True
+        return self.flushed and (exchange.described if self.kind is Kind.DESCRIBE else exchange.executed)
+
+    async def advance(self) -> None:
+        """Returns when all has been answered, or when an execution has rows."""
+        while not self.answered and not (self.exchange.buffered and self.kind is Kind.EXECUTE):
+            await self.backend.wait()
+
+    async def finish(self) -> None:
+        """Ends the cycle of a flushed request, so that its backend becomes ready."""
+        self.backend.send_sync()
+        while not self.exchange.ended:
+            await self.backend.wait()

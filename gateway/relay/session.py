@@ -1,0 +1,228 @@
+"""What a client session asks of PostgreSQL, as the user's own role. How a backend is held for it is `conversation`'s.
+
+The gateway's variables are the truth: every call takes those in force, and each request brings the backend's up to date
+first. A session is used by one task; only `cancel` may come from another.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from catalog.errors import CharacterNotInRepertoire, InvalidCursorName, InvalidParameterValue
+from catalog.types import Oid
+from gateway.relay.answers import RelayAnswer, RelayDescription, read_description
+from gateway.relay.backend import Identity
+from gateway.relay.caches import RecentlyUsed
+from gateway.relay.conversation import Conversation
+from gateway.relay.limits import RelayLimits
+from gateway.relay.outcomes import is_repeatable
+from gateway.relay.pool import Pool
+from gateway.relay.portal import RelayPortal
+from gateway.relay.requests import Call
+from gateway.relay.run import Assignment, Kind, Run
+from gateway.relay.settings import Scope, Settings, check_variable
+
+_SET_CONFIG = "SELECT pg_catalog.set_config($1, $2, false)"
+_CURRENT_SETTING = "SELECT pg_catalog.current_setting($1)"
+_ISOLATION_LEVELS = frozenset({"serializable", "repeatable read", "read committed", "read uncommitted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the sessions of a gateway share. `new_epoch` gives a number that was never given before."""
+
+    pool: Pool
+    limits: RelayLimits
+    version_of: Callable[[str], int]
+    descriptions: RecentlyUsed[RelayDescription]
+    memo: RecentlyUsed[RelayAnswer]
+    new_epoch: Callable[[], int]
+
+
+class RelaySession:
+    """Opened by `Relay.open`. Every method may raise SqlError; `report_of` tells whether PostgreSQL raised it."""
+
+    def __init__(self, identity: Identity, shared: Shared) -> None:
+        self._identity = identity
+        self._shared = shared
+        self._settings = Settings()
+        self._conversation = Conversation(identity, shared.pool, self._settings, shared.new_epoch)
+        self._portals = 0
+
+    @property
+    def holds_state(self) -> bool:
+        """Temp tables, prepared statements or held cursors keep a backend with this session."""
+        return self._conversation.holds_state
+
+    async def describe(
+        self, sql: str, parameter_types: Sequence[int], variables: Mapping[str, str]
+    ) -> RelayDescription:
+        """PostgreSQL's Describe of a statement, which executes nothing. Cached."""
+        _check_text(sql)
+        scope = self._scope(variables)
+        key = (sql, tuple(parameter_types), scope)
+        known = self._shared.descriptions.find((self._identity, key))
+        if known is not None:
+            return known
+        conversation = self._conversation
+        backend = await conversation.hold()
+        request = conversation.open_request(backend, executes=False)
+        end = conversation.choose_end()
+        request.describe(key, end)
+        run = Run(backend, request, Kind.DESCRIBE, end)
+        await conversation.advance(run)
+        description = read_description(run.exchange)
+        self._shared.descriptions.keep(
+            (self._identity, key), description, len(sql) + 3 * len(description.row_description)
+        )
+        return description
+
+    def recall(
+        self,
+        sql: str,
+        parameter_types: Sequence[int],
+        parameter_formats: Sequence[int],
+        parameter_values: Sequence[bytes | None],
+        result_formats: Sequence[int],
+        variables: Mapping[str, str],
+    ) -> RelayAnswer | None:
+        """PostgreSQL's own answer to the same immutable statement, if it was kept. At once, without a backend."""
+        call = _call(sql, parameter_types, parameter_formats, parameter_values, result_formats)
+        return self._shared.memo.find((self._identity, call, self._scope(variables)))
+
+    async def execute(
+        self,
+        sql: str,
+        parameter_types: Sequence[int],
+        parameter_formats: Sequence[int],
+        parameter_values: Sequence[bytes | None],
+        result_formats: Sequence[int],
+        variables: Mapping[str, str],
+        *,
+        max_rows: int = 0,
+        immutable: bool = False,
+    ) -> RelayPortal:
+        """Executes up to `max_rows` rows (0: all), and returns when the first are there.
+
+        `immutable` says that the statement has no relations and calls only immutable functions: a small answer is kept.
+        """
+        _check_text(sql)
+        call = _call(sql, parameter_types, parameter_formats, parameter_values, result_formats)
+        scope = self._scope(variables)
+        conversation = self._conversation
+        backend = await conversation.hold()
+        request = conversation.open_request(backend)
+        portal = self._name_portal() if max_rows else ""
+        end = conversation.choose_end(suspends=max_rows > 0)
+        request.execute(call, scope, portal, max_rows, end)
+        run = Run(backend, request, Kind.EXECUTE, end, portal)
+        await conversation.advance(run)
+        if immutable and run.settled and is_repeatable(call, run.exchange):
+            self._remember(call, scope, run)
+        return RelayPortal(self, run)
+
+    async def set_variable(self, name: str, value: str | None, variables: Mapping[str, str]) -> str:
+        """What SET makes of the value (None: the default), in canonical form, validated by PostgreSQL for this role.
+
+        The caller keeps it among its variables; this session's backend has it already.
+        """
+        self._settings.read(variables)
+        values = (name.encode(), None if value is None else value.encode())
+        canonical = await self._conversation.ask(
+            Call(_SET_CONFIG, (Oid.TEXT, Oid.TEXT), (), values), assigns=Assignment(name.lower(), value)
+        )
+        check_variable(name, canonical)
+        return canonical
+
+    async def show(self, name: str, variables: Mapping[str, str]) -> str:
+        """What SHOW would answer."""
+        self._settings.read(variables)
+        return await self._conversation.ask(Call(_CURRENT_SETTING, (Oid.TEXT,), (), (name.encode(),)))
+
+    async def read_defaults(self) -> Mapping[str, str]:
+        """ParameterStatus of a backend that just logged in: what a new session of this role reports."""
+        backend = await self._conversation.hold()
+        if not self._conversation.is_needed:
+            self._conversation.close()
+        return backend.defaults
+
+    async def begin(self, *, read_only: bool | None = None, isolation: str | None = None) -> None:
+        """A transaction block begins; PostgreSQL hears of it with the first statement in it."""
+        command = "BEGIN"
+        if isolation is not None:
+            if isolation.lower() not in _ISOLATION_LEVELS:
+                raise InvalidParameterValue(f'invalid transaction isolation level: "{isolation}"')
+            command += f" ISOLATION LEVEL {isolation}"
+        if read_only is not None:
+            command += " READ ONLY" if read_only else " READ WRITE"
+        self._conversation.begin(command)
+
+    async def end(self, *, commit: bool) -> None:
+        """The block ends. Without one, nothing happens."""
+        await self._conversation.end_block("COMMIT" if commit else "ROLLBACK")
+
+    async def cancel(self) -> None:
+        """Cancels what PostgreSQL runs for this session; that statement then fails with 57014."""
+        self._conversation.cancel()
+
+    async def discard(self) -> None:
+        """DISCARD ALL: drops all that lives on the backend."""
+        self._conversation.close()
+
+    async def close(self) -> None:
+        """Gives the backend back, or closes it. The session can be used again."""
+        self._conversation.close()
+
+    # For portals
+
+    async def advance(self, run: Run) -> None:
+        await self._conversation.advance(run)
+
+    async def resume(self, run: Run, max_rows: int) -> Run:
+        """The next run of a suspended portal. Raises InvalidCursorName if an error or the block's end has closed it."""
+        conversation = self._conversation
+        if run.portal not in conversation.suspended:
+            raise InvalidCursorName("the portal does not exist any more")
+        backend = await conversation.hold()
+        request = conversation.open_request(backend)
+        end = conversation.choose_end(suspends=True)
+        request.resume(run.portal, max_rows, end)
+        resumed = Run(backend, request, Kind.EXECUTE, end, run.portal)
+        await conversation.advance(resumed)
+        return resumed
+
+    async def drop(self, run: Run) -> None:
+        """Stops a run half-way, or closes the portal that it left suspended."""
+        if run.settled:
+            await self._conversation.close_portal(run.portal)
+        else:
+            self._conversation.abandon(run)
+
+    def _scope(self, variables: Mapping[str, str]) -> Scope:
+        self._settings.read(variables)
+        version = self._shared.version_of(self._identity.workspace)
+        return self._settings.relevant, version, self._conversation.epoch
+
+    def _name_portal(self) -> str:
+        self._portals += 1
+        return f"lakegate_{self._portals}"
+
+    def _remember(self, call: Call, scope: Scope, run: Run) -> None:
+        answer = RelayAnswer(run.exchange.description, run.exchange.rows, run.exchange.complete)
+        if answer.size <= self._shared.limits.memo_answer_bytes:
+            size = answer.size + len(call.text) + sum(len(value or b"") for value in call.values)
+            self._shared.memo.keep((self._identity, call, scope), answer, size)
+
+
+def _call(
+    sql: str,
+    types: Sequence[int],
+    formats: Sequence[int],
+    values: Sequence[bytes | None],
+    result_formats: Sequence[int],
+) -> Call:
+    return Call(sql, tuple(types), tuple(formats), tuple(values), tuple(result_formats))
+
+
+def _check_text(sql: str) -> None:
+    if "\0" in sql:
+        raise CharacterNotInRepertoire('invalid byte sequence for encoding "UTF8": 0x00')

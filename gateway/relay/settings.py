@@ -1,0 +1,52 @@
+"""Which of a session's variables go to PostgreSQL, and which of them an answer can depend on.
+
+Everything counts as relevant to a description or an answer except what is known not to: the list is of exceptions, so a
+setting that nobody thought of costs a cache hit and never correctness.
+"""
+
+from collections.abc import Hashable, Mapping
+
+from catalog.errors import FeatureNotSupported
+
+OWN_PREFIX = "lakegate."
+IRRELEVANT = frozenset(
+    {
+        "application_name",
+        "client_min_messages",
+        "idle_in_transaction_session_timeout",
+        "idle_session_timeout",
+        "lock_timeout",
+        "statement_timeout",
+        "transaction_timeout",
+    }
+)
+_FIXED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
+
+Key = frozenset[tuple[str, str]]
+
+
+class Settings:
+    """The last variables seen, in the two forms that are needed; made anew only when they differ."""
+
+    def __init__(self) -> None:
+        self.relevant: Key = frozenset()
+        self.applied: Mapping[str, str] = {}
+        self._seen: Mapping[str, str] = {}
+
+    def read(self, variables: Mapping[str, str]) -> None:
+        """Takes the variables in force. `applied` are those that a backend gets, the same object while they last."""
+        if variables != self._seen:
+            self._seen = dict(variables)
+            self.applied = {name: value for name, value in self._seen.items() if not name.startswith(OWN_PREFIX)}
+            self.relevant = frozenset(item for item in self.applied.items() if item[0] not in IRRELEVANT)
+
+
+def check_variable(name: str, value: str) -> None:
+    """Refuses values under which the gateway would read SQL or answers wrongly. `value` is canonical."""
+    required = _FIXED.get(name.lower(), value)
+    if value != required:
+        raise FeatureNotSupported(f'parameter "{name}" cannot be set to "{value}" here', hint=f"Use {required}.")
+
+
+Scope = tuple[Key, Hashable, int]
+"""Relevant settings, catalog version, temp-schema epoch: where a text means the same."""

@@ -1,0 +1,63 @@
+"""The prepared statements that live on one backend: names by text, the least recently used leaving first.
+
+A statement is prepared again, under a new name, whenever its meaning could have changed: `scope` in its key holds the
+settings, the catalog's version and the temp-schema epoch, so PostgreSQL never meets a result type that is not the one
+it planned. Literals that PostgreSQL reads at Parse and that name the present ('now', 'today') are never kept.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+PRESENT = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b(?!\s*\()", re.IGNORECASE)
+"""Words that datetime input reads as the moment of reading; ``now()`` is a function and evaluated at each execution."""
+
+StatementKey = tuple[str, tuple[int, ...], Hashable]
+"""Text, parameter types, scope."""
+
+
+@dataclass(slots=True)
+class NamedStatement:
+    """One statement's name on the backend, and ready requests that execute it, by result formats."""
+
+    name: str
+    requests: dict[tuple[int, ...], bytes] = field(default_factory=dict)
+
+
+UNNAMED = NamedStatement("")
+"""For texts that are not worth keeping or must not be kept."""
+
+
+class NamedStatements:
+    """Bounded by `most`; names are never used twice, so one that is lost on the backend cannot be mistaken.
+
+    Texts longer than `longest` characters are not kept.
+    """
+
+    def __init__(self, most: int, longest: int) -> None:
+        self._most = most
+        self._longest = longest
+        self._made = 0
+        self._known: OrderedDict[StatementKey, NamedStatement] = OrderedDict()
+
+    def find(self, key: StatementKey) -> NamedStatement | None:
+        known = self._known.get(key)
+        if known is not None:
+            self._known.move_to_end(key)
+        return known
+
+    def add(self, key: StatementKey) -> tuple[NamedStatement, str]:
+        """A new name, and the name to close to make room; `UNNAMED` for what is not to be kept."""
+        if len(key[0]) > self._longest or PRESENT.search(key[0]):
+            return UNNAMED, ""
+        evicted = self._known.popitem(last=False)[1].name if len(self._known) >= self._most else ""
+        self._made += 1
+        statement = self._known[key] = NamedStatement(f"lakegate_{self._made}")
+        return statement, evicted
+
+    def forget(self, key: StatementKey) -> None:
+        self._known.pop(key, None)
+
+    def clear(self) -> None:
+        self._known.clear()
