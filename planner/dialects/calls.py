@@ -1,0 +1,175 @@
+"""Function calls: scalar functions by their table, aggregates, window functions, and the few with rules of their own."""
+
+import re
+from typing import TYPE_CHECKING
+
+from catalog.types import Oid, PgType
+from planner import tree
+from planner.bind import Scope
+from planner.dialects.aggregates import AGGREGATES, aggregate, window_function
+from planner.dialects.coercion import (
+    APPROXIMATE,
+    DATE,
+    FLOAT8,
+    FLOATS,
+    INTEGERS,
+    STRINGS,
+    TEXT,
+    TIMESTAMP,
+    decimal,
+    digits,
+    is_exact,
+    type_name,
+)
+from planner.dialects.context import SESSION_FUNCTIONS, Context
+from planner.dialects.expression import Expression, Unverified
+from planner.dialects.functions import DATE_FORMATS, FIELDS, FUNCTIONS, TARGETS
+from planner.dialects.windows import over_clause
+from planner.plan import Lane
+from planner.tree import Node
+
+if TYPE_CHECKING:
+    from planner.dialects.translator import Expressions
+
+_TRUNCATIONS = frozenset({"year", "quarter", "month", "week", "day", "hour", "minute", "second"})
+
+
+class Calls:
+    """Translates calls for `Expressions`."""
+
+    def __init__(self, context: Context, expressions: "Expressions") -> None:
+        self.context = context
+        self.expressions = expressions
+        self.lane = context.spelling.lane
+
+    def translate(self, fields: Node, scope: Scope) -> Expression:
+        *schema, name = tree.strings(fields["funcname"])
+        if schema not in ([], ["pg_catalog"]) or fields.get("func_variadic"):
+            raise Unverified(f"function {'.'.join([*schema, name])}() is not supported on lakehouse tables")
+        arguments = [self.expressions.translate(node, scope) for node in fields.get("args", [])]
+        if name in AGGREGATES or "over" in fields:
+            return self._aggregate(name, arguments, fields, scope)
+        if name == "string_agg":
+            return self._string_agg(arguments, fields, scope)
+        if name in SESSION_FUNCTIONS and not arguments:
+            return self.context.session_parameter(name)
+        special = getattr(self, f"_call_{name}", None)
+        result: Expression | None = special(arguments) if special else None
+        return (result or self._scalar(name, arguments)).named(name)
+
+    def _scalar(self, name: str, arguments: list[Expression]) -> Expression:
+        for function in FUNCTIONS.get(name, ()):
+            if function.accepts(arguments):
+                template = function.template(self.lane)
+                if template is None:
+                    break
+                kinds = zip(function.arguments, arguments, strict=True)
+                typed = [self._as_kind(kind, value) for kind, value in kinds]
+                result = function.result
+                type_ = result(tuple(v.type for v in typed if v.type)) if callable(result) else result
+                return Expression(template.format(*(value.sql for value in typed)), type_)
+        kinds_given = ", ".join(type_name(argument.type) for argument in arguments)
+        raise Unverified(f"function {name}({kinds_given}) is not supported on lakehouse tables")
+
+    def _as_kind(self, kind: str, value: Expression) -> Expression:
+        if value.type is None:
+            return self.expressions.as_type(value, TARGETS[kind])
+        if kind == "r" and value.type != FLOAT8:
+            return Expression(f"CAST({value.sql} AS DOUBLE)", APPROXIMATE if value.type.oid == Oid.NUMERIC else FLOAT8)
+        return value
+
+    def _aggregate(self, name: str, arguments: list[Expression], fields: Node, scope: Scope) -> Expression:
+        if fields.get("agg_within_group") or (fields.get("agg_order") and name not in ("array_agg",)):
+            raise Unverified(f"{name}() with an order is not supported on lakehouse tables")
+        tail = self._filter(fields, scope)
+        if "over" in fields:
+            tail += " OVER " + over_clause(fields["over"], scope, self.expressions)
+        distinct = bool(fields.get("agg_distinct"))
+        if name not in AGGREGATES:
+            found = window_function(name, arguments, lambda call: call + tail, self.lane)
+            if found is None:
+                raise Unverified(f"window function {name}() is not supported on lakehouse tables")
+            return found
+        return aggregate(name, arguments, distinct, lambda call: call + tail, self.lane)
+
+    def _filter(self, fields: Node, scope: Scope) -> str:
+        if "agg_filter" not in fields:
+            return ""
+        return f" FILTER (WHERE {self.expressions.condition(fields['agg_filter'], scope).sql})"
+
+    def _string_agg(self, arguments: list[Expression], fields: Node, scope: Scope) -> Expression:
+        if arguments[0].type is None or arguments[0].type.oid not in STRINGS or len(arguments) != 2:
+            raise Unverified("string_agg() of this type is not supported on lakehouse tables")
+        value, separator = (self.expressions.as_type(argument, TEXT).sql for argument in arguments)
+        distinct = "DISTINCT " if fields.get("agg_distinct") else ""
+        order = self.expressions.queries.order_list(fields.get("agg_order", []), scope)
+        if self.lane is Lane.DUCKDB:
+            call = f"string_agg({distinct}{value}, {separator}{' ORDER BY ' + order if order else ''})"
+        else:
+            call = f"listagg({distinct}{value}, {separator}){f' WITHIN GROUP (ORDER BY {order})' if order else ''}"
+        return Expression(call + self._filter(fields, scope), TEXT, name="string_agg")
+
+    def _call_concat(self, arguments: list[Expression]) -> Expression:
+        texts = [self.expressions.as_type(argument, TEXT).sql for argument in arguments]
+        return Expression(f"concat({', '.join(f'''coalesce({text}, '')''' for text in texts)})", TEXT)
+
+    def _call_mod(self, arguments: list[Expression]) -> Expression:
+        return self.context.operators.binary("%", arguments[0], arguments[1])
+
+    def _call_round(self, arguments: list[Expression]) -> Expression | None:
+        """round(numeric, n), and round(x) of an approximate numeric: half away from zero."""
+        value = arguments[0]
+        if value.type is None or value.type.oid in FLOATS or (value.type.oid in INTEGERS and len(arguments) == 1):
+            return None
+        if len(arguments) == 2 and not re.fullmatch(r"\d+", arguments[1].sql):
+            raise Unverified("round(numeric, n) needs a literal number of decimals")
+        places = int(arguments[1].sql) if len(arguments) == 2 else 0
+        if not is_exact(value.type):
+            value = Expression(f"CAST({value.sql} AS DECIMAL(38,{min(places + 8, 30)}))", decimal(38, min(places + 8, 30)))
+        precision, scale = digits(value.type or APPROXIMATE)
+        target = decimal(precision - scale + places + 1, places)
+        kept = min(places, scale)
+        return Expression(f"CAST(round({value.sql}, {kept}) AS {self.context.spelling.type(target)})", target)
+
+    def _call_extract(self, arguments: list[Expression]) -> Expression:
+        sql, decimals = self._field(arguments)
+        target = decimal(24 if decimals else 10, decimals)
+        return Expression(f"CAST({sql} AS {self.context.spelling.type(target)})", target)
+
+    def _call_date_part(self, arguments: list[Expression]) -> Expression:
+        return Expression(f"CAST({self._field(arguments)[0]} AS DOUBLE)", FLOAT8)
+
+    def _field(self, arguments: list[Expression]) -> tuple[str, int]:
+        field, value = (arguments[0].literal or "").lower(), arguments[1]
+        clock = field in ("hour", "minute", "second")
+        if field not in FIELDS or value.type not in (DATE, TIMESTAMP) or (clock and value.type == DATE):
+            raise Unverified(f"extract({field} from {type_name(value.type)}) is not supported on lakehouse tables")
+        decimals, duckdb, spark = FIELDS[field]
+        template = duckdb if self.lane is Lane.DUCKDB else spark
+        return template.format(value.sql if field != "epoch" else self.expressions.as_type(value, TIMESTAMP).sql), decimals
+
+    def _call_date_trunc(self, arguments: list[Expression]) -> Expression:
+        unit, value = (arguments[0].literal or "").lower(), arguments[1]
+        if unit not in _TRUNCATIONS or value.type != TIMESTAMP:
+            raise Unverified(
+                f"date_trunc('{unit}', {type_name(value.type)}) is not supported on lakehouse tables",
+                hint="Cast a date to timestamp first.",
+            )
+        if self.lane is Lane.DUCKDB:
+            return Expression(f"date_trunc('{unit}', {value.sql})", TIMESTAMP)
+        return Expression(f"CAST(date_trunc('{unit}', CAST({value.sql} AS TIMESTAMP)) AS TIMESTAMP_NTZ)", TIMESTAMP)
+
+    def _call_to_char(self, arguments: list[Expression]) -> Expression:
+        value, pattern = arguments
+        if value.type not in (DATE, TIMESTAMP) or pattern.literal is None:
+            raise Unverified("to_char() takes a date or timestamp and a literal pattern on lakehouse tables")
+        parts = re.findall(r"YYYY|MM|DD|HH24|MI|SS|[-/:. ]|.", pattern.literal)
+        if any(part not in DATE_FORMATS and part not in "-/:. " for part in parts):
+            raise Unverified(f"to_char() with the pattern '{pattern.literal}' is not supported on lakehouse tables")
+        lane = 0 if self.lane is Lane.DUCKDB else 1
+        spelled = "".join(DATE_FORMATS[part][lane] if part in DATE_FORMATS else part for part in parts)
+        function = "strftime" if self.lane is Lane.DUCKDB else "date_format"
+        return Expression(f"{function}({value.sql}, '{spelled}')", TEXT)
+
+    def _call_date(self, arguments: list[Expression]) -> Expression:
+        return self.expressions.as_type(arguments[0], PgType(Oid.DATE))

@@ -1,0 +1,36 @@
+"""A translated expression: the lane's SQL with its PostgreSQL type, and what pruning may know of it."""
+
+from dataclasses import dataclass, replace
+
+from catalog.errors import FeatureNotSupported
+from catalog.types import PgType
+from planner.predicates import Predicate, Term
+
+
+class Unverified(FeatureNotSupported):
+    """No verified rewrite on this lane: the other lane is tried, and the client sees it only if both have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`type` None is PostgreSQL's unknown: an untyped string in `literal`, or NULL (`literal` None).
+
+    `term` and `predicate` are what file pruning understands of it. `name` is the column's name if none is given.
+    """
+
+    sql: str
+    type: PgType | None
+    literal: str | None = None
+    term: Term | None = None
+    predicate: Predicate | None = None
+    name: str = "?column?"
+
+    def named(self, name: str) -> "Expression":
+        return replace(self, name=name)
+
+    @property
+    def is_null(self) -> bool:
+        return self.type is None and self.literal is None
+
+
+NULL = Expression("NULL", None)

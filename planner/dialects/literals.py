@@ -1,0 +1,116 @@
+"""Literals: an untyped string takes the type of its surroundings, as PostgreSQL resolves `unknown`.
+
+PostgreSQL has checked every literal at Describe. A spelling that is not read here (a date in words, ``now``) is refused,
+never passed to an engine that might read it otherwise.
+"""
+
+import datetime
+import re
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from catalog.types import Oid, PgType
+from planner.dialects.coercion import FLOATS, INT4, INT8, INTEGERS, INTERVAL, STRINGS, decimal, type_name
+from planner.dialects.expression import Expression, Unverified
+from planner.dialects.intervals import parse_interval
+from planner.dialects.spelling import Spelling
+from planner.predicates import ConstantTerm, Term
+
+_TIMESTAMP = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?))?\s*(Z|[+-]\d{2}(?::?\d{2})?)?", re.IGNORECASE
+)
+_TRUE, _FALSE = ("t", "true", "y", "yes", "on", "1"), ("f", "false", "n", "no", "off", "0")
+
+
+def number(text: str) -> Expression:
+    """An unquoted number: int4, int8 or an exact numeric, by PostgreSQL's rule."""
+    if re.fullmatch(r"\d+", text):
+        value = int(text)
+        if value < 2**31:
+            return Expression(text, INT4, term=ConstantTerm(value))
+        if value < 2**63:
+            return Expression(text, INT8, term=ConstantTerm(value))
+        return _exact(Decimal(value))
+    if re.fullmatch(r"[0-9.]+([eE][+-]?\d+)?", text):
+        return _exact(Decimal(text))
+    return number(str(int(text.replace("_", ""), 0)))
+
+
+def _exact(value: Decimal) -> Expression:
+    spelled = format(value, "f")
+    scale = max(0, -int(value.as_tuple().exponent))
+    type_ = decimal(max(len(spelled.replace(".", "").lstrip("0")), scale, 1), scale)
+    if type_.precision_scale and len(spelled.replace(".", "").lstrip("0")) > 38:
+        raise Unverified("numeric literals of more than 38 digits are not supported")
+    return Expression(spelled if scale else f"CAST({spelled} AS DECIMAL({len(spelled)},0))", type_, term=ConstantTerm(value))
+
+
+def coerce_literal(literal: Expression, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
+    """An untyped literal as a constant of the type `target`."""
+    if literal.literal is None:
+        return Expression(f"CAST(NULL AS {spelling.type(target)})", target, name=literal.name)
+    text, oid = literal.literal, target.oid
+    if oid in STRINGS:
+        return _string(text, target, spelling)
+    if oid == Oid.BOOL:
+        return _boolean(text)
+    if oid in INTEGERS:
+        return Expression(f"CAST({int(text)} AS {spelling.type(target)})", target, term=ConstantTerm(int(text)))
+    if oid == Oid.NUMERIC:
+        return _numeric(text, target)
+    if oid in FLOATS:
+        return Expression(f"CAST({spelling.string(text.strip())} AS {spelling.type(target)})", target)
+    if oid == Oid.INTERVAL:
+        return Expression(spelling.span(parse_interval(text)), INTERVAL)
+    if oid in (Oid.DATE, Oid.TIMESTAMP, Oid.TIMESTAMPTZ):
+        return _moment(text, target, spelling, time_zone)
+    raise Unverified(f"literals of type {type_name(target)} are not supported")
+
+
+def _string(text: str, target: PgType, spelling: Spelling) -> Expression:
+    kept = text if target.typmod < 0 else text[: target.typmod - 4]
+    return Expression(spelling.string(kept), target, term=ConstantTerm(kept))
+
+
+def _boolean(text: str) -> Expression:
+    word = text.strip().lower()
+    if word not in _TRUE + _FALSE:
+        raise Unverified(f'boolean "{text}" is written in a form that is not supported')
+    return Expression("TRUE" if word in _TRUE else "FALSE", PgType(Oid.BOOL))
+
+
+def _numeric(text: str, target: PgType) -> Expression:
+    negative = text.strip().startswith("-")
+    value = number(text.strip().lstrip("+-"))
+    sql = f"(-{value.sql})" if negative else value.sql
+    if target.precision_scale:
+        return Expression(f"CAST({sql} AS DECIMAL({target.precision_scale[0]},{target.precision_scale[1]}))", target)
+    return Expression(sql, value.type, term=negated(value.term) if negative else value.term)
+
+
+def negated(term: Term | None) -> Term | None:
+    """The term of a number's negative."""
+    if isinstance(term, ConstantTerm) and isinstance(term.value, int | Decimal):
+        return ConstantTerm(-term.value)
+    return None
+
+
+def _moment(text: str, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
+    match = _TIMESTAMP.fullmatch(text.strip())
+    if not match:
+        raise Unverified(f'{type_name(target)} "{text}" is written in a form that is not supported', hint="Write it as YYYY-MM-DD HH:MM:SS.")
+    day = datetime.date.fromisoformat(match[1])
+    if target.oid == Oid.DATE:
+        return Expression(f"DATE '{day}'", target, term=ConstantTerm(day))
+    clock = datetime.time.fromisoformat(match[2] or "00:00")
+    moment = datetime.datetime.combine(day, clock)
+    if target.oid == Oid.TIMESTAMP:
+        sql = f"CAST('{moment:%Y-%m-%d %H:%M:%S.%f}' AS {spelling.type(target)})"
+        return Expression(sql, target, term=ConstantTerm(moment))
+    offset = (match[3] or "").upper().replace("Z", "+00")
+    aware = (
+        datetime.datetime.fromisoformat(f"{moment.isoformat()}{offset if len(offset) > 3 else offset + ':00'}")
+        if offset
+        else moment.replace(tzinfo=ZoneInfo(time_zone))
+    )
+    return Expression(spelling.timestamptz(aware), target, term=ConstantTerm(aware))

@@ -1,0 +1,65 @@
+"""PostgreSQL's raw parse tree, as libpg_query's JSON gives it: how to look into it.
+
+A node is an object with one key, its kind: ``{"ColumnRef": {"fields": [...], "location": 7}}``. Fields that hold their
+default are absent. Locations count bytes from 0.
+
+Reference: PostgreSQL `src/include/nodes/parsenodes.h`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+Node = dict[str, Any]
+
+
+def unwrap(node: Node) -> tuple[str, Node]:
+    """The kind and the fields of a node."""
+    ((kind, fields),) = node.items()
+    return kind, fields
+
+
+def kind(node: Node | None) -> str | None:
+    return next(iter(node), None) if node else None
+
+
+def strings(nodes: list[Node] | None) -> list[str]:
+    """The parts of a name: a list of String nodes."""
+    return [node["String"].get("sval", "") for node in nodes or ()]
+
+
+def items(node: Node) -> list[Node]:
+    """The items of a List node."""
+    found: list[Node] = node["List"].get("items", [])
+    return found
+
+
+def constant(fields: Node) -> int | str | bool | None:
+    """The value of an A_Const; a number that is no int4 stays text and is told from a string by `is_number`."""
+    if fields.get("isnull"):
+        return None
+    if "ival" in fields:
+        return int(fields["ival"].get("ival", 0))
+    if "fval" in fields:
+        return str(fields["fval"]["fval"])
+    if "boolval" in fields:
+        return bool(fields["boolval"].get("boolval", False))
+    return str(fields.get("sval", fields.get("bsval", {})).get("sval", ""))
+
+
+def is_number(fields: Node) -> bool:
+    return "ival" in fields or "fval" in fields
+
+
+def walk(node: Any) -> Iterator[tuple[str, Node]]:
+    """Every node of the tree with its kind, parents first."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, list):
+            stack.extend(reversed(current))
+        elif isinstance(current, dict):
+            for key, value in reversed(current.items()):
+                if isinstance(value, dict) and key[:1].isupper():
+                    yield key, value
+                if isinstance(value, dict | list):
+                    stack.append(value)
