@@ -1,0 +1,84 @@
+"""Every spawner: start, poll, stop, and a guest that answers at the machine's address."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from compute.connection import connect
+from compute.spawners import CannotStart, MachineSpec, Spawner
+from compute.spawners.process import ProcessSpawner
+from compute.transport import Frame, Kind
+
+SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
+
+
+@pytest.fixture(params=["namespaces", "none"])
+async def spawner(request: pytest.FixtureRequest) -> AsyncIterator[Spawner]:
+    opened = ProcessSpawner(templates={"duckdb": SPEC}, isolated=request.param == "namespaces")
+    isolation = await opened.open()
+    assert isolation.level == request.param, isolation.missing
+    yield opened
+    await opened.close()
+
+
+async def test_a_machine_says_hello(spawner: Spawner) -> None:
+    machine = await spawner.start(SPEC)
+    connection = await connect(machine.address)
+    hello = await connection.expect(Kind.HELLO)
+    assert hello.control["engine"] == "duckdb"
+    assert await spawner.poll(machine) is None
+    connection.abort()
+    await spawner.stop(machine)
+
+
+async def test_stop_ends_it(spawner: Spawner) -> None:
+    machine = await spawner.start(SPEC)
+    await spawner.stop(machine, now=True)
+    assert await spawner.poll(machine) == -9
+    assert not os.path.exists(machine.address)
+    await spawner.stop(machine)
+
+
+async def test_a_guest_whose_pool_leaves_ends_by_itself(spawner: Spawner) -> None:
+    machine = await spawner.start(SPEC)
+    (await connect(machine.address)).abort()
+    assert await machine.ended == 0
+
+
+async def test_statements_before_the_identity_are_refused(spawner: Spawner) -> None:
+    machine = await spawner.start(SPEC)
+    connection = await connect(machine.address)
+    await connection.expect(Kind.HELLO)
+    connection.send(Frame(Kind.EXECUTE, 1, {"sql": "select 1", "scans": [], "settings": {}}))
+    error = await connection.expect(Kind.ERROR)
+    assert error.control["message"] == "the machine has no identity yet"
+    assert await machine.ended == 0
+
+
+async def test_many_at_once(spawner: Spawner) -> None:
+    machines = await asyncio.gather(*(spawner.start(SPEC) for _ in range(8)))
+    assert len({machine.address for machine in machines}) == 8
+    await asyncio.gather(*(spawner.stop(machine) for machine in machines))
+
+
+async def test_an_engine_that_does_not_exist_ends_at_once(spawner: Spawner) -> None:
+    machine = await spawner.start(MachineSpec("nonesuch", "user", 1, 1 << 20))
+    assert await machine.ended == 1
+
+
+async def test_close_leaves_nothing(tmp_path: Path) -> None:
+    opened = ProcessSpawner(templates={"duckdb": SPEC}, folder=str(tmp_path))
+    machine = await opened.start(SPEC)
+    await opened.close()
+    assert machine.ended.done()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_spawner_that_cannot_open_says_so(tmp_path: Path) -> None:
+    opened = ProcessSpawner(templates={"nonesuch": SPEC}, folder=str(tmp_path))
+    with pytest.raises(CannotStart):
+        await opened.open()
+    await opened.close()
