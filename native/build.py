@@ -1,7 +1,7 @@
 """Builds the Rust extension `lakegate_native` and installs it into the virtual environment this script runs in.
 
-Wheels are kept in a cache outside the clone (`$LAKEGATE_CACHE`, else `$XDG_CACHE_HOME/lakegate`), keyed by what they are
-made of: the crate's files, its lock file and the compiler's version. A second clone, or a second run, builds nothing.
+Wheels are kept in a cache outside the clone (`$LAKEGATE_CACHE`, else `$XDG_CACHE_HOME/lakegate`), keyed by what they
+are made of: the crate's files, its lock file and the compiler's version. A second clone, or a second run, builds nothing.
 
     uv run --no-sync python native/build.py
 """
@@ -66,9 +66,9 @@ def fingerprint(cargo: str) -> str:
 def build(cargo: str, wheels: Path) -> None:
     """Builds the wheel beside its final place, so that what is in the cache is always whole."""
     unfinished = wheels.with_name(f"{wheels.name}.{os.getpid()}")
-    command = ["maturin", "build", "--release", "--locked", "--manifest-path", CRATE / "Cargo.toml", "--out", unfinished]
+    command = [sys.executable, "-m", "maturin", "build", "--release", "--locked", "--out", unfinished]
     print("building the native extension (about three minutes the first time)", file=sys.stderr)
-    subprocess.run([sys.executable, "-m", *command], check=True, cwd=CRATE, env=build_environment(cargo))
+    subprocess.run(command, check=True, cwd=CRATE, env=build_environment(cargo))
     shutil.rmtree(wheels, ignore_errors=True)
     unfinished.rename(wheels)
 

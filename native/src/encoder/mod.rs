@@ -38,7 +38,12 @@ use timezone::Transitions;
 const MAX_MESSAGE: usize = 0x3FFF_FFFF;
 const MAX_COLUMNS: usize = 1664;
 
-pyo3::create_exception!(lakegate_native, EncodeError, PyValueError, "A value that cannot be sent.");
+pyo3::create_exception!(
+    lakegate_native,
+    EncodeError,
+    PyValueError,
+    "A value, or an Arrow type, that cannot be sent as its PostgreSQL type; has the SQLSTATE as `sqlstate`."
+);
 
 impl From<Refusal> for PyErr {
     fn from(refusal: Refusal) -> Self {
@@ -63,7 +68,14 @@ struct Described {
     binary: bool,
 }
 
-/// The encoder of one result.
+/// Encodes the record batches of one result, byte for byte as PostgreSQL does. Usable from any thread.
+///
+/// `columns`: (type OID, typmod, format code) each; 0 is text, 1 binary. `framing`: "datarow", or "copy" for CopyData
+/// messages of one COPY-binary row each. `bytea_output`: "hex" or "escape". Raises ValueError for a bad argument.
+///
+/// Arrow types are taken liberally: numeric from any number, integers of any width that fit, strings of every layout,
+/// dictionaries, jsonb from structs, maps, lists and JSON text; `timestamp` from Arrow timestamps without a time zone,
+/// `timestamptz` from those with one.
 #[pyclass(frozen, module = "lakegate_native")]
 pub struct Encoder {
     columns: Vec<Described>,
@@ -95,7 +107,7 @@ impl Encoder {
         Ok(Self { columns: columns.into_iter().map(described).collect(), message, settings })
     }
 
-    /// Encodes `length` rows (-1: all) from row `offset` on, as complete messages.
+    /// `length` rows (-1: all) from row `offset` on, as complete messages. Raises EncodeError.
     #[pyo3(signature = (batch, offset = 0, length = -1))]
     fn encode<'py>(
         &self,

@@ -14,7 +14,12 @@ use characters::Characters;
 use libpg_query::{ParseError, parse_to_json};
 use tree::{Names, RawStmt, RelationName};
 
-pyo3::create_exception!(lakegate_native, SqlParseError, PyValueError, "A text that PostgreSQL's parser refuses.");
+pyo3::create_exception!(
+    lakegate_native,
+    SqlParseError,
+    PyValueError,
+    "A text that PostgreSQL's parser refuses: `message` in its own words, `position` in characters from 1, or None."
+);
 
 impl From<ParseError> for PyErr {
     fn from(error: ParseError) -> Self {
@@ -32,7 +37,10 @@ fn too_deep() -> ParseError {
     ParseError { message: "stack depth limit exceeded".to_owned(), position: None }
 }
 
-/// A relation that a statement names.
+/// A relation that a statement names; `position` counts characters from 1 into the source (None: DROP, COMMENT).
+///
+/// `role`: its rows are read ("read"); it is the target of INSERT, UPDATE, DELETE, MERGE, TRUNCATE or COPY FROM ("write");
+/// the statement makes it ("create"); or any other statement names it ("object").
 #[pyclass(frozen, get_all, eq, hash, module = "lakegate_native")]
 #[derive(PartialEq, Eq, Hash)]
 pub struct Relation {
@@ -54,6 +62,10 @@ impl Relation {
 }
 
 /// One statement of a text.
+///
+/// `text` is the source without surrounding blanks, `offset` the characters of the source before it. `node` is the type of
+/// its parse node (PostgreSQL's `parsenodes.h`). `relations` leaves out references to CTEs. `functions` are the called
+/// ones as (schema, name).
 #[pyclass(frozen, module = "lakegate_native")]
 pub struct ParsedStatement {
     #[pyo3(get)]
@@ -70,7 +82,7 @@ pub struct ParsedStatement {
 
 #[pymethods]
 impl ParsedStatement {
-    /// libpg_query's JSON of the raw parse tree; locations in it are bytes into `text`.
+    /// The raw parse tree as libpg_query's JSON, parsed anew at each call. Locations are bytes into `text`.
     #[getter]
     fn tree(&self, py: Python<'_>) -> PyResult<String> {
         let json = py.detach(|| parse_to_json(&self.text))?;
@@ -83,7 +95,9 @@ impl ParsedStatement {
     }
 }
 
-/// Parses a text of any number of statements by PostgreSQL's grammar.
+/// Parses a text of any number of statements by PostgreSQL 18's grammar. Raises SqlParseError.
+///
+/// A tree that nests too deeply is refused with `stack depth limit exceeded` and no position.
 #[pyfunction]
 pub fn parse_statements(py: Python<'_>, sql: &Bound<'_, PyString>) -> PyResult<Vec<ParsedStatement>> {
     let sql = utf8(sql)?;
@@ -92,7 +106,9 @@ pub fn parse_statements(py: Python<'_>, sql: &Bound<'_, PyString>) -> PyResult<V
     found.into_iter().map(|statement| statement.into_python(py, &characters)).collect()
 }
 
-/// Where the statements of a text are, as (start, end) in characters, by PostgreSQL's scanner alone.
+/// Where the statements are, as (start, end) in characters, by PostgreSQL's scanner alone: they need not parse.
+///
+/// Empty statements are left out. Raises SqlParseError for what the scanner refuses (an unterminated string).
 #[pyfunction]
 pub fn split_statements(py: Python<'_>, sql: &Bound<'_, PyString>) -> PyResult<Vec<(usize, usize)>> {
     let sql = utf8(sql)?;
