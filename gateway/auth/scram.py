@@ -144,7 +144,7 @@ class ScramClient:
 
     def exchange(self, content: bytes) -> Step:
         """Without content, the first message; then the answers to the challenge and to the signature."""
-        if not content:
+        if not content and not self._signature:
             return Continue(b"n,," + self._bare)
         try:
             return self._verify(content) if self._signature else Continue(self._prove(content))

@@ -70,7 +70,9 @@ def test_impossible_length(state: State, length: int) -> None:
     assert_ends(connection, error)
 
 
-@pytest.mark.parametrize("body", [b"", b"SCRAM-SHA-256", b"S\0", b"S\0\0\0\0\x09x", b"S\0\0\0\0\x01xy", b"\xff\0\0\0\0\0"])
+@pytest.mark.parametrize(
+    "body", [b"", b"SCRAM-SHA-256", b"S\0", b"S\0\0\0\0\x09x", b"S\0\0\0\0\x01xy", b"\xff\0\0\0\0\0"]
+)
 def test_malformed_login_ends_the_connection(body: bytes) -> None:
     connection = connection_in(State.SASL_INITIAL)
     error = failure(connection, framed(b"p", body))
@@ -101,7 +103,12 @@ MALFORMED = [
     (b"B", b"\0\0\0\0\xff\xff\0\0", "08P01", SHORT),
     (b"B", b"\0\0\xff\xff\0\0", "08P01", SHORT),
     (b"B", b"\0\0\0\0\0\x01\0\0\0\x01a\0\0xx", "08P01", TRAILING),
-    (b"B", b"\0\0\0\x02\0\0\0\0\0\x01\0\0\0\x01a\0\0", "08P01", "bind message has 2 parameter formats but 1 parameters"),
+    (
+        b"B",
+        b"\0\0\0\x02\0\0\0\0\0\x01\0\0\0\x01a\0\0",
+        "08P01",
+        "bind message has 2 parameter formats but 1 parameters",
+    ),
     (b"B", b"\0\0\0\x01\0\x07\0\x01\0\0\0\x01a\0\0", "22023", "unsupported format code: 7"),
     (b"B", b"\0\0\0\0\0\0\0\x01\xff\xff", "22023", "unsupported format code: -1"),
     (b"D", b"X\0", "08P01", "invalid DESCRIBE message subtype 88"),
