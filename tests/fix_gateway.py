@@ -21,13 +21,19 @@ LAKEGATE = Path(sys.executable).with_name("lakegate")
 
 
 @contextmanager
-def running_gateway(data: Path, options: Sequence[str] = ()) -> Iterator[Target]:
-    """`lakegate serve` on a free port. Leaving asserts that it ended well by SIGINT and left no process behind."""
+def running_gateway(
+    data: Path, options: Sequence[str] = (), settings: Mapping[str, str] | None = None
+) -> Iterator[Target]:
+    """`lakegate serve` on a free port. Leaving asserts that it ended well by SIGINT and left no process behind.
+
+    `settings` are environment variables, such as a metastore's DSN.
+    """
     password = secrets.token_urlsafe()
-    environment = {**os.environ, "LAKEGATE_ADMIN_PASSWORD": password}
+    environment = {**os.environ, "LAKEGATE_ADMIN_PASSWORD": password, **(settings or {})}
     command: list[str | Path] = [LAKEGATE, "serve", "--data", data, "--listen", "127.0.0.1:0", *options]
     with running(command, lambda line: line.startswith(READY), environment=environment) as daemon:
-        yield Target.parse(daemon.ready_line.removeprefix("ready ").split()[0], password)
+        url = daemon.ready_line.removeprefix("ready ").split()[0]
+        yield Target.parse(url, password, daemon.process.pid)
         _stop(daemon)
 
 
@@ -49,14 +55,16 @@ def data_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
-def gateway(lake: Mapping[TableName, Path]) -> Iterator[Target]:
-    """A gateway with the tables under test, logged in as `admin`."""
+@contextmanager
+def running_lake(
+    lake: Mapping[TableName, Path], options: Sequence[str] = (), settings: Mapping[str, str] | None = None
+) -> Iterator[Target]:
+    """A gateway with copies of these Delta tables, each where a managed table of that name would lie."""
     with data_folder() as data:
-        copies = {name: data / "lake" / name.schema / name.name for name in lake}
+        copies = {name: data / "warehouse" / "demo" / name.schema / name.name for name in lake}
         for name, copy in copies.items():
             shutil.copytree(lake[name], copy)
-        with running_gateway(data) as target:
+        with running_gateway(data, options, settings) as target:
             register(target, copies)
             yield target
 
@@ -68,3 +76,10 @@ def register(target: Target, tables: Mapping[TableName, Path]) -> None:
             connection.execute(f"CREATE SCHEMA {quote_identifier(schema)}".encode())
         for name, folder in tables.items():
             connection.execute(f"CREATE TABLE {name} USING delta LOCATION '{folder}'".encode())
+
+
+@pytest.fixture(scope="session")
+def gateway(lake: Mapping[TableName, Path]) -> Iterator[Target]:
+    """A gateway with the tables under test, logged in as `admin`."""
+    with running_lake(lake) as target:
+        yield target

@@ -69,15 +69,16 @@ INDEXES = (
 def running_postgres(settings: Mapping[str, str] = SETTINGS) -> Iterator[Target]:
     """A new cluster in a scratch folder, gone afterwards. Started by root, it runs as `nobody`."""
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-    target = Target("127.0.0.1", _free_port(), "oracle", "postgres", secrets.token_urlsafe(), is_gateway=False)
+    target = Target("127.0.0.1", free_port(), "oracle", "postgres", secrets.token_urlsafe(), is_gateway=False)
     folder = Path(tempfile.mkdtemp(prefix="lakegate-oracle-"))
     os.chown(folder, account.pw_uid, account.pw_gid)
     try:
         _make_cluster(folder, account, target)
         options = [f"--{name}={value}" for name, value in {**settings, "port": str(target.port)}.items()]
         command: list[str | Path] = [BINARIES / "postgres", "-D", folder / "cluster", *options]
-        with running(command, lambda line: "ready to accept connections" in line, **_identity(account), cwd="/"):
-            yield target
+        ready = "ready to accept connections"
+        with running(command, lambda line: ready in line, **_identity(account), cwd="/") as daemon:
+            yield replace(target, pid=daemon.process.pid)
     finally:
         shutil.rmtree(folder)
 
@@ -101,7 +102,8 @@ def _identity(account: pwd.struct_passwd) -> dict[str, Any]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -133,16 +135,20 @@ def _copy(connection: psycopg.Connection, name: TableName, files: list[Path]) ->
 
 
 def load_lake(target: Target, tables: Mapping[TableName, Path], *, rows: bool) -> None:
-    """Puts the lakehouse's tables into PostgreSQL."""
+    """Puts the lakehouse's tables into PostgreSQL. TPC-H's get the indexes that its subqueries need."""
     with target.connect() as connection:
         for schema in sorted({name.schema for name in tables}):
             connection.execute(f"CREATE SCHEMA {quote_identifier(schema)}".encode())
         for name, folder in tables.items():
             load(connection, name, folder, rows=rows)
         if rows:
-            for index in INDEXES:
-                connection.execute(f"CREATE INDEX ON tpch.{index}".encode())
-            connection.execute("ANALYZE")
+            _add_indexes(connection)
+
+
+def _add_indexes(connection: psycopg.Connection) -> None:
+    for index in INDEXES:
+        connection.execute(f"CREATE INDEX ON tpch.{index}".encode())
+    connection.execute("ANALYZE")
 
 
 @pytest.fixture(scope="session")

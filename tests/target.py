@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to log in. `is_gateway` tells whether Lakegate's own settings may be used."""
+    """Where to log in. `is_gateway` tells whether Lakegate's settings may be used; `pid` is the server's process."""
 
     host: str
     port: int
@@ -17,12 +17,14 @@ class Target:
     database: str
     password: str = field(repr=False)
     is_gateway: bool = True
+    pid: int | None = None
 
     @classmethod
-    def parse(cls, url: str, password: str) -> "Target":
+    def parse(cls, url: str, password: str, pid: int | None = None) -> "Target":
         """From a ready line's URL, which never holds the password."""
         parts = conninfo_to_dict(url)
-        return cls(str(parts["host"]), int(str(parts["port"])), str(parts["user"]), str(parts["dbname"]), password)
+        host, user, database = (str(parts[name]) for name in ("host", "user", "dbname"))
+        return cls(host, int(str(parts["port"])), user, database, password, pid=pid)
 
     @property
     def conninfo(self) -> str:

@@ -1,0 +1,67 @@
+"""The laboratory: a gateway and a PostgreSQL that hold the same tables, running side by side for one run of suites."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import psutil
+
+from benchmarks.compare import ROUNDS
+from benchmarks.tables import POINTS, WIDE, bench_tables
+from catalog.names import TableName
+from tests.fix_gateway import data_folder, register, running_gateway
+from tests.fix_oracle import load_lake, running_postgres
+from tests.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Laboratory:
+    """`tables` are the folders that the gateway reads, so that an embedded engine reads the very same files."""
+
+    gateway: Target
+    postgres: Target
+    tables: Mapping[TableName, Path]
+    scale: float
+    rounds: int = ROUNDS
+
+
+@contextmanager
+def laboratory(scale: float, rounds: int) -> Iterator[Laboratory]:
+    """Starts both servers and fills them. The gateway keeps its accounts in a metastore of its own."""
+    lake = bench_tables(scale)
+    with running_postgres() as postgres, data_folder() as data:
+        load_lake(postgres, lake, rows=True)
+        with postgres.connect() as connection:
+            connection.execute(f"ALTER TABLE {POINTS} ADD PRIMARY KEY (id)".encode())
+            connection.execute(f"SELECT sum(id) FROM {WIDE}".encode())
+        tables = {name: data / "warehouse" / "demo" / name.schema / name.name for name in lake}
+        for name, folder in tables.items():
+            shutil.copytree(lake[name], folder)
+        with running_gateway(data) as gateway:
+            register(gateway, tables)
+            yield Laboratory(gateway, postgres, tables, scale, rounds)
+
+
+def embedded_duckdb(tables: Mapping[TableName, Path]) -> duckdb.DuckDBPyConnection:
+    """DuckDB alone, in this process, over the same files: what an engine costs without a gateway."""
+    connection = duckdb.connect(config={"threads": psutil.cpu_count() or 1})
+    for name, folder in tables.items():
+        files = [str(path) for path in sorted(folder.glob("*.parquet"))]
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name.schema}")
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files!r})")
+    return connection
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of that process alone, user and system."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def tree_cpu_seconds(pid: int) -> float:
+    """Of that process and all below it that live; a machine that ends between two calls takes its share along."""
+    process = psutil.Process(pid)
+    return cpu_seconds(pid) + sum(cpu_seconds(child.pid) for child in process.children(recursive=True))
