@@ -3,59 +3,58 @@
 import asyncio
 import base64
 import hmac
-import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-
-import psycopg
-from psycopg import AsyncConnection, sql
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from catalog.changes import (
     AlterRole,
     Change,
-    CommentOnTable,
     CreateRole,
-    CreateSchema,
     DropRole,
-    DropSchema,
-    DropTable,
-    Grant,
     GrantMembership,
     RegisterTable,
     SyncTable,
 )
-from catalog.control import ControlDatabase, Revision
+from catalog.control import ControlDatabase
+from catalog.databases import ACCOUNT_DATABASE, check_workspace_name, find_relay_key, prepare_database
+from catalog.dispatch import change_roles, change_workspace
 from catalog.endpoint import Endpoint, Server
-from catalog.errors import InsufficientPrivilege, InvalidCatalogName, InvalidName, UndefinedTable
-from catalog.grants import apply_grant
+from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
 from catalog.inventory import Inventory, TableEntry, load_inventory, refresh_inventory
 from catalog.locations import fresh_location, is_below, normalize_location
-from catalog.migrations import History, migrate
+from catalog.lookup import find_current_schema, find_entry
+from catalog.migrations import History
 from catalog.names import Role, TableName, TableReference
 from catalog.principals import Directory, Login, Principal, load_directory
-from catalog.resolution import Resolution, ResolvedTable, find_current_schema, find_entry
-from catalog.roles import alter_role, change_membership, create_role, drop_role
-from catalog.shadows import LONGEST_NAME, digest_schema
+from catalog.resolution import Resolution, ResolvedTable
+from catalog.sessions import SIGNAL_CHANNEL, Signal, publish, read_signal
+from catalog.shadows import digest_schema
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
-from catalog.tables import comment_on, create_schema, drop_schema, drop_table, register_table, sync_table
+from catalog.tables import sync_table
 from catalog.translation import as_sql_errors
 from catalog.verifier import build_verifier
 
-ACCOUNT_DATABASE = "lakegate"
-RESERVED_WORKSPACES = frozenset({ACCOUNT_DATABASE, "postgres", "template0", "template1"})
 OPERATOR = Principal("lakegate", admin=True, groups=frozenset())
 """Who acts when nobody is logged in yet: the gateway's own start."""
+
+_NO_PINS: Mapping[TableName, int] = {}
 
 
 class Catalog:
     """One for a gateway. `open` first, `close` last.
 
-    `warehouse_root` is the folder or URL below which managed tables live; `storage_options` are delta-rs's.
+    `warehouse_root` is the folder or URL below which managed tables live; `storage_options` are delta-rs's. `on_signal`
+    is called with what a session's pg_cancel_backend or pg_terminate_backend asks for, in every replica.
     """
 
     def __init__(
-        self, server: Server, *, warehouse_root: str, storage_options: Mapping[str, str] | None = None
+        self,
+        server: Server,
+        *,
+        warehouse_root: str,
+        storage_options: Mapping[str, str] | None = None,
+        on_signal: Callable[[Signal], None] | None = None,
     ) -> None:
         self._server = server
         self._warehouse_root = normalize_location(warehouse_root)
@@ -64,13 +63,15 @@ class Catalog:
         self._workspaces: dict[str, ControlDatabase[Inventory]] = {}
         self._opening = asyncio.Lock()
         self._relay_key = b""
+        self._on_signal = on_signal
 
     async def open(self) -> None:
         """Makes or migrates the account's database and loads it. Raises CannotConnectNow."""
         with as_sql_errors():
-            await self._prepare(ACCOUNT_DATABASE, History.ACCOUNT)
-            await self._account.open()
-            self._relay_key = await self._find_relay_key()
+            await prepare_database(self._server, ACCOUNT_DATABASE, History.ACCOUNT)
+        await self._account.open()
+        async with self._account.connection() as connection:
+            self._relay_key = await find_relay_key(connection)
 
     async def close(self) -> None:
         for workspace in self._workspaces.values():
@@ -80,23 +81,21 @@ class Catalog:
 
     async def create_workspace(self, name: str) -> None:
         """Makes the workspace, or finishes making it; does nothing when it is there. Raises InvalidName."""
-        if name in RESERVED_WORKSPACES or not name or "\0" in name or len(name.encode()) > LONGEST_NAME:
-            raise InvalidName(f'"{name}" cannot be the name of a workspace')
+        check_workspace_name(name)
         if name in (await self._account.read()).workspaces:
             return
         with as_sql_errors():
-            await self._prepare(name, History.WORKSPACE)
+            await prepare_database(self._server, name, History.WORKSPACE)
+        insert = "INSERT INTO lakegate.workspaces (name) VALUES (%s) ON CONFLICT DO NOTHING"
         async with self._account.change() as revision:
-            await revision.connection.execute(
-                "INSERT INTO lakegate.workspaces (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,)
-            )
+            await revision.connection.execute(insert, (name,))
 
     async def bootstrap(self, admin: str, password: str) -> bool:
         """Makes the account's first admin. False when there is an admin already, whose password stays as it is."""
         directory = await self._account.read()
         if any(login.principal.admin for login in directory.logins.values()):
             return False
-        await self._change_roles(CreateRole(admin, password, login=True, admin=True), OPERATOR)
+        await self.apply(CreateRole(admin, password, login=True, admin=True), OPERATOR, ACCOUNT_DATABASE)
         return True
 
     async def login(self, user: str, workspace: str) -> Login | None:
@@ -108,16 +107,16 @@ class Catalog:
         await self._workspace(workspace)
         return login
 
+    def version(self, workspace: str) -> int:
+        """Grows with every change that can alter a resolution or a description in this workspace, which is open."""
+        return self._account.state.version + self._workspaces[workspace].state.version
+
     def touches_lakehouse(
         self, who: Principal, workspace: str, references: Sequence[TableReference], search_path: Sequence[str]
     ) -> bool:
-        """Whether any reference means a lakehouse table. From the cache; the workspace has been logged in to."""
+        """Whether any reference means a lakehouse table. Answered from the cache of the workspace, which is open."""
         inventory = self._workspaces[workspace].state
         return any(find_entry(ref, inventory, who, workspace, search_path) is not None for ref in references)
-
-    def version(self, workspace: str) -> int:
-        """Changes with every change that can alter a resolution or a description in this workspace."""
-        return self._account.state.version + self._workspaces[workspace].state.version
 
     async def resolve(
         self,
@@ -126,41 +125,32 @@ class Catalog:
         references: Sequence[TableReference],
         search_path: Sequence[str],
         *,
-        pinned: Mapping[TableName, int] | None = None,
+        pinned: Mapping[TableName, int] = _NO_PINS,
         temporary: frozenset[str] = frozenset(),
     ) -> Resolution:
         """What the references mean to `who`, with grants and snapshots of one catalog version.
 
-        `pinned` holds the versions that the transaction has read already. A table whose Delta schema was changed
-        outside gets its shadow brought up first. Raises InsufficientPrivilege, UnreadableTable, InvalidParameterValue.
+        `pinned` holds the versions that the transaction has read already, `temporary` the names of the session's
+        temporary tables. A table whose Delta schema was changed outside gets its shadow brought up first. Raises
+        InsufficientPrivilege, UnreadableTable, InvalidParameterValue.
         """
         database = await self._workspace(workspace)
-        inventory, who = await database.read(), await self._current(who)
-        found = {
-            reference: entry
-            for reference in references
-            if (entry := find_entry(reference, inventory, who, workspace, search_path, temporary)) is not None
-        }
-        snapshots = {
-            reference: await self._read_snapshot(reference, entry, who, pinned or {})
-            for reference, entry in found.items()
-        }
-        stale = [
-            snapshot
-            for reference, snapshot in snapshots.items()
-            if snapshot is not None
-            and _is_newest(reference, snapshot, pinned or {})
-            and digest_schema(snapshot) != found[reference].schema_digest
-        ]
-        if stale:
-            await self._sync(database, stale)
-            inventory = database.state
+        who, inventory = await self._current(who), await database.read()
+        found: dict[TableReference, TableEntry] = {}
+        for reference in references:
+            if entry := find_entry(reference, inventory, who, workspace, search_path, temporary):
+                found[reference] = entry
+        snapshots = {ref: await self._read_snapshot(ref, entry, who, pinned) for ref, entry in found.items()}
+        await self._follow_schemas(database, found, snapshots, pinned)
         current = find_current_schema(inventory, who, search_path)
         return Resolution(
             principal=who,
             workspace=workspace,
             catalog_version=self.version(workspace),
-            tables={ref: _resolved(entry, who, snapshots[ref]) for ref, entry in found.items()},
+            tables={
+                ref: ResolvedTable(entry.name, entry.privileges(who), snapshots[ref], entry.owner, entry.obstacle)
+                for ref, entry in found.items()
+            },
             schemas={name: schema.privileges(who) for name, schema in inventory.schemas.items()},
             current_schema=current,
             new_location=self._new_location(workspace, references, current),
@@ -171,31 +161,27 @@ class Catalog:
         """Carries out one change, authorised anew, in one transaction. Raises PostgreSQL's errors for what is wrong."""
         who = await self._current(who)
         if isinstance(change, CreateRole | AlterRole | DropRole | GrantMembership):
-            await self._change_roles(change, who)
+            async with self._account.change() as revision:
+                await change_roles(revision, change, who, self._role_verifier)
             return
         database = await self._workspace(workspace)
         snapshot = await self._snapshot_for(change, who, workspace, database)
         async with database.change() as revision:
-            revision.tables = await self._change_workspace(revision, change, who, snapshot)
+            await change_workspace(revision, change, who, await self._account.read(), snapshot)
 
     async def relay_endpoint(self, role: str, workspace: str) -> Endpoint:
         """How a backend connection as that role is made."""
         return self._server.role_endpoint(role, workspace, self._role_secret(role))
 
     async def managed_folder(self, workspace: str, table: TableName) -> str | None:
-        """The folder of a managed table, to be removed after DropTable; None for one that lives elsewhere."""
+        """A managed table's folder, None for a table elsewhere. Asked before DropTable, it may be removed after."""
         entry = (await (await self._workspace(workspace)).read()).tables.get(table)
         return entry.location if entry and is_below(entry.location, self._warehouse_root) else None
 
-    async def _prepare(self, database: str, history: History) -> None:
-        async with await AsyncConnection.connect(
-            self._server.owner_endpoint("postgres").conninfo(), autocommit=True
-        ) as connection:
-            known = await connection.execute("SELECT FROM pg_database WHERE datname = %s", (database,))
-            if known.rowcount == 0:
-                with suppress(psycopg.errors.DuplicateDatabase):
-                    await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
-        await asyncio.to_thread(migrate, self._server.owner_endpoint(database), history)
+    async def publish_sessions(self, workspace: str, replica: str, activities: Sequence[dict[str, Any]]) -> None:
+        """What pg_stat_activity shows of this replica, from now on. Keys are that view's columns."""
+        async with (await self._workspace(workspace)).connection() as connection:
+            await publish(connection, replica, activities)
 
     async def _workspace(self, name: str) -> ControlDatabase[Inventory]:
         """Opened on first use, migrated before."""
@@ -205,12 +191,22 @@ class Catalog:
             if name not in self._workspaces:
                 if name not in (await self._account.read()).workspaces:
                     raise InvalidCatalogName(f'database "{name}" does not exist')
-                endpoint = self._server.owner_endpoint(name)
-                await asyncio.to_thread(migrate, endpoint, History.WORKSPACE)
-                database = ControlDatabase[Inventory](endpoint, load_inventory, refresh_inventory)
-                await database.open()
-                self._workspaces[name] = database
+                self._workspaces[name] = await self._open_workspace(name)
         return self._workspaces[name]
+
+    async def _open_workspace(self, name: str) -> ControlDatabase[Inventory]:
+        with as_sql_errors():
+            await prepare_database(self._server, name, History.WORKSPACE)
+        endpoint = self._server.owner_endpoint(name)
+        channels = {SIGNAL_CHANNEL: self._receive_signal}
+        database = ControlDatabase[Inventory](endpoint, load_inventory, refresh_inventory, channels)
+        await database.open()
+        return database
+
+    def _receive_signal(self, payload: str) -> None:
+        signal = read_signal(payload)
+        if signal is not None and self._on_signal is not None:
+            self._on_signal(signal)
 
     async def _current(self, who: Principal) -> Principal:
         """The principal with the rights of now. Raises InsufficientPrivilege when it has been dropped."""
@@ -218,7 +214,7 @@ class Catalog:
             return who
         found = (await self._account.read()).find(who.name)
         if found is None:
-            raise InsufficientPrivilege(f'role "{who.name}" does not exist any more')
+            raise InsufficientPrivilege(f'role "{who.name}" was dropped')
         return found
 
     async def _read_snapshot(
@@ -229,20 +225,35 @@ class Catalog:
         version = reference.version if reference.version is not None else pinned.get(entry.name)
         return await self._snapshots.read(entry.name, entry.location, version)
 
-    async def _sync(self, database: ControlDatabase[Inventory], snapshots: Sequence[Snapshot]) -> None:
-        async with database.change() as revision:
-            for snapshot in snapshots:
-                await sync_table(revision.connection, snapshot)
-            revision.tables = {snapshot.table for snapshot in snapshots}
+    async def _follow_schemas(
+        self,
+        database: ControlDatabase[Inventory],
+        found: Mapping[TableReference, TableEntry],
+        snapshots: Mapping[TableReference, Snapshot | None],
+        pinned: Mapping[TableName, int],
+    ) -> None:
+        """Brings up the shadows of tables whose newest snapshot has another schema than they show."""
+        stale = [
+            snapshot
+            for reference, snapshot in snapshots.items()
+            if snapshot is not None and reference.version is None and snapshot.table not in pinned
+            if digest_schema(snapshot) != found[reference].schema_digest
+        ]
+        if stale:
+            async with database.change() as revision:
+                for snapshot in stale:
+                    await sync_table(revision.connection, snapshot)
+                revision.tables = {snapshot.table for snapshot in stale}
 
     def _new_location(self, workspace: str, references: Sequence[TableReference], current: str | None) -> str:
-        made = next((ref for ref in references if ref.role is Role.CREATE), None)
-        schema = (made.schema if made else None) or current or "public"
-        return fresh_location(self._warehouse_root, workspace, TableName(schema, made.name if made else "table"))
+        made = next((ref for ref in references if ref.role is Role.CREATE), TableReference("table"))
+        table = TableName(made.schema or current or "public", made.name)
+        return fresh_location(self._warehouse_root, workspace, table)
 
     async def _snapshot_for(
         self, change: Change, who: Principal, workspace: str, database: ControlDatabase[Inventory]
     ) -> Snapshot | None:
+        """The snapshot that the change needs, read before its transaction begins."""
         if isinstance(change, RegisterTable):
             location = normalize_location(change.location)
             if not who.admin and not is_below(location, f"{self._warehouse_root}/{workspace}"):
@@ -257,55 +268,8 @@ class Catalog:
             return await self._snapshots.read(change.name, entry.location)
         return None
 
-    async def _change_workspace(
-        self, revision: Revision, change: Change, who: Principal, snapshot: Snapshot | None
-    ) -> set[TableName] | None:
-        """Returns the tables that it touched, None when it touched schemas."""
-        connection = revision.connection
-        match change:
-            case CreateSchema():
-                await create_schema(connection, change, who)
-                return None
-            case DropSchema():
-                await drop_schema(connection, change, who)
-                return None
-            case Grant():
-                return await apply_grant(connection, change, who, self._account.state)
-            case RegisterTable() if snapshot is not None:
-                await register_table(connection, snapshot, who)
-            case SyncTable() if snapshot is not None:
-                await sync_table(connection, snapshot)
-            case DropTable():
-                await drop_table(connection, change, who)
-            case CommentOnTable():
-                await comment_on(connection, change, who)
-            case _:
-                raise TypeError(f"no change of a workspace: {change}")
-        return {change.name}
-
-    async def _change_roles(self, change: CreateRole | AlterRole | DropRole | GrantMembership, who: Principal) -> None:
-        async with self._account.change() as revision:
-            match change:
-                case CreateRole():
-                    await create_role(revision.connection, change, who, self._role_verifier)
-                case AlterRole():
-                    await alter_role(revision.connection, change, who, self._role_verifier)
-                case DropRole():
-                    await drop_role(revision.connection, change, who)
-                case GrantMembership():
-                    await change_membership(revision.connection, change, who)
-
-    async def _find_relay_key(self) -> bytes:
-        async with self._account.connection() as connection, connection.transaction():
-            await connection.execute("LOCK TABLE lakegate.relay_key IN EXCLUSIVE MODE")
-            row = await (await connection.execute("SELECT key FROM lakegate.relay_key")).fetchone()
-            if row is not None:
-                return bytes(row[0])
-            key = secrets.token_bytes(32)
-            await connection.execute("INSERT INTO lakegate.relay_key VALUES (%s)", (key,))
-            return key
-
     def _role_secret(self, role: str) -> str | None:
+        """The password that only the gateway can derive, where the server asks for one."""
         if not self._server.uses_passwords:
             return None
         return base64.b64encode(hmac.digest(self._relay_key, role.encode(), "sha256")).decode()
@@ -313,11 +277,3 @@ class Catalog:
     def _role_verifier(self, role: str) -> str | None:
         password = self._role_secret(role)
         return None if password is None else build_verifier(password)
-
-
-def _is_newest(reference: TableReference, snapshot: Snapshot, pinned: Mapping[TableName, int]) -> bool:
-    return reference.version is None and snapshot.table not in pinned
-
-
-def _resolved(entry: TableEntry, who: Principal, snapshot: Snapshot | None) -> ResolvedTable:
-    return ResolvedTable(entry.name, entry.privileges(who), snapshot, entry.owner, entry.obstacle)

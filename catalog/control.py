@@ -8,7 +8,7 @@ the channel, reads again instead of trusting its cache.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -53,10 +53,17 @@ class Revision:
 class ControlDatabase(Generic[State]):
     """`refresh` brings an old state up to a version of which the touched tables are known; without it all is loaded."""
 
-    def __init__(self, endpoint: Endpoint, load: Load[State], refresh: Refresh[State] | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        load: Load[State],
+        refresh: Refresh[State] | None = None,
+        channels: Mapping[str, Callable[[str], None]] | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._load = load
         self._refresh = refresh
+        self._channels = dict(channels or {})
         self._pool = AsyncConnectionPool(
             endpoint.conninfo(application_name="lakegate"),
             min_size=1,
@@ -131,11 +138,15 @@ class ControlDatabase(Generic[State]):
     async def _follow_channel(self) -> None:
         conninfo = self._endpoint.conninfo(application_name="lakegate")
         async with await AsyncConnection.connect(conninfo, autocommit=True) as connection:
-            await connection.execute(f"LISTEN {CHANNEL}".encode())
+            for channel in (CHANNEL, *self._channels):
+                await connection.execute(f"LISTEN {channel}".encode())
             await self._reload()
             self._is_current.set()
             async for notice in connection.notifies():
-                await self._advance(*_read_description(notice.payload))
+                if receive := self._channels.get(notice.channel):
+                    receive(notice.payload)
+                else:
+                    await self._advance(*_read_description(notice.payload))
 
     async def _reload(self) -> None:
         async with self._reading, self.connection() as connection:

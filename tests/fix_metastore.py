@@ -18,7 +18,7 @@ ADMIN_PASSWORD = "only-for-tests"
 
 
 @pytest.fixture(scope="session")
-def open_folder() -> Iterator[Path]:
+def passable_folder() -> Iterator[Path]:
     """A folder that the server's own account may pass, which pytest's temporary folders do not allow."""
     folder = Path(tempfile.mkdtemp(prefix="lakegate-tests-"))
     folder.chmod(0o711)
@@ -27,9 +27,9 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres(open_folder: Path) -> Iterator[EmbeddedPostgres]:
+def metastore_server(passable_folder: Path) -> Iterator[EmbeddedPostgres]:
     """The session's embedded server, started."""
-    server = EmbeddedPostgres(open_folder / "metastore")
+    server = EmbeddedPostgres(passable_folder / "metastore")
     asyncio.run(server.start())
     yield server
     asyncio.run(server.stop())
@@ -50,8 +50,8 @@ class Metastore:
 
 
 @pytest.fixture
-async def metastore(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Metastore]:
-    catalog = Catalog(postgres, warehouse_root=str(tmp_path / "warehouse"))
+async def metastore(metastore_server: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Metastore]:
+    catalog = Catalog(metastore_server, warehouse_root=str(tmp_path / "warehouse"))
     await catalog.open()
     await catalog.bootstrap("admin", ADMIN_PASSWORD)
     workspace = f"w{secrets.token_hex(4)}"

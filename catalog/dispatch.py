@@ -1,0 +1,65 @@
+"""Which function carries out which change. Each runs in the transaction of the revision that it is given."""
+
+from catalog.changes import (
+    AlterRole,
+    Change,
+    CommentOnTable,
+    CreateRole,
+    CreateSchema,
+    DropRole,
+    DropSchema,
+    DropTable,
+    Grant,
+    GrantMembership,
+    RegisterTable,
+    SyncTable,
+)
+from catalog.control import Revision
+from catalog.grants import apply_grant
+from catalog.principals import Directory, Principal
+from catalog.roles import RolePassword, alter_role, change_membership, create_role, drop_role
+from catalog.snapshots import Snapshot
+from catalog.tables import comment_on, create_schema, drop_schema, drop_table, register_table, sync_table
+
+RoleChange = CreateRole | AlterRole | DropRole | GrantMembership
+
+
+async def change_roles(revision: Revision, change: RoleChange, who: Principal, role_password: RolePassword) -> None:
+    """A change of the account."""
+    match change:
+        case CreateRole():
+            await create_role(revision.connection, change, who, role_password)
+        case AlterRole():
+            await alter_role(revision.connection, change, who, role_password)
+        case DropRole():
+            await drop_role(revision.connection, change, who)
+        case GrantMembership():
+            await change_membership(revision.connection, change, who)
+
+
+async def change_workspace(
+    revision: Revision, change: Change, who: Principal, directory: Directory, snapshot: Snapshot | None
+) -> None:
+    """A change of a workspace. `snapshot` is that of the table to be registered or synchronised."""
+    connection = revision.connection
+    match change:
+        case CreateSchema():
+            await create_schema(connection, change, who)
+        case DropSchema():
+            await drop_schema(connection, change, who)
+        case Grant():
+            revision.tables = await apply_grant(connection, change, who, directory)
+        case RegisterTable() if snapshot is not None:
+            await register_table(connection, snapshot, who)
+            revision.tables = {change.name}
+        case SyncTable() if snapshot is not None:
+            await sync_table(connection, snapshot)
+            revision.tables = {change.name}
+        case DropTable():
+            await drop_table(connection, change, who)
+            revision.tables = {change.name}
+        case CommentOnTable():
+            await comment_on(connection, change, who)
+            revision.tables = {change.name}
+        case _:
+            raise TypeError(f"not a change of a workspace: {change!r}")

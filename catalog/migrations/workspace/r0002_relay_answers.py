@@ -1,0 +1,10 @@
+"""What relayed statements are rewritten to where PostgreSQL's own answer would speak of shadows instead of tables."""
+
+from catalog.migrations import run_script
+
+revision = "r0002"
+down_revision = "r0001"
+
+
+def upgrade() -> None:
+    run_script(__file__)

@@ -1,0 +1,35 @@
+"""What a relayed statement must call by another schema's name, because PostgreSQL would answer about shadows.
+
+Each name exists in schema ``lakegate`` of every workspace with the arguments, columns and types of the original. The
+views of pg_class and pg_namespace differ only in owner and access list, so a statement that reads neither needs no
+rewriting.
+"""
+
+ANSWERS_SCHEMA = "lakegate"
+
+REWRITTEN_FUNCTIONS = frozenset(
+    {
+        "has_any_column_privilege",
+        "has_column_privilege",
+        "has_schema_privilege",
+        "has_table_privilege",
+        "pg_backend_pid",
+        "pg_cancel_backend",
+        "pg_terminate_backend",
+    }
+)
+"""Functions of pg_catalog, in every overload."""
+
+REWRITTEN_RELATIONS: dict[str, frozenset[str]] = {
+    "information_schema": frozenset(
+        {"column_privileges", "role_column_grants", "role_table_grants", "table_privileges"}
+    ),
+    "pg_catalog": frozenset({"pg_class", "pg_namespace", "pg_stat_activity"}),
+}
+"""Relations by the schema they stand in."""
+
+ACCESS_COLUMNS: dict[str, frozenset[str]] = {
+    "pg_class": frozenset({"relacl", "relowner"}),
+    "pg_namespace": frozenset({"nspacl", "nspowner"}),
+}
+"""The columns whose reading makes the rewriting of that relation of pg_catalog necessary."""
