@@ -66,15 +66,15 @@ class Executor:
         message = b"" if columns is None else describe_rows(columns)
         return PreparedStatement(statement, types, Description(types, columns), message)
 
-    async def open_result(self, portal: Portal, *, alone: bool) -> Result:
-        """Plans the portal's statement and starts it."""
+    async def open_result(self, portal: Portal, max_rows: int, *, alone: bool) -> Result:
+        """Plans the portal's statement and starts it; `max_rows` is what will be fetched first (0: all)."""
         statement, prepared = portal.prepared.statement, portal.prepared
         assert statement is not None, "an empty query has no result"
         self._session.block.admit(ends_block=statement.ends_block)
         values = self._decode(prepared, portal.binding)
         planned = await self._plan(statement, prepared, values, None)
         if isinstance(planned, Metadata):
-            return await self._relay(planned, statement, prepared, portal.binding)
+            return await self._relay(planned, portal, max_rows)
         if isinstance(planned, Query):
             if planned.writes is not None or planned.then is not None:
                 self._session.block.admit_write(alone=alone)
@@ -101,17 +101,17 @@ class Executor:
             return None
         return decode_parameters(oids, binding.formats, binding.values, self._session.variables.current("TimeZone"))
 
-    async def _relay(
-        self, planned: Metadata, statement: Statement, prepared: PreparedStatement, binding: Binding
-    ) -> Result:
+    async def _relay(self, planned: Metadata, portal: Portal, max_rows: int) -> Result:
+        binding = portal.binding
         relayed = await self._session.relay.execute(
             planned.text,
-            prepared.types,
+            portal.prepared.types,
             binding.formats,
             binding.values,
             binding.result_formats,
             self._session.variables.effective,
-            immutable=statement.immutable,
+            max_rows=max_rows,
+            immutable=planned.immutable,
         )
         return RelayedResult(relayed)
 

@@ -43,7 +43,7 @@ class Portal:
         self,
         prepared: PreparedStatement,
         binding: Binding,
-        open_result: Callable[["Portal"], Awaitable[Result]],
+        open_result: Callable[["Portal", int], Awaitable[Result]],
     ) -> None:
         self.prepared = prepared
         self.binding = binding
@@ -62,14 +62,14 @@ class Portal:
         """The command tag once the last row has been handed out."""
         return None if self._result is None else self._result.tag
 
-    async def open(self) -> None:
-        """Plans and starts the statement, if that has not happened. Raises SqlError."""
+    async def open(self, max_rows: int = 0) -> None:
+        """Plans and starts the statement, if that has not happened; `max_rows` will be fetched first (0: all)."""
         if self._result is None:
-            self._result = await self._open_result(self)
+            self._result = await self._open_result(self, max_rows)
 
     async def fetch(self, max_rows: int = 0) -> AsyncIterator[bytes]:
         """Runs of whole DataRow messages, `max_rows` rows at most (0: all). Raises SqlError."""
-        await self.open()
+        await self.open(max_rows)
         assert self._result is not None
         async for messages in self._result.fetch(max_rows):
             yield messages

@@ -32,11 +32,10 @@ from gateway.relay.limits import RelayLimits
 from gateway.session import Services
 from gateway.settings import Verdicts
 from gateway.sole import SolePrincipal
-from gateway.variables import REPORTED
 from gateway.warehouse import pool_config, templates
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from catalog.endpoint import Server as Metastore
     from compute.spawners import Isolation
@@ -118,10 +117,10 @@ class Server:
         await pool.start()
         return pool
 
-    async def _read_reported(self, relay: Relay) -> dict[str, str]:
+    async def _read_reported(self, relay: Relay) -> Mapping[str, str]:
         session = relay.open(self.config.admin, self.config.workspace)
         try:
-            return {name: await session.show(name, {}) for name in REPORTED}
+            return await session.read_defaults()
         finally:
             await session.close()
 

@@ -8,6 +8,7 @@ Lifecycle: opened after login; `prepare`, `bind` and fetching from portals by on
 """
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -111,7 +112,7 @@ class Session:
 
     def make_portal(self, prepared: PreparedStatement, binding: Binding, *, alone: bool = True) -> Portal:
         """A portal of no name; `alone` says that no statement follows in the same simple Query."""
-        return Portal(prepared, binding, lambda portal: self._executor.open_result(portal, alone=alone))
+        return Portal(prepared, binding, functools.partial(self._executor.open_result, alone=alone))
 
     async def bind(self, name: str, prepared: PreparedStatement, binding: Binding) -> None:
         """Opens a portal under a name. Raises InvalidCursorName if a named one is open already."""
