@@ -13,16 +13,16 @@ Layers, outside the machine and then inside:
     sandbox     namespaces, root folder, privileges
     engines     `duckdb` and `spark` behind one protocol
 
-Lifecycle of a machine: forked from a template in namespaces of its own; HELLO; spare; lent; IDENTITY seals it round one
-workspace and binds the engine; statements; stopped with SIGKILL, since nothing in it needs saving. A `user` machine serves
-one lease, a `shared` one serves leases of one workspace until it is idle.
+Lifecycle of a machine: forked from a template in namespaces of its own; HELLO; spare; lent; IDENTITY seals it round
+one workspace and binds the engine; statements; stopped with SIGKILL, since nothing in it needs saving. A `user`
+machine serves one lease, a `shared` one serves leases of one workspace until it is idle.
 
 Back-pressure: who does not pull an `Answer` fills `READ_AHEAD_BYTES`, then the socket's buffers, then the guest's send
 blocks and the engine stands still. Nothing is spooled here.
 
-A machine's end: its process is reaped by the zygote, its socket closes; the statement fails with MachineLost (58000), the
-fleet refills. If the zygote dies, its machines die with it, by the kernel; the next start opens a new one. If the gateway
-dies, the zygote does.
+A machine's end: its process is reaped by the zygote, its socket closes; the statement fails with MachineLost (58000),
+the fleet refills. If the zygote dies, its machines die with it, by the kernel; the next start opens a new one. If the
+gateway dies, the zygote does.
 
 Never: imports `planner` or `gateway`; decides what a user may see; reuses a machine across workspaces, or across
 principals where the mode is `user`; forks on the event loop; holds a result.

@@ -1,6 +1,6 @@
 """A warehouse of plain Parquet files, scans over it, and pools of real machines."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,17 @@ FILES = 4
 
 
 @pytest.fixture(scope="session")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse root that machines may read, with the table `points` in it."""
     root = tmp_path_factory.mktemp("warehouse")
+    root.chmod(0o755)
     points = root / "points"
     points.mkdir()
     for number in range(FILES):
         ids = range(number, ROWS, FILES)
         table = pa.table({"id": pa.array(ids, pa.int64()), "name": [f"point {i}" for i in ids]})
         pq.write_table(table, points / f"{number}.parquet", row_group_size=8192)
-    yield root
+    return root
 
 
 def scan(folder: Path, columns: dict[str, str], *, relation: str = "scan_0", uniform: bool = True) -> Scan:

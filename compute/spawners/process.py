@@ -79,7 +79,7 @@ class ProcessSpawner:
         """Nothing in a machine needs saving, so asking would only take time: `now` makes no difference here."""
         if not machine.ended.done() and self._zygote is not None:
             self._zygote.kill(machine.name)
-        await machine.ended
+        await asyncio.wait([machine.ended])
 
     async def close(self) -> None:
         if self._zygote is not None:

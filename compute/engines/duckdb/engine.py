@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from catalog.errors import FeatureNotSupported, InvalidParameterValue, UnreadableTable
 from catalog.names import quote_identifier
-from catalog.scans import Scan
+from catalog.scans import DataFile, Scan
 from compute.engines import Binding, EngineOptions, Result
 from compute.engines.duckdb.errors import translate
 from compute.engines.duckdb.parameters import named_values
 from compute.engines.duckdb.types import quote_literal
-from compute.engines.duckdb.views import scan_query
+from compute.engines.duckdb.views import parquet_files, scan_query
 
 ROWS_PER_BATCH = 8192
 MAX_CACHED_SCANS = 256
@@ -144,14 +144,37 @@ class DuckDBSession:
         if scan.digest in self._queries:
             self._queries.move_to_end(scan.digest)
             return self._queries[scan.digest]
-        query = self._queries[scan.digest] = scan_query(scan, self._describe_source)
+        footers = _Footers(self._connection, self._time_zone)
+        query = self._queries[scan.digest] = scan_query(scan, footers)
         if len(self._queries) > MAX_CACHED_SCANS:
             self._queries.popitem(last=False)
         return query
 
-    def _describe_source(self, source: str) -> Mapping[str, str]:
+
+class _Footers:
+    """What DuckDB reads in the footers of a scan's files."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, time_zone: str) -> None:
+        self._connection = connection
+        self._time_zone = time_zone
+
+    def describe(self, source: str) -> Mapping[str, str]:
         rows = self._connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         return {name.lower(): kind for name, kind, *_ in rows}
+
+    def group_alike(self, scan: Scan) -> Iterable[Sequence[DataFile]]:
+        """One group in UTC, where DuckDB converts between instants with and without a zone as Delta means it."""
+        if self._time_zone == "UTC" or not any("timestamp" in column.delta_type for column in scan.columns):
+            return [scan.files]
+        schema = f"parquet_schema({parquet_files(scan.files)})"
+        query = f"SELECT file_name, name, duckdb_type FROM {schema} WHERE duckdb_type LIKE 'TIMESTAMP%'"
+        kinds: dict[str, list[tuple[str, str]]] = {}
+        for path, name, kind in self._connection.execute(query).fetchall():
+            kinds.setdefault(path, []).append((name, kind))
+        groups: dict[tuple[tuple[str, str], ...], list[DataFile]] = {}
+        for file in scan.files:
+            groups.setdefault(tuple(sorted(kinds.get(file.path, []))), []).append(file)
+        return groups.values()
 
 
 def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:

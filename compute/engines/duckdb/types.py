@@ -21,6 +21,7 @@ _PRIMITIVES = {
     "timestamp_ntz": "TIMESTAMP",
 }
 _DECIMAL = re.compile(r"decimal\((\d+),\s*(-?\d+)\)")
+_NAIVE_TIMESTAMP = re.compile(r"TIMESTAMP(?! WITH TIME ZONE)")
 _SIZED_TEXT = re.compile(r"(?:var)?char\(\d+\)")
 _PHYSICAL_NAME = "delta.columnMapping.physicalName"
 
@@ -59,15 +60,27 @@ def _primitive(name: str) -> str:
     raise UnreadableType(name)
 
 
-def cast_column(value: str, kind: Any) -> str:
-    """An expression of a parsed Delta type over the Parquet value `value` (an SQL expression).
+def cast_column(value: str, kind: Any, found: str) -> str:
+    """An expression of a parsed Delta type over the Parquet value `value` (an SQL expression) of DuckDB type `found`.
 
-    A cast to the type that the value already has costs nothing, and filters are pushed through it. Structs below column
-    mapping are rebuilt field by field, since their Parquet names are not Delta's.
+    A cast to the type that the value already has costs nothing, and filters are pushed through it. An instant without a
+    zone (old writers' INT96) is UTC, whatever the session's time zone. Nested values are rebuilt where column mapping
+    gave their fields other names, or where such instants are in them.
     """
-    if not _is_mapped(kind):
-        return f"CAST({value} AS {duckdb_type(kind)})"
-    return _rebuild(value, kind, depth=0)
+    naive = _NAIVE_TIMESTAMP.search(found) is not None
+    if kind == "timestamp" and naive:
+        return f"timezone('UTC', CAST({value} AS TIMESTAMP))"
+    if _is_mapped(kind) or (naive and _holds_instant(kind)):
+        return _rebuild(value, kind, depth=0)
+    return f"CAST({value} AS {duckdb_type(kind)})"
+
+
+def _holds_instant(kind: Any) -> bool:
+    if isinstance(kind, str):
+        return kind == "timestamp"
+    if kind["type"] == "struct":
+        return any(_holds_instant(field["type"]) for field in kind["fields"])
+    return any(_holds_instant(kind[part]) for part in ("elementType", "keyType", "valueType") if part in kind)
 
 
 def _is_mapped(kind: Any) -> bool:
@@ -83,7 +96,9 @@ def _physical_name(field: Any) -> str:
 
 
 def _rebuild(value: str, kind: Any, depth: int) -> str:
-    if not _is_mapped(kind):
+    if kind == "timestamp":
+        return f"make_timestamptz(epoch_us({value}))"
+    if isinstance(kind, str):
         return f"CAST({value} AS {duckdb_type(kind)})"
     item = f"item_{depth}"
     match kind["type"]:

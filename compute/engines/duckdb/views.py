@@ -1,11 +1,13 @@
 """A scan as the text of a view: physical columns read as Delta's types, partition values as typed constants.
 
 Files are grouped by partition tuple and put together by UNION ALL. With many tuples a join on the file's name is
-cheaper to plan. Which columns the files hold is asked of DuckDB (`Describe`), never guessed: an absent one reads as
+cheaper to plan. Which columns the files hold is asked of DuckDB (`Source`), never guessed: an absent one reads as
 NULL.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
 
 from catalog.errors import UnreadableTable
 from catalog.names import quote_identifier
@@ -15,28 +17,37 @@ from compute.engines.duckdb.types import cast_column, duckdb_type, parse_type, p
 MAX_UNION = 16
 """Partition tuples up to which UNION ALL is used."""
 
-Describe = Callable[[str], Mapping[str, str]]
-"""Column names (lower case) and DuckDB types of a FROM item; one look at the files' footers."""
+
+class Source(Protocol):
+    """What a view's text depends on beside the scan: a look at the files' footers."""
+
+    def describe(self, source: str) -> Mapping[str, str]:
+        """Column names (lower case) and DuckDB types of a FROM item."""
+        ...
+
+    def group_alike(self, scan: Scan) -> Iterable[Sequence[DataFile]]:
+        """The files in groups that store instants alike, so that no reader has to convert between them."""
+        ...
 
 
-def scan_query(scan: Scan, describe: Describe) -> str:
+def scan_query(scan: Scan, source: Source) -> str:
     """The SELECT that reads a scan. Raises UnreadableTable where a uniform scan's files lack a column."""
     if not scan.files:
         return _empty_query(scan.columns)
+    parts = (replace(scan, files=tuple(files)) for files in source.group_alike(scan))
+    return " UNION ALL ".join(query for part in parts for query in _part_queries(part, source))
+
+
+def _part_queries(scan: Scan, source: Source) -> Iterator[str]:
     groups: dict[tuple[str | None, ...], list[DataFile]] = {}
     for file in scan.files:
         groups.setdefault(file.partition, []).append(file)
     if len(groups) > MAX_UNION:
-        return _joined_query(scan, _present_columns(scan, scan.files, describe), list(groups))
-    if scan.uniform:
-        present = _present_columns(scan, scan.files, describe)
-        queries = [_group_query(scan, present, partition, files) for partition, files in groups.items()]
-    else:
-        queries = [
-            _group_query(scan, _present_columns(scan, files, describe), partition, files)
-            for partition, files in groups.items()
-        ]
-    return " UNION ALL ".join(queries)
+        yield _joined_query(scan, _present_columns(scan, scan.files, source), list(groups))
+        return
+    first = _present_columns(scan, scan.files, source) if scan.uniform else None
+    for partition, files in groups.items():
+        yield _group_query(scan, first or _present_columns(scan, files, source), partition, files)
 
 
 def _empty_query(columns: Sequence[ScanColumn]) -> str:
@@ -44,13 +55,18 @@ def _empty_query(columns: Sequence[ScanColumn]) -> str:
     return f"SELECT {', '.join(nulls)} WHERE false"
 
 
+def parquet_files(files: Sequence[DataFile]) -> str:
+    """Their paths as an SQL list."""
+    return f"[{', '.join(quote_literal(file.path) for file in files)}]"
+
+
 def _parquet_source(files: Sequence[DataFile], *, union: bool, filename: bool = False) -> str:
     options = "hive_partitioning = false" + ", union_by_name = true" * union + ", filename = 'file name'" * filename
-    return f"read_parquet([{', '.join(quote_literal(file.path) for file in files)}], {options})"
+    return f"read_parquet({parquet_files(files)}, {options})"
 
 
-def _present_columns(scan: Scan, files: Sequence[DataFile], describe: Describe) -> Mapping[str, str]:
-    present = describe(_parquet_source(files, union=not scan.uniform))
+def _present_columns(scan: Scan, files: Sequence[DataFile], source: Source) -> Mapping[str, str]:
+    present = source.describe(_parquet_source(files, union=not scan.uniform))
     for column in scan.columns:
         if scan.uniform and not column.partition and column.physical_name.lower() not in present:
             raise UnreadableTable(f'files of the table at "{scan.location}" lack the column "{column.physical_name}"')
@@ -91,12 +107,8 @@ def _select(columns: Sequence[ScanColumn], expressions: Iterable[str]) -> str:
 
 
 def _file_column(column: ScanColumn, present: Mapping[str, str]) -> str:
-    """One column of a file. Old writers store instants as INT96, which DuckDB reads without a zone: those are UTC."""
     kind = parse_type(column.delta_type)
     found = present.get(column.physical_name.lower())
     if found is None:
         return f"CAST(NULL AS {duckdb_type(kind)})"
-    value = "f." + quote_identifier(column.physical_name)
-    if kind == "timestamp" and found.startswith("TIMESTAMP") and found != "TIMESTAMP WITH TIME ZONE":
-        return f"timezone('UTC', CAST({value} AS TIMESTAMP))"
-    return cast_column(value, kind)
+    return cast_column("f." + quote_identifier(column.physical_name), kind, found)

@@ -74,8 +74,8 @@ async def test_absent_columns_are_null(lease: Lease, warehouse: Path) -> None:
 
 async def test_timestamps_are_utc_whatever_the_time_zone(lease: Lease, warehouse: Path) -> None:
     """INT96 has no zone, and a session's time zone must not become it: also where old and new files are mixed."""
-    table = pa.table({"at": pa.array([NEW_YEAR], pa.timestamp("us", "UTC"))})
-    naive = pa.table({"at": table["at"].cast(pa.timestamp("us"))})
+    table = pa.table({"moment": pa.array([NEW_YEAR], pa.timestamp("us", "UTC"))})
+    naive = pa.table({"moment": table["moment"].cast(pa.timestamp("us"))})
     write(warehouse / "int96", "1.parquet", naive, use_deprecated_int96_timestamps=True)
     write(warehouse / "mixed", "1.parquet", naive, use_deprecated_int96_timestamps=True)
     write(warehouse / "mixed", "2.parquet", table)
@@ -84,10 +84,10 @@ async def test_timestamps_are_utc_whatever_the_time_zone(lease: Lease, warehouse
     for folder in ("int96", "mixed", "mixed-too"):
         for uniform in (True, False):
             for zone in ("UTC", "Asia/Tokyo"):
-                asked = scan(warehouse / folder, {"at": "timestamp"}, uniform=uniform)
-                sql = "SELECT DISTINCT epoch(at)::BIGINT AS at FROM scan_0"
+                asked = scan(warehouse / folder, {"moment": "timestamp"}, uniform=uniform)
+                sql = "SELECT DISTINCT epoch(moment)::BIGINT AS seconds FROM scan_0"
                 found = await ask(lease, sql, scans=[asked], settings={"TimeZone": zone})
-                assert found == [{"at": int(NEW_YEAR.timestamp())}], (folder, uniform, zone)
+                assert found == [{"seconds": int(NEW_YEAR.timestamp())}], (folder, uniform, zone)
 
 
 async def test_missing_files_name_the_table(lease: Lease, points: Scan) -> None:

@@ -1,4 +1,4 @@
-"""Every engine behind a lease: answers, parameters, errors, cancels. The statements are in a subset that all engines share."""
+"""Every engine behind a lease: answers, parameters, errors, cancels."""
 
 import asyncio
 from decimal import Decimal

@@ -78,13 +78,24 @@ def test_partition_values(text: str | None, kind: str, expected: object) -> None
 
 def test_mapped_structs_get_their_names_back() -> None:
     source = "(SELECT {'col-a': 1, 'b': ['x']} AS s)"
-    assert evaluate(f"SELECT {cast_column('s', STRUCT)} FROM {source}") == "{'a': 1, 'b': [x]}"
+    assert evaluate(f"SELECT {cast_column('s', STRUCT, 'STRUCT')} FROM {source}") == "{'a': 1, 'b': [x]}"
     nested = {"type": "array", "elementType": STRUCT, "containsNull": True}
     source = "(SELECT [{'col-a': 1, 'b': NULL}, NULL] AS s)"
-    assert evaluate(f"SELECT {cast_column('s', nested)} FROM {source}") == "[{'a': 1, 'b': NULL}, NULL]"
+    assert evaluate(f"SELECT {cast_column('s', nested, 'STRUCT[]')} FROM {source}") == "[{'a': 1, 'b': NULL}, NULL]"
     mapped = {"type": "map", "keyType": "string", "valueType": STRUCT, "valueContainsNull": True}
     source = "(SELECT MAP {'k': {'col-a': 1, 'b': ['y']}} AS s)"
-    assert evaluate(f"SELECT {cast_column('s', mapped)} FROM {source}") == "{k={'a': 1, 'b': [y]}}"
+    assert evaluate(f"SELECT {cast_column('s', mapped, 'MAP')} FROM {source}") == "{k={'a': 1, 'b': [y]}}"
+
+
+def test_nested_instants_without_a_zone_are_utc() -> None:
+    kind = {"type": "struct", "fields": [{"name": "a", "type": "timestamp"}, {"name": "b", "type": "timestamp_ntz"}]}
+    source = "(SELECT {'a': TIMESTAMP '2020-01-01', 'b': TIMESTAMP '2020-01-01'} AS s)"
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'Asia/Tokyo'")
+        query = f"SELECT ({cast_column('s', kind, 'STRUCT(a TIMESTAMP, b TIMESTAMP)')})::VARCHAR FROM {source}"
+        assert connection.execute(query).fetchall() == [
+            ("{'a': '2020-01-01 09:00:00+09', 'b': '2020-01-01 00:00:00'}",)
+        ]
 
 
 def partitioned(values: int) -> Scan:
@@ -93,10 +104,21 @@ def partitioned(values: int) -> Scan:
     return Scan("s", "/t", 1, columns, files, True, "d")
 
 
-def test_few_partitions_become_a_union_and_many_a_join() -> None:
-    def present(_source: str) -> dict[str, str]:
-        return {"id": "BIGINT"}
+class Columns:
+    """Files that all hold these columns."""
 
+    def __init__(self, **columns: str) -> None:
+        self._columns = columns
+
+    def describe(self, source: str) -> dict[str, str]:
+        return self._columns
+
+    def group_alike(self, scan: Scan) -> list[tuple[DataFile, ...]]:
+        return [scan.files]
+
+
+def test_few_partitions_become_a_union_and_many_a_join() -> None:
+    present = Columns(id="BIGINT")
     assert scan_query(partitioned(MAX_UNION), present).count("UNION ALL") == MAX_UNION - 1
     many = scan_query(partitioned(MAX_UNION + 1), present)
     assert "UNION ALL" not in many
@@ -105,7 +127,7 @@ def test_few_partitions_become_a_union_and_many_a_join() -> None:
 
 def test_a_uniform_scan_with_a_missing_column_is_refused() -> None:
     with pytest.raises(UnreadableTable, match='lack the column "id"'):
-        scan_query(partitioned(1), lambda _source: {"other": "BIGINT"})
+        scan_query(partitioned(1), Columns(other="BIGINT"))
 
 
 @pytest.mark.parametrize(
