@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
-from catalog.errors import InFailedSqlTransaction, SqlError
+from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, SqlError
 from gateway.relay.answers import read_cell
 from gateway.relay.backend import FOREVER, IDLE, Backend, Identity
-from gateway.relay.outcomes import error_of, forgets_statements, leaves_state, undoes_settings
+from gateway.relay.outcomes import changes_settings, error_of, forgets_statements, leaves_state
 from gateway.relay.pool import Pool
 from gateway.relay.requests import FLUSH, SYNC, Call, Request
 from gateway.relay.run import Assignment, Kind, Run
@@ -148,14 +148,13 @@ class Conversation:
 
     async def end_block(self, command: str) -> None:
         """COMMIT or ROLLBACK, if the block ever began there."""
+        if self._unfinished is not None:
+            await self._quieten(self._unfinished)
         begun = self._begun
         self._begin = ""
         self._begun = self._block_lost = False
         if not begun or self.backend is None:
             return
-        if self._unfinished is not None:
-            self.holds_state = True
-            await self._quieten(self._unfinished)
         backend = self.backend
         self.suspended.clear()
         self._closing.clear()
@@ -180,7 +179,10 @@ class Conversation:
         for key in run.request.parses[exchange.parsed :]:
             backend.statements.forget(key)
         run.settled = True
-        if exchange.lost or exchange.copying:
+        if error is None and self._has_strayed(exchange.status):
+            error = FeatureNotSupported("transaction control cannot be relayed")
+            self._lose(backend)
+        elif exchange.lost or exchange.copying:
             self._lose(backend)
         elif error is not None:
             self._note_failure(run)
@@ -217,8 +219,10 @@ class Conversation:
             self.epoch = self._new_epoch()
             if forgets_statements(exchange):
                 backend.statements.clear()
-        if exchange.status and (exchange.status != IDLE) is not self._begun:
-            self._lose(backend)
+
+    def _has_strayed(self, status: int) -> bool:
+        """Whether the statement began or ended a block behind our back."""
+        return status != 0 and (status != IDLE) is not self._begun
 
     def _variables_after(self, run: Run) -> Mapping[str, str] | None:
         """A rollback, or a statement that changed a setting behind our back, leaves them unknown."""
@@ -226,7 +230,7 @@ class Conversation:
         if run.assigns is not None:
             others = {name: value for name, value in applied.items() if name != run.assigns.name}
             return others if run.assigns.value is None else {**others, run.assigns.name: run.cell}
-        if undoes_settings(run.exchange) or (run.exchange.changed and not run.request.sets):
+        if changes_settings(run.exchange) or (run.exchange.changed and not run.request.sets):
             return None
         return applied
 

@@ -11,7 +11,7 @@ from gateway.relay.statements import PRESENT
 _CANCELED = "57014"
 _STATELESS_TAGS = frozenset({"", "INSERT", "UPDATE", "DELETE", "MERGE", "BEGIN", "COMMIT", "ROLLBACK"})
 _READ_TAGS = frozenset({"SELECT", "SHOW", "FETCH"})
-_ROLLED_BACK = b"ROLLBACK"
+_SETTING_TAGS = (b"ROLLBACK", b"SET", b"RESET", b"DISCARD")
 _FORGETTING_TAGS = frozenset({"DEALLOCATE ALL", "DISCARD ALL"})
 
 
@@ -47,16 +47,16 @@ def forgets_statements(exchange: Exchange) -> bool:
     return read_tag(exchange.complete) in _FORGETTING_TAGS
 
 
-def undoes_settings(exchange: Exchange) -> bool:
-    """Whether settings that were made in the block went back."""
-    return exchange.complete.startswith(_ROLLED_BACK, HEADER_SIZE)
+def changes_settings(exchange: Exchange) -> bool:
+    """Whether the backend's settings are not those any more that the session's variables made."""
+    return exchange.complete.startswith(_SETTING_TAGS, HEADER_SIZE)
 
 
 def is_repeatable(call: Call, exchange: Exchange) -> bool:
     """Whether an immutable statement's answer may be kept: no notice, and no value that means the present moment."""
     return (
         bool(exchange.description)
-        and not (exchange.noticed or exchange.changed or exchange.suspended)
+        and not (exchange.noticed or exchange.suspended)
         and read_tag(exchange.complete).startswith("SELECT")
         and not PRESENT.search(call.text)
         and not any(value is not None and _names_present(value) for value in call.values)
