@@ -41,7 +41,7 @@ def use_flags(archive: Path) -> tuple[str, ...]:
 def rejection(archive: Path, class_path: Sequence[str]) -> str | None:
     """Why Java would not take the cache with production's flags, None if it does."""
     flags = (*java.COLLECTOR_FLAGS, *java.MODULE_FLAGS, f"-XX:AOTCache={archive}", "-XX:AOTMode=on", "-Xlog:aot")
-    command = [java.JAVA, *flags, "-cp", ":".join(class_path), "-version"]
+    command: list[str | Path] = [java.JAVA, *flags, "-cp", ":".join(class_path), "-version"]
     run = subprocess.run(command, capture_output=True, text=True, env=java.environment({}), check=False)
     return None if run.returncode == 0 else (run.stdout + run.stderr)[-2000:]
 

@@ -42,7 +42,11 @@ def _train(cache: Path, progress: Progress) -> None:
         written = scratch / "spark.aot"
         _run_training(
             ServerOptions(
-                path, spark_settings(TRAINING_THREADS, scratch), scratch, TRAINING_HEAP, aot.training_flags(written)
+                class_path=path,
+                settings=spark_settings(TRAINING_THREADS, scratch),
+                scratch=scratch,
+                heap_bytes=TRAINING_HEAP,
+                java_flags=aot.training_flags(written),
             ),
             progress,
         )

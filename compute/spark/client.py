@@ -7,7 +7,6 @@ import re
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -15,7 +14,7 @@ import pyarrow as pa
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from compute.spark.protocol import expressions, messages, stubs, types
+from compute.spark.protocol import messages, stubs, types
 
 CLIENT = "lakegate"
 MAX_MESSAGE = 128 << 20
@@ -35,28 +34,14 @@ class ConnectError(Exception):
         self.lost = lost
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """SQL text and its named parameters, which the text calls ``:name``."""
-
-    sql: str
-    parameters: Mapping[str, "expressions.Expression"] = field(default_factory=dict)
-
-    def plan(self) -> "messages.Plan":
-        plan = messages.Plan()
-        plan.root.sql.query = self.sql
-        for name, value in self.parameters.items():
-            plan.root.sql.named_arguments[name].CopyFrom(value)
-        return plan
-
-
 class Execution:
     """A running statement. Iterate it for its record batches, at least one, maybe empty; `cancel` from any thread."""
 
-    def __init__(self, session: "ConnectSession", statement: Statement) -> None:
+    def __init__(self, session: "ConnectSession", sql: str) -> None:
         self._session = session
         self._operation = str(uuid.uuid4())
-        request = messages.ExecutePlanRequest(plan=statement.plan(), operation_id=self._operation)
+        request = messages.ExecutePlanRequest(operation_id=self._operation)
+        request.plan.root.sql.query = sql
         self._responses = session.call("ExecutePlan", request, timeout=None)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -95,18 +80,17 @@ class ConnectSession:
         self._stub = stubs.SparkConnectServiceStub(self._channel)
         self._closed = threading.Event()
 
-    def execute(self, statement: Statement) -> Execution:
+    def execute(self, sql: str) -> Execution:
         """Starts a statement; its errors are raised by the iteration."""
-        return Execution(self, statement)
+        return Execution(self, sql)
 
-    def analyze(self, statement: Statement) -> "types.DataType.Struct":
+    def analyze(self, sql: str) -> "types.DataType.Struct":
         """The type of a query's rows, by the analyser alone. Raises ConnectError, for what is no query too.
 
         The text becomes a subquery, which Spark's grammar allows for queries only, so nothing else can slip through.
         """
         request = messages.AnalyzePlanRequest()
-        guarded = Statement(f"SELECT * FROM (\n{statement.sql}\n)", statement.parameters)
-        request.schema.plan.CopyFrom(guarded.plan())
+        request.schema.plan.root.sql.query = f"SELECT * FROM (\n{sql}\n)"
         row: types.DataType.Struct = self.ask("AnalyzePlan", request).schema.schema.struct
         return row
 

@@ -49,7 +49,7 @@ def fetch_jars(cache: Path, jars: tuple[Jar, ...], fetched: Callable[[], None]) 
 def _retrieve(work: Path, jars: tuple[Jar, ...], fetched: Callable[[], None]) -> None:
     (work / "ivy.xml").write_bytes(module_descriptor(jars))
     ivy = next(java.pyspark_jars().glob("ivy-*.jar"))
-    command = [java.JAVA, *write_trust_store(work / "authorities.p12"), "-jar", ivy]
+    command: list[str | Path] = [java.JAVA, *write_trust_store(work / "authorities.p12"), "-jar", ivy]
     command += ["-cache", work / "ivy", "-ivy", work / "ivy.xml", "-retrieve", f"{work}/jars/{RETRIEVE_PATTERN}"]
     lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:

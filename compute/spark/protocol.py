@@ -30,12 +30,10 @@ def _import_generated(name: str) -> Any:
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.proto import base_pb2 as messages
-    from pyspark.sql.connect.proto import expressions_pb2 as expressions
     from pyspark.sql.connect.proto import types_pb2 as types
 else:
     messages = _import_generated("base_pb2")
-    expressions = _import_generated("expressions_pb2")
     types = _import_generated("types_pb2")
 stubs: Any = _import_generated("base_pb2_grpc")
 
-__all__ = ["expressions", "messages", "stubs", "types"]
+__all__ = ["messages", "stubs", "types"]

@@ -18,8 +18,12 @@ MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 LOGGING = Path(__file__).with_name("log4j2.properties")
 USER = "lakegate"
+FOLDERS = ("tmp", "local", "warehouse")
+"""What a JVM needs in its scratch folder: Java's temporary files, Spark's blocks, and a default warehouse."""
+
 _LISTENING = re.compile(r"Spark Connect server started at: 127\.0\.0\.1:(\d+)")
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
 
 logger = logging.getLogger(__name__)
 
@@ -30,17 +34,23 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What one JVM is started with. `java_flags` are those beyond the fixed ones, the AOT cache's among them."""
+    """What one JVM is started with. `java_flags` are those beyond the fixed ones, the AOT cache's among them.
+
+    `uid` is the user that it runs as, None for our own; `scratch` must be writable to it.
+    """
 
     class_path: tuple[str, ...]
     settings: Mapping[str, str]
     scratch: Path
     heap_bytes: int
+    uid: int | None = None
     java_flags: tuple[str, ...] = ()
 
 
 class SparkServer:
     """A running JVM. It listens on `port` of the loopback and answers only who knows `token`.
+
+    `on_lost` is called, on a thread of its own, when the JVM ends without having been stopped.
 
     It dies with the thread that started it (Linux's parent death signal): start it from a lasting one.
     """
@@ -50,6 +60,8 @@ class SparkServer:
         self.token = secrets.token_urlsafe(32)
         self._process = _start_java(options, self.token)
         self.port = self._await_port()
+        self.on_lost: Callable[[], None] = lambda: None
+        self._stopping = False
         self._drain = threading.Thread(target=self._log_output, name="spark-log", daemon=True)
         self._drain.start()
 
@@ -63,6 +75,7 @@ class SparkServer:
 
     def stop(self, *, grace_seconds: float = 0) -> None:
         """Ends the JVM: asked first if it gets a grace, killed after it. Idempotent."""
+        self._stopping = True
         try:
             if grace_seconds:
                 self._process.terminate()
@@ -91,6 +104,9 @@ class SparkServer:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             logger.debug("jvm %d: %s", self.pid, line.rstrip())
+        if not self._stopping:
+            logger.error("spark's JVM ended with status %d", self._process.wait())
+            self.on_lost()
 
 
 def java_arguments(options: ServerOptions) -> tuple[str, ...]:
@@ -110,8 +126,11 @@ def java_arguments(options: ServerOptions) -> tuple[str, ...]:
 
 
 def _start_java(options: ServerOptions, token: str) -> subprocess.Popen[str]:
-    for name in ("tmp", "local", "warehouse"):
-        (options.scratch / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in FOLDERS:
+        folder = options.scratch / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if options.uid is not None:
+            os.chown(folder, options.uid, options.uid)
     arguments = (*java_arguments(options), "-cp", ":".join(options.class_path), MAIN_CLASS)
     argument_file = java.write_argument_file(options.scratch / "tmp" / "java.args", arguments)
     return subprocess.Popen(
@@ -123,19 +142,22 @@ def _start_java(options: ServerOptions, token: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        start_new_session=True,
-        preexec_fn=_die_with_parent(),
+        user=options.uid,
+        group=options.uid,
+        extra_groups=None if options.uid is None else [],
+        preexec_fn=_prepare_child(),
     )
 
 
-def _die_with_parent() -> Callable[[], None]:
-    """What the child runs before ``exec``; libc is loaded before the fork, because loading takes locks."""
+def _prepare_child() -> Callable[[], None]:
+    """What the child does before ``exec``: it will die with us, and no program it runs gains rights."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
-    def ask_for_signal() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    def prepare() -> None:
+        prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
 
-    return ask_for_signal
+    return prepare

@@ -6,7 +6,7 @@ They are of the kinds that production runs, because only classes and methods tha
 from collections.abc import Sequence
 from pathlib import Path
 
-from compute.spark.client import ConnectSession, Statement
+from compute.spark.client import ConnectSession
 
 
 def training_statements(folder: Path) -> Sequence[str]:
@@ -42,5 +42,5 @@ def warm_up_statements(folder: Path) -> Sequence[str]:
 
 def run_to_end(session: ConnectSession, sql: str) -> None:
     """Runs a statement and drops its rows. Raises ConnectError."""
-    for _ in session.execute(Statement(sql)):
+    for _ in session.execute(sql):
         pass

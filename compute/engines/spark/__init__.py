@@ -3,15 +3,16 @@
 Owns: the machine's JVM (`compute.spark.server`), one Spark Connect session a connection, parameters as typed literals,
 results as a drained stream of Arrow batches, the count of rows written, Spark's errors as SQLSTATEs.
 
-Layers: `engine` (server, sessions) over `parameters` (Arrow to literals), `types` (Spark's types to Arrow), `overflow` (what
-was produced but not yet read), `writes` (which statements write, and how much) and `errors`.
+Layers: `engine` (server, sessions) over `running` (one statement on its way) with `overflow` (what was produced but not
+yet read), `parameters` (Arrow to literals), `types` (Spark's types to Arrow), `writes` (which statements write, and how
+much), `lexer` and `errors`.
 
-Lifecycle: `open_engine` starts the JVM and warms it with a Delta write, scan and join: the template. Sessions are opened
-ahead by one, because Spark takes a while to make one.
+Lifecycle: `open_engine` starts the JVM and warms it with a Delta write, a scan and a join. A session is made ready
+before it is asked for, because Spark takes a while to make one. The machine ends with its JVM.
 
 Never: holds a result in the JVM because its reader is slow, runs a statement to describe it, retries a write.
 
-References: Spark documentation, "Spark Connect", "Error conditions", "Parameter markers"; Delta Lake, "Table utility commands".
+References: Spark documentation, "Spark Connect" and "Error conditions"; Delta Lake, "Table utility commands".
 """
 
 from compute.engines.spark.engine import SparkEngine, open_engine

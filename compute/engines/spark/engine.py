@@ -1,37 +1,43 @@
 """The JVM of a machine and the sessions that share it."""
 
+import os
+import sys
+import sysconfig
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
-from catalog.errors import FeatureNotSupported, InvalidParameterValue, QueryCanceled
+from catalog.errors import FeatureNotSupported, InvalidParameterValue
 from catalog.scans import Scan
 from compute.engines import Binding, EngineOptions, Result
 from compute.engines.spark import writes
-from compute.engines.spark.errors import translate_error
-from compute.engines.spark.overflow import Overflow
-from compute.engines.spark.parameters import named_literals
-from compute.engines.spark.types import UnknownType, arrow_schema
+from compute.engines.spark.errors import translate_error, translated
+from compute.engines.spark.parameters import substitute
+from compute.engines.spark.running import Running
+from compute.engines.spark.types import arrow_schema
 from compute.spark import aot
-from compute.spark.client import ConnectError, ConnectSession, Execution, Statement
+from compute.spark.client import ConnectError, ConnectSession
 from compute.spark.configuration import spark_settings
 from compute.spark.installation import find_installation
 from compute.spark.java import PYSPARK
 from compute.spark.server import ServerOptions, SparkServer
 from compute.spark.training import run_to_end, warm_up_statements
 
-OVERFLOW_MEMORY = 32 << 20
 CACHE_PROPERTY = "cache"
+SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib")
+MACHINE_LOST = 70
+"""The guest's exit status when its JVM has gone."""
 HISTORY_LIMIT = 100
-"""How many commits of others may come between a write and the look at its metrics; beyond them its count is not known."""
+"""How many commits of others may come between a write and the look at its count; beyond them it is not known."""
 _TIME_ZONE = "spark.sql.session.timeZone"
 
 
 def open_engine(options: EngineOptions) -> "SparkEngine":
     """Starts and warms the machine's JVM: many seconds.
+
+    The process ends with the JVM, so that the pool sees at once that the machine is lost.
 
     ``options.properties["cache"]`` is the folder that set-up filled; properties named ``spark.…`` join Spark's
     configuration. Raises NotSetUp, ServerError.
@@ -42,6 +48,7 @@ def open_engine(options: EngineOptions) -> "SparkEngine":
     except BaseException:
         engine.close()
         raise
+    engine.on_lost(lambda: os._exit(MACHINE_LOST))
     return engine
 
 
@@ -52,6 +59,7 @@ class SparkEngine:
     version = PYSPARK.removeprefix("pyspark-")
 
     def __init__(self, options: EngineOptions) -> None:
+        assert options.scratch is not None, "a machine with spark is never forked from a template"
         self._scratch = Path(options.scratch)
         installation = find_installation(Path(options.properties[CACHE_PROPERTY]))
         chosen = {key: value for key, value in options.properties.items() if key.startswith("spark.")}
@@ -61,9 +69,11 @@ class SparkEngine:
                 settings={**spark_settings(options.threads, self._scratch), **chosen},
                 scratch=self._scratch,
                 heap_bytes=options.memory_bytes,
+                uid=options.uid,
                 java_flags=aot.use_flags(installation.archive),
             )
         )
+        self.folders = (*_program_folders(), str(Path(installation.class_path[0]).parent))
         self._spare = self._connect()
 
     def warm(self) -> None:
@@ -79,9 +89,9 @@ class SparkEngine:
         session, self._spare = self._spare, self._connect()
         return SparkSession(session, self._scratch)
 
-    def poll(self) -> int | None:
-        """None while the JVM runs, else its exit status: the machine is lost then."""
-        return self._server.poll()
+    def on_lost(self, act: Callable[[], None]) -> None:
+        """Has `act` called if the JVM ends by itself: nothing of the machine is of use then."""
+        self._server.on_lost = act
 
     def close(self) -> None:
         self._spare.close()
@@ -99,7 +109,7 @@ class SparkSession:
         self._scratch = scratch
         self._time_zone = "UTC"
         self._lock = threading.Lock()
-        self._running: _Running | None = None
+        self._running: Running | None = None
 
     def execute(
         self, sql: str, parameters: pa.RecordBatch | None, scans: Sequence[Scan], settings: Mapping[str, str]
@@ -107,13 +117,12 @@ class SparkSession:
         """Streams a statement that reads; runs one that writes to its end. Raises SqlError, and so does the reader."""
         self._prepare(scans, settings)
         self._end_running()
-        statement = _statement(sql, parameters)
-        with _translated():
-            running = _Running(self._session.execute(statement), self._scratch)
+        with translated():
+            running = Running(self._session.execute(substitute(sql, parameters)), self._scratch)
             with self._lock:
                 self._running = running
             if writes.is_read(sql):
-                return Result(_reader(running))
+                return Result(running.reader())
             return self._finish_write(sql, running)
 
     def describe(
@@ -124,20 +133,20 @@ class SparkSession:
         Raises SqlError: SqlSyntaxError for what is no query.
         """
         self._prepare(scans, settings)
-        with _translated():
-            return arrow_schema(self._session.analyze(_statement(sql, parameters)), self._time_zone)
+        with translated():
+            return arrow_schema(self._session.analyze(substitute(sql, parameters)), self._time_zone)
 
     def cancel(self) -> None:
         """Interrupts the running statement in the server, from any thread; nothing happens if none runs."""
         with self._lock:
             running = self._running
         if running is not None:
-            with _translated():
+            with translated():
                 running.cancel()
 
     def close(self) -> None:
         self._end_running()
-        with _translated():
+        with translated():
             self._session.close()
 
     def _prepare(self, scans: Sequence[Scan], settings: Mapping[str, str]) -> None:
@@ -164,7 +173,7 @@ class SparkSession:
         if running is not None:
             running.close()
 
-    def _finish_write(self, sql: str, running: "_Running") -> Result:
+    def _finish_write(self, sql: str, running: Running) -> Result:
         frame = pa.Table.from_batches(running)
         affected = writes.told_rows(frame)
         if affected is None and writes.counts_rows(sql):
@@ -177,67 +186,13 @@ class SparkSession:
         table, version = writes.target(sql), self._session.last_commit()
         if table is None or version is None:
             return None
-        history = Statement(f"DESCRIBE HISTORY delta.{table} LIMIT {HISTORY_LIMIT}")
+        history = f"DESCRIBE HISTORY delta.{table} LIMIT {HISTORY_LIMIT}"
         commits = pa.Table.from_batches(self._session.execute(history)).select(["version", "operationMetrics"])
         metrics = [commit["operationMetrics"] for commit in commits.to_pylist() if commit["version"] == version]
         return writes.metric_rows(dict(metrics[0])) if metrics else None
 
 
-class _Running:
-    """A statement on its way: a thread drains the server into an overflow, the session's thread reads that."""
-
-    def __init__(self, execution: Execution, scratch: Path) -> None:
-        self._execution = execution
-        self._overflow = Overflow(scratch / "tmp", OVERFLOW_MEMORY)
-        self._canceled = False
-        self._thread = threading.Thread(target=self._overflow.fill, args=(execution,), name="spark-drain", daemon=True)
-        self._thread.start()
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """The batches. Raises ConnectError, QueryCanceled."""
-        try:
-            yield from self._overflow
-        except ConnectError as error:
-            if self._canceled and not error.lost:
-                raise QueryCanceled("canceling statement due to user request") from None
-            raise
-
-    def cancel(self) -> None:
-        self._canceled = True
-        self._execution.cancel()
-
-    def close(self) -> None:
-        """Ends the statement whatever its state. Idempotent."""
-        self._overflow.close()
-        self._execution.abandon()
-        self._thread.join()
-
-
-def _statement(sql: str, parameters: pa.RecordBatch | None) -> Statement:
-    try:
-        return Statement(sql, named_literals(parameters))
-    except TypeError as error:
-        raise FeatureNotSupported(str(error)) from None
-
-
-def _reader(running: _Running) -> pa.RecordBatchReader:
-    batches = iter(running)
-    first = next(batches)
-
-    def rest() -> Iterator[pa.RecordBatch]:
-        with _translated():
-            if first.num_rows:
-                yield first
-            yield from batches
-
-    return pa.RecordBatchReader.from_batches(first.schema, rest())
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except ConnectError as error:
-        raise translate_error(error) from None
-    except UnknownType as error:
-        raise FeatureNotSupported(f"results cannot hold spark's type {error}") from None
+def _program_folders() -> Sequence[str]:
+    """Where the JVM and this interpreter still look for classes, modules and libraries after the machine is sealed."""
+    folders = (sys.prefix, sysconfig.get_path("stdlib"), *SYSTEM_LIBRARIES)
+    return [folder for folder in folders if os.path.isdir(folder)]

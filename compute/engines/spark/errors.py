@@ -1,8 +1,18 @@
-"""Spark's errors as PostgreSQL's: the SQLSTATE where both mean the same, else the nearest, and the first sentences only."""
+"""Spark's errors as PostgreSQL's: the SQLSTATE where both mean the same, else the nearest; only the first sentences."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from catalog.errors import MachineLost, QueryCanceled, SqlError, UnreadableTable, error_class
+from catalog.errors import (
+    FeatureNotSupported,
+    MachineLost,
+    QueryCanceled,
+    SqlError,
+    UnreadableTable,
+    error_class,
+)
+from compute.engines.spark.types import UnknownType
 from compute.spark.client import ConnectError
 
 # Spark's classes of SQLSTATE come from the standard, DB2 and others; clients of PostgreSQL know these instead.
@@ -118,3 +128,14 @@ def first_sentences(message: str) -> str:
     text = _TAIL.sub("", _PREFIX.sub("", message.strip()))
     text = _ADVICE.split(text.partition("\n")[0])[0].strip().rstrip(".")
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what the server or a type refuses into SqlError."""
+    try:
+        yield
+    except ConnectError as error:
+        raise translate_error(error) from None
+    except UnknownType as error:
+        raise FeatureNotSupported(f"results cannot hold spark's type {error}") from None

@@ -1,6 +1,6 @@
 """What a statement has produced and nobody has read yet: in memory up to a bound, then in a file of the scratch folder.
 
-A Spark server keeps every batch that its client has not taken on its heap, so a slow reader would fill the heap that all
+A Spark server keeps every batch that its client has not taken on its heap. A slow reader would fill the heap that all
 sessions of the machine share. Hence the engine takes batches as fast as they come and keeps them here.
 """
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 class Overflow:
     """Batches in order between one producing thread and one reading thread.
 
-    Memory holds `memory_bytes` at most; what comes on top goes to a nameless file until the reader has caught up with it.
+    Memory holds about `memory_bytes`; what comes on top goes to a nameless file until the reader has caught up.
     """
 
     def __init__(self, folder: Path, memory_bytes: int) -> None:
@@ -34,7 +34,7 @@ class Overflow:
         self._error: Exception | None = None
 
     def fill(self, batches: Iterable[pa.RecordBatch]) -> None:
-        """Takes all batches, or as many as come before `close`. An exception of theirs is raised by the reader instead."""
+        """Takes all batches, or as many as come before `close`. An exception of theirs is raised to the reader."""
         error: Exception | None = None
         try:
             for batch in batches:
@@ -93,7 +93,7 @@ class Overflow:
 
     def _spill(self, batch: pa.RecordBatch) -> None:
         if self._file is None:
-            self._file = TemporaryFile(dir=self._folder, prefix="overflow-")
+            self._file = TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed once it has been read, or by close)
             self._written = self._read = 0
         self._file.seek(self._written)
         with pa.ipc.new_stream(self._file, batch.schema) as writer:

@@ -1,79 +1,90 @@
-"""Parameters: a one-row record batch as Spark's typed literals, NULLs with their type."""
+"""Parameters: a one-row record batch as typed literals, put where the statement's markers are.
+
+Spark Connect has typed parameters of its own, but Delta's parser (4.4 on Spark 4.2) drops them: it inherits a
+`parsePlanWithParameters` that ignores its parameters. Spark itself substitutes literals into the text, and so do we.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pyarrow as pa
 
-from compute.spark.protocol import expressions, types
+from catalog.errors import FeatureNotSupported
+from compute.engines.spark.lexer import tokens
+
+_Test = Callable[[pa.DataType], bool]
 
 
-def named_literals(batch: pa.RecordBatch | None) -> Mapping[str, "expressions.Expression"]:
-    """Column name -> literal. Raises ValueError unless there is exactly one row, TypeError for a type without literals."""
-    if batch is None:
-        return {}
+def substitute(sql: str, parameters: pa.RecordBatch | None) -> str:
+    """The statement with each marker ``:name`` replaced by the literal of the column of that name.
+
+    Raises ValueError unless there is exactly one row, FeatureNotSupported for a type that has no literal in Spark.
+    """
+    if parameters is None:
+        return sql
+    literals = _named_literals(parameters)
+    return "".join(
+        literals.get(token.text[1:], token.text) if token.kind == "marker" else token.text for token in tokens(sql)
+    )
+
+
+def _named_literals(batch: pa.RecordBatch) -> Mapping[str, str]:
     if batch.num_rows != 1:
         raise ValueError(f"parameters have {batch.num_rows} rows, not 1")
     columns = zip(batch.schema.names, batch.columns, strict=True)
-    return {name: expressions.Expression(literal=literal(column[0])) for name, column in columns}
+    return {name: literal(column[0]) for name, column in columns}
 
 
-def literal(scalar: pa.Scalar) -> "expressions.Expression.Literal":
-    """One value as a literal of the Spark type that equals its Arrow type. Raises TypeError."""
+def literal(scalar: pa.Scalar) -> str:
+    """One value as a constant expression of the Spark type that equals its Arrow type. Raises FeatureNotSupported."""
     if not scalar.is_valid:
-        return expressions.Expression.Literal(null=spark_type(scalar.type))
+        return f"CAST(NULL AS {spark_type(scalar.type)})"
     if pa.types.is_list(scalar.type) or pa.types.is_large_list(scalar.type):
-        return _array(scalar)
-    for matches, build in _VALUES:
-        if matches(scalar.type):
-            return build(scalar)
-    raise TypeError(f"a parameter of type {scalar.type} has no literal in Spark")
+        elements = ", ".join(literal(element) for element in scalar.values)
+        return f"CAST(array({elements}) AS {spark_type(scalar.type)})"
+    return _render(scalar)
 
 
-def spark_type(kind: pa.DataType) -> "types.DataType":
-    """The Spark type that equals an Arrow type. Raises TypeError."""
+def spark_type(kind: pa.DataType) -> str:
+    """The Spark type that equals an Arrow type, as SQL spells it. Raises FeatureNotSupported."""
     if pa.types.is_decimal(kind):
-        return types.DataType(decimal=types.DataType.Decimal(precision=kind.precision, scale=kind.scale))
+        return f"DECIMAL({kind.precision}, {kind.scale})"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        array = types.DataType.Array(element_type=spark_type(kind.value_type), contains_null=True)
-        return types.DataType(array=array)
-    for matches, name in _TYPES:
-        if matches(kind):
-            made = types.DataType()
-            getattr(made, name).SetInParent()
-            return made
-    raise TypeError(f"a parameter of type {kind} has no type in Spark")
+        return f"ARRAY<{spark_type(kind.value_type)}>"
+    for is_kind, name in _TYPES:
+        if is_kind(kind):
+            return name
+    raise FeatureNotSupported(f"a parameter of type {kind} has no literal in spark")
 
 
-def _array(scalar: pa.Scalar) -> "expressions.Expression.Literal":
-    made = expressions.Expression.Literal()
-    made.array.element_type.CopyFrom(spark_type(scalar.type.value_type))
-    made.array.elements.extend(literal(element) for element in scalar.values)
-    return made
+def quote_text(text: str) -> str:
+    """A string literal; Spark reads backslashes in it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _decimal(scalar: pa.Scalar) -> "expressions.Expression.Literal":
-    digits = expressions.Expression.Literal.Decimal(
-        value=format(scalar.as_py(), "f"), precision=scalar.type.precision, scale=scalar.type.scale
-    )
-    return expressions.Expression.Literal(decimal=digits)
+def _render(scalar: pa.Scalar) -> str:
+    kind = spark_type(scalar.type)
+    match kind:
+        case "STRING":
+            return quote_text(scalar.as_py())
+        case "BINARY":
+            return f"X'{scalar.as_py().hex()}'"
+        case "DATE":
+            return f"date_from_unix_date({scalar.value})"
+        case "TIMESTAMP":
+            return f"timestamp_micros({_microseconds(scalar)})"
+        case "TIMESTAMP_NTZ":
+            return f"timestampadd(MICROSECOND, {_microseconds(scalar)}, TIMESTAMP_NTZ'1970-01-01 00:00:00')"
+        case "INTERVAL":
+            months, days, nanoseconds = scalar.as_py()
+            seconds, fraction = divmod(nanoseconds // 1000, 1_000_000)
+            return f"make_interval(0, {months}, 0, {days}, 0, 0, CAST('{seconds}.{fraction:06}' AS DECIMAL(18, 6)))"
+    value = scalar.as_py()
+    text = format(value, "f") if pa.types.is_decimal(scalar.type) else str(value)
+    return f"CAST('{text}' AS {kind})"
 
 
-def _timestamp(scalar: pa.Scalar) -> "expressions.Expression.Literal":
-    name = "timestamp" if scalar.type.tz else "timestamp_ntz"
-    return expressions.Expression.Literal(**{name: scalar.cast(pa.timestamp("us", scalar.type.tz)).value})
-
-
-def _interval(scalar: pa.Scalar) -> "expressions.Expression.Literal":
-    months, days, nanoseconds = scalar.as_py()
-    parts = expressions.Expression.Literal.CalendarInterval(months=months, days=days, microseconds=nanoseconds // 1000)
-    return expressions.Expression.Literal(calendar_interval=parts)
-
-
-def _plain(
-    name: str, convert: Callable[[pa.Scalar], Any] = lambda scalar: scalar.as_py()
-) -> Callable[[pa.Scalar], Any]:
-    return lambda scalar: expressions.Expression.Literal(**{name: convert(scalar)})
+def _microseconds(scalar: pa.Scalar) -> int:
+    return int(scalar.cast(pa.timestamp("us", scalar.type.tz)).value)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -84,34 +95,19 @@ def _is_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-_VALUES: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Scalar], Any]], ...] = (
-    (pa.types.is_boolean, _plain("boolean")),
-    (pa.types.is_int8, _plain("byte")),
-    (pa.types.is_int16, _plain("short")),
-    (pa.types.is_int32, _plain("integer")),
-    (pa.types.is_int64, _plain("long")),
-    (pa.types.is_float32, _plain("float")),
-    (pa.types.is_float64, _plain("double")),
-    (_is_text, _plain("string")),
-    (_is_bytes, _plain("binary")),
-    (pa.types.is_date32, _plain("date", lambda scalar: scalar.value)),
-    (pa.types.is_timestamp, _timestamp),
-    (pa.types.is_decimal, _decimal),
-    (pa.types.is_interval, _interval),
-)
-_TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
-    (pa.types.is_null, "null"),
-    (pa.types.is_boolean, "boolean"),
-    (pa.types.is_int8, "byte"),
-    (pa.types.is_int16, "short"),
-    (pa.types.is_int32, "integer"),
-    (pa.types.is_int64, "long"),
-    (pa.types.is_float32, "float"),
-    (pa.types.is_float64, "double"),
-    (_is_text, "string"),
-    (_is_bytes, "binary"),
-    (pa.types.is_date32, "date"),
-    (lambda kind: pa.types.is_timestamp(kind) and kind.tz is not None, "timestamp"),
-    (pa.types.is_timestamp, "timestamp_ntz"),
-    (pa.types.is_interval, "calendar_interval"),
+_TYPES: tuple[tuple[_Test, str], ...] = (
+    (pa.types.is_null, "VOID"),
+    (pa.types.is_boolean, "BOOLEAN"),
+    (pa.types.is_int8, "TINYINT"),
+    (pa.types.is_int16, "SMALLINT"),
+    (pa.types.is_int32, "INT"),
+    (pa.types.is_int64, "BIGINT"),
+    (pa.types.is_float32, "FLOAT"),
+    (pa.types.is_float64, "DOUBLE"),
+    (_is_text, "STRING"),
+    (_is_bytes, "BINARY"),
+    (pa.types.is_date32, "DATE"),
+    (lambda kind: pa.types.is_timestamp(kind) and kind.tz is not None, "TIMESTAMP"),
+    (pa.types.is_timestamp, "TIMESTAMP_NTZ"),
+    (pa.types.is_interval, "INTERVAL"),
 )

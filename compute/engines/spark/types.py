@@ -1,18 +1,20 @@
 """Spark's types, as its analyser tells them, in Arrow's types and in Delta's spelling.
 
-The Arrow types are those that Spark itself gives a result's columns, so that a described schema equals the executed one.
+The Arrow types are those that Spark itself gives a result's columns: a described schema equals the executed one.
 """
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from compute.spark.protocol import types
+if TYPE_CHECKING:
+    from compute.spark.protocol import types
 
 DELTA_TYPE = b"delta_type"
 """Key of a field's metadata: the type as Delta's schema string spells it, which `catalog.types.shadow_type` reads."""
 
+_VARIANT = pa.struct([pa.field("value", pa.binary(), False), pa.field("metadata", pa.binary(), False)])
 _SCALARS: dict[str, tuple[pa.DataType, str]] = {
     "null": (pa.null(), "void"),
     "boolean": (pa.bool_(), "boolean"),
@@ -31,10 +33,7 @@ _SCALARS: dict[str, tuple[pa.DataType, str]] = {
     "day_time_interval": (pa.duration("us"), "interval day to second"),
     "year_month_interval": (pa.int32(), "interval year to month"),
     "calendar_interval": (pa.month_day_nano_interval(), "interval"),
-    "variant": (
-        pa.struct([pa.field("value", pa.binary(), False), pa.field("metadata", pa.binary(), False)]),
-        "variant",
-    ),
+    "variant": (_VARIANT, "variant"),
 }
 
 
@@ -72,7 +71,7 @@ def arrow_type(kind: "types.DataType", time_zone: str) -> pa.DataType:
 
 
 def delta_type(kind: "types.DataType") -> str | dict[str, Any]:
-    """The type as Delta's schema string holds it: a primitive's name, or the object of a nested type. Raises UnknownType."""
+    """The type as in Delta's schema string: a primitive's name, or the object of a nested type. Raises UnknownType."""
     name = kind.WhichOneof("kind") or ""
     if name == "timestamp":
         return "timestamp"

@@ -1,10 +1,12 @@
 """Which statements write, and how many rows they wrote."""
 
 import re
+from collections.abc import Mapping
 
 import pyarrow as pa
 
-_TOKEN = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:``|[^`])*`|[()]|\w+", re.DOTALL)
+from compute.engines.spark.lexer import tokens
+
 _READS = {"SELECT", "FROM", "VALUES", "TABLE", "DESCRIBE", "DESC", "SHOW", "EXPLAIN"}
 _COUNTED = {"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "REPLACE"}
 _OTHERS = {"ALTER", "DROP", "TRUNCATE", "COMMENT", "OPTIMIZE", "VACUUM", "RESTORE", "SET", "REORG", "ANALYZE"}
@@ -15,20 +17,24 @@ _METRICS = ("numOutputRows", "numDeletedRows", "numUpdatedRows")
 
 
 def verb(sql: str) -> str:
-    """The statement's main verb in upper case: its first known one outside parentheses, so that a WITH is passed over."""
+    """The statement's main verb in upper case, empty if there is none.
+
+    That is its first known one outside parentheses, so that a WITH is passed over; else the first inside.
+    """
     depth = 0
-    for match in _TOKEN.finditer(sql):
-        token = match[0]
-        depth += (token == "(") - (token == ")")
-        if depth == 0 and token.upper() in _VERBS:
-            return token.upper()
-        if depth == 1 and token.upper() in _READS and not sql[: match.start()].strip("( \t\r\n"):
-            return token.upper()
-    return ""
+    inside = ""
+    for token in tokens(sql):
+        depth += (token.text == "(") - (token.text == ")")
+        word = token.text.upper() if token.kind == "word" else ""
+        if word in _VERBS:
+            if depth == 0:
+                return word
+            inside = inside or word
+    return inside
 
 
 def is_read(sql: str) -> bool:
-    """Whether the statement only reads, so that its rows are a result to stream and it may be run again."""
+    """Whether the statement only reads, so that its rows are a result to stream."""
     return verb(sql) in _READS
 
 
@@ -47,10 +53,10 @@ def told_rows(frame: pa.Table) -> int | None:
     """The count that UPDATE, DELETE and MERGE answer themselves; None where Delta does not know it."""
     if frame.num_columns == 0 or frame.schema.names[0] != "num_affected_rows" or frame.num_rows != 1:
         return None
-    affected = frame.column(0)[0].as_py()
+    affected: int | None = frame.column(0)[0].as_py()
     return affected if affected is not None and affected >= 0 else None
 
 
-def metric_rows(metrics: dict[str, str]) -> int | None:
+def metric_rows(metrics: Mapping[str, str]) -> int | None:
     """The count in a commit's operation metrics."""
     return next((int(metrics[name]) for name in _METRICS if name in metrics), None)
