@@ -62,6 +62,8 @@ def cpu_seconds(pid: int) -> float:
 
 
 def tree_cpu_seconds(pid: int) -> float:
-    """Of that process and all below it that live; a machine that ends between two calls takes its share along."""
+    """Of that process, all below it that live, and its own children that have ended."""
     process = psutil.Process(pid)
-    return cpu_seconds(pid) + sum(cpu_seconds(child.pid) for child in process.children(recursive=True))
+    times = process.cpu_times()
+    ended = float(times.children_user + times.children_system)
+    return cpu_seconds(pid) + ended + sum(cpu_seconds(child.pid) for child in process.children(recursive=True))

@@ -81,7 +81,9 @@ def _buenavista_environment() -> Path:
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run(["uv", "venv", "--quiet", "--python", "3.11", folder], check=True)
-    subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *BUENAVISTA], check=True)
+    done = subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *BUENAVISTA], check=False)
+    if done.returncode != 0:
+        raise PeerMissing("buenavista could not be installed from the package index")
     return python
 
 

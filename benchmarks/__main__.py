@@ -1,0 +1,35 @@
+"""``python -m benchmarks [SUITE…]``: runs suites, prints one JSON line a measurement, writes the report."""
+
+import sys
+
+import click
+
+from benchmarks import report
+from benchmarks.compare import ROUNDS, Measurement
+from benchmarks.laboratory import laboratory
+from benchmarks.peers import PeerMissing
+from benchmarks.suites import SUITES
+
+
+@click.command()
+@click.argument("suites", nargs=-1, type=click.Choice(list(SUITES)))
+@click.option("--scale", default=0.1, show_default=True, help="TPC-H scale factor.")
+@click.option("--rounds", default=ROUNDS, show_default=True, help="Rounds that count, after one that does not.")
+def main(suites: tuple[str, ...], scale: float, rounds: int) -> None:
+    """Measures; asserts nothing. Results go to benchmarks/results/, one report a suite and one of all."""
+    measurements: list[Measurement] = []
+    with laboratory(scale, rounds) as bench:
+        for name in suites or SUITES:
+            click.echo(f"{name} ...", err=True)
+            try:
+                for measurement in SUITES[name](bench):
+                    click.echo(measurement.line())
+                    measurements.append(measurement)
+            except PeerMissing as missing:
+                click.echo(f"{name}: {missing}", err=True)
+    page = report.write("-".join(suites) or "all", measurements)
+    click.echo(f"report: {page}", err=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

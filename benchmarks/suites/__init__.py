@@ -1,0 +1,25 @@
+"""The suites: functions from the laboratory to measurements. `SUITES` names them for the command line."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from benchmarks.compare import Measurement
+from benchmarks.laboratory import Laboratory
+from benchmarks.suites.connections import connections
+from benchmarks.suites.lookups import point_lookups
+from benchmarks.suites.relay import relay, select_one
+from benchmarks.suites.sending import sending
+from benchmarks.suites.starts import machine_starts
+from benchmarks.suites.tpch import tpch_duckdb, tpch_spark
+
+Suite = Callable[[Laboratory], Iterator[Measurement]]
+
+SUITES: Mapping[str, Suite] = {
+    "select-one": select_one,
+    "relay": relay,
+    "point-lookups": point_lookups,
+    "sending": sending,
+    "connections": connections,
+    "tpch-duckdb": tpch_duckdb,
+    "machine-starts": machine_starts,
+    "tpch-spark": tpch_spark,
+}
