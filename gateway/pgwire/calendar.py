@@ -8,10 +8,9 @@ Reference: PostgreSQL documentation, "Date/Time Types", "Date/Time Input".
 
 import re
 
-from lakegate_native import TimeZone
-
 from catalog.errors import DatetimeFieldOverflow, InvalidDatetimeFormat
 from gateway.pgwire.encode import find_time_zone
+from lakegate_native import TimeZone
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND

@@ -1,15 +1,14 @@
 """Parameters off the wire: Bind's values to one Arrow row.
 
 Text goes through `literals`, binary through `binary`, arrays through `arrays` around either. What PostgreSQL refuses is
-refused with its own error; what it takes and the lakehouse cannot hold (NaN in a numeric, more than 38 digits, arrays of
-more dimensions) is 0A000. Reference: PostgreSQL documentation, "Message Formats" (Bind).
+refused with its own error; what it takes and the lakehouse cannot hold (NaN in a numeric, more than 38 digits, arrays
+of more dimensions) is 0A000. Reference: PostgreSQL documentation, "Message Formats" (Bind).
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-from lakegate_native import TimeZone
 
 from catalog.errors import FeatureNotSupported, InvalidBinaryRepresentation, InvalidParameterValue
 from catalog.types import ELEMENT_OF, Oid
@@ -17,6 +16,7 @@ from gateway.pgwire import arrays, binary, literals
 from gateway.pgwire.encode import BINARY, TEXT, find_time_zone
 from gateway.pgwire.errors import MalformedMessage
 from gateway.pgwire.types import ARROW_TYPES, is_receivable
+from lakegate_native import TimeZone
 
 
 def decode_parameters(
@@ -44,10 +44,10 @@ def decode_parameters(
 
 
 def decode_value(oid: int, code: int, value: bytes, zone: TimeZone) -> Any:
-    """One value that is not NULL, as the Python object that Arrow makes a column from: integers since 1970 for dates and
-    times, `Span` for intervals, lists for arrays.
+    """One value that is not NULL, as the Python object that Arrow makes a column from.
 
-    Raises SqlError, and `binary.WrongLength` where bytes are left over.
+    Dates and times are integers since 1970, intervals a `Span`, arrays lists. Raises SqlError, and `binary.WrongLength`
+    where bytes are left over.
     """
     element = ELEMENT_OF.get(oid)
     if code == BINARY:

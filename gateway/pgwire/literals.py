@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-from lakegate_native import TimeZone
 
 from catalog.errors import (
     FeatureNotSupported,
@@ -25,10 +24,11 @@ from catalog.types import Oid
 from gateway.pgwire import calendar
 from gateway.pgwire.span import parse_interval
 from gateway.pgwire.types import SPELLINGS
+from lakegate_native import TimeZone
 
 BLANKS = " \t\n\r\v\f"
 NUMERIC_DIGITS = 38
-_BITS = {Oid.INT2: 16, Oid.INT4: 32, Oid.INT8: 64}
+_BITS: dict[int, int] = {Oid.INT2: 16, Oid.INT4: 32, Oid.INT8: 64}
 _INTEGER = re.compile(r"([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[oO]((?:_?[0-7])+)|0[bB]((?:_?[01])+)|(\d+(?:_\d+)*))")
 _NUMERIC = re.compile(r"[+-]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:[eE][+-]?\d+(?:_\d+)*)?")
 _FLOAT = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|0[xX][0-9a-fA-F]+\.?[0-9a-fA-F]*(?:[pP][+-]?\d+)?)")
@@ -72,7 +72,8 @@ def _integer(oid: int) -> Callable[[str], int]:
 
 
 def _fits(value: int, oid: int) -> bool:
-    return -(2 ** (_BITS[oid] - 1)) <= value < 2 ** (_BITS[oid] - 1)
+    limit: int = 2 ** (_BITS[oid] - 1)
+    return -limit <= value < limit
 
 
 def _parse_oid(text: str) -> int:
