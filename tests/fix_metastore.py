@@ -7,12 +7,16 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from catalog.catalog import Catalog
+from catalog.changes import Change, CreateRole, GrantMembership
+from catalog.names import TableReference
 from catalog.postgres import EmbeddedPostgres
 from catalog.principals import Principal
+from catalog.resolution import Resolution
 
 ADMIN_PASSWORD = "only-for-tests"
 
@@ -47,6 +51,22 @@ class Metastore:
     def unique(self, name: str) -> str:
         """A principal's name that no other test uses: the account is shared."""
         return f"{name}_{self.workspace}"
+
+    async def apply(self, change: Change, who: Principal | None = None) -> None:
+        await self.catalog.apply(change, who or self.admin, self.workspace)
+
+    async def resolve(self, *references: TableReference, who: Principal | None = None, **more: Any) -> Resolution:
+        path = more.pop("search_path", ("public",))
+        return await self.catalog.resolve(who or self.admin, self.workspace, references, path, **more)
+
+    async def make_user(self, name: str, *groups: str) -> Principal:
+        """A user of a unique name, member of `groups`."""
+        await self.apply(CreateRole(self.unique(name), None, login=True))
+        if groups:
+            await self.apply(GrantMembership(groups, (self.unique(name),)))
+        login = await self.catalog.login(self.unique(name), self.workspace)
+        assert login is not None
+        return login.principal
 
 
 @pytest.fixture

@@ -58,9 +58,10 @@ BEGIN
     FOR routine IN
         SELECT oid::regprocedure FROM pg_proc
         WHERE pronamespace = 'pg_catalog'::regnamespace
-          AND (proname ~ '^(lo_|lo[a-z]+$|pg_advisory_|pg_try_advisory_)' AND prorettype <> 'trigger'::regtype
-               OR proname IN ('pg_notify', 'pg_logical_emit_message', 'pg_export_snapshot'))
-          AND proname NOT IN ('pg_advisory_unlock_all', 'log', 'lower', 'lower_inc', 'lower_inf')
+          AND (proname ~ '^(lo_|loread$|lowrite$|pg_advisory_|pg_try_advisory_)'
+               OR proname IN ('pg_notify', 'pg_logical_emit_message', 'pg_export_snapshot', 'pg_cancel_backend',
+                              'pg_terminate_backend'))
+          AND proname <> 'pg_advisory_unlock_all' -- drivers call it when they hand a connection back
           AND provolatile = 'v'
     LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', routine);
