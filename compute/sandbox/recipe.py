@@ -46,6 +46,7 @@ class Sandbox:
         if self.isolated:
             namespaces.unshare(MACHINE_NAMESPACES)
             namespaces.make_mounts_private()
+            namespaces.raise_loopback()
         namespaces.limit_resources(self.data_bytes, OPEN_FILES)
 
     def seal(self, identity: Identity, folders: Sequence[str] = ()) -> None:

@@ -6,7 +6,7 @@ One request a statement: the plan's root is the SQL text, which the server execu
 import re
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -53,7 +53,7 @@ class Execution:
                     continue
                 chunks.append(response.arrow_batch.data)
                 if len(chunks) >= response.arrow_batch.num_chunks_in_batch:
-                    yield from pa.ipc.open_stream(b"".join(chunks))
+                    yield from _decode(chunks)
                     chunks.clear()
         except grpc.RpcError as error:
             raise translate(error) from None
@@ -147,6 +147,14 @@ def translate(error: grpc.RpcError) -> ConnectError:
             sqlstate = told.metadata.get("sqlState") or _sqlstate_in(message)
             return ConnectError(message, sqlstate=sqlstate, condition=told.metadata.get("errorClass", ""), lost=lost)
     return ConnectError(message, sqlstate=_sqlstate_in(message), lost=lost)
+
+
+def _decode(chunks: Sequence[bytes]) -> pa.RecordBatchReader:
+    try:
+        return pa.ipc.open_stream(b"".join(chunks))
+    except KeyError:  # pyarrow has no Python type for one of Arrow's, the interval of months
+        message = "results cannot hold spark's interval year to month"
+        raise ConnectError(message, sqlstate="0A000", condition="UNSUPPORTED_ARROWTYPE") from None
 
 
 def _sqlstate_in(message: str) -> str:

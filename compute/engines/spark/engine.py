@@ -5,6 +5,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -74,31 +75,40 @@ class SparkEngine:
             )
         )
         self.folders = (*_program_folders(), str(Path(installation.class_path[0]).parent))
-        self._spare = self._connect()
+        self._opener = ThreadPoolExecutor(1, thread_name_prefix="spark-open")
+        self._opening = threading.Lock()
+        self._spare = self._opener.submit(self._connect)
 
     def warm(self) -> None:
         """Pays for what a new JVM's first statements cost."""
         for sql in warm_up_statements(self._scratch / "warehouse"):
-            run_to_end(self._spare, sql)
+            run_to_end(self._spare.result(), sql)
 
     def bind(self, binding: Binding) -> None:
         """Nothing of the JVM belongs to a workspace before its statements name that workspace's tables."""
 
     def open_session(self) -> "SparkSession":
         """A session of the machine's JVM; the next one is made ready meanwhile."""
-        session, self._spare = self._spare, self._connect()
-        return SparkSession(session, self._scratch)
+        with self._opening:
+            ready, self._spare = self._spare, self._opener.submit(self._connect)
+        with translated():
+            return SparkSession(ready.result(), self._scratch)
 
     def on_lost(self, act: Callable[[], None]) -> None:
         """Has `act` called if the JVM ends by itself: nothing of the machine is of use then."""
         self._server.on_lost = act
 
     def close(self) -> None:
-        self._spare.close()
+        self._opener.shutdown()
+        if self._spare.exception() is None:
+            self._spare.result().close()
         self._server.stop()
 
     def _connect(self) -> ConnectSession:
-        return ConnectSession(self._server.port, self._server.token)
+        """A session that has run something: its first statement would else pay for the making."""
+        session = ConnectSession(self._server.port, self._server.token)
+        run_to_end(session, "SELECT 1")
+        return session
 
 
 class SparkSession:
@@ -141,8 +151,7 @@ class SparkSession:
         with self._lock:
             running = self._running
         if running is not None:
-            with translated():
-                running.cancel()
+            running.cancel()
 
     def close(self) -> None:
         self._end_running()

@@ -1,5 +1,6 @@
 """One statement on its way: a thread drains the server into an overflow, the session's thread reads that."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from compute.engines.spark.overflow import Overflow
 from compute.spark.client import ConnectError, Execution
 
 OVERFLOW_MEMORY = 32 << 20
+logger = logging.getLogger(__name__)
 
 
 class Running:
@@ -34,8 +36,12 @@ class Running:
             raise
 
     def cancel(self) -> None:
+        """Interrupts the statement in the server. A server that cannot be asked ends it by its own failure."""
         self._canceled = True
-        self._execution.cancel()
+        try:
+            self._execution.cancel()
+        except ConnectError as error:
+            logger.info("spark did not take a cancel: %s", error)
 
     def close(self) -> None:
         """Ends the statement whatever its state. Idempotent."""

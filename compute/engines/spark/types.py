@@ -31,7 +31,6 @@ _SCALARS: dict[str, tuple[pa.DataType, str]] = {
     "date": (pa.date32(), "date"),
     "timestamp_ntz": (pa.timestamp("us"), "timestamp_ntz"),
     "day_time_interval": (pa.duration("us"), "interval day to second"),
-    "year_month_interval": (pa.int32(), "interval year to month"),
     "calendar_interval": (pa.month_day_nano_interval(), "interval"),
     "variant": (_VARIANT, "variant"),
 }
