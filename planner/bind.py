@@ -75,7 +75,9 @@ class Scope:
             raise FeatureNotSupported(
                 f'system column "{parts[-1]}" of a lakehouse table is not supported', position=position
             )
-        if len(parts) == 1 and any(source.name == parts[0] for scope in self.around() for source in scope.joined.sources):
+        if len(parts) == 1 and any(
+            source.name == parts[0] for scope in self.around() for source in scope.joined.sources
+        ):
             raise FeatureNotSupported(
                 f'the whole row "{parts[0]}" as a value is not supported', hint="Name the columns.", position=position
             )

@@ -9,17 +9,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import lakegate_native
 from sqlglot import exp
 
+import lakegate_native
 from catalog.errors import SqlSyntaxError, StatementTooComplex
 from catalog.names import Role, TableReference
-from planner import sparksql
+from planner import sparksql, tree
 from planner.plan import Dialect
 from planner.syntax import Extracted, TableOptions, extract
 from planner.tree import Node
 
 _CACHED_TEXTS = 2048
+_IMMUTABLE_NODES = frozenset(
+    {
+        "SelectStmt",
+        "ResTarget",
+        "A_Const",
+        "String",
+        "ParamRef",
+        "A_Expr",
+        "BoolExpr",
+        "NullTest",
+        "CaseExpr",
+        "CaseWhen",
+    }
+)
+_IMMUTABLE_TYPES = frozenset({"int2", "int4", "int8", "text", "bool", "float8", "numeric", "varchar"})
 _LONGEST_CACHED = 65_536
 
 
@@ -28,19 +43,23 @@ class Statement:
     """One statement. Compared by identity: equal texts come from the cache as the same object.
 
     `text` is what the client sent, from character `offset` of the whole; `verb` is the kind of its parse node without
-    ``Stmt`` (``Select``, ``Insert``, ``VariableSet``…), in the spark dialect sqlglot's. `describable` is what PostgreSQL
-    can parse: as long as `text`, with our own syntax blanked; None in the spark dialect. Positions in `references` count
-    from 1 in the whole text.
+    ``Stmt`` (``Select``, ``Insert``, ``VariableSet``…), in the spark dialect sqlglot's. `parsed_text` is as long, with
+    our own syntax blanked; `describable` is what PostgreSQL should describe: the same, or None in the spark dialect and
+    for EXPLAIN (ROUTE). Positions in `references` count from 1 in the whole text. `ends_block`: COMMIT or ROLLBACK, which
+    a failed block still takes. `immutable`: PostgreSQL's answer depends only on text, parameters and settings.
     """
 
     text: str
     offset: int
     dialect: Dialect
     verb: str
+    parsed_text: str
     references: tuple[TableReference, ...] = ()
     functions: tuple[tuple[str | None, str], ...] = ()
     describable: str | None = None
     explain_route: bool = False
+    ends_block: bool = False
+    immutable: bool = False
     tree: Node = field(default_factory=dict, repr=False)
     options: TableOptions | None = None
     spark: exp.Expression | None = field(default=None, repr=False)
@@ -80,16 +99,20 @@ def _statement(text: str, found: Extracted, parsed: lakegate_native.ParsedStatem
     before = max((cut for cut in found.routes if cut < end), default=-1)
     is_route = before >= 0 and not found.text[before : parsed.offset].strip()
     options = next((o for o in found.options if parsed.offset <= o.start < end), None)
+    parsed_tree: Node = json.loads(parsed.tree)
     return Statement(
         text=text[parsed.offset : end],
         offset=parsed.offset,
         dialect=Dialect.POSTGRES,
         verb=parsed.node.removesuffix("Stmt"),
         references=tuple(_references(found, parsed)),
+        parsed_text=parsed.text,
         functions=tuple(parsed.functions),
-        describable=parsed.text,
+        describable=None if is_route else parsed.text,
         explain_route=is_route,
-        tree=json.loads(parsed.tree),
+        ends_block=_ends_block(parsed_tree),
+        immutable=not parsed.relations and not parsed.functions and _is_immutable(parsed_tree),
+        tree=parsed_tree,
         options=options,
     )
 
@@ -102,6 +125,19 @@ def _references(found: Extracted, parsed: lakegate_native.ParsedStatement) -> It
         )
 
 
+def _ends_block(node: Node) -> bool:
+    return node.get("TransactionStmt", {}).get("kind") in ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK")
+
+
+def _is_immutable(node: Node) -> bool:
+    """A SELECT of constants, parameters, operators and casts that read neither a clock nor a catalog."""
+    return "SelectStmt" in node and all(
+        kind in _IMMUTABLE_NODES
+        or (kind == "TypeCast" and tree.strings(fields["typeName"]["names"])[-1] in _IMMUTABLE_TYPES)
+        for kind, fields in tree.walk(node)
+    )
+
+
 def _spark_statements(text: str) -> Iterator[Statement]:
     for one in sparksql.parse(text):
         yield Statement(
@@ -109,6 +145,7 @@ def _spark_statements(text: str) -> Iterator[Statement]:
             offset=one.offset,
             dialect=Dialect.SPARK,
             verb=one.verb,
+            parsed_text=one.text,
             references=one.references,
             functions=one.functions,
             explain_route=one.explain_route,

@@ -138,6 +138,4 @@ class Query:
     location: str | None = None
 
 
-Plan = (
-    Metadata | Begin | Commit | Rollback | SetVariable | ResetVariable | Discard | CatalogChange | Constant | Query
-)
+Plan = Metadata | Begin | Commit | Rollback | SetVariable | ResetVariable | Discard | CatalogChange | Constant | Query

@@ -1,15 +1,116 @@
 """Statement to plan: the planner's front door. Partner of `planner.plan`, which says what a plan is."""
 
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Hashable
 
 import pyarrow as pa
 
 from catalog.errors import FeatureNotSupported
 from catalog.resolution import Resolution, ResolvedTable
-from catalog.types import Description
+from catalog.types import Description, Oid, PgType, ResultColumn
+from planner import definitions, roles, session, sparkplan, tree, writes
+from planner.authorize import require_reads
 from planner.parse import Statement
-from planner.plan import Plan, Settings
+from planner.plan import Constant, Dialect, Lane, Plan, Query, Settings
 from planner.reads import Read
+from planner.relay import relay, verb_words
+
+_REMEMBERED = 512
+_TEXT = PgType(Oid.TEXT)
+ROUTE_COLUMNS = (ResultColumn("property", _TEXT), ResultColumn("value", _TEXT))
+"""The columns of ``EXPLAIN (ROUTE)``."""
+
+
+class Memo:
+    """The translations of late, by statement, table versions, description and settings. Bounded, oldest out first."""
+
+    def __init__(self, size: int = _REMEMBERED) -> None:
+        self._reads: OrderedDict[Hashable, Read] = OrderedDict()
+        self._size = size
+
+    def read(
+        self, statement: Statement, tables: dict[int | None, ResolvedTable], description: Description, time_zone: str
+    ) -> Read:
+        versions = tuple(
+            (place, t.name, t.snapshot and (t.snapshot.location, t.snapshot.version)) for place, t in tables.items()
+        )
+        key = (statement, versions, description, time_zone)
+        found = self._reads.get(key)
+        if found is None:
+            found = self._reads[key] = Read(statement, tables, description, time_zone)
+            if len(self._reads) > self._size:
+                self._reads.popitem(last=False)
+        else:
+            self._reads.move_to_end(key)
+        return found
+
+
+_MEMO = Memo()
+
+
+def plan(
+    statement: Statement,
+    resolution: Resolution,
+    settings: Settings,
+    description: Description | None = None,
+    values: pa.RecordBatch | None = None,
+) -> Plan:
+    """What should happen with `statement`.
+
+    `description` is what Describe announced, needed for whatever touches a lakehouse table. `values` are the client's
+    parameters (one row, ``p1``…), used to prune files; without them a parameter prunes nothing. Everything but pruning
+    is remembered.
+
+    Raises `SqlError`: 42501 without privileges, 0A000 for what is not supported on any allowed lane.
+    """
+    if statement.dialect is Dialect.SPARK:
+        return sparkplan.plan_spark(statement, resolution, settings, description)
+    if statement.explain_route:
+        return _explain(statement, resolution, settings, description, values)
+    return _plan(statement, resolution, settings, description, values)
+
+
+def _plan(
+    statement: Statement,
+    resolution: Resolution,
+    settings: Settings,
+    description: Description | None,
+    values: pa.RecordBatch | None,
+) -> Plan:
+    verb = statement.verb
+    if verb in session.VERBS:
+        return session.plan_session(statement)
+    if verb in roles.VERBS:
+        return roles.plan_roles(statement, resolution)
+    if _defines(statement, resolution):
+        tables = located(statement, resolution)
+        return definitions.plan_definition(statement, resolution, tables, settings, description)
+    if not resolution.tables:
+        return relay(statement, resolution)
+    tables = located(statement, resolution)
+    if verb == "Select":
+        require_reads(statement, resolution)
+        described = description or Description((), None)
+        return _MEMO.read(statement, tables, described, settings.time_zone).plan(settings, values)
+    if verb in writes.VERBS:
+        return writes.plan_write(statement, resolution, tables, settings, description)
+    raise FeatureNotSupported(
+        f"{verb_words(verb)} is not supported on lakehouse tables",
+        hint="SELECT from them, or EXPLAIN (ROUTE) to see how a statement would run.",
+    )
+
+
+def _defines(statement: Statement, resolution: Resolution) -> bool:
+    """Whether it makes, changes or drops a permanent table or schema, or comments on a lakehouse table."""
+    if statement.verb not in definitions.VERBS:
+        return False
+    _, fields = tree.unwrap(statement.tree)
+    if statement.verb in ("Create", "CreateTableAs"):
+        relation = fields["relation"] if "relation" in fields else fields["into"]["rel"]
+        return relation.get("relpersistence") != "t" and not relation.get("schemaname", "").startswith("pg_temp")
+    if statement.verb == "CreateSchema" or fields.get("removeType") == "OBJECT_SCHEMA":
+        return True
+    return bool(resolution.tables)
 
 
 def located(statement: Statement, resolution: Resolution) -> dict[int | None, ResolvedTable]:
@@ -18,6 +119,36 @@ def located(statement: Statement, resolution: Resolution) -> dict[int | None, Re
     for reference in statement.references:
         table = resolution.tables.get(reference)
         if table is not None and reference.position is not None:
-            characters = (statement.describable or statement.text)[: reference.position - 1 - statement.offset]
+            characters = statement.parsed_text[: reference.position - 1 - statement.offset]
             tables[len(characters.encode())] = table
     return tables
+
+
+def _explain(
+    statement: Statement,
+    resolution: Resolution,
+    settings: Settings,
+    description: Description | None,
+    values: pa.RecordBatch | None,
+) -> Constant:
+    planned = _plan(statement, resolution, settings, description, values)
+    if not isinstance(planned, Query):
+        kind = type(planned).__name__
+        rows: list[tuple[str, str]] = [("lane", "none"), ("reason", f"{kind}: no compute is needed")]
+    else:
+        rows = [("lane", planned.lane.value), ("reason", planned.reason)]
+        rows += [("table", f"{name} at version {version}") for name, version in planned.reads]
+        rows += _scanned(planned, resolution)
+        rows.append(("sql", planned.sql))
+    return Constant("EXPLAIN", ROUTE_COLUMNS, tuple(rows))
+
+
+def _scanned(query: Query, resolution: Resolution) -> list[tuple[str, str]]:
+    if query.lane is not Lane.DUCKDB:
+        return []
+    totals = {t.snapshot.location: t.snapshot.files.num_rows for t in resolution.tables.values() if t.snapshot}
+    rows = []
+    for scan in query.scans:
+        size = sum(file.size for file in scan.files)
+        rows.append(("scan", f"{scan.relation}: {len(scan.files)} of {totals[scan.location]} files, {size} bytes"))
+    return rows

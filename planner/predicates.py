@@ -106,4 +106,6 @@ def scans_of(predicate: Predicate) -> frozenset[int]:
 def conjuncts(predicate: Predicate | None) -> tuple[Predicate, ...]:
     if predicate is None:
         return ()
-    return tuple(p for part in predicate.parts for p in conjuncts(part)) if isinstance(predicate, AllOf) else (predicate,)
+    return (
+        tuple(p for part in predicate.parts for p in conjuncts(part)) if isinstance(predicate, AllOf) else (predicate,)
+    )

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.snapshots import Snapshot
-from catalog.types import PgType, Oid
+from catalog.types import Oid
 from planner.predicates import AllOf, AnyOf, Comparison, ConstantTerm, Nullness, Operand, Predicate, Prefix, Value
 
 _MILLISECOND = datetime.timedelta(milliseconds=1)
@@ -54,7 +54,9 @@ class Pruner:
             return self._prefix(bounds, predicate.text)
         return self._comparison(bounds, predicate, values)
 
-    def _comparison(self, bounds: tuple[Any, Any], predicate: Comparison, values: Mapping[int, Value | None]) -> Mask | None:
+    def _comparison(
+        self, bounds: tuple[Any, Any], predicate: Comparison, values: Mapping[int, Value | None]
+    ) -> Mask | None:
         low, high = bounds
         known, value = _value(predicate.operand, values)
         if not known:
@@ -137,7 +139,15 @@ def _value(operand: Operand, values: Mapping[int, Value | None]) -> tuple[bool, 
 
 
 def _is_comparable(type_: pa.DataType) -> bool:
-    kinds = (pa.types.is_integer, pa.types.is_decimal, pa.types.is_floating, pa.types.is_string, pa.types.is_large_string, pa.types.is_date, pa.types.is_timestamp)
+    kinds = (
+        pa.types.is_integer,
+        pa.types.is_decimal,
+        pa.types.is_floating,
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_date,
+        pa.types.is_timestamp,
+    )
     return any(is_kind(type_) for is_kind in kinds)
 
 
@@ -196,7 +206,11 @@ def _number(value: Value, type_: pa.DataType) -> pa.Scalar | None:
         if pa.types.is_floating(type_):
             return pa.scalar(float(value), type_) if Decimal(value) == Decimal(float(value)) else None
         exact = value if isinstance(value, Decimal) else Decimal(value)
-        return pa.scalar(exact.quantize(Decimal(1).scaleb(-type_.scale)), type_) if exact == round(exact, type_.scale) else None
+        return (
+            pa.scalar(exact.quantize(Decimal(1).scaleb(-type_.scale)), type_)
+            if exact == round(exact, type_.scale)
+            else None
+        )
     except (OverflowError, InvalidOperation, pa.ArrowInvalid):
         return None
 
@@ -205,11 +219,20 @@ def parameter_values(batch: pa.RecordBatch | None, types: tuple[int, ...]) -> di
     """The client's parameters as Python values, for the types that pruning compares."""
     if batch is None:
         return {}
-    prunable = {Oid.INT2, Oid.INT4, Oid.INT8, Oid.NUMERIC, Oid.TEXT, Oid.VARCHAR, Oid.DATE, Oid.TIMESTAMP, Oid.TIMESTAMPTZ}
+    prunable = {
+        Oid.INT2,
+        Oid.INT4,
+        Oid.INT8,
+        Oid.NUMERIC,
+        Oid.TEXT,
+        Oid.VARCHAR,
+        Oid.DATE,
+        Oid.TIMESTAMP,
+        Oid.TIMESTAMPTZ,
+    }
     values: dict[int, Value | None] = {}
     for index, name in enumerate(batch.schema.names):
-        if re_name := name[1:] if name[:1] == "p" and name[1:].isdigit() else "":
-            number = int(re_name)
-            if number <= len(types) and PgType(types[number - 1]).oid in prunable:
-                values[number] = batch.column(index)[0].as_py()
+        number = int(name[1:])
+        if types[number - 1] in prunable:
+            values[number] = batch.column(index)[0].as_py()
     return values

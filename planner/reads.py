@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from catalog.errors import FeatureNotSupported
 from catalog.names import TableName
-from catalog.resolution import Resolution, ResolvedTable
+from catalog.resolution import ResolvedTable
 from catalog.scans import DataFile, Scan, ScanColumn
 from catalog.types import Description
 from planner.dialects.context import Context, snapshot_of
@@ -22,7 +22,7 @@ from planner.dialects.queries import Queries, Target
 from planner.dialects.spark import Spark
 from planner.parse import Statement
 from planner.plan import Lane, Parameter, Query, Settings
-from planner.predicates import Predicate, Value, all_of, any_of
+from planner.predicates import Predicate, Value, all_of
 from planner.prune import Pruner, parameter_values
 from planner.route import DUCKDB_BYTES, obstacle, refuse_forced
 
@@ -46,7 +46,11 @@ class Relation:
         mask = self.pruner.keep(self.demand, values) if self.demand is not None else None
         files, kept = self.files, b"*"
         if mask is not None:
-            chosen = mask.to_numpy(zero_copy_only=False).nonzero()[0] if isinstance(mask, pa.Array) else mask.combine_chunks().to_numpy(zero_copy_only=False).nonzero()[0]
+            chosen = (
+                mask.to_numpy(zero_copy_only=False).nonzero()[0]
+                if isinstance(mask, pa.Array)
+                else mask.combine_chunks().to_numpy(zero_copy_only=False).nonzero()[0]
+            )
             files, kept = tuple(self.files[i] for i in chosen), chosen.tobytes()
         digest = hashlib.blake2b(f"{snapshot.location}\0{snapshot.version}\0".encode() + kept, digest_size=16)
         return Scan(
@@ -85,7 +89,8 @@ class Read:
 
     def _translate(self, lane: Lane) -> Translation:
         context = Context(self.statement, self.tables, SPELLINGS[lane], self.time_zone, self.description.parameters)
-        targets = [Target(column.name, column.type) for column in self.description.columns or ()]
+        described = self.description.columns
+        targets = None if described is None else [Target(column.name, column.type) for column in described]
         query = Queries(context).translate(self.statement.tree["SelectStmt"], None, targets)
         return finish(context, query.sql)
 
@@ -103,7 +108,9 @@ class Read:
             reads=translation.reads,
         )
 
-    def _route(self, forced: Lane | None, values: Mapping[int, Value | None]) -> tuple[Translation, tuple[Scan, ...], str]:
+    def _route(
+        self, forced: Lane | None, values: Mapping[int, Value | None]
+    ) -> tuple[Translation, tuple[Scan, ...], str]:
         small = self.on(Lane.DUCKDB) if forced is not Lane.SPARK else Unverified("")
         reason = "forced by lakegate.lane"
         if isinstance(small, Translation):
@@ -117,10 +124,18 @@ class Read:
         elif not forced:
             reason = small.message
         if forced is Lane.DUCKDB:
-            raise refuse_forced(forced, reason, small.hint if isinstance(small, Unverified) else None) if not isinstance(small, Unverified) else refuse_forced(forced, small.message, small.hint)
+            raise (
+                refuse_forced(forced, reason, small.hint if isinstance(small, Unverified) else None)
+                if not isinstance(small, Unverified)
+                else refuse_forced(forced, small.message, small.hint)
+            )
         large = self.on(Lane.SPARK)
         if isinstance(large, Unverified):
-            raise refuse_forced(Lane.SPARK, large.message, large.hint) if forced else FeatureNotSupported(large.message, hint=large.hint)
+            raise (
+                refuse_forced(Lane.SPARK, large.message, large.hint)
+                if forced
+                else FeatureNotSupported(large.message, hint=large.hint)
+            )
         return large, (), reason
 
 
@@ -129,7 +144,12 @@ def finish(context: Context, sql: str) -> Translation:
     numbered = {}
     for scan, table in enumerate(context.scanned):
         numbered[scan] = Relation(
-            f"scan_{scan}", table, all_of(list(context.demands.get(scan, ()))), data_files(table), Pruner(snapshot_of(table)), scan_columns(table)
+            f"scan_{scan}",
+            table,
+            all_of(list(context.demands.get(scan, ()))),
+            data_files(table),
+            Pruner(snapshot_of(table)),
+            scan_columns(table),
         )
     reads = tuple(dict.fromkeys((table.name, snapshot_of(table).version) for table in context.scanned))
     parameters = tuple(sorted(context.parameters.values(), key=lambda parameter: int(parameter.name[1:])))
@@ -152,6 +172,3 @@ def scan_columns(table: ResolvedTable) -> tuple[ScanColumn, ...]:
     snapshot = snapshot_of(table)
     partitions = frozenset(snapshot.partition_columns)
     return tuple(ScanColumn(c.name, c.physical_name, c.delta_type, c.name in partitions) for c in snapshot.columns)
-
-
-__all__ = ["Read", "Translation", "any_of", "finish"]

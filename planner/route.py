@@ -11,9 +11,7 @@ from catalog.errors import FeatureNotSupported
 from catalog.resolution import ResolvedTable
 from planner.plan import Lane
 
-DUCKDB_FEATURES = frozenset(
-    {"columnMapping", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "deletionVectors"}
-)
+DUCKDB_FEATURES = frozenset({"columnMapping", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "deletionVectors"})
 """Reader features whose tables the scan list describes fully (deletion vectors only while no file has one)."""
 
 DUCKDB_BYTES = 8 * 2**30
@@ -40,5 +38,6 @@ def refuse_forced(lane: Lane, reason: str, hint: str | None = None) -> FeatureNo
     """The error of a session that set ``lakegate.lane`` to a lane that cannot run the statement."""
     name = "DuckDB" if lane is Lane.DUCKDB else "Spark"
     return FeatureNotSupported(
-        f"the {name} lane cannot run this statement: {reason}", hint=hint or "SET lakegate.lane = auto lets the other lane run it."
+        f"the {name} lane cannot run this statement: {reason}",
+        hint=hint or "SET lakegate.lane = auto lets the other lane run it.",
     )

@@ -74,7 +74,11 @@ def scan(text: str) -> list[Token]:
 
 
 def _kind(match: re.Match[str]) -> str:
-    return next(name for name in ("blank", "comment", "escaped", "string", "dollar", "quoted", "word", "number", "other") if match[name] is not None)
+    return next(
+        name
+        for name in ("blank", "comment", "escaped", "string", "dollar", "quoted", "word", "number", "other")
+        if match[name] is not None
+    )
 
 
 def _comment_end(text: str, position: int) -> int:
@@ -89,7 +93,9 @@ def _comment_end(text: str, position: int) -> int:
 def extract(text: str) -> Extracted:
     """Cuts our syntax out. Raises `SqlSyntaxError` for a piece that is begun but not complete."""
     upper = text.upper()
-    if not any(word in upper for word in ("ROUTE", "VERSION", "DELTA", "PARTITIONED", "TBLPROPERTIES", "LOCATION", "USING")):
+    if not any(
+        word in upper for word in ("ROUTE", "VERSION", "DELTA", "PARTITIONED", "TBLPROPERTIES", "LOCATION", "USING")
+    ):
         return Extracted(text)
     return _Extraction(text).run()
 
@@ -148,7 +154,9 @@ class _Extraction:
     def _create_table(self, index: int) -> int:
         options, depth = TableOptions(self.tokens[index].start), 0
         index += 2
-        while index < len(self.tokens) and not (depth == 0 and (self.tokens[index].text == ";" or self.tokens[index].word == "AS")):
+        while index < len(self.tokens) and not (
+            depth == 0 and (self.tokens[index].text == ";" or self.tokens[index].word == "AS")
+        ):
             token = self.tokens[index]
             depth += {"(": 1, ")": -1}.get(token.text, 0)
             index = self._option(index, options) if depth == 0 and token.kind == "word" else index + 1

@@ -7,19 +7,31 @@ is given as a function that adds FILTER and OVER, because a rewrite may need two
 from collections.abc import Callable
 
 from catalog.types import Oid, PgType
-from planner.dialects.coercion import APPROXIMATE, BOOL, FLOAT4, FLOAT8, FLOATS, INT4, INT8, NUMBERS, decimal, digits, is_exact
+from planner.dialects.coercion import (
+    APPROXIMATE,
+    BOOL,
+    FLOAT4,
+    FLOAT8,
+    FLOATS,
+    INT4,
+    INT8,
+    NUMBERS,
+    decimal,
+    digits,
+    is_exact,
+)
 from planner.dialects.expression import Expression, Unverified
 from planner.plan import Lane
 
 Call = Callable[[str], str]
 """Takes ``sum(x)``, gives it with its FILTER and OVER."""
 
-_NUMERIC_STATISTICS = frozenset(
-    {"stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop"}
-)
+_NUMERIC_STATISTICS = frozenset({"stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop"})
 _FLOAT_PAIRS = frozenset({"corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept", "regr_r2"})
 AGGREGATES = (
-    frozenset({"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every"}) | _NUMERIC_STATISTICS | _FLOAT_PAIRS
+    frozenset({"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every"})
+    | _NUMERIC_STATISTICS
+    | _FLOAT_PAIRS
 )
 RANKINGS = {
     "row_number": ("row_number()", INT8), "rank": ("rank()", INT8), "dense_rank": ("dense_rank()", INT8),

@@ -125,7 +125,9 @@ class Calls:
             raise Unverified("round(numeric, n) needs a literal number of decimals")
         places = int(arguments[1].sql) if len(arguments) == 2 else 0
         if not is_exact(value.type):
-            value = Expression(f"CAST({value.sql} AS DECIMAL(38,{min(places + 8, 30)}))", decimal(38, min(places + 8, 30)))
+            value = Expression(
+                f"CAST({value.sql} AS DECIMAL(38,{min(places + 8, 30)}))", decimal(38, min(places + 8, 30))
+            )
         precision, scale = digits(value.type or APPROXIMATE)
         target = decimal(precision - scale + places + 1, places)
         kept = min(places, scale)
@@ -146,7 +148,9 @@ class Calls:
             raise Unverified(f"extract({field} from {type_name(value.type)}) is not supported on lakehouse tables")
         decimals, duckdb, spark = FIELDS[field]
         template = duckdb if self.lane is Lane.DUCKDB else spark
-        return template.format(value.sql if field != "epoch" else self.expressions.as_type(value, TIMESTAMP).sql), decimals
+        return template.format(
+            value.sql if field != "epoch" else self.expressions.as_type(value, TIMESTAMP).sql
+        ), decimals
 
     def _call_date_trunc(self, arguments: list[Expression]) -> Expression:
         unit, value = (arguments[0].literal or "").lower(), arguments[1]

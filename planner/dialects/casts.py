@@ -6,7 +6,17 @@ intervals, timestamptz as text) is refused.
 """
 
 from catalog.types import ELEMENT_OF, Oid, PgType
-from planner.dialects.coercion import DATETIMES, FLOATS, INTEGERS, NUMBERS, STRINGS, decimal, digits, is_exact, type_name
+from planner.dialects.coercion import (
+    DATETIMES,
+    FLOATS,
+    INTEGERS,
+    NUMBERS,
+    STRINGS,
+    decimal,
+    digits,
+    is_exact,
+    type_name,
+)
 from planner.dialects.expression import Expression, Unverified
 from planner.dialects.literals import coerce_literal
 from planner.dialects.spelling import Spelling

@@ -42,7 +42,9 @@ def _exact(value: Decimal) -> Expression:
     type_ = decimal(max(len(spelled.replace(".", "").lstrip("0")), scale, 1), scale)
     if type_.precision_scale and len(spelled.replace(".", "").lstrip("0")) > 38:
         raise Unverified("numeric literals of more than 38 digits are not supported")
-    return Expression(spelled if scale else f"CAST({spelled} AS DECIMAL({len(spelled)},0))", type_, term=ConstantTerm(value))
+    return Expression(
+        spelled if scale else f"CAST({spelled} AS DECIMAL({len(spelled)},0))", type_, term=ConstantTerm(value)
+    )
 
 
 def coerce_literal(literal: Expression, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
@@ -98,7 +100,10 @@ def negated(term: Term | None) -> Term | None:
 def _moment(text: str, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
     match = _TIMESTAMP.fullmatch(text.strip())
     if not match:
-        raise Unverified(f'{type_name(target)} "{text}" is written in a form that is not supported', hint="Write it as YYYY-MM-DD HH:MM:SS.")
+        raise Unverified(
+            f'{type_name(target)} "{text}" is written in a form that is not supported',
+            hint="Write it as YYYY-MM-DD HH:MM:SS.",
+        )
     day = datetime.date.fromisoformat(match[1])
     if target.oid == Oid.DATE:
         return Expression(f"DATE '{day}'", target, term=ConstantTerm(day))

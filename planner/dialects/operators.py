@@ -114,7 +114,10 @@ class Operators:
         types = [side.type for side in (left, right)]
         if not any(t is None or t.oid in STRINGS for t in types):
             raise Unverified(f"operator || on {' and '.join(map(type_name, types))} is not supported")
-        texts = [self.as_type(side, TEXT) if side.type is None or side.type.oid not in STRINGS else side for side in (left, right)]
+        texts = [
+            self.as_type(side, TEXT) if side.type is None or side.type.oid not in STRINGS else side
+            for side in (left, right)
+        ]
         if any(t is not None and t.oid == Oid.BPCHAR for t in types):
             raise Unverified("operator || on character(n) is not supported")
         return Expression(f"({texts[0].sql} || {texts[1].sql})", TEXT)
@@ -179,7 +182,10 @@ class Operators:
             if not (target.oid == Oid.NUMERIC and target != APPROXIMATE):
                 raise Unverified("operator % on approximate numbers is not supported")
             return f"CAST(({left.sql} % {checked}) AS {self.spelling.type(target)})", target
-        return f"(CAST({left.sql} AS DOUBLE) / CAST({checked} AS DOUBLE))", target if target.oid in FLOATS else APPROXIMATE
+        return (
+            f"(CAST({left.sql} AS DOUBLE) / CAST({checked} AS DOUBLE))",
+            target if target.oid in FLOATS else APPROXIMATE,
+        )
 
     def _nonzero(self, divisor: Expression) -> str:
         if divisor.sql.replace(".", "").isdigit() and float(divisor.sql) != 0:
@@ -237,7 +243,10 @@ class Operators:
             return Expression(f"CAST({sql} AS INTEGER)" if duckdb else sql, INT4)
         if lt.oid in DATETIMES and rt.oid == Oid.INTERVAL and operator in "+-":
             if lt.oid == Oid.TIMESTAMPTZ and self.time_zone != "UTC":
-                raise Unverified("timestamptz with an interval depends on the time zone", hint="SET TimeZone = 'UTC' makes it possible.")
+                raise Unverified(
+                    "timestamptz with an interval depends on the time zone",
+                    hint="SET TimeZone = 'UTC' makes it possible.",
+                )
             start = self.as_type(left, TIMESTAMP) if lt.oid == Oid.DATE else left
             type_ = TIMESTAMP if lt.oid == Oid.DATE else lt
             return Expression(f"({start.sql} {operator} {right.sql})", type_)

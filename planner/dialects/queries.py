@@ -36,10 +36,13 @@ class Translated:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an output column must become. `name` is how the lane's SQL calls it."""
+    """What an output column must become; `name` is how the lane's SQL calls it. One that is `assigned` to a table's
+    column is cast as INSERT casts, one that is `converted` to its set operation's type; any other has the announced type."""
 
     name: str
     type: PgType | None
+    assigned: bool = False
+    converted: bool = False
 
 
 class Queries:
@@ -74,7 +77,11 @@ class Queries:
         if not name:
             return window
         found = next((level[name] for level in reversed(self._windows) if name in level), None)
-        if found is None or found.get("refname") or ("refname" in window and (window.get("orderClause") or window.get("partitionClause"))):
+        if (
+            found is None
+            or found.get("refname")
+            or ("refname" in window and (window.get("orderClause") or window.get("partitionClause")))
+        ):
             raise Unverified("windows that refine a named window are not supported on lakehouse tables")
         return found
 
@@ -150,7 +157,9 @@ class Queries:
         if len(targets) != len(columns):
             raise Unverified("the statement has another number of columns than its description")
         pairs = zip(columns, targets, strict=True)
-        return ", ".join(f"{self.output(value, t).sql} AS {self.context.spelling.identifier(t.name)}" for (_, value), t in pairs)
+        return ", ".join(
+            f"{self.output(value, t).sql} AS {self.context.spelling.identifier(t.name)}" for (_, value), t in pairs
+        )
 
     def _typed(self, value: Expression) -> Expression:
         return value if value.type is not None else self.expressions.as_type(value, common((), ""))
@@ -160,9 +169,13 @@ class Queries:
         wanted = target.type
         if wanted is None or value.type == wanted:
             return self._typed(value)
-        if value.type is not None and not _is_alike(value.type, wanted):
-            raise Unverified(f'column "{target.name}" is {type_name(value.type)} here, {type_name(wanted)} in PostgreSQL')
-        if value.type is not None and (wanted.typmod < 0 or wanted.oid in STRINGS):
+        if target.assigned:
+            return self.expressions.as_type(value, wanted)
+        if value.type is not None and not target.converted and not _is_alike(value.type, wanted):
+            raise Unverified(
+                f'column "{target.name}" is {type_name(value.type)} here, {type_name(wanted)} in PostgreSQL'
+            )
+        if value.type is not None and not target.converted and (wanted.typmod < 0 or wanted.oid in STRINGS):
             return value
         return self.expressions.as_type(value, wanted)
 
@@ -214,7 +227,9 @@ class Queries:
             return names.index(name) if name in names else None
         return None
 
-    def _order(self, select: Node, columns: list[tuple[str, Expression]], scope: Scope, values: list[Expression]) -> str:
+    def _order(
+        self, select: Node, columns: list[tuple[str, Expression]], scope: Scope, values: list[Expression]
+    ) -> str:
         parts = []
         for node in select.get("sortClause", []):
             sort = node["SortBy"]
@@ -245,9 +260,13 @@ class Queries:
         probes = [self._probe(side, parent) for side in sides]
         types = [common((a.type, b.type), "UNION") for a, b in zip(probes[0], probes[1], strict=True)]
         names = [t.name for t in targets] if targets else [f"c{i}" for i in range(1, len(types) + 1)]
-        unified = [Target(name, type_) for name, type_ in zip(names, types, strict=True)]
+        if targets and any(target.assigned for target in targets):
+            raise Unverified(
+                "a set operation as the source of INSERT is not supported", hint="Wrap it in a sub-select."
+            )
+        unified = [Target(name, type_, converted=True) for name, type_ in zip(names, types, strict=True)]
         word = {"SETOP_UNION": "UNION", "SETOP_INTERSECT": "INTERSECT", "SETOP_EXCEPT": "EXCEPT"}[select["op"]]
-        left, right = (self.translate(side, parent, [_forced(t) for t in unified]) for side in sides)
+        left, right = (self.translate(side, parent, unified) for side in sides)
         outputs = tuple(Output(out.name, type_) for out, type_ in zip(probes[0], types, strict=True))
         order = []
         for node in select.get("sortClause", []):
@@ -262,8 +281,12 @@ class Queries:
     def _announced(self, sql: str, unified: list[Target], targets: Sequence[Target] | None) -> str:
         """A set operation's columns have their common types; what was announced may differ in the typmod alone."""
         for have, want in zip(unified, targets or (), strict=bool(targets)):
-            if want.type is not None and have.type is not None and not _is_alike(have.type, want.type):
-                raise Unverified(f'column "{want.name}" is {type_name(have.type)} here, {type_name(want.type)} in PostgreSQL')
+            if want.converted or want.type is None or have.type is None:
+                continue
+            if not _is_alike(have.type, want.type):
+                raise Unverified(
+                    f'column "{want.name}" is {type_name(have.type)} here, {type_name(want.type)} in PostgreSQL'
+                )
         return sql
 
     def _probe(self, select: Node, parent: Scope | None) -> tuple[Output, ...]:
@@ -276,13 +299,15 @@ class Queries:
 
     def _values(self, select: Node, parent: Scope | None, targets: Sequence[Target] | None) -> Translated:
         scope = Scope(Joined(""), parent)
-        rows = [[self.expressions.translate(value, scope) for value in tree.items(row)] for row in select["valuesLists"]]
+        rows = [
+            [self.expressions.translate(value, scope) for value in tree.items(row)] for row in select["valuesLists"]
+        ]
         types = [common([row[i].type for row in rows], "VALUES") for i in range(len(rows[0]))]
         outputs = tuple(Output(f"column{i}", type_) for i, type_ in enumerate(types, 1))
         wanted = list(targets or [Target(f"c{i}", None) for i in range(1, len(types) + 1)])
         selects = [
             "SELECT " + ", ".join(
-                f"{self.output(self.expressions.as_type(value, type_), target).sql} AS {self.context.spelling.identifier(target.name)}"
+                f"{self.output(value if target.assigned else self.expressions.as_type(value, type_), target).sql} AS {self.context.spelling.identifier(target.name)}"
                 for value, type_, target in zip(row, types, wanted, strict=True)
             )
             for row in rows
@@ -301,7 +326,9 @@ class Queries:
             return Expression(f"({query.sql})", query.outputs[0].type, name=query.outputs[0].name)
         operator = tree.strings(fields.get("operName"))[-1] if fields.get("operName") else "="
         negated = kind == "ALL_SUBLINK"
-        if (kind, operator) not in (("ANY_SUBLINK", "="), ("ALL_SUBLINK", "<>")) or tree.kind(fields["testexpr"]) == "RowExpr":
+        if (kind, operator) not in (("ANY_SUBLINK", "="), ("ALL_SUBLINK", "<>")) or tree.kind(
+            fields["testexpr"]
+        ) == "RowExpr":
             raise Unverified(f"{operator} {kind[:3]} (SELECT …) is not supported on lakehouse tables")
         value = self.expressions.translate(fields["testexpr"], scope)
         probe = Expression("NULL", query.outputs[0].type)
@@ -330,7 +357,3 @@ def _direction(sort: Node) -> str:
 
 def _is_alike(have: PgType, wanted: PgType) -> bool:
     return have.oid == wanted.oid or (have.oid in STRINGS and wanted.oid in STRINGS)
-
-
-def _forced(target: Target) -> Target:
-    return target

@@ -104,7 +104,13 @@ class Relations:
         return Column(name, sql, target, kept.term if sql == kept.sql else None)
 
     def _condition(
-        self, fields: Node, names: list[str], kind: str, joined: Joined, sides: tuple[Joined, Joined], parent: Scope | None
+        self,
+        fields: Node,
+        names: list[str],
+        kind: str,
+        joined: Joined,
+        sides: tuple[Joined, Joined],
+        parent: Scope | None,
     ) -> str:
         left, right = sides
         if names:

@@ -220,7 +220,10 @@ class Expressions:
 
     def _visit_AEXPR_LIKE(self, fields: Node, operator: str, scope: Scope) -> Expression:
         value, escape, pattern_node = self.translate(fields["lexpr"], scope), "\\", fields["rexpr"]
-        if tree.kind(pattern_node) == "FuncCall" and tree.strings(pattern_node["FuncCall"]["funcname"])[-1] == "like_escape":
+        if (
+            tree.kind(pattern_node) == "FuncCall"
+            and tree.strings(pattern_node["FuncCall"]["funcname"])[-1] == "like_escape"
+        ):
             pattern_node, escape_node = pattern_node["FuncCall"]["args"]
             escape = self.translate(escape_node, scope).literal or ""
             if len(escape) != 1:

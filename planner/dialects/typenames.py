@@ -20,7 +20,9 @@ def named_type(fields: Node) -> tuple[PgType, str, int | None]:
     name = tree.strings(fields["names"])[-1]
     if name not in _TYPES or fields.get("setof") or fields.get("pct_type"):
         raise Unverified(f'type "{name}" is not supported on lakehouse tables')
-    modifiers = [int(tree.constant(node["A_Const"]) or 0) for node in fields.get("typmods", []) if tree.kind(node) == "A_Const"]
+    modifiers = [
+        int(tree.constant(node["A_Const"]) or 0) for node in fields.get("typmods", []) if tree.kind(node) == "A_Const"
+    ]
     oid = _TYPES[name]
     if oid == Oid.INTERVAL:
         return PgType(oid), name, modifiers[0] if modifiers else None

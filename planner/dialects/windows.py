@@ -37,7 +37,8 @@ def _frame(window: Node, options: int, scope: Scope, expressions: "Expressions")
     if options & (_GROUPS | _EXCLUSIONS):
         raise Unverified("window frames with GROUPS or EXCLUDE are not supported on lakehouse tables")
     offsets = [
-        expressions.translate(window[side], scope).sql if side in window else "" for side in ("startOffset", "endOffset")
+        expressions.translate(window[side], scope).sql if side in window else ""
+        for side in ("startOffset", "endOffset")
     ]
     if options & _RANGE and any(offsets):
         raise Unverified("RANGE frames with an offset are not supported on lakehouse tables")

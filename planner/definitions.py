@@ -1,0 +1,261 @@
+"""CREATE, ALTER and DROP of tables and schemas, and COMMENT, in the postgres dialect.
+
+A new table's Delta log is written by Spark at a fresh path; its shadow is registered after that. DROP, COMMENT and schemas
+touch only the catalog.
+"""
+
+from catalog.changes import CommentOnTable, CreateSchema, DropSchema, DropTable, RegisterTable, SyncTable
+from catalog.errors import DuplicateTable, FeatureNotSupported, UndefinedTable
+from catalog.names import TableName
+from catalog.resolution import Resolution, ResolvedTable
+from catalog.types import ELEMENT_OF, Description, Oid, PgType
+from planner import tree
+from planner.authorize import require_create, require_owner, require_reads
+from planner.dialects.coercion import decimal
+from planner.dialects.context import Context, snapshot_of
+from planner.dialects.expression import Unverified
+from planner.dialects.queries import Queries
+from planner.dialects.spelling import engine_type
+from planner.dialects.typenames import named_type
+from planner.parse import Statement
+from planner.plan import CatalogChange, Constant, Lane, Plan, Query, Settings
+from planner.reads import SPELLINGS, finish
+from planner.route import refuse_forced
+from planner.tree import Node
+
+VERBS = frozenset({"Create", "CreateTableAs", "AlterTable", "Rename", "Drop", "Comment", "CreateSchema"})
+_SPARK = SPELLINGS[Lane.SPARK]
+_REASON = "writes run on Spark"
+
+
+def delta_type(type_: PgType) -> str:
+    """The type of a new Delta column, as Spark spells it. Raises 0A000 for what Delta has no type for."""
+    if type_.oid == Oid.NUMERIC and type_.typmod < 0:
+        raise FeatureNotSupported("a numeric column needs a precision", hint="Write numeric(38,10), for example.")
+    if type_.oid in (Oid.VARCHAR, Oid.BPCHAR) and type_.typmod >= 0:
+        return f"{'VARCHAR' if type_.oid == Oid.VARCHAR else 'CHAR'}({type_.typmod - 4})"
+    if type_.oid in ELEMENT_OF and type_.typmod < 0:
+        return f"ARRAY<{delta_type(PgType(ELEMENT_OF[type_.oid]))}>"
+    try:
+        return engine_type(type_, Lane.SPARK)
+    except Unverified:
+        raise FeatureNotSupported("a column of this type is not supported", hint="Use text.") from None
+
+
+def plan_definition(
+    statement: Statement,
+    resolution: Resolution,
+    tables: dict[int | None, ResolvedTable],
+    settings: Settings,
+    description: Description | None,
+) -> Plan:
+    """Raises 42501, 42P07, 42P01 as PostgreSQL does, 0A000 for what Delta tables do not have."""
+    kind, fields = tree.unwrap(statement.tree)
+    if kind in ("CreateStmt", "CreateTableAsStmt", "AlterTableStmt", "RenameStmt") and settings.lane is Lane.DUCKDB:
+        raise refuse_forced(Lane.DUCKDB, "it only reads")
+    match kind:
+        case "CreateSchemaStmt":
+            return _create_schema(fields)
+        case "CreateStmt":
+            return _create(statement, fields, resolution)
+        case "CreateTableAsStmt":
+            return _create_as(statement, fields, resolution, tables, settings, description)
+        case "DropStmt":
+            return _drop(statement, fields, resolution)
+        case "CommentStmt":
+            return _comment(statement, fields, resolution)
+    return _alter(kind, fields, resolution, tables)
+
+
+def _create_schema(fields: Node) -> Plan:
+    if fields.get("schemaElts") or fields.get("authrole"):
+        raise FeatureNotSupported("CREATE SCHEMA takes only a name")
+    return CatalogChange(CreateSchema(fields["schemaname"], bool(fields.get("if_not_exists"))), "CREATE SCHEMA")
+
+
+def _new_table(
+    statement: Statement, relation: Node, resolution: Resolution, if_not_exists: bool, tag: str
+) -> TableName | Constant:
+    """The name of the table to make, or the answer that it is there already."""
+    if relation.get("relpersistence") == "u":
+        raise FeatureNotSupported("unlogged tables are not supported")
+    name = TableName(require_create(relation.get("schemaname"), resolution), relation["relname"])
+    if any(table.name == name for table in resolution.tables.values()):
+        if not if_not_exists:
+            raise DuplicateTable(f'relation "{name.name}" already exists')
+        return Constant(tag, notice=f'relation "{name.name}" already exists, skipping')
+    if statement.options and statement.options.location:
+        raise FeatureNotSupported("LOCATION is not supported", hint="The table gets a folder of its own.")
+    return name
+
+
+def _options(statement: Statement, columns: set[str]) -> str:
+    options = statement.options
+    if options is None:
+        return ""
+    missing = [name for name in options.partitioned_by if name not in columns]
+    if missing:
+        raise FeatureNotSupported(f'PARTITIONED BY names "{missing[0]}", which is no column of the table')
+    text = ""
+    if options.partitioned_by:
+        text += f" PARTITIONED BY ({', '.join(map(_SPARK.identifier, options.partitioned_by))})"
+    if options.properties:
+        pairs = ", ".join(f"{_SPARK.string(key)} = {_SPARK.string(value)}" for key, value in options.properties)
+        if any(not key.startswith("delta.") or "location" in key.lower() for key, _ in options.properties):
+            raise FeatureNotSupported("TBLPROPERTIES takes properties of Delta: delta.*")
+        text += f" TBLPROPERTIES ({pairs})"
+    return text
+
+
+def _create(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
+    for clause in ("inhRelations", "partspec", "ofTypename", "options", "constraints", "partbound"):
+        if fields.get(clause):
+            raise FeatureNotSupported(
+                "CREATE TABLE takes columns only", hint="Write PARTITIONED BY (…) for partitions."
+            )
+    name = _new_table(statement, fields["relation"], resolution, bool(fields.get("if_not_exists")), "CREATE TABLE")
+    if isinstance(name, Constant):
+        return name
+    columns = [_column(node) for node in fields.get("tableElts", [])]
+    if not columns:
+        raise FeatureNotSupported("a lakehouse table has at least one column")
+    options = _options(statement, {column for column, _ in columns})
+    path, listed = (
+        f"delta.{_SPARK.identifier(resolution.new_location)}",
+        ", ".join(f"{_SPARK.identifier(column)} {spelled}" for column, spelled in columns),
+    )
+    sql = f"CREATE TABLE {path} ({listed}) USING delta{options}"
+    return _made(sql, "CREATE TABLE", name, resolution)
+
+
+def _made(sql: str, tag: str, name: TableName, resolution: Resolution) -> Query:
+    location = resolution.new_location
+    then = RegisterTable(name, location)
+    return Query(Lane.SPARK, _REASON, sql, tag, None, writes=name, then=then, location=location)
+
+
+def _column(node: Node) -> tuple[str, str]:
+    kind, fields = tree.unwrap(node)
+    if kind != "ColumnDef":
+        raise FeatureNotSupported("table constraints are not supported on lakehouse tables")
+    nullable = ""
+    for constraint in fields.get("constraints", []):
+        contype = constraint["Constraint"]["contype"]
+        if contype == "CONSTR_NOTNULL":
+            nullable = " NOT NULL"
+        elif contype != "CONSTR_NULL":
+            word = contype.removeprefix("CONSTR_").replace("_", " ")
+            raise FeatureNotSupported(f"column constraint {word} is not supported on lakehouse tables")
+    if fields.get("collClause"):
+        raise FeatureNotSupported("COLLATE is not supported on lakehouse tables")
+    return fields["colname"], delta_type(named_type(fields["typeName"])[0]) + nullable
+
+
+def _create_as(
+    statement: Statement,
+    fields: Node,
+    resolution: Resolution,
+    tables: dict[int | None, ResolvedTable],
+    settings: Settings,
+    description: Description | None,
+) -> Plan:
+    into = fields["into"]
+    if fields.get("objtype") != "OBJECT_TABLE" or fields.get("is_select_into") or into.get("options"):
+        raise FeatureNotSupported("this form of CREATE … AS is not supported", hint="Use CREATE TABLE … AS SELECT.")
+    if tree.kind(fields["query"]) != "SelectStmt":
+        raise FeatureNotSupported("CREATE TABLE … AS takes a SELECT")
+    require_reads(statement, resolution)
+    name = _new_table(statement, into["rel"], resolution, bool(fields.get("if_not_exists")), "CREATE TABLE AS")
+    if isinstance(name, Constant):
+        return name
+    context = Context(statement, tables, _SPARK, settings.time_zone, description.parameters if description else ())
+    query = Queries(context).translate(fields["query"]["SelectStmt"], None)
+    names = tree.strings(into.get("colNames"))
+    called = [names[i] if i < len(names) else out.name for i, out in enumerate(query.outputs)]
+    listed = ", ".join(
+        f"{_stored(f'q.c{i}', out.type)} AS {_SPARK.identifier(column)}"
+        for i, (out, column) in enumerate(zip(query.outputs, called, strict=True), 1)
+    )
+    where = " LIMIT 0" if into.get("skipData") else ""
+    path = f"delta.{_SPARK.identifier(resolution.new_location)}"
+    sql = f"CREATE TABLE {path} USING delta{_options(statement, set(called))} AS SELECT {listed} FROM ({query.sql}) AS q{where}"
+    done = finish(context, sql)
+    made = _made(sql, "SELECT", name, resolution)
+    return Query(
+        made.lane, made.reason, sql, made.tag, None, done.parameters, (), done.reads, name, made.then, made.location
+    )
+
+
+def _stored(sql: str, type_: PgType | None) -> str:
+    """An approximate numeric is stored with 18 decimals; everything else as it is."""
+    if type_ is not None and type_.oid == Oid.NUMERIC and type_.typmod < 0:
+        return f"CAST({sql} AS {_SPARK.type(decimal(38, 18))})"
+    return sql
+
+
+def _drop(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
+    kind = fields["removeType"]
+    if_exists, cascade = bool(fields.get("missing_ok")), fields.get("behavior") == "DROP_CASCADE"
+    if len(fields["objects"]) != 1:
+        raise FeatureNotSupported("DROP takes one lakehouse object at a time")
+    if kind == "OBJECT_SCHEMA":
+        return CatalogChange(DropSchema(fields["objects"][0]["String"]["sval"], if_exists, cascade), "DROP SCHEMA")
+    if kind != "OBJECT_TABLE":
+        raise FeatureNotSupported("this DROP is not supported")
+    table = _object(statement, resolution)
+    if table is None:
+        name = tree.strings(tree.items(fields["objects"][0]))[-1]
+        if not if_exists:
+            raise UndefinedTable(f'table "{name}" does not exist')
+        return Constant("DROP TABLE", notice=f'table "{name}" does not exist, skipping')
+    require_owner(table, resolution)
+    return CatalogChange(DropTable(table.name, if_exists), "DROP TABLE")
+
+
+def _object(statement: Statement, resolution: Resolution) -> ResolvedTable | None:
+    return next((resolution.tables[r] for r in statement.references if r in resolution.tables), None)
+
+
+def _comment(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
+    table, kind = _object(statement, resolution), fields["objtype"]
+    if table is None or kind not in ("OBJECT_TABLE", "OBJECT_COLUMN"):
+        raise FeatureNotSupported("COMMENT ON is supported on lakehouse tables and their columns")
+    require_owner(table, resolution)
+    column = tree.strings(tree.items(fields["object"]))[-1] if kind == "OBJECT_COLUMN" else None
+    return CatalogChange(CommentOnTable(table.name, column, fields.get("comment")), "COMMENT")
+
+
+def _alter(kind: str, fields: Node, resolution: Resolution, tables: dict[int | None, ResolvedTable]) -> Plan:
+    table = tables[fields["relation"].get("location", 0)]
+    require_owner(table, resolution)
+    path = f"delta.{_SPARK.identifier(snapshot_of(table).location)}"
+    if kind == "RenameStmt":
+        if fields["renameType"] != "OBJECT_COLUMN":
+            raise FeatureNotSupported("renaming a lakehouse table is not supported")
+        _require_mapping(table)
+        old, new = _SPARK.identifier(fields["subname"]), _SPARK.identifier(fields["newname"])
+        return _altered(f"ALTER TABLE {path} RENAME COLUMN {old} TO {new}", table)
+    if len(fields["cmds"]) != 1:
+        raise FeatureNotSupported("ALTER TABLE takes one change at a time on lakehouse tables")
+    command = fields["cmds"][0]["AlterTableCmd"]
+    if command["subtype"] == "AT_AddColumn":
+        column, spelled = _column(command["def"])
+        if spelled.endswith(" NOT NULL"):
+            raise FeatureNotSupported("a column that is added to a lakehouse table can be NULL")
+        return _altered(f"ALTER TABLE {path} ADD COLUMNS ({_SPARK.identifier(column)} {spelled})", table)
+    if command["subtype"] == "AT_DropColumn":
+        _require_mapping(table)
+        return _altered(f"ALTER TABLE {path} DROP COLUMN {_SPARK.identifier(command['name'])}", table)
+    raise FeatureNotSupported("ALTER TABLE adds, drops and renames columns of lakehouse tables")
+
+
+def _require_mapping(table: ResolvedTable) -> None:
+    if "columnMapping" not in snapshot_of(table).reader_features:
+        raise FeatureNotSupported(
+            f'columns of table "{table.name.name}" cannot be dropped or renamed: it has no column mapping',
+            hint="Create it with TBLPROPERTIES ('delta.columnMapping.mode' = 'name').",
+        )
+
+
+def _altered(sql: str, table: ResolvedTable) -> Query:
+    return Query(Lane.SPARK, _REASON, sql, "ALTER TABLE", None, writes=table.name, then=SyncTable(table.name))

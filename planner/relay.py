@@ -1,0 +1,166 @@
+"""The relay rules: which statements PostgreSQL itself answers, and with which names.
+
+A relayed statement runs under the user's own role, which may read no lakehouse table. Still nothing passes that is not
+listed here: kinds of statements, volatile functions by name, and no function that takes SQL text or a table's name and
+reads it. A name that asks for sessions or privileges is rewritten to its namesake in schema `lakegate`, which answers from
+the control tables.
+
+`pg_sleep` passes: the gateway's own timer bounds every relayed statement. Sequences and `set_config` do not: there is
+nothing permanent to number, and settings are the gateway's.
+"""
+
+import re
+from collections.abc import Iterator
+
+from catalog.errors import FeatureNotSupported
+from catalog.resolution import Resolution
+from planner import tree
+from planner.parse import Statement
+from planner.plan import Metadata
+from planner.syntax import scan
+from planner.tree import Node
+
+_READS = frozenset({"SelectStmt"})
+_CHANGES = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+_OBJECTS = frozenset({"DropStmt", "TruncateStmt", "AlterTableStmt", "IndexStmt", "RenameStmt", "CommentStmt"})
+_PLAIN = frozenset({"VariableShowStmt", "ExecuteStmt", "FetchStmt", "ClosePortalStmt"})
+
+VOLATILE_ALLOWED = frozenset(
+    {
+        "random", "random_normal", "clock_timestamp", "timeofday", "gen_random_uuid", "uuidv4", "uuidv7", "pg_sleep",
+        "pg_sleep_for", "pg_table_size", "pg_relation_size", "pg_total_relation_size", "pg_indexes_size",
+        "pg_database_size", "pg_tablespace_size", "pg_is_in_recovery", "pg_timezone_names",
+        "pg_collation_actual_version", "pg_database_collation_actual_version", "pg_cancel_backend",
+        "pg_terminate_backend", "pg_get_replication_slots",
+    }
+)  # fmt: skip
+_FORBIDDEN = re.compile(
+    r"(query|table|cursor|database|schema)_to_xml(schema|_and_xmlschema)?|ts_stat|ts_rewrite|dblink.*|lo_.*|loread|lowrite"
+    r"|pg_(try_)?advisory_.*|pg_notify|pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_logical_.*|pg_create_.*|pg_drop_.*"
+    r"|pg_export_snapshot|pg_reload_conf|pg_rotate_.*|pg_log_.*|pg_switch_wal|pg_promote|pg_stat_reset.*|pg_sleep_until"
+    r"|currval|nextval|setval|lastval|set_config|setseed|txid_current|pg_current_xact_id|pg_get_object_address"
+    r"|crosstab.*|connectby|xpath_table|pg_restore_.*|pg_clear_.*|brin_.*|gin_clean_.*|pg_prewarm|pg_visibility.*"
+)
+
+_SIGNALS = frozenset({"pg_backend_pid", "pg_cancel_backend", "pg_terminate_backend"})
+_PRIVILEGE_FUNCTIONS = frozenset(
+    {"has_table_privilege", "has_any_column_privilege", "has_schema_privilege", "has_column_privilege"}
+)
+_PRIVILEGE_VIEWS = frozenset({"table_privileges", "column_privileges", "role_table_grants", "role_column_grants"})
+_OWNED = {"pg_class": {"relacl", "relowner"}, "pg_namespace": {"nspacl", "nspowner"}}
+
+
+def relay(statement: Statement, resolution: Resolution) -> Metadata:
+    """The statement as PostgreSQL is sent it. Raises 0A000 for what may not pass."""
+    for reference in statement.references:
+        if reference in resolution.tables:
+            raise _refused(statement, f'"{reference.name}" is a lakehouse table', "Read it by a SELECT of its own.")
+        if reference.version is not None:
+            raise FeatureNotSupported("FOR VERSION AS OF is for lakehouse tables", position=reference.position)
+    _check_kind(statement, *tree.unwrap(statement.tree))
+    _check_clauses(statement)
+    _check_functions(statement, resolution)
+    return Metadata(_rewritten(statement))
+
+
+def _refused(statement: Statement, reason: str, hint: str | None = None) -> FeatureNotSupported:
+    return FeatureNotSupported(f"{verb_words(statement.verb)} is not supported here: {reason}", hint=hint)
+
+
+def verb_words(verb: str) -> str:
+    """``CreateFunction`` as ``CREATE FUNCTION``."""
+    return " ".join(re.findall(r"[A-Z][a-z]*", verb)).upper() or verb.upper()
+
+
+def _check_kind(statement: Statement, kind: str, fields: Node) -> None:
+    if kind in _READS | _PLAIN:
+        return
+    if kind in ("ExplainStmt", "PrepareStmt", "DeclareCursorStmt"):
+        inner, inner_fields = tree.unwrap(fields["query"])
+        if inner in _READS | _CHANGES or (inner in ("ExecuteStmt", "CreateTableAsStmt") and kind == "ExplainStmt"):
+            return _check_kind(statement, inner, inner_fields)
+    elif kind in _CHANGES or (kind == "CreateStmt" and _is_temporary(fields["relation"])) or (
+        kind == "CreateTableAsStmt" and fields.get("objtype") == "OBJECT_TABLE" and _is_temporary(fields["into"]["rel"])
+    ) or (kind == "ViewStmt" and _is_temporary(fields["view"])) or (kind in _OBJECTS and (kind not in ("DropStmt", "RenameStmt", "CommentStmt") or _is_table(fields))):
+        return
+    raise _refused(statement, "PostgreSQL answers reads and temporary tables only")
+
+
+def _is_temporary(relation: Node) -> bool:
+    return relation.get("relpersistence") == "t" or relation.get("schemaname", "").startswith("pg_temp")
+
+
+def _is_table(fields: Node) -> bool:
+    kind = fields.get("removeType") or fields.get("objtype") or fields.get("renameType")
+    return kind in ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_INDEX", "OBJECT_COLUMN", None) or (
+        fields.get("renameType") in ("OBJECT_TABLE", "OBJECT_COLUMN")
+    )
+
+
+def _check_clauses(statement: Statement) -> None:
+    for kind, fields in tree.walk(statement.tree):
+        if kind == "SelectStmt" and fields.get("lockingClause"):
+            raise _refused(statement, "rows cannot be locked")
+        if kind == "SelectStmt" and "intoClause" in fields and not _is_temporary(fields["intoClause"]["rel"]):
+            raise FeatureNotSupported("SELECT INTO is not supported", hint="Use CREATE TABLE … AS.")
+
+
+def _check_functions(statement: Statement, resolution: Resolution) -> None:
+    for schema, name in statement.functions:
+        if schema not in (None, "pg_catalog", "information_schema"):
+            raise _refused(statement, f"function {schema}.{name}() may not be called")
+        if _FORBIDDEN.fullmatch(name):
+            raise _refused(statement, f"function {name}() may not be called")
+        if name in resolution.volatile_functions and name not in VOLATILE_ALLOWED:
+            raise _refused(statement, f"volatile function {name}() may not be called")
+    for reference in statement.references:
+        if reference.schema == "lakegate":
+            raise _refused(statement, "schema lakegate is the gateway's own")
+
+
+def _rewritten(statement: Statement) -> str:
+    """The text with our names. Replacements go from the end, so that the bytes before keep their places."""
+    source = statement.parsed_text.encode()
+    for location, name in sorted(_replacements(statement), reverse=True):
+        source = source[:location] + name.encode() + source[_name_end(source, location) :]
+    return source.decode()
+
+
+def _replacements(statement: Statement) -> Iterator[tuple[int, str]]:
+    columns = _columns(statement.tree)
+    for kind, fields in tree.walk(statement.tree):
+        if kind == "FuncCall":
+            name = tree.strings(fields["funcname"])[-1]
+            if name in _SIGNALS | _PRIVILEGE_FUNCTIONS and fields.get("location", -1) >= 0:
+                yield int(fields["location"]), f"lakegate.{name}"
+        elif kind == "RangeVar" or "relname" in fields:
+            yield from _relation(fields, columns)
+
+
+def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
+    schema, name = fields.get("schemaname"), fields.get("relname", "")
+    location = int(fields.get("location", 0))
+    if schema in (None, "pg_catalog") and name == "pg_stat_activity":
+        yield location, "lakegate.pg_stat_activity"
+    elif (schema in (None, "pg_catalog") and name in _OWNED and columns & (_OWNED[name] | {"*"})) or (schema == "information_schema" and name in _PRIVILEGE_VIEWS):
+        yield location, f"lakegate.{name}"
+
+
+def _columns(node: Node) -> set[str]:
+    """The last names of every column reference, ``*`` among them unless it is count(*)'s."""
+    return {
+        part["String"].get("sval", "") if "String" in part else "*"
+        for kind, fields in tree.walk(node)
+        if kind == "ColumnRef"
+        for part in fields["fields"][-1:]
+    }
+
+
+def _name_end(source: bytes, location: int) -> int:
+    """Where the dotted name that starts at `location` ends."""
+    rest = source[location:].decode()
+    tokens = scan(rest)
+    last = 0
+    while last + 2 < len(tokens) and tokens[last + 1].text == ".":
+        last += 2
+    return location + len(rest[: tokens[last].end].encode())

@@ -1,0 +1,245 @@
+"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE of lakehouse tables in the postgres dialect: always on the Spark lane.
+
+The target is written by its path. Values become the columns' types by PostgreSQL's assignment casts; a text that is too
+long for varchar(n) is refused by Delta. UPDATE … FROM and DELETE … USING become MERGE: a row that matches twice is then an
+error instead of a choice left open.
+"""
+
+from collections.abc import Sequence
+
+from catalog.changes import Privilege
+from catalog.errors import FeatureNotSupported, UndefinedColumn
+from catalog.resolution import Resolution, ResolvedTable
+from catalog.types import Description, Oid, PgType
+from planner import tree
+from planner.authorize import require, require_reads
+from planner.bind import Joined, Scope, Source
+from planner.dialects.coercion import STRINGS, TEXT
+from planner.dialects.context import Context, snapshot_of
+from planner.dialects.queries import Queries, Target
+from planner.parse import Statement
+from planner.plan import Lane, Query, Settings
+from planner.reads import SPELLINGS, finish
+from planner.route import refuse_forced
+from planner.shadow import column_type
+from planner.tree import Node
+
+VERBS = frozenset({"Insert", "Update", "Delete", "Merge", "Truncate"})
+_COMMANDS = {"CMD_INSERT": Privilege.INSERT, "CMD_UPDATE": Privilege.UPDATE, "CMD_DELETE": Privilege.DELETE}
+
+
+def plan_write(
+    statement: Statement,
+    resolution: Resolution,
+    tables: dict[int | None, ResolvedTable],
+    settings: Settings,
+    description: Description | None,
+) -> Query:
+    """Raises 42501 without the privileges, 0A000 for ON CONFLICT, RETURNING and sub-selects that Delta cannot take."""
+    if settings.lane is Lane.DUCKDB:
+        raise refuse_forced(Lane.DUCKDB, "it only reads")
+    require_reads(statement, resolution)
+    parameters = description.parameters if description else ()
+    return _Write(statement, tables, settings, parameters).plan()
+
+
+class _Write:
+    def __init__(
+        self,
+        statement: Statement,
+        tables: dict[int | None, ResolvedTable],
+        settings: Settings,
+        parameters: tuple[int, ...],
+    ) -> None:
+        self.kind, self.fields = tree.unwrap(statement.tree)
+        self.context = Context(statement, tables, SPELLINGS[Lane.SPARK], settings.time_zone, parameters)
+        self.queries = Queries(self.context)
+        self.table = self._target()
+        self.columns = {c.name: c for c in snapshot_of(self.table).columns}
+        self.path = f"delta.{self.context.spelling.identifier(snapshot_of(self.table).location)}"
+
+    def _target(self) -> ResolvedTable:
+        relation = self.fields["relations"][0]["RangeVar"] if self.kind == "TruncateStmt" else self.fields["relation"]
+        table = self.context.tables.get(relation.get("location", 0))
+        if table is None:
+            raise FeatureNotSupported(
+                f'"{relation["relname"]}" cannot be written from lakehouse tables',
+                hint="Temporary tables live in PostgreSQL, apart from the lakehouse.",
+            )
+        return table
+
+    def plan(self) -> Query:
+        if self.fields.get("returningClause") or self.fields.get("returningList"):
+            raise FeatureNotSupported(
+                "RETURNING is not supported on lakehouse tables", hint="SELECT the rows afterwards."
+            )
+        if self.fields.get("withClause") and self.kind != "InsertStmt":
+            raise FeatureNotSupported("WITH is not supported here on lakehouse tables", hint="Use a sub-select.")
+        sql, tag = getattr(self, f"_{self.kind}")()
+        done = finish(self.context, sql)
+        return Query(
+            Lane.SPARK, "writes run on Spark", sql, tag, None, done.parameters, (), done.reads, writes=self.table.name
+        )
+
+    def _TruncateStmt(self) -> tuple[str, str]:
+        if len(self.fields["relations"]) > 1:
+            raise FeatureNotSupported("TRUNCATE takes one lakehouse table at a time")
+        require(self.table, {Privilege.DELETE})
+        return f"DELETE FROM {self.path}", "TRUNCATE TABLE"
+
+    def _InsertStmt(self) -> tuple[str, str]:
+        if "onConflictClause" in self.fields:
+            raise FeatureNotSupported("ON CONFLICT is not supported on lakehouse tables", hint="Use MERGE.")
+        require(self.table, {Privilege.INSERT})
+        if "selectStmt" not in self.fields:
+            raise FeatureNotSupported("INSERT … DEFAULT VALUES is not supported on lakehouse tables")
+        names = [node["ResTarget"]["name"] for node in self.fields.get("cols", [])] or list(self.columns)
+        select = self.fields["selectStmt"]["SelectStmt"]
+        if "withClause" in self.fields:
+            select = {**select, "withClause": self.fields["withClause"]}
+        given = names[: self._width(select, len(names))]
+        query = self.queries.translate(select, None, [self._assigned(name) for name in given])
+        quote = self.context.spelling.identifier
+        listed = ", ".join(
+            f"q.{quote(n)}" if n in given else f"CAST(NULL AS {self._spelled(n)}) AS {quote(n)}" for n in self.columns
+        )
+        return f"INSERT INTO {self.path} SELECT {listed} FROM ({query.sql}) AS q", "INSERT 0"
+
+    def _width(self, select: Node, most: int) -> int:
+        """PostgreSQL lets an INSERT without a column list give fewer values than columns."""
+        if "valuesLists" in select:
+            return min(most, len(tree.items(select["valuesLists"][0])))
+        if any("A_Star" in str(node) for node in select.get("targetList", [])) or "targetList" not in select:
+            return most
+        return min(most, len(select["targetList"]))
+
+    def _type(self, name: str) -> PgType:
+        if name not in self.columns:
+            raise UndefinedColumn(f'column "{name}" of relation "{self.table.name.name}" does not exist')
+        return self._column_types()[name]
+
+    def _column_types(self) -> dict[str, PgType]:
+        return {name: column_type(column) for name, column in self.columns.items()}
+
+    def _assigned(self, name: str) -> Target:
+        type_ = self._type(name)
+        return Target(name, TEXT if type_.oid in STRINGS else type_, assigned=True)
+
+    def _spelled(self, name: str) -> str:
+        type_ = self._type(name)
+        if type_.oid == Oid.JSONB:
+            raise FeatureNotSupported(f'column "{name}" of a nested type cannot be written in the postgres dialect')
+        return self.context.spelling.type(type_)
+
+    def _target_scope(self, relation: Node, others: Joined | None = None) -> tuple[str, Scope]:
+        alias = self.context.alias()
+        name = relation.get("alias", {}).get("aliasname", relation["relname"])
+        source = self._own_source(name, alias)
+        joined = Joined("", [source], list(source.columns))
+        if others is not None:
+            joined.sources += others.sources
+            joined.columns += others.columns
+        return alias, Scope(joined)
+
+    def _own_source(self, name: str, alias: str) -> Source:
+        source = self.context.scan(self.table, name, alias)
+        self.context.scanned.pop()
+        return Source(name, source.columns, source.schema)
+
+    def _assignments(self, nodes: Sequence[Node], scope: Scope) -> str:
+        parts = []
+        for node in nodes:
+            target = node["ResTarget"]
+            if tree.kind(target["val"]) in ("MultiAssignRef", "SetToDefault") or target.get("indirection"):
+                raise FeatureNotSupported("SET takes one value a column on lakehouse tables")
+            self._refuse_subselects(target["val"])
+            value = self.queries.output(
+                self.queries.expressions.translate(target["val"], scope), self._assigned(target["name"])
+            )
+            parts.append(f"{self.context.spelling.identifier(target['name'])} = {value.sql}")
+        return ", ".join(parts)
+
+    def _refuse_subselects(self, node: Node) -> None:
+        if any(kind == "SubLink" for kind, _ in tree.walk(node)):
+            raise FeatureNotSupported("sub-selects are not supported here on lakehouse tables", hint="Use MERGE.")
+
+    def _condition(self, node: Node | None, scope: Scope) -> str:
+        if node is None:
+            return "TRUE"
+        self._refuse_subselects(node)
+        return self.queries.expressions.condition(node, scope).sql
+
+    def _UpdateStmt(self) -> tuple[str, str]:
+        require(self.table, {Privilege.UPDATE, Privilege.SELECT})
+        if self.fields.get("fromClause"):
+            source, alias, scope = self._with_source(self.fields["fromClause"])
+            action = f"UPDATE SET {self._assignments(self.fields['targetList'], scope)}"
+            return self._merge(
+                source, alias, self._condition(self.fields.get("whereClause"), scope), [f"WHEN MATCHED THEN {action}"]
+            ), "UPDATE"
+        alias, scope = self._target_scope(self.fields["relation"])
+        assignments = self._assignments(self.fields["targetList"], scope)
+        return (
+            f"UPDATE {self.path} AS {alias} SET {assignments} WHERE {self._condition(self.fields.get('whereClause'), scope)}",
+            "UPDATE",
+        )
+
+    def _DeleteStmt(self) -> tuple[str, str]:
+        require(
+            self.table, {Privilege.DELETE, Privilege.SELECT} if "whereClause" in self.fields else {Privilege.DELETE}
+        )
+        if self.fields.get("usingClause"):
+            source, alias, scope = self._with_source(self.fields["usingClause"])
+            condition = self._condition(self.fields.get("whereClause"), scope)
+            return self._merge(source, alias, condition, ["WHEN MATCHED THEN DELETE"]), "DELETE"
+        alias, scope = self._target_scope(self.fields["relation"])
+        return (
+            f"DELETE FROM {self.path} AS {alias} WHERE {self._condition(self.fields.get('whereClause'), scope)}",
+            "DELETE",
+        )
+
+    def _with_source(self, nodes: Sequence[Node]) -> tuple[str, str, Scope]:
+        if len(nodes) != 1 or tree.kind(nodes[0]) == "JoinExpr":
+            raise FeatureNotSupported(
+                "this takes one table or sub-select beside the target", hint="Join inside a sub-select."
+            )
+        others = self.queries.relations.from_clause(list(nodes), None)
+        alias, scope = self._target_scope(self.fields["relation"], others)
+        return others.sql, alias, scope
+
+    def _merge(self, source: str, alias: str, condition: str, actions: Sequence[str]) -> str:
+        return f"MERGE INTO {self.path} AS {alias} USING {source} ON {condition} {' '.join(actions)}"
+
+    def _MergeStmt(self) -> tuple[str, str]:
+        whens = [node["MergeWhenClause"] for node in self.fields["mergeWhenClauses"]]
+        require(
+            self.table,
+            {Privilege.SELECT, *(_COMMANDS[w["commandType"]] for w in whens if w["commandType"] in _COMMANDS)},
+        )
+        source, alias, scope = self._with_source([self.fields["sourceRelation"]])
+        actions = [self._action(when, scope) for when in whens]
+        return self._merge(source, alias, self._condition(self.fields["joinCondition"], scope), actions), "MERGE"
+
+    def _action(self, when: Node, scope: Scope) -> str:
+        match = {
+            "MERGE_WHEN_MATCHED": "MATCHED",
+            "MERGE_WHEN_NOT_MATCHED_BY_SOURCE": "NOT MATCHED BY SOURCE",
+            "MERGE_WHEN_NOT_MATCHED_BY_TARGET": "NOT MATCHED",
+        }[when.get("matchKind", "MERGE_WHEN_MATCHED")]
+        test = f" AND {self._condition(when['condition'], scope)}" if "condition" in when else ""
+        command = when["commandType"]
+        if command == "CMD_DELETE":
+            return f"WHEN {match}{test} THEN DELETE"
+        if command == "CMD_UPDATE":
+            return f"WHEN {match}{test} THEN UPDATE SET {self._assignments(when['targetList'], scope)}"
+        if command != "CMD_INSERT" or "values" not in when:
+            raise FeatureNotSupported("DO NOTHING and DEFAULT VALUES are not supported in MERGE on lakehouse tables")
+        names = [node["ResTarget"]["name"] for node in when.get("targetList", [])] or list(self.columns)
+        pairs = zip(names, when["values"], strict=False)
+        given = {
+            n: self.queries.output(self.queries.expressions.translate(v, scope), self._assigned(n)).sql
+            for n, v in pairs
+        }
+        quote = self.context.spelling.identifier
+        values = ", ".join(given.get(n) or f"CAST(NULL AS {self._spelled(n)})" for n in self.columns)
+        return f"WHEN {match}{test} THEN INSERT ({', '.join(map(quote, self.columns))}) VALUES ({values})"
