@@ -92,6 +92,7 @@ class ProcessSpawner:
             if self._zygote is None or self._zygote.gone:
                 if not self._folder:
                     self._folder = tempfile.mkdtemp(prefix="lakegate-", dir=self._parent)
+                    os.chmod(self._folder, 0o711)  # programs of machines reach their scratch folder as another user
                 self._zygote = await _open_zygote(self._configuration())
             return self._zygote
 
@@ -134,6 +135,7 @@ def _environment() -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONPATH": PACKAGE_ROOT,
         "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
