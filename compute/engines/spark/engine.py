@@ -19,6 +19,7 @@ from compute.engines.spark.parameters import substitute
 from compute.engines.spark.running import Running
 from compute.engines.spark.types import arrow_schema
 from compute.spark import aot
+from compute.spark.cache import cache_folder
 from compute.spark.client import ConnectError, ConnectSession
 from compute.spark.configuration import spark_settings
 from compute.spark.installation import find_installation
@@ -40,8 +41,8 @@ def open_engine(options: EngineOptions) -> "SparkEngine":
 
     The process ends with the JVM, so that the pool sees at once that the machine is lost.
 
-    ``options.properties["cache"]`` is the folder that set-up filled; properties named ``spark.…`` join Spark's
-    configuration. Raises NotSetUp, ServerError.
+    ``options.properties["cache"]`` is the folder that set-up filled, if it is not the usual one; properties named
+    ``spark.…`` join Spark's configuration. Raises NotSetUp, ServerError.
     """
     engine = SparkEngine(options)
     try:
@@ -62,7 +63,8 @@ class SparkEngine:
     def __init__(self, options: EngineOptions) -> None:
         assert options.scratch is not None, "a machine with spark is never forked from a template"
         self._scratch = Path(options.scratch)
-        installation = find_installation(Path(options.properties[CACHE_PROPERTY]))
+        cache = options.properties.get(CACHE_PROPERTY) or cache_folder(os.environ)
+        installation = find_installation(Path(cache))
         chosen = {key: value for key, value in options.properties.items() if key.startswith("spark.")}
         self._server = SparkServer(
             ServerOptions(
