@@ -7,8 +7,7 @@ of an answer waits than the bound allows, it stops reading, and PostgreSQL stops
 
 import asyncio
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from gateway.pgwire.codec import HEADER_SIZE
 from gateway.relay.exchange import Exchange
@@ -24,8 +23,7 @@ IDLE = ord("I")
 FOREVER = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Whose backend it is: the role that it logged in as, and the workspace (database)."""
 
     role: str
@@ -88,8 +86,7 @@ class Backend(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if self._rest:

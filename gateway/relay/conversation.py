@@ -259,13 +259,18 @@ class Conversation:
             request = Request(backend.statements)
             request.execute(_STATE_HELD, None)
             run = Run(backend, request, Kind.QUESTION, SYNC)
-            await run.advance()
+            try:
+                await run.advance()
+            except asyncio.CancelledError:
+                self.abandon(run)
+                raise
             self._touched = False
             self.epoch = self._new_epoch()
             if run.exchange.lost or run.exchange.error:
                 self._lose(backend)
                 return
             self.holds_state = read_cell(run.exchange.take()) == "t"
+            backend.deadline = FOREVER
         if not self.holds_state:
             self._let_go()
             self._pool.give_back(backend)

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from typing import cast
 
 from catalog.endpoint import Endpoint
 from gateway.pgwire.connection import NEED_DATA, Connection, Message
@@ -24,8 +25,7 @@ class Dialogue(asyncio.Protocol):
         self._lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._connection.receive_data(data)
@@ -73,8 +73,7 @@ async def _encrypt(dialogue: Dialogue, endpoint: Endpoint) -> None:
     if isinstance(answer, EncryptionResponse) and answer.answer == b"S":
         loop, context = asyncio.get_running_loop(), _context(endpoint.sslmode)
         secured = await loop.start_tls(dialogue.transport, dialogue, context, server_hostname=endpoint.host)
-        assert isinstance(secured, asyncio.Transport)
-        dialogue.transport = secured
+        dialogue.transport = cast("asyncio.Transport", secured)
     elif endpoint.sslmode not in _OPTIONAL:
         dialogue.transport.abort()
         raise RelayUnavailable(

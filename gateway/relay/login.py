@@ -49,7 +49,7 @@ async def log_in(identity: Identity, endpoint: Endpoint, limits: RelayLimits) ->
 
 
 async def request_cancel(endpoint: Endpoint, key: tuple[int, bytes], limits: RelayLimits) -> None:
-    """Asks the server to cancel what that backend runs; returns when the signal has been sent, or could not be."""
+    """Asks the server to cancel what that backend runs; returns when the signal is sent. Raises RelayUnavailable."""
     try:
         async with asyncio.timeout(limits.connect_seconds):
             dialogue = await open_dialogue(endpoint)
@@ -58,8 +58,8 @@ async def request_cancel(endpoint: Endpoint, key: tuple[int, bytes], limits: Rel
                 await dialogue.end()
             finally:
                 dialogue.transport.abort()
-    except (OSError, TimeoutError, RelayUnavailable):
-        return
+    except (OSError, TimeoutError) as error:
+        raise RelayUnavailable("the metastore cannot be reached") from error
 
 
 async def _start(dialogue: Dialogue, backend: Backend, endpoint: Endpoint, limits: RelayLimits) -> Backend:

@@ -10,7 +10,7 @@ from gateway.relay.statements import PRESENT
 
 _CANCELED = "57014"
 _STATELESS_TAGS = frozenset({"", "INSERT", "UPDATE", "DELETE", "MERGE", "BEGIN", "COMMIT", "ROLLBACK"})
-_READ_TAGS = frozenset({"SELECT", "SHOW", "FETCH"})
+_READ_TAGS = (b"SELECT", b"SHOW", b"FETCH")
 _SETTING_TAGS = (b"ROLLBACK", b"SET", b"RESET", b"DISCARD")
 _FORGETTING_TAGS = frozenset({"DEALLOCATE ALL", "DISCARD ALL"})
 
@@ -36,10 +36,9 @@ def leaves_state(exchange: Exchange) -> bool:
 
     CREATE TABLE AS and SELECT INTO answer with SELECT's tag but without rows; EXPLAIN ANALYZE may hide either.
     """
-    verb = read_tag(exchange.complete).partition(" ")[0]
-    if verb in _STATELESS_TAGS:
+    if exchange.description and exchange.complete.startswith(_READ_TAGS, HEADER_SIZE):
         return False
-    return not (exchange.description and verb in _READ_TAGS)
+    return read_tag(exchange.complete).partition(" ")[0] not in _STATELESS_TAGS
 
 
 def forgets_statements(exchange: Exchange) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from catalog.endpoint import Endpoint
+from catalog.errors import SqlError
 from gateway.relay.backend import FOREVER, Backend, Identity
 from gateway.relay.limits import RelayLimits
 from gateway.relay.login import log_in, request_cancel
@@ -121,12 +122,15 @@ class Pool:
 
     def _forget(self, identity: Identity) -> None:
         """One backend less; somebody in line may make another."""
+        self._discount(identity)
+        if self._waiters:
+            self._grant()
+
+    def _discount(self, identity: Identity) -> None:
         self._total -= 1
         self._counts[identity] -= 1
         if not self._counts[identity]:
             del self._counts[identity]
-        if self._waiters:
-            self._grant()
 
     def _evict(self) -> bool:
         """Closes the backend that has been idle for longest, to make room for another role's."""
@@ -135,8 +139,7 @@ class Pool:
             return False
         self._idle[oldest.identity].remove(oldest)
         oldest.close()
-        self._total -= 1
-        self._counts[oldest.identity] -= 1
+        self._discount(oldest.identity)
         return True
 
     # The line
@@ -197,6 +200,9 @@ class Pool:
         try:
             endpoint = await self._endpoint_of(identity.role, identity.workspace)
             backend = await log_in(identity, endpoint, self._limits)
+            if self._closed:
+                backend.close()
+                raise RelayUnavailable("the gateway is shutting down")
         except BaseException as error:
             self._forget(identity)
             if isinstance(error, RelayUnavailable):
@@ -207,8 +213,11 @@ class Pool:
         return backend
 
     async def _cancel(self, backend: Backend) -> None:
-        endpoint = await self._endpoint_of(backend.identity.role, backend.identity.workspace)
-        await request_cancel(endpoint, backend.key, self._limits)
+        try:
+            endpoint = await self._endpoint_of(backend.identity.role, backend.identity.workspace)
+            await request_cancel(endpoint, backend.key, self._limits)
+        except SqlError as error:
+            log.warning("a statement in %s was not cancelled: %s", backend.identity.workspace, error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

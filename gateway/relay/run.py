@@ -25,7 +25,7 @@ class Assignment(NamedTuple):
 class Run:
     """`end` is SYNC or FLUSH. `portal` names one that may stay open, `assigns` is what the statement itself sets."""
 
-    __slots__ = ("assigns", "backend", "cell", "exchange", "flushed", "kind", "portal", "request", "settled")
+    __slots__ = ("assigns", "backend", "cell", "exchange", "flushed", "kind", "portal", "request", "settled", "synced")
 
     def __init__(self, backend: Backend, request: Request, kind: Kind, end: bytes, portal: str = "") -> None:
         self.backend = backend
@@ -36,6 +36,7 @@ class Run:
         self.assigns: Assignment | None = None
         self.cell = ""
         self.settled = False
+        self.synced = not self.flushed
         self.exchange = backend.send(request)
 
     @property
@@ -52,7 +53,9 @@ class Run:
             await self.backend.wait()
 
     async def finish(self) -> None:
-        """Ends the cycle of a flushed request, so that its backend becomes ready."""
-        self.backend.send_sync()
+        """Ends the cycle of a flushed request, so that its backend becomes ready. When interrupted, call it again."""
+        if not self.synced:
+            self.synced = True
+            self.backend.send_sync()
         while not self.exchange.ended:
             await self.backend.wait()

@@ -164,12 +164,8 @@ class RelaySession:
         """Cancels what PostgreSQL runs for this session; that statement then fails with 57014."""
         self._conversation.cancel()
 
-    async def discard(self) -> None:
-        """DISCARD ALL: drops all that lives on the backend."""
-        self._conversation.close()
-
     async def close(self) -> None:
-        """Gives the backend back, or closes it. The session can be used again."""
+        """Gives the backend back; closes it if something of the session lives there. The session can be used again."""
         self._conversation.close()
 
     # For portals

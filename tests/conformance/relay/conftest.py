@@ -3,12 +3,13 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 import pytest
+import uvloop
 
 from catalog.endpoint import Endpoint
 from catalog.postgres import EmbeddedPostgres
@@ -47,6 +48,13 @@ class Metastore:
     def fetch(self, query: str) -> list[tuple]:
         with psycopg.connect(self.server.owner_endpoint(DATABASE).conninfo(), autocommit=True) as connection:
             return connection.execute(query.encode()).fetchall()
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Every test on both loops: their transports differ."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

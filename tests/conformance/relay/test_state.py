@@ -72,10 +72,10 @@ async def test_session_end_drops_temp_tables(relay: Relay, metastore: Metastore)
         await query(again, "TABLE left_behind")
 
 
-async def test_discard(relay: Relay) -> None:
+async def test_close_drops_what_lives_there(relay: Relay) -> None:
     session = relay.open("alice", "lake")
     await query(session, "CREATE TEMP TABLE mine (a int)")
-    await session.discard()
+    await session.close()
     assert not session.holds_state
     with pytest.raises(UndefinedTable):
         await query(session, "TABLE mine")
