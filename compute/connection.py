@@ -6,6 +6,7 @@ pauses the engine.
 
 import asyncio
 from collections import deque
+from typing import cast
 
 from catalog.errors import MachineLost
 from compute.transport import Decoder, Frame, FrameError, Kind, encode
@@ -19,15 +20,14 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self) -> None:
         self._decoder = Decoder()
         self._frames: deque[Frame] = deque()
-        self._queued_bytes = 0
+        self.read_ahead = 0
         self._paused = False
         self._arrived: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
         self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._decoder.writable()
@@ -40,7 +40,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if frame is not None:
             self._frames.append(frame)
-            self._queued_bytes += frame.body.size if frame.body is not None else 0
+            self.read_ahead += frame.body.size if frame.body is not None else 0
             self._pause_or_resume()
             self._wake()
 
@@ -75,7 +75,7 @@ class Connection(asyncio.BufferedProtocol):
             finally:
                 self._arrived = None
         frame = self._frames.popleft()
-        self._queued_bytes -= frame.body.size if frame.body is not None else 0
+        self.read_ahead -= frame.body.size if frame.body is not None else 0
         self._pause_or_resume()
         return frame
 
@@ -94,10 +94,10 @@ class Connection(asyncio.BufferedProtocol):
     def _pause_or_resume(self) -> None:
         if self._transport is None or self.lost:
             return
-        if not self._paused and self._queued_bytes > READ_AHEAD_BYTES:
+        if not self._paused and self.read_ahead > READ_AHEAD_BYTES:
             self._transport.pause_reading()
             self._paused = True
-        elif self._paused and self._queued_bytes < READ_AHEAD_BYTES // 2:
+        elif self._paused and self.read_ahead < READ_AHEAD_BYTES // 2:
             self._transport.resume_reading()
             self._paused = False
 
