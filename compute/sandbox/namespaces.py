@@ -103,6 +103,11 @@ def make_mounts_private() -> None:
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
 
 
+def cover(path: str, source: str) -> None:
+    """In this mount namespace only, the file at `path` is that at `source`."""
+    _mount(source, path, None, _MS_BIND)
+
+
 def enter_root(mountpoint: str, mounts: Sequence[Mount], *, proc: bool) -> None:
     """Makes an empty read-only root of `mounts` alone the root folder of every process in this mount namespace.
 

@@ -47,7 +47,15 @@ class Sandbox:
             namespaces.unshare(MACHINE_NAMESPACES)
             namespaces.make_mounts_private()
             namespaces.raise_loopback()
+            self._name_user()
         namespaces.limit_resources(self.data_bytes, OPEN_FILES)
+
+    def _name_user(self) -> None:
+        """Java asks the system for its user's name and takes no none; no account here has that uid."""
+        if self.programs and self.uid is not None:
+            accounts = Path(self.folder, "passwd")
+            accounts.write_text(f"lakegate:x:{self.uid}:{self.uid}::/:/bin/false\n")
+            namespaces.cover("/etc/passwd", str(accounts))
 
     def seal(self, identity: Identity, folders: Sequence[str] = ()) -> None:
         """The machine's last privileged act. Afterwards it sees its warehouse, its scratch folder and `folders`."""
