@@ -77,6 +77,11 @@ class Lease:
         """Whether the machine is gone: release this lease and take another."""
         return self._connection.lost
 
+    @property
+    def read_ahead(self) -> int:
+        """Bytes received but not yet pulled: bounded, whatever the engine produces."""
+        return self._connection.read_ahead
+
     async def execute(
         self,
         sql: str,

@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 
 from catalog.errors import AdminShutdown, InsufficientResources, MachineLost, MachinesExhausted, SqlError
@@ -35,6 +36,7 @@ from compute.lease import Lease
 from compute.spawners import CannotStart, Isolation, Machine, Spawner
 from compute.transport import PROTOCOL_VERSION, Frame, Kind
 
+LEASE_TRIES = 3
 log = logging.getLogger(__name__)
 
 
@@ -94,9 +96,15 @@ class Pool:
     async def lease(self, engine: str, *, workspace: str, principal: str) -> Lease:
         """Waits for a machine of that engine, bound to the workspace.
 
-        Raises MachinesExhausted when too many wait or the wait was too long, InsufficientResources when machines do not
-        start, MachineLost when the machine died on the way.
+        A machine that turns out to be dead is passed over. Raises MachinesExhausted when too many wait or the wait was
+        too long, InsufficientResources when machines do not start, MachineLost when they keep dying.
         """
+        for _ in range(LEASE_TRIES - 1):
+            with suppress(MachineLost):
+                return await self._lease(engine, workspace, principal)
+        return await self._lease(engine, workspace, principal)
+
+    async def _lease(self, engine: str, workspace: str, principal: str) -> Lease:
         number = await self._granted(engine, workspace, principal)
         try:
             connection = await self._connection(number, workspace)

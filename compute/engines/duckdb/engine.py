@@ -25,7 +25,11 @@ _ENGINE_ERRORS = (duckdb.Error, pa.ArrowException, OSError, RuntimeError)
 
 
 def open_engine(options: EngineOptions) -> "DuckDBEngine":
-    """Opens and warms the template. Single-threaded, so that the process may be forked."""
+    """Opens and warms the template. Single-threaded, so that the process may be forked.
+
+    The module's own default database, which nobody uses, has a thread for each core: it is closed.
+    """
+    duckdb.default_connection().close()
     engine = DuckDBEngine(options)
     engine.warm()
     return engine

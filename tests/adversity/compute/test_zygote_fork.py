@@ -1,0 +1,74 @@
+"""The fork of a warm engine: it scans, spills and closes as a fresh one would, and no two are alike."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from catalog.scans import Scan
+from compute.connection import connect
+from compute.lease import Lease
+from compute.spawners import Machine, MachineSpec
+from compute.spawners.process import ProcessSpawner
+from compute.transport import Frame, Kind
+from tests.fix_compute import ROWS, ask
+
+SPEC = MachineSpec("duckdb", "user", threads=2, memory_bytes=128 << 20)
+
+
+@pytest.fixture
+async def spawner(tmp_path: Path) -> AsyncIterator[ProcessSpawner]:
+    opened = ProcessSpawner(templates={"duckdb": SPEC}, folder=str(tmp_path))
+    isolation = await opened.open()
+    assert isolation.missing == ()
+    yield opened
+    await opened.close()
+
+
+async def take(machine: Machine, warehouse: Path, seed: str = "00") -> Lease:
+    connection = await connect(machine.address)
+    await connection.expect(Kind.HELLO)
+    identity = {"hostname": "m", "time_ns": 0, "seed": seed, "workspace": "demo", "warehouse": str(warehouse)}
+    connection.send(Frame(Kind.IDENTITY, control=identity))
+    await connection.expect(Kind.READY)
+    return Lease(connection, lambda: None)
+
+
+async def test_fork_scan_spill_close(spawner: ProcessSpawner, warehouse: Path, points: Scan, tmp_path: Path) -> None:
+    machine = await spawner.start(SPEC)
+    lease = await take(machine, warehouse)
+    assert await ask(lease, "SELECT count(*) AS n FROM scan_0", scans=[points]) == [{"n": ROWS}]
+    sql = """
+        SELECT count(text) AS n FROM
+        (SELECT name || repeat('x', 300) || i AS text FROM scan_0, range(4) t(i) ORDER BY hash(text) OFFSET 1)
+    """
+    assert await ask(lease, sql, scans=[points]) == [{"n": 4 * ROWS - 1}]
+    assert any("spill" in folders for _, folders, _ in os.walk(tmp_path)), "nothing was spilled"
+    await lease.release()
+    assert await machine.ended == 0
+    assert not [names for _, _, names in os.walk(tmp_path) if any("duckdb_temp" in name for name in names)]
+
+
+async def test_no_two_are_alike(spawner: ProcessSpawner, warehouse: Path) -> None:
+    """DuckDB keeps random state in the connection: one made before the fork would repeat itself in every machine."""
+    machines = [await spawner.start(SPEC) for _ in range(4)]
+    leases = [await take(machine, warehouse) for machine in machines]
+    drawn = [(await ask(lease, "SELECT random() AS r, uuid() AS u"))[0] for lease in leases]
+    assert len({row["r"] for row in drawn}) == 4
+    assert len({row["u"] for row in drawn}) == 4
+    for lease in leases:
+        await lease.release()
+
+
+async def test_the_zygote_has_one_thread(spawner: ProcessSpawner) -> None:
+    """A second one could hold a lock at the fork that nobody would ever free in the child."""
+    assert await asyncio.to_thread(threads_of_zygote) == [1]
+
+
+def threads_of_zygote() -> list[int]:
+    import psutil
+
+    own = psutil.Process().children()
+    return [inner.num_threads() for outer in own for inner in outer.children()]
