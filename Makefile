@@ -41,7 +41,7 @@ bench: setup
 	@$(PYTHON) -m benchmarks
 
 soak: setup
-	@$(PYTHON) -m tests.fuzz.protocol --seconds 600
+	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 600
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache native/target
