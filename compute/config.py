@@ -2,10 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from compute.spawners import IsolationMode, MachineSpec
+from typing import Literal
 
 GIB = 1 << 30
+IsolationMode = Literal["user", "shared"]
+"""Whether a machine serves one lease, or leases of one workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """What to start: an engine with its template's options. Equal specs make equal machines, good for any workspace."""
+
+    engine: str
+    mode: IsolationMode
+    threads: int
+    memory_bytes: int
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

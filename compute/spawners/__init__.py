@@ -4,25 +4,13 @@
 three calls. A spawner knows nothing of leases: it starts, tells whether a machine still lives, and stops it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from compute.config import MachineSpec
 
 if TYPE_CHECKING:
     import asyncio
-
-IsolationMode = Literal["user", "shared"]
-
-
-@dataclass(frozen=True, slots=True)
-class MachineSpec:
-    """What to start: an engine with its template's options. Equal specs make equal machines, good for any workspace."""
-
-    engine: str
-    mode: IsolationMode
-    threads: int
-    memory_bytes: int
-    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

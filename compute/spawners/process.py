@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compute.spawners import CannotStart, Isolation, Machine, MachineSpec
+from compute.config import MachineSpec
+from compute.spawners import CannotStart, Isolation, Machine
 from compute.zygote.packets import receive, send
 
 GUEST_UID = 64023
@@ -133,7 +134,7 @@ def _environment() -> dict[str, str]:
     return {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
-        "PYTHONPATH": PACKAGE_ROOT,
+        "PYTHONPATH": os.pathsep.join([PACKAGE_ROOT, *filter(None, sys.path)]),
         "ARROW_DEFAULT_MEMORY_POOL": "system",
         "JE_ARROW_MALLOC_CONF": "background_thread:false",
         "OMP_NUM_THREADS": "1",

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from catalog.scans import Scan
+from compute.config import MachineSpec
 from compute.connection import connect
 from compute.lease import Lease
-from compute.spawners import Machine, MachineSpec
+from compute.spawners import Machine
 from compute.spawners.process import ProcessSpawner
 from compute.transport import Frame, Kind
 from tests.fix_compute import ROWS, ask

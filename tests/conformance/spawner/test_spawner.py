@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from compute.config import MachineSpec
 from compute.connection import connect
-from compute.spawners import CannotStart, MachineSpec, Spawner
+from compute.spawners import CannotStart, Spawner
 from compute.spawners.process import ProcessSpawner
 from compute.transport import Frame, Kind
 
