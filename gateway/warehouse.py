@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from compute.config import EngineConfig, PoolConfig
-from compute.spawners import MachineSpec
+from compute.config import EngineConfig, MachineSpec, PoolConfig
 from gateway.config import Warehouse
 
 
