@@ -4,7 +4,7 @@ Owns: the shape of an exchange, SCRAM-SHA-256 on both sides, and the verifier th
 Layers: `saslprep` prepares a password; `scram` runs the mechanism; `exchange` is what doors see of any mechanism.
 Lifecycle: one exchange a log-in. The door offers mechanisms, the peer picks one; each message of the peer gives
 Continue (send, wait), Success (send, let in) or Failure (show, close).
-Never: no sockets, no look-ups (the caller brings the verifier, or `mock_verifier` for an unknown user), no passwords kept.
+Never: sockets, look-ups (the caller brings the verifier, or `mock_verifier` for an unknown user), a password kept.
 Channel binding (SCRAM-SHA-256-PLUS) is not offered, so a client that insists on it is refused.
 References: RFC 4013, 5802, 7677; PostgreSQL documentation, "SASL Authentication".
 """

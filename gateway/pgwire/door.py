@@ -148,6 +148,8 @@ class Door(asyncio.Protocol):
 
     def evict(self) -> None:
         """Ends the connection whatever runs."""
+        if self._lost:
+            return
         self._shut()
         self._leave()
         if self._task is not None:

@@ -27,7 +27,10 @@ ONE_ROW: tuple[BackendMessage, ...] = (COLUMN, m.DataRow((b"1",)), m.CommandComp
 
 @dataclass
 class ScriptedSession:
-    """Answers ``1`` to whatever has no script. Scripts: what a statement's text does to the session."""
+    """Answers ``1`` to whatever has no script. Scripts: what a statement's text does to the session.
+
+    Events tell what happened: a script has begun, reading or writing was paused, the client is gone, all is closed.
+    """
 
     door: Door
     scripts: dict[str, Callable[["ScriptedSession"], Awaitable[None] | None]]
@@ -35,6 +38,9 @@ class ScriptedSession:
     status: bytes = b"I"
     user: str = ""
     calls: list[str] = field(default_factory=list)
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    reading_paused: asyncio.Event = field(default_factory=asyncio.Event)
+    writing_paused: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     statement: str = ""
@@ -73,6 +79,7 @@ class ScriptedSession:
 
     def _run(self, sql: str, answer: tuple[BackendMessage, ...]) -> Awaitable[None] | None:
         if sql in self.scripts:
+            self.began.set()
             return self.scripts[sql](self)
         for message in answer:
             self.door.send(message)
@@ -106,6 +113,8 @@ class House:
 
     def _open(self, door: Door) -> ScriptedSession:
         session = ScriptedSession(door, self.scripts, self.trust)
+        announce(door, "pause_writing", session.writing_paused)
+        announce(door, "_pause_reading", session.reading_paused)
         self.sessions.append(session)
         self.opened.put_nowait(session)
         return session
@@ -113,6 +122,17 @@ class House:
     @property
     def conninfo(self) -> str:
         return f"host={self.host} port={self.port} user=ann dbname=demo password='{PASSWORD}'"
+
+
+def announce(door: Door, method: str, event: asyncio.Event) -> None:
+    """Sets the event whenever that method of the door is called."""
+    original = getattr(door, method)
+
+    def call() -> None:
+        original()
+        event.set()
+
+    setattr(door, method, call)
 
 
 @asynccontextmanager

@@ -138,8 +138,7 @@ async def test_a_client_that_leaves_cancels_its_statement(abort: bool) -> None:
     async with house() as at, session_client(at) as (client, session):
         at.scripts["wait"] = wait_for_cancel
         client.write(m.Query("wait"))
-        while "Query" not in session.calls:
-            await asyncio.sleep(0)
+        await session.began.wait()
         if abort:
             client.writer.transport.abort()
         else:
@@ -164,8 +163,7 @@ async def test_reading_pauses_behind_a_running_statement() -> None:
     async with house() as at, session_client(at) as (client, session):
         at.scripts["wait"] = wait_for_cancel
         client.write(m.Query("wait"), *[m.Query("x" * 50_000)] * 400)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(client.writer.drain(), 0.2)
+        await session.reading_paused.wait()
         assert session.door._connection.buffered < 2 * door_module.READ_AHEAD
         session.gone.set()
         for _ in range(401):
@@ -184,20 +182,15 @@ async def test_a_client_that_stops_reading_stops_its_statement() -> None:
             await session.door.drain()
         session.door.send(m.CommandComplete("SELECT 20000"))
 
-    async with house() as at, session_client(at) as (client, _), session_client(at) as (other, _):
+    async with house() as at, session_client(at) as (client, session), session_client(at) as (other, _):
         at.scripts["pour"] = pour
         client.write(m.Query("pour"))
-        while sent < 100:
-            await asyncio.sleep(0)
-        before = -1
-        while before != sent:
-            before = sent
-            other.write(m.Query("select 1"))
-            assert await other.read_until(m.ReadyForQuery) == [*ONE_ROW, READY]
-            await asyncio.sleep(0.01)
-        assert sent < 15_000
-        answers = await client.read_until(m.ReadyForQuery)
-        assert len(answers) == 20_002
+        await session.writing_paused.wait()
+        before = sent
+        other.write(m.Query("select 1"))
+        assert await other.read_until(m.ReadyForQuery) == [*ONE_ROW, READY]
+        assert sent == before < 20_000
+        assert len(await client.read_until(m.ReadyForQuery)) == 20_002
 
 
 async def test_a_client_that_leaves_while_it_should_read_ends_the_statement() -> None:
@@ -230,11 +223,8 @@ async def test_answers_given_at_once_wait_for_a_client_that_does_not_read() -> N
 
         at.scripts["much"] = answer
         client.write(*[m.Query("much")] * 2_000)
-        before = -1
-        while before != len(session.calls):
-            before = len(session.calls)
-            await asyncio.sleep(0.05)
-        assert len(session.calls) < 1_500
+        await session.writing_paused.wait()
+        assert len(session.calls) < 2_000
         for _ in range(2_000):
             assert len(await client.read_until(m.ReadyForQuery)) == 12
 
