@@ -36,11 +36,11 @@ class Backend(asyncio.Protocol):
     def __init__(self, identity: Identity, limits: RelayLimits) -> None:
         self.identity = identity
         self.exchange = Exchange()
+        self.exchange.status = IDLE
         self.statements = NamedStatements(limits.statements, limits.named_text_bytes)
         self.variables: Mapping[str, str] | None = {}
         self.defaults: Mapping[str, str] = {}
         self.key: tuple[int, bytes] = (0, b"")
-        self.status = IDLE
         self.deadline = FOREVER
         self.idle_since = 0.0
         self.overdue = False

@@ -7,6 +7,7 @@ PostgreSQL protocol, "Start-up", "SASL Authentication", "Canceling Requests in P
 import asyncio
 
 from catalog.endpoint import Endpoint
+from catalog.errors import CannotConnectNow, TooManyConnections
 from gateway.auth.exchange import Continue, Failure, Step, Success
 from gateway.auth.scram import ScramClient
 from gateway.pgwire.messages import (
@@ -16,6 +17,7 @@ from gateway.pgwire.messages import (
     AuthenticationSASLFinal,
     BackendKeyData,
     CancelRequest,
+    NegotiateProtocolVersion,
     NoticeResponse,
     ParameterStatus,
     ProtocolVersion,
@@ -42,6 +44,8 @@ async def log_in(identity: Identity, endpoint: Endpoint, limits: RelayLimits) ->
             except BaseException:
                 dialogue.transport.abort()
                 raise
+    except (CannotConnectNow, TooManyConnections) as refusal:
+        raise RelayUnavailable(refusal.message, detail=refusal.detail, hint=refusal.hint) from refusal
     except (OSError, TimeoutError) as error:
         raise RelayUnavailable(
             "the metastore cannot be reached", hint="Try again in a moment; the gateway's operator sees why in its log."
@@ -101,7 +105,7 @@ async def _authenticate(dialogue: Dialogue, password: str | None) -> None:
             case AuthenticationSASLFinal(content) if scram is not None:
                 _answer(scram.exchange(content))
                 proved = True
-            case NoticeResponse():
+            case NoticeResponse() | NegotiateProtocolVersion():
                 continue
             case _:
                 raise RelayUnavailable("the metastore asks for a login that the relay cannot give")

@@ -1,13 +1,10 @@
 """A relayed execution: hands out PostgreSQL's own messages as they come."""
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 from gateway.relay.answers import RelayAnswer, read_tag
+from gateway.relay.conversation import Conversation
 from gateway.relay.run import Run
-
-if TYPE_CHECKING:
-    from gateway.relay.session import RelaySession
 
 
 class RelayPortal:
@@ -17,9 +14,9 @@ class RelayPortal:
     last row has been handed out; None before, and while suspended.
     """
 
-    def __init__(self, session: "RelaySession", run: Run) -> None:
+    def __init__(self, conversation: Conversation, run: Run) -> None:
         self.tag: str | None = None
-        self._session = session
+        self._conversation = conversation
         self._run = run
 
     @property
@@ -49,18 +46,18 @@ class RelayPortal:
         all). Not pulling pauses the backend. Raises SqlError; the portal is over then.
         """
         if self.suspended:
-            self._run = await self._session.resume(self._run, max_rows)
+            self._run = await self._conversation.resume(self._run, max_rows)
         while self.tag is None:
             if run := self._run.exchange.take():
                 yield run
             elif self._run.settled:
                 break
             else:
-                await self._session.advance(self._run)
+                await self._conversation.advance(self._run)
         if not self._run.exchange.suspended and self.tag is None:
             self.tag = read_tag(self._run.exchange.complete)
 
     async def close(self) -> None:
         """Stops what still runs and drops what waits. May be called twice."""
         self._run.exchange.discard()
-        await self._session.drop(self._run)
+        await self._conversation.drop(self._run)

@@ -32,9 +32,12 @@ class Call(NamedTuple):
 
 
 class Request:
-    """One write. `skipped` counts the commands whose answers are dropped, `parses` the statements it prepares."""
+    """One write. `skipped` counts the commands whose answers are dropped, `parses` the statements it prepares.
 
-    __slots__ = ("_parts", "_statements", "parses", "sets", "skipped")
+    `sets` says that it changes settings, `variables` are the backend's after it, None where it does not look at them.
+    """
+
+    __slots__ = ("_parts", "_statements", "parses", "sets", "skipped", "variables")
 
     def __init__(self, statements: NamedStatements) -> None:
         self._statements = statements
@@ -42,12 +45,16 @@ class Request:
         self.parses: list[StatementKey] = []
         self.skipped = 0
         self.sets = False
+        self.variables: Mapping[str, str] | None = None
 
     def __bytes__(self) -> bytes:
         return b"".join(self._parts)
 
     def apply(self, old: Mapping[str, str] | None, new: Mapping[str, str]) -> None:
         """Makes the backend's variables `new`. `old` None: they are not known, so all are reset first."""
+        self.variables = new
+        if old is new or old == new:
+            return
         self.sets = True
         if old is None:
             for text in _RESET_ALL:

@@ -7,7 +7,7 @@ first. A session is used by one task; only `cancel` may come from another.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from catalog.errors import CharacterNotInRepertoire, InvalidCursorName, InvalidParameterValue
+from catalog.errors import CharacterNotInRepertoire, InvalidParameterValue
 from catalog.types import Oid
 from gateway.relay.answers import RelayAnswer, RelayDescription, read_description
 from gateway.relay.backend import Identity
@@ -51,7 +51,7 @@ class RelaySession:
     @property
     def holds_state(self) -> bool:
         """Temp tables, prepared statements or held cursors keep a backend with this session."""
-        return self._conversation.holds_state
+        return self._conversation.holdings.state
 
     async def describe(
         self, sql: str, parameter_types: Sequence[int], variables: Mapping[str, str]
@@ -65,8 +65,8 @@ class RelaySession:
             return known
         conversation = self._conversation
         backend = await conversation.hold()
-        request = conversation.open_request(backend, executes=False)
-        end = conversation.choose_end()
+        request = conversation.open_request(backend, begins=False)
+        end = conversation.holdings.choose_end()
         request.describe(key, end)
         run = Run(backend, request, Kind.DESCRIBE, end)
         await conversation.advance(run)
@@ -112,13 +112,13 @@ class RelaySession:
         backend = await conversation.hold()
         request = conversation.open_request(backend)
         portal = self._name_portal() if max_rows else ""
-        end = conversation.choose_end(suspends=max_rows > 0)
+        end = conversation.holdings.choose_end(suspends=max_rows > 0)
         request.execute(call, scope, portal, max_rows, end)
         run = Run(backend, request, Kind.EXECUTE, end, portal)
         await conversation.advance(run)
         if immutable and run.settled and is_repeatable(call, run.exchange):
             self._remember(call, scope, run)
-        return RelayPortal(self, run)
+        return RelayPortal(conversation, run)
 
     async def set_variable(self, name: str, value: str | None, variables: Mapping[str, str]) -> str:
         """What SET makes of the value (None: the default), in canonical form, validated by PostgreSQL for this role.
@@ -141,7 +141,7 @@ class RelaySession:
     async def read_defaults(self) -> Mapping[str, str]:
         """ParameterStatus of a backend that just logged in: what a new session of this role reports."""
         backend = await self._conversation.hold()
-        if not self._conversation.is_needed:
+        if self._conversation.holdings.is_empty:
             self._conversation.close()
         return backend.defaults
 
@@ -154,7 +154,7 @@ class RelaySession:
             command += f" ISOLATION LEVEL {isolation}"
         if read_only is not None:
             command += " READ ONLY" if read_only else " READ WRITE"
-        self._conversation.begin(command)
+        self._conversation.holdings.begin = self._conversation.holdings.begin or command
 
     async def end(self, *, commit: bool) -> None:
         """The block ends. Without one, nothing happens."""
@@ -168,35 +168,10 @@ class RelaySession:
         """Gives the backend back; closes it if something of the session lives there. The session can be used again."""
         self._conversation.close()
 
-    # For portals
-
-    async def advance(self, run: Run) -> None:
-        await self._conversation.advance(run)
-
-    async def resume(self, run: Run, max_rows: int) -> Run:
-        """The next run of a suspended portal. Raises InvalidCursorName if an error or the block's end has closed it."""
-        conversation = self._conversation
-        if run.portal not in conversation.suspended:
-            raise InvalidCursorName("the portal does not exist any more")
-        backend = await conversation.hold()
-        request = conversation.open_request(backend)
-        end = conversation.choose_end(suspends=True)
-        request.resume(run.portal, max_rows, end)
-        resumed = Run(backend, request, Kind.EXECUTE, end, run.portal)
-        await conversation.advance(resumed)
-        return resumed
-
-    async def drop(self, run: Run) -> None:
-        """Stops a run half-way, or closes the portal that it left suspended."""
-        if run.settled:
-            await self._conversation.close_portal(run.portal)
-        else:
-            self._conversation.abandon(run)
-
     def _scope(self, variables: Mapping[str, str]) -> Scope:
         self._settings.read(variables)
         version = self._shared.version_of(self._identity.workspace)
-        return self._settings.relevant, version, self._conversation.epoch
+        return self._settings.relevant, version, self._conversation.holdings.epoch
 
     def _name_portal(self) -> str:
         self._portals += 1

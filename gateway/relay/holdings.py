@@ -1,0 +1,87 @@
+"""What of a session lives on its backend: a block, suspended portals, temp objects and prepared statements. No I/O."""
+
+from collections.abc import Callable
+
+from gateway.relay.backend import IDLE
+from gateway.relay.exchange import Exchange
+from gateway.relay.requests import FLUSH, SYNC
+
+
+class Holdings:
+    """`state` says that temp objects or SQL-level prepared statements are there, `touched` that this may have changed.
+
+    `begin` is the command of an open block, empty outside; `begun` says that PostgreSQL has had it. `epoch` changes
+    with what is there; 0: nothing is. `portals` are open; those in `closing` are over, and PostgreSQL is told on the
+    way.
+    """
+
+    def __init__(self, new_epoch: Callable[[], int]) -> None:
+        self._new_epoch = new_epoch
+        self.begin = ""
+        self.begun = False
+        self.block_lost = False
+        self.portals: set[str] = set()
+        self.closing: list[str] = []
+        self.forget()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing ties the session to its backend."""
+        return not (self.begun or self.state or self.portals)
+
+    def choose_end(self, *, suspends: bool = False) -> bytes:
+        """How a request ends: outside a block, a Sync would close the open portals."""
+        return FLUSH if (suspends or self.portals) and not self.begin else SYNC
+
+    def note_portal(self, name: str, exchange: Exchange) -> None:
+        """After an Execute: an error closes every portal, the last row its own."""
+        if exchange.error or exchange.lost:
+            self.portals.clear()
+        elif exchange.suspended:
+            self.portals.add(name)
+        elif name:
+            self.close_portal(name)
+
+    def close_portal(self, name: str) -> None:
+        self.portals.discard(name)
+        if self.begin:
+            self.closing.append(name)
+
+    def has_strayed(self, status: int) -> bool:
+        """Whether a statement began or ended a block behind our back."""
+        return status != 0 and (status != IDLE) is not self.begun
+
+    def end_block(self) -> bool:
+        """The block is over here; whether PostgreSQL has to hear of it."""
+        begun = self.begun
+        self.begin = ""
+        self.begun = self.block_lost = False
+        if begun:
+            self.portals.clear()
+            self.closing.clear()
+            self.touched = self.state
+        return begun
+
+    def touch(self) -> None:
+        """A statement may have made or dropped something."""
+        self.touched = self.state = True
+        self.epoch = self._new_epoch()
+
+    def settle(self, *, state: bool) -> None:
+        """PostgreSQL was asked what is there."""
+        self.touched = False
+        self.state = state
+        self.epoch = self._new_epoch()
+
+    def lose(self) -> None:
+        """The backend is gone; a block that had begun on it has failed."""
+        self.block_lost = self.begun
+        self.begun = False
+        self.forget()
+
+    def forget(self) -> None:
+        """The session has no backend."""
+        self.state = self.touched = False
+        self.portals.clear()
+        self.closing.clear()
+        self.epoch = 0
