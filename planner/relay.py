@@ -79,9 +79,17 @@ def _check_kind(statement: Statement, kind: str, fields: Node) -> None:
         inner, inner_fields = tree.unwrap(fields["query"])
         if inner in _READS | _CHANGES or (inner in ("ExecuteStmt", "CreateTableAsStmt") and kind == "ExplainStmt"):
             return _check_kind(statement, inner, inner_fields)
-    elif kind in _CHANGES or (kind == "CreateStmt" and _is_temporary(fields["relation"])) or (
-        kind == "CreateTableAsStmt" and fields.get("objtype") == "OBJECT_TABLE" and _is_temporary(fields["into"]["rel"])
-    ) or (kind == "ViewStmt" and _is_temporary(fields["view"])) or (kind in _OBJECTS and (kind not in ("DropStmt", "RenameStmt", "CommentStmt") or _is_table(fields))):
+    elif (
+        kind in _CHANGES
+        or (kind == "CreateStmt" and _is_temporary(fields["relation"]))
+        or (
+            kind == "CreateTableAsStmt"
+            and fields.get("objtype") == "OBJECT_TABLE"
+            and _is_temporary(fields["into"]["rel"])
+        )
+        or (kind == "ViewStmt" and _is_temporary(fields["view"]))
+        or (kind in _OBJECTS and (kind not in ("DropStmt", "RenameStmt", "CommentStmt") or _is_table(fields)))
+    ):
         return
     raise _refused(statement, "PostgreSQL answers reads and temporary tables only")
 
@@ -142,7 +150,9 @@ def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
     location = int(fields.get("location", 0))
     if schema in (None, "pg_catalog") and name == "pg_stat_activity":
         yield location, "lakegate.pg_stat_activity"
-    elif (schema in (None, "pg_catalog") and name in _OWNED and columns & (_OWNED[name] | {"*"})) or (schema == "information_schema" and name in _PRIVILEGE_VIEWS):
+    elif (schema in (None, "pg_catalog") and name in _OWNED and columns & (_OWNED[name] | {"*"})) or (
+        schema == "information_schema" and name in _PRIVILEGE_VIEWS
+    ):
         yield location, f"lakegate.{name}"
 
 

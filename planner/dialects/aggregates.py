@@ -18,7 +18,6 @@ from planner.dialects.coercion import (
     NUMBERS,
     decimal,
     digits,
-    is_exact,
 )
 from planner.dialects.expression import Expression, Unverified
 from planner.plan import Lane
@@ -97,8 +96,9 @@ def _statistic(name: str, values: list[Expression], first: PgType, call: Call) -
         raise Unverified(f"{name}() of these arguments is not supported")
     function = {"stddev": "stddev_samp", "variance": "var_samp"}.get(name, name)
     arguments = ", ".join(f"CAST({value.sql} AS DOUBLE)" for value in values)
-    numeric = name in _NUMERIC_STATISTICS and (is_exact(first) or first == APPROXIMATE)
-    return Expression(call(f"{function}({arguments})"), APPROXIMATE if numeric else FLOAT8, name=name)
+    if name in _NUMERIC_STATISTICS and first.oid not in FLOATS:
+        raise Unverified(f"{name}() of exact numbers is not supported", hint="Cast them to double precision.")
+    return Expression(call(f"{function}({arguments})"), FLOAT8, name=name)
 
 
 def window_function(name: str, values: list[Expression], call: Call, lane: Lane) -> Expression | None:

@@ -135,7 +135,9 @@ class Calls:
 
     def _call_extract(self, arguments: list[Expression]) -> Expression:
         sql, decimals = self._field(arguments)
-        target = decimal(24 if decimals else 10, decimals)
+        if arguments[1].type == DATE:
+            decimals = 0
+        target = decimal(24 if decimals else 14, decimals)
         return Expression(f"CAST({sql} AS {self.context.spelling.type(target)})", target)
 
     def _call_date_part(self, arguments: list[Expression]) -> Expression:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from catalog.errors import FeatureNotSupported
 from catalog.resolution import ResolvedTable
 from catalog.snapshots import Snapshot
@@ -13,7 +16,7 @@ from planner.dialects.operators import Operators
 from planner.dialects.spelling import Spelling
 from planner.parse import Statement
 from planner.plan import Lane, Parameter, SessionValue
-from planner.predicates import ColumnTerm, ParameterTerm, Predicate
+from planner.predicates import ColumnTerm, ParameterTerm, Predicate, Term
 from planner.shadow import column_type
 
 NAME = PgType(Oid.NAME)
@@ -65,6 +68,22 @@ class Context:
             for c in snapshot.columns
         )
         return Source(name, columns, table.name.schema, frozenset({index}))
+
+    def width(self, term: Term | None) -> int | None:
+        """The most digits that a bare column's values have, as far as the statistics of its files tell."""
+        if not isinstance(term, ColumnTerm):
+            return None
+        files = snapshot_of(self.scanned[term.scan]).files
+        bounds = []
+        for bound, pick in (("min", pc.min), ("max", pc.max)):
+            column = files.schema.get_field_index(f"{bound}.{term.column}")
+            if column < 0 or not pa.types.is_decimal(files.schema.types[column]) or files.column(column).null_count:
+                return None
+            bounds.append(pick(files.column(column)).as_py())
+        return max(
+            (len(str(abs(b.scaleb(-b.as_tuple().exponent)).to_integral_value())) for b in bounds if b is not None),
+            default=None,
+        )
 
     def scan_sql(self, index: int) -> str:
         """The relation that a lane's SQL names: DuckDB gets the files beside the SQL, Spark reads the path itself."""

@@ -16,6 +16,7 @@ class Expression:
     """`type` None is PostgreSQL's unknown: an untyped string in `literal`, or NULL (`literal` None).
 
     `term` and `predicate` are what file pruning understands of it. `name` is the column's name if none is given.
+    `width` bounds the digits of an exact number better than its type does, where statistics or a literal tell.
     """
 
     sql: str
@@ -23,6 +24,7 @@ class Expression:
     literal: str | None = None
     term: Term | None = None
     predicate: Predicate | None = None
+    width: int | None = None
     name: str = "?column?"
 
     def named(self, name: str) -> "Expression":

@@ -10,7 +10,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from catalog.types import Oid, PgType
-from planner.dialects.coercion import FLOATS, INT4, INT8, INTEGERS, INTERVAL, STRINGS, decimal, type_name
+from planner.dialects.coercion import FLOATS, INT4, INT8, INTEGERS, INTERVAL, MAX_PRECISION, STRINGS, decimal, type_name
 from planner.dialects.expression import Expression, Unverified
 from planner.dialects.intervals import parse_interval
 from planner.dialects.spelling import Spelling
@@ -23,13 +23,15 @@ _TRUE, _FALSE = ("t", "true", "y", "yes", "on", "1"), ("f", "false", "n", "no", 
 
 
 def number(text: str) -> Expression:
-    """An unquoted number: int4, int8 or an exact numeric, by PostgreSQL's rule."""
+    """An unquoted number: int4, int8 or an exact numeric, by PostgreSQL's rule. The grammar folds a minus into it."""
+    if text.startswith("-"):
+        return minus(number(text[1:]))
     if re.fullmatch(r"\d+", text):
         value = int(text)
         if value < 2**31:
-            return Expression(text, INT4, term=ConstantTerm(value))
+            return Expression(text, INT4, term=ConstantTerm(value), width=len(text))
         if value < 2**63:
-            return Expression(text, INT8, term=ConstantTerm(value))
+            return Expression(text, INT8, term=ConstantTerm(value), width=len(text))
         return _exact(Decimal(value))
     if re.fullmatch(r"[0-9.]+([eE][+-]?\d+)?", text):
         return _exact(Decimal(text))
@@ -39,12 +41,11 @@ def number(text: str) -> Expression:
 def _exact(value: Decimal) -> Expression:
     spelled = format(value, "f")
     scale = max(0, -int(value.as_tuple().exponent))
-    type_ = decimal(max(len(spelled.replace(".", "").lstrip("0")), scale, 1), scale)
-    if type_.precision_scale and len(spelled.replace(".", "").lstrip("0")) > 38:
+    width = max(len(spelled.replace(".", "").lstrip("0")), scale, 1)
+    if width > MAX_PRECISION:
         raise Unverified("numeric literals of more than 38 digits are not supported")
-    return Expression(
-        spelled if scale else f"CAST({spelled} AS DECIMAL({len(spelled)},0))", type_, term=ConstantTerm(value)
-    )
+    sql = spelled if scale else f"CAST({spelled} AS DECIMAL({width},0))"
+    return Expression(sql, decimal(width, scale), term=ConstantTerm(value), width=width)
 
 
 def coerce_literal(literal: Expression, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
@@ -88,6 +89,11 @@ def _numeric(text: str, target: PgType) -> Expression:
     if target.precision_scale:
         return Expression(f"CAST({sql} AS DECIMAL({target.precision_scale[0]},{target.precision_scale[1]}))", target)
     return Expression(sql, value.type, term=negated(value.term) if negative else value.term)
+
+
+def minus(value: Expression) -> Expression:
+    """A literal number's negative."""
+    return Expression(f"(-{value.sql})", value.type, term=negated(value.term), width=value.width)
 
 
 def negated(term: Term | None) -> Term | None:

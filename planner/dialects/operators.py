@@ -31,9 +31,10 @@ from planner.dialects.coercion import (
 from planner.dialects.expression import Expression, Unverified
 from planner.dialects.spelling import Spelling
 from planner.plan import Lane
-from planner.predicates import ColumnTerm, ParameterTerm, Prefix, comparison
+from planner.predicates import ColumnTerm, ConstantTerm, ParameterTerm, Prefix, comparison
 
 COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
+_WORD_DIGITS = 18
 _EXACT_PARAMETER = decimal(MAX_PRECISION, 18)
 _REGEX = {"~": ("", ""), "~*": ("", "i"), "!~": ("NOT ", ""), "!~*": ("NOT ", "i")}
 
@@ -160,12 +161,11 @@ class Operators:
         if target == APPROXIMATE:
             sql = f"(CAST({left.sql} AS DOUBLE) {operator} CAST({right.sql} AS DOUBLE))"
             return Expression(sql, APPROXIMATE)
-        sql, type_ = self._exact(operator, left, right, digits(lt), digits(rt))
-        return Expression(sql, type_)
+        return self._exact(operator, left, right, digits(lt), digits(rt))
 
     def _widened(self, value: Expression, target: PgType) -> str:
         # A bare integer literal adapts in both engines; anything else narrower than the result is cast first.
-        if value.type == target or (value.sql.isdigit() and target.oid in INTEGERS):
+        if value.type == target or (isinstance(value.term, ConstantTerm) and target.oid in INTEGERS):
             return value.sql
         return f"CAST({value.sql} AS {self.spelling.type(target)})"
 
@@ -188,7 +188,7 @@ class Operators:
         )
 
     def _nonzero(self, divisor: Expression) -> str:
-        if divisor.sql.replace(".", "").isdigit() and float(divisor.sql) != 0:
+        if isinstance(divisor.term, ConstantTerm) and divisor.term.value != 0:
             return divisor.sql
         if self.spelling.lane is Lane.SPARK:
             return divisor.sql  # ANSI mode raises DIVIDE_BY_ZERO
@@ -196,17 +196,20 @@ class Operators:
 
     def _exact(
         self, operator: str, left: Expression, right: Expression, a: tuple[int, int], b: tuple[int, int]
-    ) -> tuple[str, PgType]:
+    ) -> Expression:
         (p1, s1), (p2, s2) = a, b
         scale = s1 + s2 if operator == "*" else max(s1, s2)
         whole = p1 - s1 + p2 - s2 if operator == "*" else max(p1 - s1, p2 - s2) + 1
         if scale > MAX_PRECISION:
             raise Unverified(f"a numeric of {scale} decimals is not supported")
         type_ = decimal(whole + scale, scale)
+        width = _result_width(operator, (left.width or p1, s1), (right.width or p2, s2))
         if self.spelling.lane is Lane.SPARK:
             left_sql, right_sql = self._narrowed(operator, (left.sql, p1, s1), (right.sql, p2, s2))
-            return f"CAST(({left_sql} {operator} {right_sql}) AS {self.spelling.type(type_)})", type_
-        return f"({left.sql} {operator} {right.sql})", type_
+            return Expression(f"CAST(({left_sql} {operator} {right_sql}) AS {self.spelling.type(type_)})", type_)
+        # DuckDB keeps products of 18 digits in 64 bits and fails beyond: a wider operand makes it use 128.
+        wide = f"CAST({left.sql} AS DECIMAL(38,{s1}))" if width > _WORD_DIGITS and p1 <= _WORD_DIGITS else left.sql
+        return Expression(f"({wide} {operator} {right.sql})", type_, width=width)
 
     def _narrowed(self, operator: str, a: tuple[str, int, int], b: tuple[str, int, int]) -> tuple[str, str]:
         """Spark drops decimals when a result is wider than 38 digits: the operands get fewer integer digits instead."""
@@ -253,6 +256,12 @@ class Operators:
         if lt.oid == rt.oid == Oid.INTERVAL and operator in "+-" and duckdb:
             return Expression(f"({left.sql} {operator} {right.sql})", INTERVAL)
         raise Unverified(f"operator {operator} on {type_name(lt)} and {type_name(rt)} is not supported")
+
+
+def _result_width(operator: str, left: tuple[int, int], right: tuple[int, int]) -> int:
+    """The most digits of a sum, difference or product of two exact numbers of these (digits, scale)."""
+    (w1, s1), (w2, s2) = left, right
+    return w1 + w2 if operator == "*" else max(w1 - s1, w2 - s2) + max(s1, s2) + 1
 
 
 def _prefix(pattern: str | None, escape: str) -> str:

@@ -67,7 +67,8 @@ class Expressions:
         if any(tree.kind(part) == "A_Star" for part in fields["fields"]):
             raise Unverified("* as a value is not supported")
         column = scope.column(tree.strings(fields["fields"]))
-        return Expression(column.sql, column.type, term=column.term, name=column.name)
+        width = self.context.width(column.term)
+        return Expression(column.sql, column.type, term=column.term, width=width, name=column.name)
 
     def _visit_A_Const(self, fields: Node, scope: Scope) -> Expression:
         value = tree.constant(fields)
@@ -174,8 +175,7 @@ class Expressions:
     def _negative(self, operator: str, node: Node, scope: Scope) -> Expression:
         kind, fields = tree.unwrap(node)
         if operator == "-" and kind == "A_Const" and tree.is_number(fields):
-            value = literals.number(str(tree.constant(fields)))
-            return Expression(f"(-{value.sql})", value.type, term=literals.negated(value.term))
+            return literals.minus(literals.number(str(tree.constant(fields))))
         return unary(operator, self.translate(node, scope))
 
     def _row_comparison(self, fields: Node, operator: str, scope: Scope) -> Expression:
@@ -252,6 +252,15 @@ class Expressions:
             sql = " OR ".join(test.sql for test in tests) or "FALSE"
             return Expression(f"({sql})", BOOL, predicate=any_of([test.predicate for test in tests]))
         return self._any_of_array(operator, value, self.translate(array, scope))
+
+    def _visit_AEXPR_OP_ALL(self, fields: Node, operator: str, scope: Scope) -> Expression:
+        value, array = self.translate(fields["lexpr"], scope), fields["rexpr"]
+        if tree.kind(array) != "A_ArrayExpr" or operator not in COMPARISONS:
+            raise Unverified(f"{operator} ALL of this array is not supported")
+        elements = [self.translate(item, scope) for item in array["A_ArrayExpr"].get("elements", [])]
+        tests = [self.operators.compare(operator, value, element) for element in elements]
+        sql = " AND ".join(test.sql for test in tests) or "TRUE"
+        return Expression(f"({sql})", BOOL, predicate=all_of([test.predicate for test in tests]))
 
     def _any_of_array(self, operator: str, value: Expression, array: Expression) -> Expression:
         if operator != "=" or array.type is None or array.type.oid not in ELEMENT_OF or value.type is None:
