@@ -117,8 +117,10 @@ async def refresh_inventory(
                 _TABLES + " JOIN unnest(%s::text[], %s::text[]) AS k (s, n) ON (schema_name, name) = (s, n)",
                 keys,
             )
-            kept = {name: entry for name, entry in old.tables.items() if name not in names}
-            return replace(old, version=version, tables=kept | _tables(found))
+            tables = dict(old.tables)
+            for name in names:
+                tables.pop(name, None)
+            return replace(old, version=version, tables=tables | _tables(found))
     return old if current == old.version else await load_inventory(connection)
 
 

@@ -21,7 +21,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from catalog.endpoint import Endpoint
@@ -30,7 +32,7 @@ from catalog.orphans import end_servers
 OWNER = "lakegate"
 DEFAULT_ACCOUNT = "lakegate-metastore"
 START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = 20.0
 LONGEST_SOCKET_PATH = 107
 _POLL_SECONDS = 0.01
 _INITDB = (
@@ -54,6 +56,7 @@ _SETTINGS = {
     "io_method": "sync",
     "fsync": "on",
     "synchronous_commit": "on",
+    "recovery_init_sync_method": "syncfs",
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_wal_size": "256MB",
@@ -87,8 +90,11 @@ class EmbeddedPostgres:
 
     uses_passwords = False
 
-    def __init__(self, data_dir: Path, account: str = DEFAULT_ACCOUNT) -> None:
+    def __init__(
+        self, data_dir: Path, account: str = DEFAULT_ACCOUNT, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.data_dir = data_dir.absolute()
+        self._settings = settings
         self.port = 5432
         self.socket_directory = _socket_directory(self.data_dir, self.port)
         self._account_name = account if os.geteuid() == 0 else None
@@ -148,7 +154,9 @@ class EmbeddedPostgres:
         return account
 
     def _write_configuration(self, account: pwd.struct_passwd) -> None:
-        settings = _SETTINGS | {
+        settings = {
+            **_SETTINGS,
+            **self._settings,
             "unix_socket_directories": str(self.socket_directory),
             "hba_file": str(self.data_dir / "pg_hba.conf"),
             "ident_file": str(self.data_dir / "pg_ident.conf"),

@@ -1,6 +1,7 @@
 """Snapshots kept and brought up to date by the log's new commits only. Blocking reads run in threads of its own."""
 
 import asyncio
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ MOST_TABLES = 512
 MOST_SNAPSHOTS = 1024
 MOST_BYTES = 512 * 2**20
 _THREADS = 16
+_HINT = "Restore the files, or drop the table."
 T = TypeVar("T")
 
 
@@ -67,6 +69,7 @@ class SnapshotCache:
         try:
             if log is None:
                 return _guard(name, lambda: DeltaTable(location, storage_options=self._storage_options))
+            _require_log(name, location)
             _guard(name, log.update_incremental)
         except _UnsupportedFeature:
             return None
@@ -110,19 +113,24 @@ class SnapshotCache:
         return snapshot
 
 
+def _require_log(name: TableName, location: str) -> None:
+    """delta-rs takes a log that has vanished for one without news; on a local disk looking costs nothing."""
+    if location.startswith("/") and not os.path.isdir(f"{location}/_delta_log"):
+        raise UnreadableTable(f"the Delta log of table {name} is missing", hint=_HINT)
+
+
 class _UnsupportedFeature(Exception):
     """delta-rs refuses to open the table at all."""
 
 
 def _guard(name: TableName, work: Callable[[], T]) -> T:
     """Runs delta-rs and gives its errors our words."""
-    hint = "Restore the files, or drop the table."
     try:
         return work()
     except TableNotFoundError as error:
-        raise UnreadableTable(f"the Delta log of table {name} is missing", hint=hint) from error
+        raise UnreadableTable(f"the Delta log of table {name} is missing", hint=_HINT) from error
     except (DeltaError, OSError) as error:
         if "Unsupported" in str(error):
             raise _UnsupportedFeature from error
         reason = str(error).splitlines()[0][:300]
-        raise UnreadableTable(f"the Delta log of table {name} cannot be read", detail=reason, hint=hint) from error
+        raise UnreadableTable(f"the Delta log of table {name} cannot be read", detail=reason, hint=_HINT) from error

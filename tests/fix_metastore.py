@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
 
 from catalog.catalog import Catalog
 from catalog.changes import Change, CreateRole, GrantMembership
@@ -33,7 +34,7 @@ def passable_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def metastore_server(passable_folder: Path) -> Iterator[EmbeddedPostgres]:
     """The session's embedded server, started."""
-    server = EmbeddedPostgres(passable_folder / "metastore")
+    server = EmbeddedPostgres(passable_folder / "metastore", settings={"fsync": "off"})
     asyncio.run(server.start())
     yield server
     asyncio.run(server.stop())
@@ -43,6 +44,7 @@ def metastore_server(passable_folder: Path) -> Iterator[EmbeddedPostgres]:
 class Metastore:
     """An open catalog with a workspace that no other test has, and its admin."""
 
+    server: EmbeddedPostgres
     catalog: Catalog
     workspace: str
     admin: Principal
@@ -58,6 +60,12 @@ class Metastore:
     async def resolve(self, *references: TableReference, who: Principal | None = None, **more: Any) -> Resolution:
         path = more.pop("search_path", ("public",))
         return await self.catalog.resolve(who or self.admin, self.workspace, references, path, **more)
+
+    async def query(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Asks the workspace's database as the metastore's owner."""
+        conninfo = self.server.owner_endpoint(self.workspace).conninfo()
+        async with await AsyncConnection.connect(conninfo, autocommit=True) as connection:
+            return await (await connection.execute(text.encode(), parameters)).fetchall()
 
     async def make_user(self, name: str, *groups: str) -> Principal:
         """A user of a unique name, member of `groups`."""
@@ -78,5 +86,5 @@ async def metastore(metastore_server: EmbeddedPostgres, tmp_path: Path) -> Async
     await catalog.create_workspace(workspace)
     login = await catalog.login("admin", workspace)
     assert login is not None
-    yield Metastore(catalog, workspace, login.principal, tmp_path / "warehouse")
+    yield Metastore(metastore_server, catalog, workspace, login.principal, tmp_path / "warehouse")
     await catalog.close()
