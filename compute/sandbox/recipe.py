@@ -51,7 +51,7 @@ class Sandbox:
         namespaces.limit_resources(self.data_bytes, OPEN_FILES)
 
     def _name_user(self) -> None:
-        """Java asks the system for its user's name and takes no none; no account here has that uid."""
+        """Java asks the system for its user's name and refuses none; no account of the host has that uid."""
         if self.programs and self.uid is not None:
             accounts = Path(self.folder, "passwd")
             accounts.write_text(f"lakegate:x:{self.uid}:{self.uid}::/:/bin/false\n")

@@ -1,6 +1,7 @@
 """The JVM of a machine and the sessions that share it."""
 
 import os
+import shutil
 import sys
 import sysconfig
 import threading
@@ -29,6 +30,8 @@ from compute.spark.training import run_to_end, warm_up_statements
 
 CACHE_PROPERTY = "cache"
 SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib")
+SYSTEM_PROGRAMS = ("chmod", "ls")
+"""Hadoop's local file system runs these to set and to tell permissions."""
 MACHINE_LOST = 70
 """The guest's exit status when its JVM has gone."""
 HISTORY_LIMIT = 100
@@ -206,4 +209,5 @@ class SparkSession:
 def _program_folders() -> Sequence[str]:
     """Where the JVM and this interpreter still look for classes, modules and libraries after the machine is sealed."""
     folders = (sys.prefix, sysconfig.get_path("stdlib"), *SYSTEM_LIBRARIES)
-    return [folder for folder in folders if os.path.isdir(folder)]
+    programs = (shutil.which(program, path=os.defpath) for program in SYSTEM_PROGRAMS)
+    return [path for path in (*folders, *programs) if path is not None and os.path.exists(path)]
