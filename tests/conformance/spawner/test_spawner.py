@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from compute.config import MachineSpec
+from catalog.scans import Scan
+from compute.config import EngineConfig, MachineSpec, PoolConfig
 from compute.connection import connect
+from compute.pool import Pool
 from compute.spawners import CannotStart, Spawner
 from compute.spawners.process import ProcessSpawner
 from compute.transport import Frame, Kind
+from tests.fix_compute import ROWS, ask
 
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
 
@@ -84,3 +87,21 @@ async def test_a_spawner_that_cannot_open_says_so(tmp_path: Path) -> None:
     with pytest.raises(CannotStart):
         await opened.open()
     await opened.close()
+
+
+async def test_a_shared_machine_without_a_template_serves_many(warehouse: Path, points: Scan) -> None:
+    """Spark's way to start: a fresh interpreter in the namespaces. One workspace, any number of connections."""
+    config = EngineConfig("duckdb", "shared", warm_machines=0, max_machines=1, leases_per_machine=3)
+    spawner = ProcessSpawner(templates={})
+    pool = Pool(spawner, PoolConfig((config,)), lambda _workspace: str(warehouse))
+    await pool.start()
+    leases = [await pool.lease("duckdb", workspace="demo", principal=who) for who in ("ada", "bob", "eve")]
+    answers = await asyncio.gather(
+        *(ask(lease, "SELECT max(id) AS id FROM scan_0", scans=[points]) for lease in leases)
+    )
+    assert answers == [[{"id": ROWS - 1}]] * 3
+    usage = [await lease.usage() for lease in leases]
+    assert len({each["pid"] for each in usage}) == 1
+    await leases[0].release()
+    assert await ask(leases[1], "SELECT 1 AS one") == [{"one": 1}]
+    await pool.close()
