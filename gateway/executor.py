@@ -19,7 +19,7 @@ from gateway.query import Execution, QueryResult, Surroundings
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.rows import describe_rows, spread_formats, with_formats
 from gateway.variables import split_search_path
-from planner import plan
+from planner.planning import plan
 from planner.plan import Constant, Lane, Metadata, Plan, Query, SessionValue, Settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from catalog.types import ResultColumn
     from gateway.leases import Leases
     from gateway.session import Services, Session
-    from planner import Statement
+    from planner.parse import Statement
 
 
 class Executor:
@@ -102,7 +102,7 @@ class Executor:
         return decode_parameters(oids, binding.formats, binding.values, self._session.variables.current("TimeZone"))
 
     async def _relay(self, planned: Metadata, portal: Portal, max_rows: int) -> Result:
-        binding = portal.binding
+        statement, binding = portal.prepared.statement, portal.binding
         relayed = await self._session.relay.execute(
             planned.text,
             portal.prepared.types,
@@ -111,7 +111,7 @@ class Executor:
             binding.result_formats,
             self._session.variables.effective,
             max_rows=max_rows,
-            immutable=planned.immutable,
+            immutable=statement is not None and statement.immutable,
         )
         return RelayedResult(relayed)
 
@@ -125,12 +125,12 @@ class Executor:
         )
         formats = portal.binding.result_formats
         columns = query.columns
+        message = portal.prepared.row_description
         if _undescribed(query):
             columns = portal.prepared.description.columns or await self._analyse(query)
         if columns is None:
             return QueryResult(execution, surroundings, b"", None)
         codes = spread_formats(formats, len(columns))
-        message = portal.prepared.row_description
         message = with_formats(message, formats) if message else describe_rows(columns, codes)
         encoder = ResultEncoder(columns, codes, self._session.variables)
         return QueryResult(execution, surroundings, message, encoder)

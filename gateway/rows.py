@@ -11,7 +11,7 @@ from catalog.errors import ProtocolViolation
 from catalog.types import Oid, ResultColumn
 
 _TAIL = struct.Struct("!IhIhih")
-_LENGTHS = {
+_LENGTHS: dict[int, int] = {
     Oid.BOOL: 1,
     Oid.CHAR: 1,
     Oid.NAME: 64,
@@ -48,7 +48,7 @@ def describe_rows(columns: Sequence[ResultColumn], formats: Sequence[int] = ()) 
     codes = spread_formats(formats, len(columns))
     body = [len(columns).to_bytes(2, "big")]
     for column, code in zip(columns, codes, strict=True):
-        length = _LENGTHS.get(Oid(column.type.oid), -1) if column.type.oid in Oid else -1
+        length = _LENGTHS.get(column.type.oid, -1)
         body.append(column.name.encode() + b"\0")
         body.append(_TAIL.pack(0, 0, column.type.oid, length, column.type.typmod, code))
     joined = b"".join(body)
