@@ -19,8 +19,8 @@ from gateway.pgwire.connection import NEED_DATA, Connection
 from gateway.pgwire.errors import LocalProtocolError, LoginTimeout, error_response, presentable
 from gateway.pgwire.handler import Handler
 from gateway.pgwire.messages import BackendMessage, FrontendMessage, ProtocolVersion, ReadyForQuery
-from gateway.pgwire.peer import has_left
-from gateway.pgwire.state import State
+from gateway.pgwire.reading import Reading
+from gateway.pgwire.state import BEFORE_SESSION, CYCLE_ENDS, OVER, State
 
 if TYPE_CHECKING:
     from gateway.pgwire.listener import Listener
@@ -37,23 +37,6 @@ TURN = 128
 """Messages that are taken in one go before other connections have their turn."""
 LINGER_SECONDS = 5.0
 """How long a closed connection may take to fetch the last answers."""
-PEER_CHECK_SECONDS = 1.0
-"""How often a client is looked after while its socket is not read."""
-
-_BEFORE_SESSION = frozenset(
-    {
-        State.STARTUP,
-        State.NEGOTIATING,
-        State.AUTHENTICATING,
-        State.SASL_INITIAL,
-        State.SASL_RESPONSE,
-        State.PASSWORD,
-        State.STARTING,
-        State.FAILED,
-    }
-)
-_CYCLE_ENDS = frozenset({State.BUSY, State.SYNCING, State.STARTING})
-_OVER = frozenset({State.CLOSED, State.FAILED})
 
 
 class Door(asyncio.Protocol):
@@ -65,9 +48,9 @@ class Door(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._connection = Connection()
         self._transport: asyncio.Transport
+        self._reading: Reading
         self._handler: Handler | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._watch: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._out: list[bytes] = []
         self._held = 0
@@ -133,7 +116,7 @@ class Door(asyncio.Protocol):
             if message is not NEED_DATA:
                 return cast("FrontendMessage", message)
             self.flush()
-            self._resume_reading()
+            self._reading.resume()
             self._arrival = self._loop.create_future()
             await self._arrival
         raise ConnectionResetError("the client is gone")
@@ -162,8 +145,7 @@ class Door(asyncio.Protocol):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=WRITE_AHEAD)
+        self._take(cast("asyncio.Transport", transport))
         if not self._listener.open(self):
             self._lost = self._closing = True
             self._transport.abort()
@@ -179,7 +161,7 @@ class Door(asyncio.Protocol):
         elif self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
         if self._connection.buffered > READ_AHEAD and (self._task is not None or self._drained is not None):
-            self._pause_reading()
+            self._reading.pause()
 
     def eof_received(self) -> None:
         """A client that stops sending is taken as gone, as it cannot be told from one that is."""
@@ -201,9 +183,9 @@ class Door(asyncio.Protocol):
             return
         self._lost = self._closing = True
         self._leave()
-        for timer in (self._timer, self._watch):
-            if timer is not None:
-                timer.cancel()
+        self._reading.end()
+        if self._timer is not None:
+            self._timer.cancel()
         for future in (self._arrival, self._drained):
             if future is not None and not future.done():
                 future.set_exception(ConnectionResetError("the client is gone"))
@@ -226,7 +208,7 @@ class Door(asyncio.Protocol):
             try:
                 message = connection.next_event()
                 if message is NEED_DATA:
-                    self._resume_reading()
+                    self._reading.resume()
                     break
                 own = owned.get(type(message))
                 # The state admits no message for the handler before there is one.
@@ -269,13 +251,13 @@ class Door(asyncio.Protocol):
     def _conclude(self) -> None:
         """What follows an answered message: ReadyForQuery at the end of a cycle, nothing after the last."""
         state = self._connection.state
-        if state in _CYCLE_ENDS:
+        if state in CYCLE_ENDS:
             assert self._handler is not None
             self.send(ReadyForQuery(self._handler.status))
             self._due = True
             if self._dismissed:
                 self._shut()
-        elif state in _OVER:
+        elif state in OVER:
             self._hang_up()
 
     def _fail(self, error: Exception) -> None:
@@ -286,7 +268,7 @@ class Door(asyncio.Protocol):
         shown = presentable(error)
         if self._handler is not None:
             self._handler.failed(shown)
-        self.send(error_response(shown, "FATAL" if state in _BEFORE_SESSION else None))
+        self.send(error_response(shown, "FATAL" if state in BEFORE_SESSION else None))
         self._due = True
 
     # Messages that the door answers itself
@@ -316,8 +298,7 @@ class Door(asyncio.Protocol):
             self._transport.abort()
             self.connection_lost(None)
             return
-        self._transport = transport
-        self._transport.set_write_buffer_limits(high=WRITE_AHEAD)
+        self._take(transport)
 
     def _refuse_encryption(self, _: FrontendMessage) -> None:
         self.send(messages.EncryptionResponse(b"N"))
@@ -357,6 +338,11 @@ class Door(asyncio.Protocol):
 
     # The socket
 
+    def _take(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._transport.set_write_buffer_limits(high=WRITE_AHEAD)
+        self._reading = Reading(transport, self._loop)
+
     def _hang_up(self) -> None:
         """Closes once the client has fetched what was said; it may not take for ever over it."""
         if self._closing:
@@ -367,24 +353,6 @@ class Door(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
-
-    def _pause_reading(self) -> None:
-        if self._watch is None:
-            self._transport.pause_reading()
-            self._watch = self._loop.call_later(PEER_CHECK_SECONDS, self._look_after)
-
-    def _resume_reading(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-            self._transport.resume_reading()
-
-    def _look_after(self) -> None:
-        """asyncio does not see a closed socket that it does not read."""
-        if has_left(self._transport):
-            self._transport.abort()
-        else:
-            self._watch = self._loop.call_later(PEER_CHECK_SECONDS, self._look_after)
 
     # The end
 

@@ -189,3 +189,22 @@ BACKEND: Mapping[State, BackendRow] = {
     ),
     State.FAILED: _REFUSAL,
 }
+
+BEFORE_SESSION = frozenset(
+    {
+        State.STARTUP,
+        State.NEGOTIATING,
+        State.AUTHENTICATING,
+        State.SASL_INITIAL,
+        State.SASL_RESPONSE,
+        State.PASSWORD,
+        State.STARTING,
+        State.FAILED,
+    }
+)
+"""Where every error is the last word: there is no session yet, or none any more."""
+
+CYCLE_ENDS = frozenset({State.BUSY, State.SYNCING, State.STARTING})
+"""Where ReadyForQuery follows, once all is answered."""
+
+OVER = frozenset({State.CLOSED, State.FAILED})

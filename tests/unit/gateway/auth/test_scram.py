@@ -219,7 +219,7 @@ def test_client_refuses_a_server_that_does_not_know_the_password(signature: byte
     ],
 )
 def test_not_a_verifier(text: str) -> None:
-    with pytest.raises(ValueError, match="verifier|base64|padding|Incorrect|Only"):
+    with pytest.raises(ValueError, match=r"verifier|base64|padding|Incorrect|Only"):
         Verifier.parse(text)
 
 

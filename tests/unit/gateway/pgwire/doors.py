@@ -114,7 +114,7 @@ class House:
     def _open(self, door: Door) -> ScriptedSession:
         session = ScriptedSession(door, self.scripts, self.trust)
         announce(door, "pause_writing", session.writing_paused)
-        announce(door, "_pause_reading", session.reading_paused)
+        announce(door._reading, "pause", session.reading_paused)
         self.sessions.append(session)
         self.opened.put_nowait(session)
         return session
@@ -124,15 +124,15 @@ class House:
         return f"host={self.host} port={self.port} user=ann dbname=demo password='{PASSWORD}'"
 
 
-def announce(door: Door, method: str, event: asyncio.Event) -> None:
-    """Sets the event whenever that method of the door is called."""
-    original = getattr(door, method)
+def announce(target: object, method: str, event: asyncio.Event) -> None:
+    """Sets the event whenever that method is called."""
+    original = getattr(target, method)
 
     def call() -> None:
         original()
         event.set()
 
-    setattr(door, method, call)
+    setattr(target, method, call)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import pytest
 from catalog.errors import SqlError, SqlSyntaxError
 from gateway.pgwire import door as door_module
 from gateway.pgwire import messages as m
+from gateway.pgwire import reading
 from gateway.pgwire.codec import encode
 from gateway.pgwire.messages import ProtocolVersion
 from tests.unit.gateway.pgwire.doors import (
@@ -148,11 +149,12 @@ async def test_a_client_that_leaves_cancels_its_statement(abort: bool) -> None:
 
 
 async def test_a_client_that_leaves_unread_bytes_behind_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door_module, "PEER_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(reading, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(door_module, "READ_AHEAD", 1000)
     async with house() as at, session_client(at) as (client, session):
         at.scripts["wait"] = wait_for_cancel
-        client.write(m.Query("wait"), *[m.Query("x" * 50_000)] * 40)
-        await client.writer.drain()
+        client.write(m.Query("wait"), m.Query("x" * 2000))
+        await session.reading_paused.wait()
         client.writer.close()
         await session.closed.wait()
         assert session.calls[:2] == ["Query", "disconnected"]
