@@ -62,7 +62,7 @@ class Statement:
     immutable: bool = False
     tree: Node = field(default_factory=dict, repr=False)
     options: TableOptions | None = None
-    spark: exp.Expression | None = field(default=None, repr=False)
+    spark: exp.Expr | None = field(default=None, repr=False)
 
 
 def parse(text: str, dialect: Dialect) -> tuple[Statement, ...]:
@@ -140,6 +140,9 @@ def _is_immutable(node: Node) -> bool:
 
 def _spark_statements(text: str) -> Iterator[Statement]:
     for one in sparksql.parse(text):
+        if one.postgres is not None:
+            yield from _parse(one.postgres, Dialect.POSTGRES)
+            continue
         yield Statement(
             text=one.text,
             offset=one.offset,
@@ -147,7 +150,6 @@ def _spark_statements(text: str) -> Iterator[Statement]:
             verb=one.verb,
             parsed_text=one.text,
             references=one.references,
-            functions=one.functions,
             explain_route=one.explain_route,
             spark=one.tree,
         )

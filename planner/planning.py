@@ -64,7 +64,7 @@ def plan(
     Raises `SqlError`: 42501 without privileges, 0A000 for what is not supported on any allowed lane.
     """
     if statement.dialect is Dialect.SPARK:
-        return sparkplan.plan_spark(statement, resolution, settings, description)
+        return _explained(sparkplan.plan_spark(statement, resolution, settings), statement, resolution)
     if statement.explain_route:
         return _explain(statement, resolution, settings, description, values)
     return _plan(statement, resolution, settings, description, values)
@@ -130,8 +130,14 @@ def _explain(
     settings: Settings,
     description: Description | None,
     values: pa.RecordBatch | None,
-) -> Constant:
-    planned = _plan(statement, resolution, settings, description, values)
+) -> Plan:
+    return _explained(_plan(statement, resolution, settings, description, values), statement, resolution)
+
+
+def _explained(planned: Plan, statement: Statement, resolution: Resolution) -> Plan:
+    """The plan itself, or what EXPLAIN (ROUTE) tells of it."""
+    if not statement.explain_route:
+        return planned
     if not isinstance(planned, Query):
         kind = type(planned).__name__
         rows: list[tuple[str, str]] = [("lane", "none"), ("reason", f"{kind}: no compute is needed")]
