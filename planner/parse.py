@@ -119,10 +119,10 @@ def _statement(text: str, found: Extracted, parsed: lakegate_native.ParsedStatem
 
 def _references(found: Extracted, parsed: lakegate_native.ParsedStatement) -> Iterator[TableReference]:
     for relation in parsed.relations:
+        # ALTER needs the snapshot of what it changes.
+        role = Role.WRITE if parsed.node in ("AlterTableStmt", "RenameStmt") else Role(relation.role)
         version = None if relation.position is None else found.versions.get(relation.position - 1)
-        yield TableReference(
-            relation.name, relation.schema, relation.catalog, Role(relation.role), version, relation.position
-        )
+        yield TableReference(relation.name, relation.schema, relation.catalog, role, version, relation.position)
 
 
 def _ends_block(node: Node) -> bool:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from catalog.changes import CreateSchema, DropSchema, DropTable, Privilege, RegisterTable, SyncTable
 from catalog.errors import DuplicateTable, FeatureNotSupported, UndefinedTable
-from catalog.names import Role, TableName
+from catalog.names import Role, TableName, TableReference
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.types import Oid, PgType, ResultColumn
 from planner.authorize import require, require_create, require_owner, require_reads
@@ -21,6 +21,13 @@ from planner.sparksql import name_of, tables
 
 _TEXT = PgType(Oid.TEXT)
 _PROPERTIES = (exp.FileFormatProperty, exp.PartitionedByProperty, exp.SchemaCommentProperty, exp.Property)
+_HISTORY = (
+    ("version", Oid.INT8), ("timestamp", Oid.TIMESTAMPTZ), ("userId", Oid.TEXT), ("userName", Oid.TEXT),
+    ("operation", Oid.TEXT), ("operationParameters", Oid.JSONB), ("job", Oid.JSONB), ("notebook", Oid.JSONB),
+    ("clusterId", Oid.TEXT), ("readVersion", Oid.INT8), ("isolationLevel", Oid.TEXT), ("isBlindAppend", Oid.BOOL),
+    ("operationMetrics", Oid.JSONB), ("userMetadata", Oid.TEXT), ("engineInfo", Oid.TEXT),
+)  # fmt: skip
+"""The columns of DESCRIBE HISTORY, which Spark cannot describe without running it."""
 _WRITES: dict[type[exp.Expr], tuple[str, frozenset[Privilege]]] = {
     exp.Insert: ("INSERT 0", frozenset({Privilege.INSERT})),
     exp.Update: ("UPDATE", frozenset({Privilege.UPDATE, Privilege.SELECT})),
@@ -74,7 +81,7 @@ class _SparkPlan:
             if role is None or reference.role is role:
                 table = self.resolution.tables.get(reference)
                 if table is None:
-                    raise UndefinedTable(f'relation "{reference.name}" does not exist', position=reference.position)
+                    raise _undefined(reference)
                 return table
         raise FeatureNotSupported("the statement names no table")
 
@@ -86,7 +93,7 @@ class _SparkPlan:
             if reference.role is Role.CREATE:
                 continue
             if table is None:
-                raise UndefinedTable(f'relation "{reference.name}" does not exist', position=reference.position)
+                raise _undefined(reference)
             snapshot = snapshot_of(table)
             if not node.alias and reference.role is Role.READ:
                 node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name, quoted=True)))
@@ -155,11 +162,12 @@ class _SparkPlan:
 
     def _describe(self) -> Plan:
         table = self._table()
+        require(table, {Privilege.SELECT})
         style = str(self.tree.args.get("style") or "").upper()
         if style == "HISTORY" or str(self.tree.args.get("kind") or "").upper() == "HISTORY":
-            require(table, {Privilege.SELECT})
+            columns = tuple(ResultColumn(name, PgType(oid)) for name, oid in _HISTORY)
             sql = f"DESCRIBE HISTORY delta.{exp.to_identifier(snapshot_of(table).location, quoted=True).sql('spark')}"
-            return Query(Lane.SPARK, "the table's history is read by Spark", sql, "SELECT", None)
+            return Query(Lane.SPARK, "the table's history is read by Spark", sql, "SELECT", columns)
         if style not in ("", "EXTENDED", "FORMATTED"):
             raise FeatureNotSupported(f"DESCRIBE {style} is not supported")
         if self.statement.verb == "ShowColumns":
@@ -204,7 +212,7 @@ class _SparkPlan:
         for item in properties.expressions:
             if isinstance(item, exp.FileFormatProperty) and item.name.lower() != "delta":
                 raise FeatureNotSupported("only USING delta is supported")
-            if not isinstance(item, _PROPERTIES) or (
+            if type(item) not in _PROPERTIES or (
                 type(item) is exp.Property and not item.name.lower().startswith("delta.")
             ):
                 raise FeatureNotSupported(f"{type(item).__name__} is not supported in CREATE TABLE")
@@ -238,6 +246,11 @@ class _SparkPlan:
         return Query(
             Lane.SPARK, "writes run on Spark", self._sql(), "ALTER TABLE", None, writes=table.name, then=SyncTable(table.name)
         )  # fmt: skip
+
+
+def _undefined(reference: TableReference) -> UndefinedTable:
+    name = f"{reference.schema}.{reference.name}" if reference.schema else reference.name
+    return UndefinedTable(f'relation "{name}" does not exist', position=reference.position)
 
 
 def _drops_column(action: exp.Expr) -> bool:

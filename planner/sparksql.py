@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokens import TokenType
 
 from catalog.errors import FeatureNotSupported, SqlSyntaxError
 from catalog.names import Role, TableReference, quote_identifier
@@ -29,20 +29,29 @@ _SETTINGS = re.compile(
     r"|statement_timeout|client_encoding|client_min_messages|datestyle|intervalstyle|extra_float_digits|bytea_output"
     r"|transaction|session\s+characteristics)\b.*)"
 )
+_ROUTE = re.compile(r"(?i)\s*EXPLAIN\s*\(\s*ROUTE\s*\)")
+_NAME = r"(`(?:[^`]|``)+`|\w+)"
+_USE = re.compile(rf"(?is)USE\s+(?:(?:SCHEMA|DATABASE|NAMESPACE)\s+)?{_NAME}")
+_SHOW_TABLES = re.compile(rf"(?is)SHOW\s+TABLES(?:\s+(?:IN|FROM)\s+{_NAME})?")
+_SHOW_SCHEMAS = re.compile(r"(?is)SHOW\s+(?:SCHEMAS|DATABASES|NAMESPACES)")
+_SHOW_COLUMNS = re.compile(rf"(?is)SHOW\s+COLUMNS\s+(?:IN|FROM)\s+((?:{_NAME}\.)?{_NAME})")
 _ROLES = re.compile(r"(?is)(CREATE|ALTER|DROP)\s+(USER|ROLE|GROUP)\b")
 
-_NODES: tuple[type[exp.Expr], ...] = (
-    exp.Alias, exp.Aliases, exp.All, exp.Alter, exp.Any, exp.Between, exp.Binary, exp.Boolean, exp.Bracket, exp.CTE,
-    exp.Cluster, exp.Column, exp.ColumnConstraint, exp.ColumnDef, exp.CommentColumnConstraint, exp.Create, exp.Cube,
-    exp.DataType, exp.DataTypeParam, exp.Delete, exp.Describe, exp.Distinct, exp.Distribute, exp.Dot, exp.Drop,
-    exp.Escape, exp.FileFormatProperty, exp.Filter, exp.From, exp.Group, exp.GroupingSets, exp.Having, exp.Identifier,
-    exp.IgnoreNulls, exp.In, exp.Insert, exp.Interval, exp.Join, exp.Lambda, exp.Lateral, exp.Limit, exp.Literal,
-    exp.Merge, exp.NotNullColumnConstraint, exp.Null, exp.Offset, exp.Order, exp.Ordered, exp.Paren,
-    exp.PartitionedByProperty, exp.Properties, exp.Property, exp.PropertyEQ, exp.Qualify, exp.RenameColumn,
-    exp.RespectNulls, exp.Rollup, exp.Schema, exp.SchemaCommentProperty, exp.Select, exp.SetOperation, exp.Slice,
-    exp.Sort, exp.Star, exp.Subquery, exp.Table, exp.TableAlias, exp.TableSample, exp.TruncateTable, exp.Tuple,
-    exp.Unary, exp.Update, exp.Values, exp.Var, exp.Version, exp.When, exp.Whens, exp.Where, exp.Window,
-    exp.WindowSpec, exp.With, exp.WithinGroup,
+_FAMILIES = (exp.Binary, exp.Unary, exp.SetOperation)
+_NODES: frozenset[type[exp.Expr]] = frozenset(
+    {
+        exp.Alias, exp.Aliases, exp.All, exp.Alter, exp.Any, exp.Between, exp.Boolean, exp.Bracket, exp.CTE,
+        exp.Cluster, exp.Column, exp.ColumnConstraint, exp.ColumnDef, exp.CommentColumnConstraint, exp.Create,
+        exp.Cube, exp.DataType, exp.DataTypeParam, exp.Delete, exp.Describe, exp.Distinct, exp.Distribute,
+        exp.Dot, exp.Drop, exp.Escape, exp.FileFormatProperty, exp.Filter, exp.From, exp.Group, exp.GroupingSets,
+        exp.Having, exp.Identifier, exp.IgnoreNulls, exp.In, exp.Insert, exp.Interval, exp.Join, exp.Lambda,
+        exp.Lateral, exp.Limit, exp.Literal, exp.Merge, exp.NotNullColumnConstraint, exp.Null, exp.Offset,
+        exp.Order, exp.Ordered, exp.Paren, exp.PartitionedByProperty, exp.Properties, exp.Property,
+        exp.PropertyEQ, exp.Qualify, exp.RenameColumn, exp.RespectNulls, exp.Rollup, exp.Schema,
+        exp.SchemaCommentProperty, exp.Select, exp.Slice, exp.Sort, exp.Star, exp.Subquery, exp.Table,
+        exp.TableAlias, exp.TableSample, exp.TruncateTable, exp.Tuple, exp.Update, exp.Values, exp.Var,
+        exp.Version, exp.When, exp.Whens, exp.Where, exp.Window, exp.WindowSpec, exp.With, exp.WithinGroup,
+    }
 )  # fmt: skip
 _HIDDEN_COLUMNS = frozenset({"_metadata"})
 
@@ -61,95 +70,94 @@ class SparkStatement:
 
 
 def parse(text: str) -> Iterator[SparkStatement]:
-    """Raises `SqlSyntaxError` for what sqlglot cannot parse, `FeatureNotSupported` for what is not allowed."""
-    for tokens in _split(text):
-        start, end = tokens[0].start, tokens[-1].end + 1
-        words = [token.text.upper() for token in tokens[:4]]
-        if words[:4] == ["EXPLAIN", "(", "ROUTE", ")"] and len(tokens) > 4:
-            yield _parse_one(text[tokens[4].start : end], tokens[4].start, tokens[4:], explain=True)
-        else:
-            yield _parse_one(text[start:end], start, tokens, explain=False)
+    """Raises `SqlSyntaxError` for what sqlglot cannot parse, `FeatureNotSupported` for what is not allowed.
+
+    EXPLAIN (ROUTE) may stand before the first statement of a text.
+    """
+    route = _ROUTE.match(text)
+    if route:
+        text = " " * route.end() + text[route.end() :]
+    for number, (start, end) in enumerate(_split(text)):
+        yield _parse_one(text[start:end], start, explain=route is not None and number == 0)
 
 
-def _split(text: str) -> Iterator[list[Token]]:
+def _split(text: str) -> Iterator[tuple[int, int]]:
+    """Where the statements are. sqlglot's SHOW and the like are one token up to the semicolon."""
     try:
         tokens = sqlglot.tokenize(text, read="spark")
     except SqlglotError as error:
         raise SqlSyntaxError(f"syntax error: {_first_line(error)}") from None
-    statement: list[Token] = []
+    start: int | None = None
+    end = 0
     for token in tokens:
-        if token.token_type is not TokenType.SEMICOLON:
-            statement.append(token)
-        elif statement:
-            yield statement
-            statement = []
-    if statement:
-        yield statement
+        if token.token_type is TokenType.SEMICOLON:
+            if start is not None:
+                yield start, end
+            start = None
+        else:
+            start, end = token.start if start is None else start, token.end + 1
+    if start is not None:
+        yield start, end
 
 
 def _first_line(error: Exception) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()[0].rstrip(".").lower()
 
 
-def _parse_one(text: str, offset: int, tokens: list[Token], *, explain: bool) -> SparkStatement:
-    first = tokens[0].text.upper()
+def _parse_one(text: str, offset: int, *, explain: bool) -> SparkStatement:
+    word = re.match(r"\w*", text)
+    first = word[0].upper() if word else ""
     if first in SESSION_WORDS or _ROLES.match(text):
         if first in ("SET", "RESET") and not _SETTINGS.fullmatch(text):
             raise FeatureNotSupported("this setting cannot be changed", hint="Engine settings are the gateway's.")
         return SparkStatement(text, offset, "Session", postgres=text)
-    if first == "USE":
-        return SparkStatement(text, offset, "Session", postgres=_use(tokens))
+    if use := _USE.fullmatch(text):
+        return SparkStatement(
+            text, offset, "Session", postgres=f"SET search_path TO {quote_identifier(folded(use[1]))}"
+        )
     if first == "SHOW":
-        return _show(text, offset, tokens)
+        return _show(text, offset)
+    tree = _tree(text, offset)
+    return SparkStatement(text, offset, type(tree).__name__, tuple(_references(tree, offset)), explain, tree)
+
+
+def _tree(text: str, offset: int) -> exp.Expr:
     try:
         tree = sqlglot.parse_one(text, read="spark")
     except SqlglotError as error:
         raise SqlSyntaxError(f"syntax error: {_first_line(error)}", position=offset + 1) from None
     _check(tree)
-    references = tuple(_references(tree, offset))
-    return SparkStatement(text, offset, type(tree).__name__, references, explain, tree)
+    return tree
 
 
-def _use(tokens: list[Token]) -> str:
-    """USE makes the schema the search path."""
-    names = [token for token in tokens[1:] if token.text.upper() not in ("SCHEMA", "DATABASE", "NAMESPACE")]
-    if len(names) != 1:
-        raise FeatureNotSupported("USE takes one schema")
-    return f"SET search_path TO {quote_identifier(folded(names[0]))}"
-
-
-def _show(text: str, offset: int, tokens: list[Token]) -> SparkStatement:
+def _show(text: str, offset: int) -> SparkStatement:
     """SHOW TABLES, SCHEMAS and COLUMNS. What the shadows tell is asked of PostgreSQL."""
-    words = [token.text for token in tokens[1:]]
-    what = words[0].upper() if words else ""
-    rest = [word for word in words[1:] if word.upper() not in ("IN", "FROM", "LIKE")]
-    if what == "TABLES" and len(words) in (1, 3) and len(rest) < 2:
-        schema = "'" + folded(tokens[3]).replace("'", "''") + "'" if rest else "current_schema()"
+    if show := _SHOW_TABLES.fullmatch(text):
+        schema = "'" + folded(show[1]).replace("'", "''") + "'" if show[1] else "current_schema()"
         listing = (
             'SELECT table_schema::text AS namespace, table_name::text AS "tableName", false AS "isTemporary" '
             f"FROM information_schema.tables WHERE table_schema = {schema} ORDER BY 2"
         )
         return SparkStatement(text, offset, "Session", postgres=listing)
-    if what in ("SCHEMAS", "DATABASES", "NAMESPACES") and len(words) == 1:
+    if _SHOW_SCHEMAS.fullmatch(text):
         return SparkStatement(text, offset, "ShowSchemas")
-    if what == "COLUMNS" and len(words) >= 3 and words[1].upper() in ("IN", "FROM"):
-        tree = sqlglot.parse_one(f"DESCRIBE {text[tokens[3].start - offset :]}", read="spark")
-        _check(tree)
-        moved = tokens[3].start - len("DESCRIBE ")
-        return SparkStatement(text, offset, "ShowColumns", tuple(_references(tree, moved)), tree=tree)
+    if show := _SHOW_COLUMNS.fullmatch(text):
+        tree = _tree(f"DESCRIBE {show[1]}", offset)
+        references = tuple(_references(tree, offset + show.start(1) - len("DESCRIBE ")))
+        return SparkStatement(text, offset, "ShowColumns", references, tree=tree)
     raise FeatureNotSupported("this SHOW is not supported", hint="SHOW TABLES, SCHEMAS or COLUMNS IN a table.")
 
 
-def folded(token: Token) -> str:
+def folded(name: str) -> str:
     """A name as the catalog holds it: in lower case unless quoted."""
-    return token.text if token.token_type is TokenType.IDENTIFIER else token.text.lower()
+    return name[1:-1].replace("``", "`") if name.startswith("`") else name.lower()
 
 
 def _check(tree: exp.Expr) -> None:
     for node in tree.walk():
         if isinstance(node, exp.Func) and not isinstance(node, exp.Binary):
             _check_function(node)
-        elif not isinstance(node, _NODES):
+        elif type(node) not in _NODES and not isinstance(node, _FAMILIES):
             what = str(node.this).split(" ")[0] if isinstance(node, exp.Command) else type(node).__name__
             raise FeatureNotSupported(f"{what.upper()} is not supported in the spark dialect")
         if isinstance(node, exp.Identifier) and node.name.lower() in _HIDDEN_COLUMNS:
@@ -201,7 +209,9 @@ def _written(tree: exp.Expr) -> dict[int, Role]:
         return {id(target): Role.WRITE}
     if isinstance(tree, exp.Create):
         return {id(target): Role.CREATE}
-    return {id(target): Role.OBJECT} if isinstance(tree, exp.Drop | exp.Alter) else {}
+    if isinstance(tree, exp.Alter):
+        return {id(target): Role.WRITE}  # its snapshot is needed
+    return {id(target): Role.OBJECT} if isinstance(tree, exp.Drop) else {}
 
 
 def tables(tree: exp.Expr) -> Iterator[exp.Table]:
