@@ -1,6 +1,6 @@
 """The laboratory: a gateway and a PostgreSQL that hold the same tables, running side by side for one run of suites."""
 
-import shutil
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import psutil
 from benchmarks.compare import ROUNDS
 from benchmarks.tables import POINTS, WIDE, bench_tables
 from catalog.names import TableName
-from tests.fix_gateway import data_folder, register, running_gateway
+from tests.fix_gateway import lake_folder, running_gateway
 from tests.fix_oracle import load_lake, running_postgres
 from tests.target import Target
 
@@ -31,17 +31,14 @@ class Laboratory:
 @contextmanager
 def laboratory(scale: float, rounds: int) -> Iterator[Laboratory]:
     """Starts both servers and fills them. The gateway keeps its accounts in a metastore of its own."""
-    lake = bench_tables(scale)
-    with running_postgres() as postgres, data_folder() as data:
+    lake, password = bench_tables(scale), secrets.token_urlsafe()
+    with running_postgres() as postgres, lake_folder(lake, password) as data:
         load_lake(postgres, lake, rows=True)
         with postgres.connect() as connection:
             connection.execute(f"ALTER TABLE {POINTS} ADD PRIMARY KEY (id)".encode())
             connection.execute(f"SELECT sum(id) FROM {WIDE}".encode())
         tables = {name: data / "warehouse" / "demo" / name.schema / name.name for name in lake}
-        for name, folder in tables.items():
-            shutil.copytree(lake[name], folder)
-        with running_gateway(data) as gateway:
-            register(gateway, tables)
+        with running_gateway(data, password) as gateway:
             yield Laboratory(gateway, postgres, tables, scale, rounds)
 
 

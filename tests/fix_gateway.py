@@ -1,5 +1,6 @@
 """The gateway as a process of its own, with a data folder that holds the demo's tables."""
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -7,28 +8,32 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from catalog.names import TableName, quote_identifier
+from catalog.changes import CreateSchema, RegisterTable
+from catalog.names import TableName
+from gateway.config import Config, Warehouse
+from gateway.server import Server
 from tests.daemon import Daemon, running
 from tests.target import Target
 
 READY = "ready postgresql://"
 LAKEGATE = Path(sys.executable).with_name("lakegate")
+NO_MACHINES = Config(data=Path(), port=0, warehouse=Warehouse(duckdb_warm=0, spark_warm=0))
 
 
 @contextmanager
 def running_gateway(
-    data: Path, options: Sequence[str] = (), settings: Mapping[str, str] | None = None
+    data: Path, password: str, options: Sequence[str] = (), settings: Mapping[str, str] | None = None
 ) -> Iterator[Target]:
     """`lakegate serve` on a free port. Leaving asserts that it ended well by SIGINT and left no process behind.
 
     `settings` are environment variables, such as a metastore's DSN.
     """
-    password = secrets.token_urlsafe()
     environment = {**os.environ, "LAKEGATE_ADMIN_PASSWORD": password, **(settings or {})}
     command: list[str | Path] = [LAKEGATE, "serve", "--data", data, "--listen", "127.0.0.1:0", *options]
     with running(command, lambda line: line.startswith(READY), environment=environment) as daemon:
@@ -45,37 +50,41 @@ def _stop(daemon: Daemon) -> None:
 
 
 @contextmanager
-def data_folder() -> Iterator[Path]:
-    """A folder that the machines' account may pass, unlike pytest's own."""
+def lake_folder(lake: Mapping[TableName, Path], password: str) -> Iterator[Path]:
+    """A gateway's data folder that knows copies of these Delta tables, with that password for `admin`.
+
+    Machines run as another user, who may pass this folder, unlike pytest's own.
+    """
     folder = Path(tempfile.mkdtemp(prefix="lakegate-test-"))
     folder.chmod(0o711)
     try:
+        copies = {name: folder / "warehouse" / "demo" / name.schema / name.name for name in lake}
+        for name, copy in copies.items():
+            shutil.copytree(lake[name], copy)
+        asyncio.run(register(replace(NO_MACHINES, data=folder, admin_password=password), copies))
         yield folder
     finally:
         shutil.rmtree(folder)
 
 
-@contextmanager
-def running_lake(
-    lake: Mapping[TableName, Path], options: Sequence[str] = (), settings: Mapping[str, str] | None = None
-) -> Iterator[Target]:
-    """A gateway with copies of these Delta tables, each where a managed table of that name would lie."""
-    with data_folder() as data:
-        copies = {name: data / "warehouse" / "demo" / name.schema / name.name for name in lake}
-        for name, copy in copies.items():
-            shutil.copytree(lake[name], copy)
-        with running_gateway(data, options, settings) as target:
-            register(target, copies)
-            yield target
-
-
-def register(target: Target, tables: Mapping[TableName, Path]) -> None:
-    """Makes Delta tables that exist known to the gateway, in SQL."""
-    with target.connect() as connection:
+async def register(config: Config, tables: Mapping[TableName, Path]) -> None:
+    """Makes Delta tables that exist known to a gateway that does not run now."""
+    server = Server(config)
+    async with server.running():
+        login = await server.catalog.login(config.admin, config.workspace)
+        assert login is not None
         for schema in sorted({name.schema for name in tables}):
-            connection.execute(f"CREATE SCHEMA {quote_identifier(schema)}".encode())
+            await server.catalog.apply(CreateSchema(schema), login.principal, config.workspace)
         for name, folder in tables.items():
-            connection.execute(f"CREATE TABLE {name} USING delta LOCATION '{folder}'".encode())
+            await server.catalog.apply(RegisterTable(name, str(folder)), login.principal, config.workspace)
+
+
+@contextmanager
+def running_lake(lake: Mapping[TableName, Path], options: Sequence[str] = ()) -> Iterator[Target]:
+    """A gateway with these tables."""
+    password = secrets.token_urlsafe()
+    with lake_folder(lake, password) as data, running_gateway(data, password, options) as target:
+        yield target
 
 
 @pytest.fixture(scope="session")
