@@ -61,8 +61,16 @@ class DatetimeFieldOverflow(SqlError):
     sqlstate = "22008"
 
 
+class InvalidTimeZoneDisplacement(SqlError):
+    sqlstate = "22009"
+
+
 class DivisionByZero(SqlError):
     sqlstate = "22012"
+
+
+class IntervalFieldOverflow(SqlError):
+    sqlstate = "22015"
 
 
 class CharacterNotInRepertoire(SqlError):

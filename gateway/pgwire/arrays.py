@@ -8,9 +8,10 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from catalog.errors import FeatureNotSupported, InvalidBinaryRepresentation, InvalidTextRepresentation
+from catalog.errors import DatatypeMismatch, FeatureNotSupported, InvalidBinaryRepresentation, InvalidTextRepresentation
 from gateway.pgwire.binary import WrongLength
 from gateway.pgwire.errors import MalformedMessage
+from gateway.pgwire.types import SPELLINGS
 
 _ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^{}",\\]|\\.)+?))\s*([,}])', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -59,7 +60,8 @@ def receive_array(value: bytes, element_oid: int, receive: Callable[[bytes], Any
     if flags not in (0, 1):
         raise InvalidBinaryRepresentation("invalid array flags")
     if oid != element_oid:
-        raise InvalidBinaryRepresentation(f"binary data has array element type {oid} instead of expected {element_oid}")
+        given, expected = (f"{oid} ({SPELLINGS.get(oid, '???')})" for oid in (oid, element_oid))
+        raise DatatypeMismatch(f"binary data has array element type {given} instead of expected {expected}")
     if dimensions == 0:
         if len(value) > _HEAD.size:
             raise WrongLength

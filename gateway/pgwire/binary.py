@@ -54,7 +54,7 @@ def receive_text(value: bytes) -> str:
 def unpack(layout: struct.Struct, value: bytes) -> tuple[Any, ...]:
     """Exactly the layout's bytes."""
     if len(value) < layout.size:
-        raise MalformedMessage("insufficient data left in message")
+        raise MalformedMessage(f"{'insufficient' if layout.size > 1 else 'no'} data left in message")
     if len(value) > layout.size:
         raise WrongLength
     return layout.unpack(value)
@@ -127,7 +127,7 @@ def _assemble(digits: tuple[int, ...], weight: int, scale: int, *, negative: boo
 
 def _receive_jsonb(value: bytes) -> str:
     if not value:
-        raise MalformedMessage("insufficient data left in message")
+        raise MalformedMessage("no data left in message")
     if value[0] != _JSONB_VERSION:
         raise InternalError(f"unsupported jsonb version number {value[0]}")
     return check_json(receive_text(value[1:]))

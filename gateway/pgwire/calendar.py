@@ -8,7 +8,7 @@ Reference: PostgreSQL documentation, "Date/Time Types", "Date/Time Input".
 
 import re
 
-from catalog.errors import DatetimeFieldOverflow, InvalidDatetimeFormat
+from catalog.errors import DatetimeFieldOverflow, InvalidDatetimeFormat, InvalidTimeZoneDisplacement
 from gateway.pgwire.encode import find_time_zone
 from lakegate_native import TimeZone
 
@@ -19,13 +19,14 @@ PAST, FUTURE = -(2**63) + 1, 2**63 - 1
 FIRST_DAY, LAST_DATE = -2_440_588, 2_145_042_905
 """4714-11-24 BC and 5874897-12-31, in days."""
 END_OF_TIMESTAMPS = 106_751_991 * DAY
+"""294247-01-10: Arrow's microseconds since 1970 end 29 years before PostgreSQL's, which count from 2000."""
 _ENDS = {"infinity": FUTURE, "+infinity": FUTURE, "-infinity": PAST, "epoch": 0}
 _DATE = re.compile(
     r"(?:(?P<year>\d{4,7})-(?P<month>\d{1,2})-(?P<day>\d{1,2})|(?P<packed>\d{8})"
     r"|(?P<us_month>\d{1,2})/(?P<us_day>\d{1,2})/(?P<us_year>\d{4,7})"
     r"|(?P<slash_year>\d{4,7})/(?P<slash_month>\d{1,2})/(?P<slash_day>\d{1,2}))",
 )
-_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{0,9}))?)?")
+_TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{0,9}))?)?")
 _OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d{2})(?::?(\d{2}))?)?")
 _MOMENT = re.compile(
     rf"\s*(?P<date>{re.sub(r'[?]P<[a-z_]+>', '?:', _DATE.pattern)})"
@@ -50,7 +51,12 @@ def parse_date(text: str) -> int:
 def parse_timestamp(text: str) -> int:
     """Microseconds since 1970-01-01 without time zone; a zone that is written is ignored, as PostgreSQL does."""
     end = _ENDS.get(text.strip().lower())
-    return _checked(_local(_match(text, "timestamp"), text), text) if end is None else end
+    if end is not None:
+        return end
+    found = _match(text, "timestamp")
+    if found["zone"] and found["zone"][0] in "+-":
+        _offset(found["zone"], text)
+    return _checked(_local(found, text), text)
 
 
 def parse_timestamptz(text: str, session_zone: TimeZone) -> int:
@@ -135,6 +141,6 @@ def _offset(zone: str, text: str) -> int:
         raise InvalidDatetimeFormat(f'invalid input syntax for type timestamp with time zone: "{text}"')
     hour, minute, second = int(found[2]), int(found[3] or 0), int(found[4] or 0)
     if hour > 15 or minute > 59 or second > 59:
-        raise DatetimeFieldOverflow(f'time zone displacement out of range: "{text}"')
+        raise InvalidTimeZoneDisplacement(f'time zone displacement out of range: "{text}"')
     size = (hour * 60 + minute) * 60 + second
     return -size if found[1] == "-" else size

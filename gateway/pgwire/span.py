@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from catalog.errors import DatetimeFieldOverflow, InvalidDatetimeFormat
+from catalog.errors import IntervalFieldOverflow, InvalidDatetimeFormat
 
 _SECOND = 1_000_000
 _MONTHS = {"millennium": 12_000, "century": 1200, "decade": 120, "year": 12, "month": 1}
@@ -53,7 +53,7 @@ class Span(NamedTuple):
 
 
 def parse_interval(text: str) -> Span:
-    """Raises InvalidDatetimeFormat for what is none, DatetimeFieldOverflow for what PostgreSQL cannot hold."""
+    """Raises InvalidDatetimeFormat for what is none, IntervalFieldOverflow for what PostgreSQL cannot hold."""
     body = text.strip()
     ago = body.lower().endswith("ago")
     body = body[:-3] if ago else body.removeprefix("@")
@@ -64,7 +64,7 @@ def parse_interval(text: str) -> Span:
     if ago:
         total = Span(-total.months, -total.days, -total.micros)
     if max(abs(total.months), abs(total.days)) >= 2**31 or abs(total.micros) >= 2**63:
-        raise DatetimeFieldOverflow(f'interval field value out of range: "{text}"')
+        raise IntervalFieldOverflow(f'interval field value out of range: "{text}"')
     return total
 
 
@@ -80,7 +80,9 @@ def _iso_parts(body: str) -> list[tuple[Fraction, str]]:
 
 
 def _parts(body: str) -> list[tuple[Fraction, str]]:
+    """Numbers with their units; none where the text is no interval, or names a unit twice."""
     parts: list[tuple[Fraction, str]] = []
+    named: list[str] = []
     at = 0
     while at < len(body):
         found = _TOKEN.match(body, at)
@@ -89,16 +91,19 @@ def _parts(body: str) -> list[tuple[Fraction, str]]:
         at = found.end()
         if found["time"]:
             parts.append((_seconds(found["time"]), "second"))
+            named += ["hour", "minute", "second"]
         elif found["years"]:
             years = int(found["years"])
             sign = -1 if found["years"].startswith("-") else 1
             parts += [(Fraction(years), "year"), (Fraction(sign * int(found["months"])), "month")]
+            named += ["year", "month"]
         else:
             unit = _UNITS.get((found["unit"] or _implied_unit(body, at)).lower())
             if unit is None:
                 return []
             parts.append((Fraction(Decimal(found["number"])), unit))
-    return parts
+            named.append(unit)
+    return parts if len(set(named)) == len(named) else []
 
 
 def _implied_unit(body: str, at: int) -> str:

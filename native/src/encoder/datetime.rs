@@ -3,10 +3,11 @@
 use super::cells::{Out, Refusal, push_integer, push_pair};
 
 pub const SECOND: i64 = 1_000_000;
-pub const DAY: i64 = 86_400 * SECOND;
+/// In seconds.
+const DAY: i64 = 86_400;
 /// Days and microseconds from 1970-01-01 (Arrow) to 2000-01-01 (PostgreSQL).
 const EPOCH_DAYS: i32 = 10_957;
-const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * DAY;
+const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * DAY * SECOND;
 /// PostgreSQL's ranges, since 1970: 4714-11-24 BC to 294276-12-31, dates to 5874897-12-31.
 const MIN_TIMESTAMP: i64 = -211_813_488_000_000_000 + EPOCH_MICROS;
 const MIN_DATE: i32 = -2_451_545 + EPOCH_DAYS;
@@ -49,12 +50,14 @@ impl Moment {
             let text: &[u8] = if matches!(self, Self::Past) { b"-infinity" } else { b"infinity" };
             return out.extend_from_slice(text);
         };
-        let offset = offset.map(|offset| offset(micros.div_euclid(SECOND)));
-        let local = micros + i64::from(offset.unwrap_or(0)) * SECOND;
+        let (seconds, fraction) = (micros.div_euclid(SECOND), micros.rem_euclid(SECOND) as u32);
+        let offset = offset.map(|offset| offset(seconds));
+        let local = seconds + i64::from(offset.unwrap_or(0));
         let date = civil(local.div_euclid(DAY));
         push_day(date, out);
         out.push(b' ');
-        push_time(local.rem_euclid(DAY), out);
+        push_time(local.rem_euclid(DAY) as u32, out);
+        push_fraction(fraction, out);
         if let Some(offset) = offset {
             push_offset(offset, out);
         }
@@ -118,14 +121,12 @@ fn push_era((year, ..): Civil, out: &mut Out) {
     }
 }
 
-fn push_time(micros: i64, out: &mut Out) {
-    let seconds = (micros / SECOND) as u32;
+fn push_time(seconds: u32, out: &mut Out) {
     push_pair(seconds / 3600, out);
     out.push(b':');
     push_pair(seconds / 60 % 60, out);
     out.push(b':');
     push_pair(seconds % 60, out);
-    push_fraction((micros % SECOND) as u32, out);
 }
 
 /// Microseconds without trailing zeros, nothing if zero.

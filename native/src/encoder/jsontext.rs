@@ -183,11 +183,25 @@ impl<'t> Reader<'t> {
 
     fn number(&mut self) -> Option<&'t [u8]> {
         let start = self.at;
-        while matches!(self.text.get(self.at), Some(b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')) {
-            self.at += 1;
+        self.skip(|byte| byte == b'-', 1);
+        let leading_zero = self.text.get(self.at) == Some(&b'0');
+        let whole = self.skip(|byte| byte.is_ascii_digit(), usize::MAX);
+        let mut valid = whole == 1 || (whole > 1 && !leading_zero);
+        if self.skip(|byte| byte == b'.', 1) == 1 {
+            valid &= self.skip(|byte| byte.is_ascii_digit(), usize::MAX) > 0;
         }
-        let number = &self.text[start..self.at];
-        serde_json::from_slice::<serde_json::Number>(number).ok().map(|_| number)
+        if self.skip(|byte| matches!(byte, b'e' | b'E'), 1) == 1 {
+            self.skip(|byte| matches!(byte, b'+' | b'-'), 1);
+            valid &= self.skip(|byte| byte.is_ascii_digit(), usize::MAX) > 0;
+        }
+        valid.then(|| &self.text[start..self.at])
+    }
+
+    /// Passes at most that many bytes of a kind; returns how many.
+    fn skip(&mut self, is_kind: impl Fn(u8) -> bool, most: usize) -> usize {
+        let skipped = self.text[self.at..].iter().take(most).take_while(|&&byte| is_kind(byte)).count();
+        self.at += skipped;
+        skipped
     }
 
     fn elements(&mut self, depth: usize) -> Option<Vec<Value<'t>>> {

@@ -130,14 +130,12 @@ impl Decimal {
         }
         let digits = &self.digits[..self.length];
         let whole = self.length as i32 - self.scale;
-        if whole <= 0 {
+        if whole <= 0 || self.is_zero() {
             out.push(b'0');
         } else {
             let written = digits.len().min(whole as usize);
             out.extend_from_slice(&digits[..written]);
-            if !self.is_zero() {
-                out.resize(out.len() + whole as usize - written, b'0');
-            }
+            out.resize(out.len() + whole as usize - written, b'0');
         }
         if display > 0 {
             out.push(b'.');

@@ -65,7 +65,7 @@ pub struct TimeZone {
 impl TimeZone {
     #[new]
     fn new(name: String) -> PyResult<Self> {
-        let zone = Zone::get(&name).or_else(|_| Zone::posix(&name));
+        let zone = Zone::get(&name).or_else(|_| Zone::posix(&without_colons(&name)));
         let zone = zone.map_err(|_| PyValueError::new_err(format!("time zone \"{name}\" not recognized")))?;
         Ok(Self { name, transitions: Arc::new(Transitions::new(&zone)) })
     }
@@ -73,5 +73,13 @@ impl TimeZone {
     /// The second since 1970 UTC of a local time, given as if it were UTC.
     fn to_utc(&self, local: i64) -> i64 {
         self.transitions.utc(local)
+    }
+}
+
+/// PostgreSQL names an offset of its own `<-03:30>+03:30`; POSIX allows no colon inside the brackets.
+fn without_colons(name: &str) -> String {
+    match name.split_once('>') {
+        Some((abbreviation, rest)) => format!("{}>{rest}", abbreviation.replace(':', "")),
+        None => name.to_owned(),
     }
 }
