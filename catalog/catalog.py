@@ -22,7 +22,7 @@ from catalog.endpoint import Endpoint, Server
 from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
 from catalog.inventory import Inventory, TableEntry, load_inventory, refresh_inventory
 from catalog.locations import fresh_location, is_below, normalize_location
-from catalog.lookup import find_current_schema, find_entry
+from catalog.lookup import find_current_schema, find_entries, is_unknown
 from catalog.migrations import History
 from catalog.names import Role, TableName, TableReference
 from catalog.principals import Directory, Login, Principal, load_directory
@@ -101,6 +101,8 @@ class Catalog:
     async def login(self, user: str, workspace: str) -> Login | None:
         """Who wants to log in; None for an unknown user, a group, or an unknown workspace: tell the client the same."""
         directory = await self._account.read()
+        if user not in directory.logins or workspace not in directory.workspaces:
+            directory = await self._account.confirm()
         login = directory.logins.get(user)
         if login is None or workspace not in directory.workspaces:
             return None
@@ -116,7 +118,7 @@ class Catalog:
     ) -> bool:
         """Whether any reference means a lakehouse table. Answered from the cache of the workspace, which is open."""
         inventory = self._workspaces[workspace].state
-        return any(find_entry(ref, inventory, who, workspace, search_path) is not None for ref in references)
+        return bool(find_entries(references, inventory, who, workspace, search_path))
 
     async def resolve(
         self,
@@ -136,10 +138,10 @@ class Catalog:
         """
         database = await self._workspace(workspace)
         who, inventory = await self._current(who), await database.read()
-        found: dict[TableReference, TableEntry] = {}
-        for reference in references:
-            if entry := find_entry(reference, inventory, who, workspace, search_path, temporary):
-                found[reference] = entry
+        found = find_entries(references, inventory, who, workspace, search_path, temporary)
+        if any(is_unknown(ref, inventory, temporary) for ref in references if ref not in found):
+            inventory = await database.confirm()
+            found = find_entries(references, inventory, who, workspace, search_path, temporary)
         snapshots = {ref: await self._read_snapshot(ref, entry, who, pinned) for ref, entry in found.items()}
         await self._follow_schemas(database, found, snapshots, pinned)
         current = find_current_schema(inventory, who, search_path)

@@ -98,7 +98,13 @@ class ControlDatabase(Generic[State]):
 
     async def read(self) -> State:
         """The current state; asks PostgreSQL only while the channel is down."""
-        if not self._is_current.is_set():
+        return self.state if self._is_current.is_set() else await self.confirm()
+
+    async def confirm(self) -> State:
+        """The state as of now, which another replica may have changed a moment ago: costs one query."""
+        async with self.connection() as connection:
+            row = await (await connection.execute("SELECT version FROM lakegate.version")).fetchone()
+        if row is None or row[0] != self.state.version:
             await self._reload()
         return self.state
 

@@ -7,7 +7,9 @@ References: Delta protocol, sections "Column Mapping", "Per-file Statistics", "T
 """
 
 import json
+from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,7 +39,7 @@ def read_snapshot(table: DeltaTable, name: TableName, location: str) -> Snapshot
         has_deletion_vectors="deletionVectors" in features and _has_deletion_vectors(table),
         uniform=_is_uniform(actions, schema["fields"], partitions),
         size_bytes=pc.sum(actions["size_bytes"]).as_py() or 0,
-        files=_read_files(actions, table.file_uris(), columns, partitions),
+        files=_read_files(actions, location, columns, partitions),
         comment=metadata.description,
     )
 
@@ -71,10 +73,10 @@ def _has_deletion_vectors(table: DeltaTable) -> bool:
 
 
 def _read_files(
-    actions: pa.Table, paths: list[str], columns: tuple[SnapshotColumn, ...], partitions: tuple[str, ...]
+    actions: pa.Table, location: str, columns: tuple[SnapshotColumn, ...], partitions: tuple[str, ...]
 ) -> pa.Table:
     arrays: dict[str, Any] = {
-        "path": pa.array(paths, pa.string()),
+        "path": pa.array([_absolute(path, location) for path in actions["path"].to_pylist()], pa.string()),
         "size_bytes": actions["size_bytes"],
         "num_records": actions["num_records"],
     }
@@ -84,8 +86,23 @@ def _read_files(
         for column in columns:
             values = _child(actions, kind, column.physical_name)
             if values is not None and not pa.types.is_nested(values.type):
-                arrays[f"{kind}.{column.name}"] = values
+                arrays[f"{kind}.{column.name}"] = _widen(values) if kind == "max" else values
     return pa.table(arrays)
+
+
+def _absolute(path: str, location: str) -> str:
+    """The log's paths are relative to the table, or URLs of their own (a shallow clone's), percent-encoded."""
+    decoded = unquote(path) if "%" in path else path
+    if decoded.startswith("file://"):
+        return decoded.removeprefix("file://")
+    return decoded if decoded.startswith("/") or "://" in decoded else f"{location}/{decoded}"
+
+
+def _widen(upper: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Statistics keep a timestamp's milliseconds, cut off: the true bound may lie up to 999 microseconds above."""
+    if not pa.types.is_timestamp(upper.type):
+        return upper
+    return pc.add(upper, pa.scalar(timedelta(microseconds=999), pa.duration(upper.type.unit)))
 
 
 def _child(actions: pa.Table, struct: str, name: str) -> pa.ChunkedArray | None:

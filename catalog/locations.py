@@ -11,9 +11,9 @@ from catalog.names import TableName
 def normalize_location(location: str) -> str:
     """One spelling a folder. Raises InvalidParameterValue for what is no absolute folder or climbs with ``..``."""
     scheme, mark, rest = location.removeprefix("file://").rpartition("://")
-    if ".." in rest.split("/") or "\0" in rest or not (mark or rest.startswith("/")):
+    if not rest or ".." in rest.split("/") or "\0" in rest or not (mark or rest.startswith("/")):
         raise InvalidParameterValue(f'"{location}" is not an absolute folder of a table')
-    return f"{scheme}{mark}{posixpath.normpath(rest)}" if rest else location
+    return f"{scheme}{mark}{posixpath.normpath(rest)}"
 
 
 def is_below(location: str, folder: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from catalog.changes import Privilege
 from catalog.errors import InsufficientPrivilege
 from catalog.inventory import Inventory, TableEntry
-from catalog.names import TableName, TableReference
+from catalog.names import Role, TableName, TableReference
 from catalog.principals import Principal
 
 
@@ -34,6 +34,28 @@ def find_entry(
         elif (entry := inventory.tables.get(TableName(schema, reference.name))) and _may_use(schema, inventory, who):
             return entry
     return None
+
+
+def find_entries(
+    references: Sequence[TableReference],
+    inventory: Inventory,
+    who: Principal,
+    workspace: str,
+    search_path: Sequence[str],
+    temporary: frozenset[str] = frozenset(),
+) -> dict[TableReference, TableEntry]:
+    """`find_entry` of each reference, without those that mean no lakehouse table."""
+    found = ((ref, find_entry(ref, inventory, who, workspace, search_path, temporary)) for ref in references)
+    return {reference: entry for reference, entry in found if entry is not None}
+
+
+def is_unknown(reference: TableReference, inventory: Inventory, temporary: frozenset[str]) -> bool:
+    """Whether a reference that means no lakehouse table is, as far as is known, nobody else's either."""
+    if reference.role is Role.CREATE or reference.name in temporary:
+        return False
+    if reference.schema is not None:
+        return reference.schema in inventory.schemas
+    return not any(reference.name in names for names in inventory.system_relations.values())
 
 
 def find_current_schema(inventory: Inventory, who: Principal, search_path: Sequence[str]) -> str | None:

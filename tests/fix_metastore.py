@@ -65,7 +65,8 @@ class Metastore:
         """Asks the workspace's database as the metastore's owner."""
         conninfo = self.server.owner_endpoint(self.workspace).conninfo()
         async with await AsyncConnection.connect(conninfo, autocommit=True) as connection:
-            return await (await connection.execute(text.encode(), parameters)).fetchall()
+            cursor = await connection.execute(text.encode(), parameters)
+            return await cursor.fetchall() if cursor.description else []
 
     async def make_user(self, name: str, *groups: str) -> Principal:
         """A user of a unique name, member of `groups`."""
