@@ -8,10 +8,8 @@ import asyncio
 import logging
 import os
 import secrets
-import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 
 from compute.config import MachineSpec
 from compute.spawners import CannotStart, Isolation, Machine
+from compute.spawners.folders import RunFolder, hand_over
 from compute.zygote.packets import receive, send
 
 GUEST_UID = 64023
@@ -49,7 +48,7 @@ class ProcessSpawner:
         self._templates = templates
         self._isolated = isolated
         self._parent = folder
-        self._folder = ""
+        self._folder: RunFolder | None = None
         self._zygote: _Zygote | None = None
         self._opening = asyncio.Lock()
 
@@ -67,7 +66,7 @@ class ProcessSpawner:
         """A machine whose address accepts connections; its guest says HELLO once it is warm. Raises CannotStart."""
         zygote = await self._running_zygote()
         name = f"{spec.engine}-{secrets.token_hex(5)}"
-        address = os.path.join(self._folder, f"{name}.sock")
+        address = os.path.join(zygote.folder, f"{name}.sock")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(address)
             listener.listen()
@@ -85,21 +84,25 @@ class ProcessSpawner:
     async def close(self) -> None:
         if self._zygote is not None:
             await self._zygote.close()
-        if self._folder:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        if self._folder is not None:
+            await asyncio.to_thread(self._folder.remove)
+            self._folder = None
 
     async def _running_zygote(self) -> "_Zygote":
         async with self._opening:
             if self._zygote is None or self._zygote.gone:
-                if not self._folder:
-                    self._folder = tempfile.mkdtemp(prefix="lakegate-", dir=self._parent)
-                    os.chmod(self._folder, 0o711)  # programs of machines reach their scratch folder as another user
-                self._zygote = await _open_zygote(self._configuration())
+                if self._folder is None:
+                    self._folder = await asyncio.to_thread(RunFolder, self._parent)
+                self._zygote = await _open_zygote(self._configuration(self._folder.path))
             return self._zygote
 
-    def _configuration(self) -> dict[str, Any]:
+    def hand_over(self, folder: str | Path) -> None:
+        """Lets machines own what the gateway has written below a warehouse. Walks it all: call it in a thread."""
+        hand_over(folder, self.guest_uid)
+
+    def _configuration(self, folder: str) -> dict[str, Any]:
         templates = {engine: _options(spec) for engine, spec in self._templates.items()}
-        return {"folder": self._folder, "isolated": self._isolated, "uid": self.guest_uid, "templates": templates}
+        return {"folder": folder, "isolated": self._isolated, "uid": self.guest_uid, "templates": templates}
 
 
 def _options(spec: MachineSpec) -> dict[str, Any]:
@@ -118,7 +121,7 @@ async def _open_zygote(configuration: Mapping[str, Any]) -> "_Zygote":
             env=_environment(),
             start_new_session=True,
         )
-    zygote = _Zygote(ours, process)
+    zygote = _Zygote(ours, process, configuration["folder"])
     try:
         send(ours, configuration)
         async with asyncio.timeout(OPEN_SECONDS):
@@ -145,7 +148,8 @@ def _environment() -> dict[str, str]:
 class _Zygote:
     """Our end of one zygote: orders go out, events come in on the loop."""
 
-    def __init__(self, control: socket.socket, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, control: socket.socket, process: asyncio.subprocess.Process, folder: str) -> None:
+        self.folder = folder
         self._control = control
         self._process = process
         self._loop = asyncio.get_running_loop()
