@@ -48,8 +48,8 @@ class Reading:
 def has_left(transport: asyncio.Transport) -> bool:
     """True once the peer has closed its side, even if unread bytes lie before the end.
 
-    As PostgreSQL's `client_connection_check_interval` does, by POLLRDHUP. A peer that left so much behind that it has not
-    all come yet is noticed only when it has.
+    As PostgreSQL's `client_connection_check_interval` does, by POLLRDHUP. A peer that left more behind than the kernel
+    holds is noticed only when that is read.
     """
     client: socket.socket | None = transport.get_extra_info("socket")
     if client is None or client.fileno() < 0:

@@ -152,7 +152,7 @@ PACKETS = [
     (b"\x16\x03\x01\x02\x00\x01", "08P01", LENGTH),
     (b"\x00\x00\x00\x09\x04\xd2\x16\x2fx", "08P01", LENGTH),
     (b"\x00\x00\x00\x08" + V3, "08P01", LAYOUT),
-    (b"\x00\x00\x00\x12" + V3 + b"user\0ann\0x", "08P01", LAYOUT),
+    (b"\x00\x00\x00\x13" + V3 + b"user\0ann\0\0x", "08P01", LAYOUT),
     (b"\x00\x00\x00\x11" + V3 + b"user\0ann\0", "08P01", LAYOUT),
     (b"\x00\x00\x00\x0e" + V3 + b"user\0\0", "08P01", LAYOUT),
     (b"\x00\x00\x00\x09" + V3 + b"\0", "28000", "no PostgreSQL user name specified in startup packet"),
