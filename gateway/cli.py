@@ -1,11 +1,14 @@
 """The command line: `lakegate serve` and `lakegate demo`."""
 
 import logging
+from collections.abc import Coroutine
 from pathlib import Path
 
 import click
 import uvloop
 
+from catalog.postgres import PostgresUnavailable
+from compute.spawners import CannotStart
 from gateway.config import MEBIBYTE, Config, IsolationLevel, Warehouse
 from gateway.server import Server, serve
 from gateway.welcome import welcome
@@ -38,7 +41,7 @@ def main() -> None:
 @_gateway_options
 def serve_command(**options: str | int | Path) -> None:
     """Serve until interrupted; a line `ready postgresql://…` says that clients may connect."""
-    uvloop.run(serve(Server(_load(**options))))  # type: ignore[arg-type]
+    _run(serve(Server(_load(**options))))  # type: ignore[arg-type]
 
 
 @main.command()
@@ -47,7 +50,14 @@ def serve_command(**options: str | int | Path) -> None:
 def demo(scale: float, **options: str | int | Path) -> None:
     """Serve TPC-H tables in the schema tpch, after a first query."""
     server = Server(_load(**options))  # type: ignore[arg-type]
-    uvloop.run(serve(server, lambda: welcome(server, scale)))
+    _run(serve(server, lambda: welcome(server, scale)))
+
+
+def _run(serving: Coroutine[None, None, None]) -> None:
+    try:
+        uvloop.run(serving)
+    except (OSError, CannotStart, PostgresUnavailable) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _load(data: Path, listen: str, min_machines: int, max_machines: int, memory: int, isolation: str) -> Config:

@@ -16,9 +16,10 @@ from gateway.pgwire import messages
 from gateway.pgwire.errors import notice_response
 from gateway.pgwire.startup import secret_length
 from gateway.portal import Binding, Portal, PreparedStatement
+from gateway.shortcuts import Shortcuts
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from gateway.cancel import BackendKey
     from gateway.entry import Reception
@@ -33,12 +34,12 @@ class Conversation:
         self._reception = reception
         self._door = door
         self._session: Session | None = None
+        self._shortcuts: Shortcuts | None = None
         self._key: BackendKey | None = None
-        self._answers = {
+        self._answers: dict[type[messages.FrontendMessage], Callable[..., Awaitable[None]]] = {
             messages.Query: self._query,
             messages.Parse: self._parse,
             messages.Bind: self._bind,
-            messages.Describe: self._describe,
             messages.Execute: self._execute,
             messages.Close: self._close,
             messages.Sync: self._sync,
@@ -57,6 +58,7 @@ class Conversation:
     async def startup(self, startup: messages.StartupMessage) -> None:
         """Logs in; the client hears the settings and its backend key."""
         self._session = await enter(self._reception, self._door, startup)
+        self._shortcuts = Shortcuts(self._session, self._door)
         self._key = self._reception.cancels.register(
             self._session.cancel, secret_length=secret_length(self._door.version)
         )
@@ -64,7 +66,11 @@ class Conversation:
         self._door.send(messages.BackendKeyData(self._key.pid, self._key.secret))
 
     def handle(self, message: messages.FrontendMessage) -> Awaitable[None] | None:
-        return self.session.interruptible(self._answers[type(message)](message))
+        assert self._session is not None
+        assert self._shortcuts is not None
+        if self._shortcuts.answer(message):
+            return None
+        return self._session.interruptible(self._answers[type(message)](message))
 
     def failed(self, error: SqlError) -> None:
         if self._session is not None:
@@ -118,29 +124,12 @@ class Conversation:
         self._door.send(messages.ParseComplete())
 
     async def _bind(self, message: messages.Bind) -> None:
-        prepared = self.session.prepared(message.statement)
         binding = Binding(message.formats, message.parameters, message.result_formats)
-        await self.session.bind(message.portal, prepared, binding)
+        await self.session.bind(message.portal, message.statement, binding)
         self._door.send(messages.BindComplete())
 
-    async def _describe(self, message: messages.Describe) -> None:
-        if message.kind == "S":
-            prepared = self.session.prepared(message.name)
-            self._door.send(messages.ParameterDescription(prepared.description.parameters))
-            row_description = prepared.row_description
-        else:
-            row_description = self.session.portal(message.name).row_description
-        if row_description:
-            self._door.write(row_description)
-        else:
-            self._door.send(messages.NoData())
-
     async def _execute(self, message: messages.Execute) -> None:
-        portal = self.session.portal(message.portal)
-        if portal.prepared.statement is None:
-            self._door.send(messages.EmptyQueryResponse())
-        else:
-            await self._send_rows(portal, max(message.max_rows, 0))
+        await self._send_rows(self.session.portal(message.portal), max(message.max_rows, 0))
 
     async def _close(self, message: messages.Close) -> None:
         if message.kind == "S":

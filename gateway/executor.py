@@ -19,14 +19,15 @@ from gateway.query import Execution, QueryResult, Surroundings
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.rows import describe_rows, spread_formats, with_formats
 from gateway.variables import split_search_path
-from planner.planning import plan
 from planner.plan import Constant, Lane, Metadata, Plan, Query, SessionValue, Settings
+from planner.planning import plan
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from catalog.types import ResultColumn
     from gateway.leases import Leases
+    from gateway.relay import RelayDescription
     from gateway.session import Services, Session
     from planner.parse import Statement
 
@@ -54,17 +55,22 @@ class Executor:
         """Parameters and columns, from PostgreSQL on the shadow or from the engine's analyser. Nothing is
         executed."""
         if statement.describable is not None:
-            described = await self._session.relay.describe(
-                statement.describable, types, self._session.variables.effective
-            )
-            description = Description(described.parameters, described.columns)
-            return PreparedStatement(statement, types, description, described.row_description)
+            variables = self._session.variables.effective
+            described = await self._session.relay.describe(statement.describable, types, variables)
+            return _prepared(statement, types, described)
         planned = await self._plan(statement, None, None, None)
         columns = planned.columns if isinstance(planned, Query | Constant) else None
         if isinstance(planned, Query) and _undescribed(planned):
             columns = await self._analyse(planned)
         message = b"" if columns is None else describe_rows(columns)
         return PreparedStatement(statement, types, Description(types, columns), message)
+
+    def find_described(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement | None:
+        """What `describe` gives, if PostgreSQL has told it before."""
+        assert statement.describable is not None
+        variables = self._session.variables.effective
+        described = self._session.relay.find_description(statement.describable, types, variables)
+        return None if described is None else _prepared(statement, types, described)
 
     async def open_result(self, portal: Portal, max_rows: int, *, alone: bool) -> Result:
         """Plans the portal's statement and starts it; `max_rows` is what will be fetched first (0: all)."""
@@ -164,6 +170,11 @@ class Executor:
         finally:
             self._leases.give_back(query.lane.value, lease)
         return describe_schema(schema)
+
+
+def _prepared(statement: Statement, types: tuple[int, ...], described: RelayDescription) -> PreparedStatement:
+    description = Description(described.parameters, described.columns)
+    return PreparedStatement(statement, types, description, described.row_description)
 
 
 def _undescribed(query: Query) -> bool:

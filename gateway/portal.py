@@ -49,6 +49,7 @@ class Portal:
         self.binding = binding
         self._open_result = open_result
         self._result: Result | None = None
+        self._tag: str | None = None
 
     @property
     def row_description(self) -> bytes:
@@ -60,7 +61,16 @@ class Portal:
     @property
     def tag(self) -> str | None:
         """The command tag once the last row has been handed out."""
-        return None if self._result is None else self._result.tag
+        return self._tag if self._result is None else self._result.tag
+
+    @property
+    def held(self) -> bool:
+        """Whether `close` has something to stop or to give back."""
+        return self._result is not None and self._result.held
+
+    def answered(self, tag: str) -> None:
+        """The whole answer was known and has been given: nothing is to be opened."""
+        self._tag = tag
 
     async def open(self, max_rows: int = 0) -> None:
         """Plans and starts the statement, if that has not happened; `max_rows` will be fetched first (0: all)."""

@@ -71,6 +71,10 @@ class QueryResult:
             rows += batch.num_rows
             yield await self._encode(batch)
 
+    @property
+    def held(self) -> bool:
+        return self._pump is not None and not self._pump.done()
+
     async def close(self) -> None:
         if self._pump is not None and not self._pump.done():
             self._pump.cancel()

@@ -21,6 +21,11 @@ class Result(Protocol):
     def row_description(self) -> bytes: ...
     @property
     def tag(self) -> str | None: ...
+    @property
+    def held(self) -> bool:
+        """Whether `close` has something to stop or to give back."""
+        ...
+
     def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         """Runs of whole messages, `max_rows` rows at most (0: all)."""
         ...
@@ -32,6 +37,8 @@ class Result(Protocol):
 
 class ConstantResult:
     """Rows that are known already, as text cells."""
+
+    held = False
 
     def __init__(
         self, tag: str, columns: Sequence[ResultColumn] | None = None, rows: Sequence[Sequence[str | None]] = ()
@@ -58,6 +65,7 @@ class ActionResult:
     """A statement that changes the session or the catalog and answers with its tag only."""
 
     row_description = b""
+    held = False
 
     def __init__(self, act: Callable[[], Awaitable[str]]) -> None:
         self.tag: str | None = None
@@ -85,6 +93,10 @@ class RelayedResult:
     @property
     def tag(self) -> str | None:
         return self._relayed.tag
+
+    @property
+    def held(self) -> bool:
+        return self._relayed.tag is None
 
     def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         return self._relayed.fetch(max_rows)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import signal
 from typing import TYPE_CHECKING
@@ -51,6 +52,7 @@ class Server:
         self.config = config
         self.port = 0
         self.password = config.admin_password
+        self.machine_uid: int | None = None
         self.catalog: Catalog
 
     @contextlib.asynccontextmanager
@@ -115,6 +117,10 @@ class Server:
         pool = Pool(spawner, pool_config(warehouse), lambda workspace: str(self.config.warehouse_root / workspace))
         stack.push_async_callback(pool.close)
         await pool.start()
+        self.machine_uid = spawner.guest_uid
+        workspace = self.config.warehouse_root / self.config.workspace
+        if self.machine_uid is not None:
+            await asyncio.to_thread(os.chown, workspace, self.machine_uid, self.machine_uid)
         return pool
 
     async def _read_reported(self, relay: Relay) -> Mapping[str, str]:

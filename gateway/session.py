@@ -19,6 +19,7 @@ from catalog.errors import (
     InvalidCursorName,
     InvalidSqlStatementName,
     ProgramLimitExceeded,
+    ProtocolViolation,
     QueryCanceled,
     SqlError,
 )
@@ -32,11 +33,11 @@ from gateway.config import Limits
 from gateway.executor import Executor
 from gateway.leases import Leases
 from gateway.portal import Binding, Portal, PreparedStatement
-from gateway.relay import Relay
+from gateway.relay import Relay, RelayAnswer
 from gateway.settings import Verdicts
 from gateway.transaction import Block
 from gateway.variables import Variables
-from planner import Statement, parse
+from planner.parse import Statement, parse
 from planner.plan import Dialect
 
 T = TypeVar("T")
@@ -88,6 +89,18 @@ class Session:
         self.block.admit(ends_block=statement.ends_block)
         return await self._executor.describe(statement, tuple(types))
 
+    def prepare_at_once(self, statement: Statement, types: Sequence[int]) -> PreparedStatement | None:
+        """What `prepare` gives, if PostgreSQL's description is known already."""
+        if statement.describable is None or self.block.failed:
+            return None
+        return self._executor.find_described(statement, tuple(types))
+
+    def recall(self, statement: Statement, types: Sequence[int], binding: Binding) -> RelayAnswer | None:
+        """PostgreSQL's own answer to an immutable statement, if it was kept."""
+        return self.relay.recall(
+            statement.text, types, binding.formats, binding.values, binding.result_formats, self.variables.effective
+        )
+
     def store(self, name: str, prepared: PreparedStatement) -> None:
         """Keeps it under a name; the unnamed one is replaced, any other must be new."""
         if name and name in self._prepared:
@@ -114,14 +127,24 @@ class Session:
         """A portal of no name; `alone` says that no statement follows in the same simple Query."""
         return Portal(prepared, binding, functools.partial(self._executor.open_result, alone=alone))
 
-    async def bind(self, name: str, prepared: PreparedStatement, binding: Binding) -> None:
+    async def bind(self, name: str, statement: str, binding: Binding) -> None:
         """Opens a portal under a name. Raises InvalidCursorName if a named one is open already."""
-        if name and name in self._portals:
+        if not self.bind_at_once(name, statement, binding):
+            await self.close_portal(name)
+            self.bind_at_once(name, statement, binding)
+
+    def bind_at_once(self, name: str, statement: str, binding: Binding) -> bool:
+        """`bind`, if no earlier portal of that name has to be closed before; whether it was done."""
+        prepared, earlier = self.prepared(statement), self._portals.get(name)
+        _check_values(prepared, statement, binding)
+        if earlier is not None and name:
             raise InvalidCursorName(f'portal "{name}" already exists')
         if len(self._portals) >= self._services.limits.portals:
             raise ProgramLimitExceeded("too many portals", hint="Close those that are not needed any more.")
-        await self.close_portal(name)
+        if earlier is not None and earlier.held:
+            return False
         self._portals[name] = self.make_portal(prepared, binding)
+        return True
 
     def portal(self, name: str) -> Portal:
         try:
@@ -148,6 +171,20 @@ class Session:
             if resolved.snapshot is not None and reference.version is None:
                 self.block.pinned.setdefault(resolved.name, resolved.snapshot.version)
         return resolution
+
+    @property
+    def idle(self) -> bool:
+        """Whether no portal has anything to stop or to give back."""
+        return not any(portal.held for portal in self._portals.values())
+
+    def end_implicit_block_at_once(self) -> bool:
+        """Ends an implicit block that holds nothing; False when the block is explicit or something has to be
+        awaited."""
+        if self.block.explicit or not self.idle or self.variables.pending:
+            return False
+        self._portals.clear()
+        self.block.end()
+        return True
 
     async def end_block(self, *, commit: bool) -> None:
         """The end of a block, explicit or implicit: portals close, pins are gone, settings stay or go back."""
@@ -193,3 +230,12 @@ class Session:
 
     async def _acquire(self, engine: str) -> Lease:
         return await self._services.pool.lease(engine, workspace=self.workspace, principal=self.principal.name)
+
+
+def _check_values(prepared: PreparedStatement, name: str, binding: Binding) -> None:
+    needed = len(prepared.description.parameters)
+    if len(binding.values) != needed:
+        raise ProtocolViolation(
+            f'bind message supplies {len(binding.values)} parameters, but prepared statement "{name}" requires
+            {needed}'
+        )

@@ -76,8 +76,7 @@ def split_options(options: str) -> Iterator[tuple[str, str]]:
 def startup_settings(parameters: Mapping[str, str]) -> dict[str, str]:
     """All settings that a start-up packet asks for, not validated yet."""
     plain = {
-        name: value for name, value in parameters.items() if name not in ("user", "database", "options",
-        "replication")
+        name: value for name, value in parameters.items() if name not in ("user", "database", "options", "replication")
     }
     return {**dict(split_options(parameters.get("options", ""))), **plain}
 

@@ -44,6 +44,7 @@ class Variables(Mapping[str, str]):
         self._sent: dict[str, str] = {}
         self.effective: Mapping[str, str] = MappingProxyType({})
         self.epoch = 0
+        self._reported_epoch = -1
 
     def __getitem__(self, name: str) -> str:
         return self.effective[name.lower()]
@@ -97,10 +98,16 @@ class Variables(Mapping[str, str]):
             self._local = {}
             self._refresh()
 
+    @property
+    def pending(self) -> bool:
+        """Whether the end of a block, or a report to the client, has anything to do."""
+        return self._saved is not None or bool(self._local) or self._reported_epoch != self.epoch
+
     def unreported(self) -> list[tuple[str, str]]:
         """The reported settings that the client has not heard of, in ParameterStatus's spelling; it has after
         this."""
         fresh = []
+        self._reported_epoch = self.epoch
         for key, name in _REPORTED_BY_NAME.items():
             value = self.effective.get(key, self._defaults.get(key))
             if value is not None and self._sent.get(key) != value:

@@ -1,6 +1,9 @@
-"""The default warehouse: the configuration's declared compute as the pool wants it."""
+"""The default warehouse: the configuration's declared compute as the pool wants it, and who owns its tables'
+files."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from compute.config import EngineConfig, MachineSpec, PoolConfig
 from gateway.config import Warehouse
@@ -14,6 +17,19 @@ def pool_config(warehouse: Warehouse) -> PoolConfig:
 def templates(warehouse: Warehouse) -> Mapping[str, MachineSpec]:
     """What the zygote keeps warm and forks."""
     return {"duckdb": _duckdb(warehouse).spec}
+
+
+def give_to_machines(folder: Path, uid: int | None) -> None:
+    """Makes the machines' user the owner of a folder and all below it, so that Spark may write there.
+
+    `uid` None means that machines run as the gateway's own user.
+    """
+    if uid is None:
+        return
+    os.chown(folder, uid, uid)
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            os.chown(os.path.join(parent, name), uid, uid, follow_symlinks=False)
 
 
 def _duckdb(warehouse: Warehouse) -> EngineConfig:

@@ -12,6 +12,7 @@ import psycopg
 from catalog.changes import CreateSchema, RegisterTable
 from catalog.names import TableName, TableReference
 from gateway.demo import write_tpch
+from gateway.warehouse import give_to_machines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,9 @@ GROUP BY l_returnflag, l_linestatus ORDER BY l_returnflag, l_linestatus"""
 async def welcome(server: Server, scale: float) -> None:
     """Makes the demo's tables where they are missing, answers a sample query, and says how to connect."""
     config = server.config
-    folders = await asyncio.to_thread(write_tpch, config.warehouse_root / config.workspace / SCHEMA, scale)
+    root = config.warehouse_root / config.workspace / SCHEMA
+    folders = await asyncio.to_thread(write_tpch, root, scale)
+    await asyncio.to_thread(give_to_machines, root, server.machine_uid)
     await _register(server, folders.values())
     if server.password is None:
         click.echo(f"log in as {config.admin} with the password shown at the first start")

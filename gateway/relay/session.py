@@ -53,16 +53,22 @@ class RelaySession:
         """Temp tables, prepared statements or held cursors keep a backend with this session."""
         return self._conversation.holdings.state
 
+    def find_description(
+        self, sql: str, parameter_types: Sequence[int], variables: Mapping[str, str]
+    ) -> RelayDescription | None:
+        """What `describe` would tell, if it is known already."""
+        key = (sql, tuple(parameter_types), self._scope(variables))
+        return self._shared.descriptions.find((self._identity, key))
+
     async def describe(
         self, sql: str, parameter_types: Sequence[int], variables: Mapping[str, str]
     ) -> RelayDescription:
         """PostgreSQL's Describe of a statement, which executes nothing. Cached."""
         _check_text(sql)
-        scope = self._scope(variables)
-        key = (sql, tuple(parameter_types), scope)
-        known = self._shared.descriptions.find((self._identity, key))
+        known = self.find_description(sql, parameter_types, variables)
         if known is not None:
             return known
+        key = (sql, tuple(parameter_types), self._scope(variables))
         conversation = self._conversation
         backend = await conversation.hold()
         request = conversation.open_request(backend, begins=False)
