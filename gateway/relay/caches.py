@@ -34,9 +34,12 @@ class RecentlyUsed(Generic[V]):
 
     def keep(self, key: Hashable, value: V, size: int) -> None:
         """`size` is what key and value hold, in bytes. What is larger than the whole bound is not kept."""
+        size += ENTRY_BYTES
+        if size > self._most:
+            return
         if key in self._entries:
             self._bytes -= self._entries.pop(key)[1]
-        self._entries[key] = (value, size + ENTRY_BYTES)
-        self._bytes += size + ENTRY_BYTES
+        self._entries[key] = (value, size)
+        self._bytes += size
         while self._bytes > self._most:
             self._bytes -= self._entries.popitem(last=False)[1][1]
