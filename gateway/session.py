@@ -236,6 +236,5 @@ def _check_values(prepared: PreparedStatement, name: str, binding: Binding) -> N
     needed = len(prepared.description.parameters)
     if len(binding.values) != needed:
         raise ProtocolViolation(
-            f'bind message supplies {len(binding.values)} parameters, but prepared statement "{name}" requires
-            {needed}'
+            f'bind message supplies {len(binding.values)} parameters, but prepared statement "{name}" requires {needed}'
         )
