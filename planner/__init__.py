@@ -12,18 +12,20 @@
     parse  sparksql  syntax  tree                                     text -> statement
     plan        what a plan is
 
-**Lifecycle.** `parse` gives statements, from a cache by exact text; the gateway resolves their references in the catalog and
-has PostgreSQL describe them on the shadow; `plan` says what happens. In the postgres dialect the tree is PostgreSQL's own
-(libpg_query): names, types and result columns follow its rules, and each lane's SQL is written from it, with aliases of our
-own, so that neither engine's rules on case, shadowing or NULL order can change a meaning. sqlglot serves the spark dialect.
+**Lifecycle.** `parse` gives statements, from a cache by exact text; the gateway resolves their references in the
+catalog and has PostgreSQL describe them on the shadow; `plan` says what happens. In the postgres dialect the tree is
+PostgreSQL's own (libpg_query): names, types and result columns follow its rules, and each lane's SQL is written from
+it, with aliases of our own, so that neither engine's rules on case, shadowing or NULL order can change a meaning.
+sqlglot serves the spark dialect.
 
-**Verified or refused.** A node kind, operator, cast or function without a verified rewrite on a lane raises `Unverified`; the
-other lane is tried; if neither has one the client sees 0A000. A column whose type comes out other than PostgreSQL announced is
-refused too: it would mean a rule that is not understood. Both engines run in UTC.
+**Verified or refused.** A node kind, operator, cast or function without a verified rewrite on a lane raises
+`Unverified`; the other lane is tried; if neither has one the client sees 0A000. A column whose type comes out other
+than PostgreSQL announced is refused too: it would mean a rule that is not understood. Both engines run in UTC.
 
 **Never**: I/O, clocks, randomness, asyncio; text of a client in a lane's SQL except as a quoted literal or identifier.
 
-References: PostgreSQL documentation, chapters 9 (functions) and 10 (type conversion); Delta protocol, "Per-file Statistics".
+References: PostgreSQL documentation, chapters 9 (functions) and 10 (type conversion); Delta protocol, "Per-file
+Statistics".
 """
 
 from planner.parse import Statement, parse

@@ -1,8 +1,8 @@
 """Names to columns, by PostgreSQL's scope rules: what a FROM clause offers and what a column reference means.
 
-Every relation gets an alias of our own (``t1``, ``t2``…), unique in the statement, and every derived column a name of our
-own (``c1``…): neither engine's rules on case or shadowing can then change a meaning. PostgreSQL has accepted the names at
-Describe; what this binder cannot find is refused.
+Every relation gets an alias of our own (``t1``, ``t2``…), unique in the statement, and every derived column a name of
+our own (``c1``…): neither engine's rules on case or shadowing can then change a meaning. PostgreSQL has accepted the
+names at Describe; what this binder cannot find is refused.
 """
 
 from collections.abc import Iterator, Sequence
@@ -64,7 +64,8 @@ class Scope:
             scope = scope.parent
 
     def column(self, parts: Sequence[str], position: int | None = None) -> Column:
-        """The column that ``a``, ``t.a`` or ``s.t.a`` means. Raises what PostgreSQL lacks: 0A000 for a system column."""
+        """The column that ``a``, ``t.a`` or ``s.t.a`` means. Raises what PostgreSQL lacks: 0A000 for a system
+        column."""
         for scope in self.around():
             found = scope._own(parts)
             if len(found) == 1:

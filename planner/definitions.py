@@ -1,7 +1,7 @@
 """CREATE, ALTER and DROP of tables and schemas, and COMMENT, in the postgres dialect.
 
-A new table's Delta log is written by Spark at a fresh path; its shadow is registered after that. DROP, COMMENT and schemas
-touch only the catalog.
+A new table's Delta log is written by Spark at a fresh path; its shadow is registered after that. DROP, COMMENT and
+schemas touch only the catalog.
 """
 
 from catalog.changes import CommentOnTable, CreateSchema, DropSchema, DropTable, RegisterTable, SyncTable

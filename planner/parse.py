@@ -43,10 +43,11 @@ class Statement:
     """One statement. Compared by identity: equal texts come from the cache as the same object.
 
     `text` is what the client sent, from character `offset` of the whole; `verb` is the kind of its parse node without
-    ``Stmt`` (``Select``, ``Insert``, ``VariableSet``…), in the spark dialect sqlglot's. `parsed_text` is as long, with
-    our own syntax blanked; `describable` is what PostgreSQL should describe: the same, or None in the spark dialect and
-    for EXPLAIN (ROUTE). Positions in `references` count from 1 in the whole text. `ends_block`: COMMIT or ROLLBACK, which
-    a failed block still takes. `immutable`: PostgreSQL's answer depends only on text, parameters and settings.
+    ``Stmt`` (``Select``, ``Insert``, ``VariableSet``…), in the spark dialect sqlglot's. `parsed_text` is as long,
+    with our own syntax blanked; `describable` is what PostgreSQL should describe: the same, or None in the spark
+    dialect and for EXPLAIN (ROUTE). Positions in `references` count from 1 in the whole text. `ends_block`: COMMIT or
+    ROLLBACK, which a failed block still takes. `immutable`: PostgreSQL's answer depends only on text, parameters and
+    settings.
     """
 
     text: str

@@ -1,7 +1,8 @@
 """What the planner says should happen with one statement. Frozen values; the gateway carries them out.
 
 `Metadata` is relayed to PostgreSQL. The session's own statements are `Begin`, `Commit`, `Rollback`, `SetVariable`,
-`ResetVariable` and `Discard`. `CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine. `Constant` is answered at once.
+`ResetVariable` and `Discard`. `CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine. `Constant` is
+answered at once.
 """
 
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class SetVariable:
-    """SET. `value` is the list's items joined as PostgreSQL does, None for DEFAULT; `local` lasts until the block's end."""
+    """SET. `value` is the list's items joined as PostgreSQL does, None for DEFAULT; `local` lasts until the block's
+    end."""
 
     name: str
     value: str | None
@@ -119,10 +121,10 @@ class Constant:
 class Query:
     """Runs on a machine of `lane`, for `reason`.
 
-    `columns` is what the client gets (None: no result set, only the tag with the number of rows written). `tag` lacks the row
-    count. `reads` names each table's version; `writes` the table written. `then` is applied to the catalog when the engine
-    is done: a write that fails before leaves the catalog as it was. `location` is a folder that this statement makes, to be
-    removed if `then` fails.
+    `columns` is what the client gets (None: no result set, only the tag with the number of rows written). `tag` lacks
+    the row count. `reads` names each table's version; `writes` the table written. `then` is applied to the catalog
+    when the engine is done: a write that fails before leaves the catalog as it was. `location` is a folder that this
+    statement makes, to be removed if `then` fails.
     """
 
     lane: Lane

@@ -1,7 +1,6 @@
 """Statement to plan: the planner's front door. Partner of `planner.plan`, which says what a plan is."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
 
 import pyarrow as pa
 
@@ -14,6 +13,10 @@ from planner.parse import Statement
 from planner.plan import Constant, Dialect, Lane, Plan, Query, Settings
 from planner.reads import Read
 from planner.relay import relay, verb_words
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 _REMEMBERED = 512
 _TEXT = PgType(Oid.TEXT)

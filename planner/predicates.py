@@ -1,7 +1,7 @@
 """What a statement demands of one scan's rows, in the few forms that file statistics can answer.
 
-The translator states predicates, `planner.prune` evaluates them against a snapshot's file table. A form that is not here
-is simply not stated: the file is read.
+The translator states predicates, `planner.prune` evaluates them against a snapshot's file table. A form that is not
+here is simply not stated: the file is read.
 """
 
 import datetime

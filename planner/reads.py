@@ -1,7 +1,7 @@
 """Reads in the postgres dialect: one translation a lane, kept; pruning and routing fresh at every call.
 
-What is kept depends on the statement, the tables' versions, the description and the settings. Only the file pruning of a
-prepared statement depends on its parameters.
+What is kept depends on the statement, the tables' versions, the description and the settings. Only the file pruning
+of a prepared statement depends on its parameters.
 """
 
 import hashlib
@@ -20,13 +20,14 @@ from planner.dialects.duckdb import DuckDb
 from planner.dialects.expression import Unverified
 from planner.dialects.queries import Queries, Target
 from planner.dialects.spark import Spark
+from planner.dialects.spelling import Spelling
 from planner.parse import Statement
 from planner.plan import Lane, Parameter, Query, Settings
 from planner.predicates import Predicate, Value, all_of
 from planner.prune import Pruner, parameter_values
 from planner.route import DUCKDB_BYTES, obstacle, refuse_forced
 
-SPELLINGS = {Lane.DUCKDB: DuckDb(), Lane.SPARK: Spark()}
+SPELLINGS: Mapping[Lane, Spelling] = {Lane.DUCKDB: DuckDb(), Lane.SPARK: Spark()}
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """The relay rules: which statements PostgreSQL itself answers, and with which names.
 
-A relayed statement runs under the user's own role, which may read no lakehouse table. Still nothing passes that is not
-listed here: kinds of statements, volatile functions by name, and no function that takes SQL text or a table's name and
-reads it. A name that asks for sessions or privileges is rewritten to its namesake in schema `lakegate`, which answers from
-the control tables.
+A relayed statement runs under the user's own role, which may read no lakehouse table. Still nothing passes that is
+not listed here: kinds of statements, volatile functions by name, and no function that takes SQL text or a table's
+name and reads it. A name that asks for sessions or privileges is rewritten to its namesake in schema `lakegate`,
+which answers from the control tables.
 
 `pg_sleep` passes: the gateway's own timer bounds every relayed statement. Sequences and `set_config` do not: there is
 nothing permanent to number, and settings are the gateway's.

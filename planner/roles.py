@@ -1,7 +1,7 @@
 """Statements about roles and grants, as changes to the catalog.
 
-CREATE, ALTER and DROP of ROLE, USER and GROUP; GRANT and REVOKE on tables, schemas and memberships. An attribute or object
-that has no meaning here is refused with what to do instead.
+CREATE, ALTER and DROP of ROLE, USER and GROUP; GRANT and REVOKE on tables, schemas and memberships. An attribute or
+object that has no meaning here is refused with what to do instead.
 """
 
 from catalog.changes import AlterRole, CreateRole, DropRole, Grant, GrantMembership, Privilege

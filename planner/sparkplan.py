@@ -1,7 +1,7 @@
 """Plans of the spark dialect: tables become paths at their versions, and Spark runs the text.
 
-Names are resolved in the metastore and authorised like the other dialect's. SHOW, DESCRIBE and USE are answered from the
-resolution. Result columns are described by Spark's own analyser.
+Names are resolved in the metastore and authorised like the other dialect's. SHOW, DESCRIBE and USE are answered from
+the resolution. Result columns are described by Spark's own analyser.
 """
 
 from sqlglot import exp
@@ -189,11 +189,11 @@ class _SparkPlan:
             raise FeatureNotSupported(f"CREATE {kind} is not supported in this form")
         require_reads(self.statement, self.resolution)
         reference, node = next((r, n) for r, n in self.named if r.role is Role.CREATE)
-        name = TableName(require_create(reference.schema, self.resolution), reference.name)
-        if any(table.name == name for table in self.resolution.tables.values()):
+        made = TableName(require_create(reference.schema, self.resolution), reference.name)
+        if any(table.name == made for table in self.resolution.tables.values()):
             if not tree.args.get("exists"):
-                raise DuplicateTable(f'relation "{name.name}" already exists')
-            return Constant("CREATE TABLE", notice=f'relation "{name.name}" already exists, skipping')
+                raise DuplicateTable(f'relation "{made.name}" already exists')
+            return Constant("CREATE TABLE", notice=f'relation "{made.name}" already exists, skipping')
         self._check_properties(tree)
         reads = self._placed()
         node.set("this", exp.to_identifier(self.resolution.new_location, quoted=True))
@@ -203,8 +203,8 @@ class _SparkPlan:
         tag = "SELECT" if tree.expression else "CREATE TABLE"
         location = self.resolution.new_location
         return Query(
-            Lane.SPARK, "writes run on Spark", self._sql(), tag, None, reads=reads, writes=name,
-            then=RegisterTable(name, location), location=location,
+            Lane.SPARK, "writes run on Spark", self._sql(), tag, None, reads=reads, writes=made,
+            then=RegisterTable(made, location), location=location,
         )  # fmt: skip
 
     def _check_properties(self, tree: exp.Create) -> None:

@@ -1,7 +1,7 @@
 """Spark's dialect: text to statements by sqlglot, checked node by node before anything else.
 
-Only node kinds and functions that are listed pass; sqlglot's opaque Command, hints, parameters and every kind that is not
-understood are refused. Statements about the session, roles and grants are PostgreSQL's in this dialect too.
+Only node kinds and functions that are listed pass; sqlglot's opaque Command, hints, parameters and every kind that is
+not understood are refused. Statements about the session, roles and grants are PostgreSQL's in this dialect too.
 """
 
 import logging
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from catalog.errors import FeatureNotSupported, SqlSyntaxError
 from catalog.names import Role, TableReference, quote_identifier
@@ -229,18 +229,18 @@ def tables(tree: exp.Expr) -> Iterator[exp.Table]:
 
 def _is_cte(table: exp.Table) -> bool:
     """Whether a WITH around it, before the CTE that holds it, defines its name."""
-    name, child, around = table.name.lower(), table, table.parent
+    name, around = table.name.lower(), table.parent
     inside: exp.Expr | None = None
     while around is not None:
         if isinstance(around, exp.CTE):
             inside = around
         with_ = around.args.get("with_")
-        if with_ is not None and child is not None:
+        if with_ is not None:
             visible = with_.expressions
             if inside is not None and any(cte is inside for cte in visible):
                 visible = visible[: [cte is inside for cte in visible].index(True)]
                 inside = None
             if any(cte.alias.lower() == name for cte in visible):
                 return True
-        child, around = around, around.parent
+        around = around.parent
     return False

@@ -56,11 +56,12 @@ class Extracted:
 
 
 def scan(text: str) -> list[Token]:
-    """The tokens of a text without blanks and comments. What is unterminated runs to the end, as PostgreSQL will tell."""
+    """The tokens of a text without blanks and comments. What is unterminated runs to the end, as PostgreSQL will
+    tell."""
     tokens, position = [], 0
     while position < len(text):
         match = _TOKEN.match(text, position)
-        assert match is not None and match.lastgroup is not None
+        assert match is not None  # the last alternative takes any character
         kind, end = _kind(match), match.end()
         if kind == "comment":
             end = _comment_end(text, end)

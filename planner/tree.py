@@ -43,7 +43,8 @@ def constant(fields: Node) -> int | str | bool | None:
         return str(fields["fval"]["fval"])
     if "boolval" in fields:
         return bool(fields["boolval"].get("boolval", False))
-    return str(fields.get("sval", fields.get("bsval", {})).get("sval", ""))
+    holder: Node = fields.get("sval", {})
+    return str(holder.get("sval", ""))
 
 
 def is_number(fields: Node) -> bool:

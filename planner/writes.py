@@ -1,8 +1,8 @@
 """INSERT, UPDATE, DELETE, MERGE and TRUNCATE of lakehouse tables in the postgres dialect: always on the Spark lane.
 
-The target is written by its path. Values become the columns' types by PostgreSQL's assignment casts; a text that is too
-long for varchar(n) is refused by Delta. UPDATE … FROM and DELETE … USING become MERGE: a row that matches twice is then an
-error instead of a choice left open.
+The target is written by its path. Values become the columns' types by PostgreSQL's assignment casts; a text that is
+too long for varchar(n) is refused by Delta. UPDATE … FROM and DELETE … USING become MERGE: a row that matches twice
+is then an error instead of a choice left open.
 """
 
 from collections.abc import Sequence

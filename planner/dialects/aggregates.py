@@ -1,7 +1,7 @@
 """Aggregates and window functions with PostgreSQL's result types.
 
-``sum`` widens (int4 -> int8, int8 -> numeric), ``avg`` of exact numbers is the exact sum over the count as a double. A call
-is given as a function that adds FILTER and OVER, because a rewrite may need two calls.
+``sum`` widens (int4 -> int8, int8 -> numeric), ``avg`` of exact numbers is the exact sum over the count as a double.
+A call is given as a function that adds FILTER and OVER, because a rewrite may need two calls.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,5 @@
-"""Function calls: scalar functions by their table, aggregates, window functions, and the few with rules of their own."""
+"""Function calls: scalar functions by their table, aggregates, window functions, and the few with rules of their
+own."""
 
 import re
 from typing import TYPE_CHECKING

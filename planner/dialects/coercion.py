@@ -1,9 +1,10 @@
 """PostgreSQL's type rules, as far as translation needs them: categories, common types, numeric precision.
 
-**Numeric.** A numeric is *exact* when its precision and scale are known (a column, a literal, and sums, differences and
-products of those): it runs as the engine's DECIMAL. Without a typmod it is *approximate*: a quotient, an average, or what
-derives from one. It runs as DOUBLE and is shown as a numeric; PostgreSQL keeps at least 16 significant digits there, a
-double 15 to 17. Rules for exact operands (p1,s1), (p2,s2), precision capped at 38 and never at the scale's cost:
+**Numeric.** A numeric is *exact* when its precision and scale are known (a column, a literal, and sums, differences
+and products of those): it runs as the engine's DECIMAL. Without a typmod it is *approximate*: a quotient, an average,
+or what derives from one. It runs as DOUBLE and is shown as a numeric; PostgreSQL keeps at least 16 significant digits
+there, a double 15 to 17. Rules for exact operands (p1,s1), (p2,s2), precision capped at 38 and never at the scale's
+cost:
 
 | operator | scale | integer digits |
 |---|---|---|

@@ -3,8 +3,8 @@
 A function that is not here, or whose template for a lane is None, has no verified rewrite there. `tests/conformance/
 translation` holds each against a real PostgreSQL.
 
-Kinds of arguments: ``t`` text, ``i`` int4, ``n`` exact number, ``r`` any number as a double, ``d`` date, ``s`` timestamp,
-``b`` boolean, ``z`` timestamptz (session in UTC).
+Kinds of arguments: ``t`` text, ``i`` int4, ``n`` exact number, ``r`` any number as a double, ``d`` date, ``s``
+timestamp, ``b`` boolean, ``z`` timestamptz (session in UTC).
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Literals: an untyped string takes the type of its surroundings, as PostgreSQL resolves `unknown`.
 
-PostgreSQL has checked every literal at Describe. A spelling that is not read here (a date in words, ``now``) is refused,
-never passed to an engine that might read it otherwise.
+PostgreSQL has checked every literal at Describe. A spelling that is not read here (a date in words, ``now``) is
+refused, never passed to an engine that might read it otherwise.
 """
 
 import datetime

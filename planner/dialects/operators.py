@@ -61,7 +61,8 @@ class Operators:
         if operator in _REGEX:
             return self._regex(operator, left, right)
         left, right = self._resolve_unknown(operator, left, right)
-        assert left.type and right.type
+        assert left.type is not None
+        assert right.type is not None
         if left.type.oid in NUMBERS and right.type.oid in NUMBERS:
             return self._arithmetic(operator, left, right, left.type, right.type)
         return self._temporal(operator, left, right, left.type, right.type)

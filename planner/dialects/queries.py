@@ -37,7 +37,8 @@ class Translated:
 @dataclass(frozen=True, slots=True)
 class Target:
     """What an output column must become; `name` is how the lane's SQL calls it. One that is `assigned` to a table's
-    column is cast as INSERT casts, one that is `converted` to its set operation's type; any other has the announced type."""
+    column is cast as INSERT casts, one that is `converted` to its set operation's type; any other has the announced
+    type."""
 
     name: str
     type: PgType | None

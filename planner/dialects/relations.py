@@ -1,4 +1,5 @@
-"""FROM clauses: tables, sub-selects, CTEs, joins. What each offers as columns, and which scans an outer join makes nullable."""
+"""FROM clauses: tables, sub-selects, CTEs, joins. What each offers as columns, and which scans an outer join makes
+nullable."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -3,7 +3,6 @@
 Only node kinds that are named here pass; every other one is `Unverified`. `queries` translates sub-selects.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from catalog.types import ELEMENT_OF, PgType
@@ -23,6 +22,7 @@ from planner.predicates import ColumnTerm, Nullness, all_of, any_of, comparison
 from planner.tree import Node
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from planner.dialects.queries import Queries
 
 _SQL_VALUES = {

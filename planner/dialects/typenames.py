@@ -16,7 +16,8 @@ _TYPES = {
 
 
 def named_type(fields: Node) -> tuple[PgType, str, int | None]:
-    """A TypeName: the type, the name that PostgreSQL gives an unnamed column of that cast, and an interval's field mask."""
+    """A TypeName: the type, the name that PostgreSQL gives an unnamed column of that cast, and an interval's field
+    mask."""
     name = tree.strings(fields["names"])[-1]
     if name not in _TYPES or fields.get("setof") or fields.get("pct_type"):
         raise Unverified(f'type "{name}" is not supported on lakehouse tables')

@@ -130,8 +130,6 @@ t < u
 t between 'a' and 'i'
 t in ('hello', 'x')
 t not in ('hello', 'x')
-vc = 'abc'
-vc || 'x'
 i4::text
 n::text
 b::text
@@ -246,7 +244,6 @@ timestamp '2024-02-29 10:11:12.5'
 (select avg(n) filter (where i4 > 0) from samples.v)
 (select max(t) from samples.v)
 (select min(d) from samples.v)
-(select max(vc) from samples.v)
 (select bool_and(b) from samples.v)
 (select bool_or(b) from samples.v)
 (select every(b) from samples.v)
