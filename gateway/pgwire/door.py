@@ -10,6 +10,7 @@ while the client does not read our answers. The door knows nothing of SQL.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -94,7 +95,7 @@ class Door(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Waits until the client has read enough. Raises ConnectionResetError when it is gone."""
-        if self._lost:
+        if self._closing:
             raise ConnectionResetError("the client is gone")
         if self._drained is not None:
             await asyncio.shield(self._drained)
@@ -111,7 +112,7 @@ class Door(asyncio.Protocol):
         Sends what is held back first. Raises SqlError as `Connection.next_event`, and ConnectionResetError when the
         client is gone.
         """
-        while not self._lost:
+        while not self._closing:
             message = self._connection.next_event()
             if message is not NEED_DATA:
                 return cast("FrontendMessage", message)
@@ -146,6 +147,7 @@ class Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._take(cast("asyncio.Transport", transport))
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if not self._listener.open(self):
             self._lost = self._closing = True
             self._transport.abort()
@@ -232,14 +234,21 @@ class Door(asyncio.Protocol):
 
     async def _run(self, pending: Awaitable[None] | None) -> None:
         """The connection's task: awaits what a handler returned, then goes on until nothing is left to await."""
+        turn = 0
         try:
             while pending is not None:
+                turn += 1
+                if turn % TURN == 0:
+                    await asyncio.sleep(0)
                 try:
                     await pending
                 except Exception as error:
                     self._fail(error)
                 self._conclude()
                 pending = self._advance()
+        except asyncio.CancelledError:
+            self._shut()
+            raise
         except Exception:
             log.exception("a connection failed")
             self._transport.abort()
@@ -263,7 +272,7 @@ class Door(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         """Answers an error. One that only says that the client is gone has nobody to go to."""
         state = self._connection.state
-        if state is State.CLOSED or (self._lost and isinstance(error, ConnectionError)):
+        if state is State.CLOSED or (self._closing and isinstance(error, ConnectionError)):
             return
         shown = presentable(error)
         if self._handler is not None:

@@ -9,6 +9,9 @@ from catalog.errors import TooManyConnections
 from gateway.pgwire.door import Door
 from gateway.pgwire.handler import Handler
 
+BACKLOG = 1024
+"""Connections that the kernel holds until they are accepted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -38,7 +41,7 @@ class Listener:
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Accepts connections from now on. Returns the address bound (port 0 asks for a free one). Raises OSError."""
-        self._server = await asyncio.get_running_loop().create_server(lambda: Door(self), host, port)
+        self._server = await asyncio.get_running_loop().create_server(lambda: Door(self), host, port, backlog=BACKLOG)
         bound: tuple[str, int] = self._server.sockets[0].getsockname()[:2]
         return bound
 

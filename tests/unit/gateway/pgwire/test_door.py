@@ -291,6 +291,38 @@ async def test_an_error_at_startup_is_fatal() -> None:
             assert await client.ended()
 
 
+async def test_a_statement_cancelled_from_within_ends_the_connection() -> None:
+    """A handler should say QueryCanceled; what it lets slip must not leave the client waiting."""
+
+    async def slip(_: ScriptedSession) -> None:
+        raise asyncio.CancelledError
+
+    async with house() as at, session_client(at) as (client, session):
+        at.scripts["slip"] = slip
+        client.write(m.Query("slip"))
+        assert (await client.error())[:2] == ("FATAL", "57P01")
+        assert await client.ended()
+        await session.closed.wait()
+
+
+async def test_a_long_pipeline_lets_others_in() -> None:
+    """Neither answers given at once nor awaited ones that never wait keep the event loop from the other clients."""
+
+    async def at_once(session: ScriptedSession) -> None:
+        session.door.send(m.CommandComplete("DONE"))
+
+    async with house() as at, session_client(at) as (client, session), session_client(at) as (other, _):
+        at.scripts["at once"] = at_once
+        for sql in ("select 1", "at once"):
+            session.calls.clear()
+            client.write(*[m.Query(sql)] * 5_000)
+            other.write(m.Query("select 1"))
+            assert await other.read_until(m.ReadyForQuery) == [*ONE_ROW, READY]
+            assert len(session.calls) < 5_000
+            for _ in range(5_000):
+                await client.read_until(m.ReadyForQuery)
+
+
 async def test_garbage_from_many_clients_harms_no_session() -> None:
     async with house() as at, session_client(at) as (client, _):
         for number in range(30):
