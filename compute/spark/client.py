@@ -150,11 +150,11 @@ def translate(error: grpc.RpcError) -> ConnectError:
 
 
 def _decode(chunks: Sequence[bytes]) -> pa.RecordBatchReader:
-    try:
-        return pa.ipc.open_stream(b"".join(chunks))
-    except KeyError:  # pyarrow has no Python type for one of Arrow's, the interval of months
-        message = "results cannot hold spark's interval year to month"
-        raise ConnectError(message, sqlstate="0A000", condition="UNSUPPORTED_ARROWTYPE") from None
+    reader = pa.ipc.open_stream(b"".join(chunks))
+    if any(kind.id == pa.lib.Type_INTERVAL_MONTHS for kind in reader.schema.types):
+        # Arrow has the type, pyarrow cannot hold its values.
+        raise ConnectError("results cannot hold spark's interval year to month", sqlstate="0A000")
+    return reader
 
 
 def _sqlstate_in(message: str) -> str:

@@ -73,6 +73,10 @@ class SparkServer:
         """None while the JVM runs, else its exit status."""
         return self._process.poll()
 
+    def join(self) -> None:
+        """Waits until the JVM has ended and `on_lost` has been called."""
+        self._drain.join()
+
     def stop(self, *, grace_seconds: float = 0) -> None:
         """Ends the JVM: asked first if it gets a grace, killed after it. Idempotent."""
         self._stopping = True

@@ -99,6 +99,11 @@ class SparkEngine:
         with translated():
             return SparkSession(ready.result(), self._scratch)
 
+    @property
+    def pid(self) -> int:
+        """Of the JVM."""
+        return self._server.pid
+
     def on_lost(self, act: Callable[[], None]) -> None:
         """Has `act` called if the JVM ends by itself: nothing of the machine is of use then."""
         self._server.on_lost = act

@@ -5,6 +5,7 @@ Spark Connect has typed parameters of its own, but Delta's parser (4.4 on Spark 
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 import pyarrow as pa
 
@@ -76,8 +77,8 @@ def _render(scalar: pa.Scalar) -> str:
             return f"timestampadd(MICROSECOND, {_microseconds(scalar)}, TIMESTAMP_NTZ'1970-01-01 00:00:00')"
         case "INTERVAL":
             months, days, nanoseconds = scalar.as_py()
-            seconds, fraction = divmod(nanoseconds // 1000, 1_000_000)
-            return f"make_interval(0, {months}, 0, {days}, 0, 0, CAST('{seconds}.{fraction:06}' AS DECIMAL(18, 6)))"
+            seconds = Decimal(nanoseconds // 1000).scaleb(-6)
+            return f"make_interval(0, {months}, 0, {days}, 0, 0, CAST('{seconds:f}' AS DECIMAL(18, 6)))"
     value = scalar.as_py()
     text = format(value, "f") if pa.types.is_decimal(scalar.type) else str(value)
     return f"CAST('{text}' AS {kind})"

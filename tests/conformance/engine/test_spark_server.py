@@ -1,0 +1,129 @@
+"""The JVM's life: its cache taken, its door locked, nothing left behind it."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compute.spark import aot
+from compute.spark.client import ConnectError, ConnectSession
+from compute.spark.configuration import spark_settings
+from compute.spark.installation import Installation
+from compute.spark.server import ServerError, ServerOptions, SparkServer
+from compute.spark.setup import set_up
+from compute.spark.training import run_to_end
+
+pytestmark = pytest.mark.spark
+
+ORPHAN = """
+import sys
+from pathlib import Path
+from compute.spark.installation import find_installation
+from compute.spark.server import ServerOptions, SparkServer
+from compute.spark.configuration import spark_settings
+scratch = Path(sys.argv[2])
+path = find_installation(Path(sys.argv[1])).class_path
+print(SparkServer(ServerOptions(path, spark_settings(1, scratch), scratch, 512 << 20)).pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def options(installation: Installation, scratch: Path, *flags: str) -> ServerOptions:
+    settings = spark_settings(1, scratch)
+    return ServerOptions(installation.class_path, settings, scratch, 512 << 20, java_flags=flags)
+
+
+@pytest.fixture(scope="module")
+def server(spark_installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
+    """Started so that Java ends with an error if it rejects the cache."""
+    flags = (*aot.use_flags(spark_installation.archive), "-XX:AOTMode=on")
+    running = SparkServer(options(spark_installation, tmp_path_factory.mktemp("server"), *flags))
+    yield running
+    running.stop()
+
+
+def test_java_takes_the_cache(server: SparkServer, spark_installation: Installation) -> None:
+    assert server.poll() is None
+    assert aot.rejection(spark_installation.archive, spark_installation.class_path) is None
+
+
+def test_another_class_path_is_another_cache(spark_installation: Installation, tmp_path: Path) -> None:
+    fewer = spark_installation.class_path[1:]
+    assert aot.archive_path(tmp_path, fewer) != aot.archive_path(tmp_path, spark_installation.class_path)
+    assert aot.rejection(spark_installation.archive, fewer) is not None
+
+
+def test_a_second_set_up_changes_nothing(spark_installation: Installation) -> None:
+    cache = spark_installation.archive.parent
+    before = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    assert set_up(cache) == spark_installation
+    assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == before
+
+
+def test_who_does_not_know_the_token_is_refused(server: SparkServer) -> None:
+    stranger = ConnectSession(server.port, "guessed")
+    with pytest.raises(ConnectError, match="token"):
+        run_to_end(stranger, "SELECT 1")
+    with pytest.raises(ConnectError):
+        stranger.close()
+
+
+def test_it_listens_on_the_loopback_only(server: SparkServer) -> None:
+    assert {address for address, _ in listening(server.pid)} <= {"0100007F", "0000000000000000FFFF00000100007F"}
+
+
+def test_no_secret_shows_in_its_arguments(server: SparkServer) -> None:
+    arguments = Path(f"/proc/{server.pid}/cmdline").read_bytes()
+    assert server.token.encode() not in arguments
+    assert arguments.count(b"\0") == 2
+
+
+def test_a_java_that_does_not_start_says_why(spark_installation: Installation, tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match="NoSuchFlag"):
+        SparkServer(options(spark_installation, tmp_path, "-XX:+NoSuchFlag"))
+
+
+def test_it_dies_with_its_parent(spark_installation: Installation, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ORPHAN, str(spark_installation.archive.parent), str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = os.pidfd_open(int(parent.stdout.readline()))
+        parent.send_signal(signal.SIGKILL)
+    assert signal.SIGKILL in {-parent.returncode}
+    assert ended(child)
+
+
+def test_it_tells_when_it_ends_by_itself_and_not_when_stopped(spark_installation: Installation, tmp_path: Path) -> None:
+    told: list[str] = []
+    running = SparkServer(options(spark_installation, tmp_path, *aot.use_flags(spark_installation.archive)))
+    running.on_lost = lambda: told.append("lost")
+    os.kill(running.pid, signal.SIGKILL)
+    running.join()
+    assert told == ["lost"]
+    running.stop()
+    assert running.poll() == -signal.SIGKILL
+
+
+def listening(pid: int) -> list[tuple[str, int]]:
+    """(address, port) of the sockets that a process listens on, in the kernel's spelling."""
+    own = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in own:
+                address, port = fields[1].split(":")
+                found.append((address, int(port, 16)))
+    return found
+
+
+def ended(process: int) -> bool:
+    """Waits for the process behind a descriptor of its."""
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    return bool(poll.poll(60_000))
