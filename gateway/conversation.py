@@ -21,7 +21,6 @@ from gateway.shortcuts import Shortcuts
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from gateway.cancel import BackendKey
     from gateway.entry import Reception
     from gateway.pgwire.door import Door
     from gateway.session import Session
@@ -35,7 +34,6 @@ class Conversation:
         self._door = door
         self._session: Session | None = None
         self._shortcuts: Shortcuts | None = None
-        self._key: BackendKey | None = None
         self._answers: dict[type[messages.FrontendMessage], Callable[..., Awaitable[None]]] = {
             messages.Query: self._query,
             messages.Parse: self._parse,
@@ -59,11 +57,11 @@ class Conversation:
         """Logs in; the client hears the settings and its backend key."""
         self._session = await enter(self._reception, self._door, startup)
         self._shortcuts = Shortcuts(self._session, self._door)
-        self._key = self._reception.cancels.register(
-            self._session.cancel, secret_length=secret_length(self._door.version)
-        )
+        door, session = self._door, self._session
+        length = secret_length(door.version)
+        secret = self._reception.activity.enter(session, secret_length=length, address=door.peer, terminate=door.evict)
         self._report()
-        self._door.send(messages.BackendKeyData(self._key.pid, self._key.secret))
+        door.send(messages.BackendKeyData(session.pid, secret))
 
     def handle(self, message: messages.FrontendMessage) -> Awaitable[None] | None:
         assert self._session is not None
@@ -82,12 +80,12 @@ class Conversation:
             self._session.cancel()
 
     async def close(self) -> None:
-        if self._key is not None:
-            self._reception.cancels.forget(self._key)
         if self._session is not None:
+            self._reception.activity.leave(self._session)
             await self._session.close()
 
     async def _query(self, message: messages.Query) -> None:
+        self.session.query = message.sql
         try:
             statements = self.session.split(message.sql)
             if not statements:

@@ -19,7 +19,7 @@ from gateway.variables import Variables
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gateway.cancel import CancelRegistry
+    from gateway.activity import Activity
     from gateway.pgwire.door import Door
     from gateway.pgwire.messages import StartupMessage
     from gateway.sole import SolePrincipal
@@ -31,7 +31,7 @@ class Reception:
     defaults of what is reported; `sole` is set where machines are not isolated."""
 
     services: Services
-    cancels: CancelRegistry
+    activity: Activity
     secret: bytes
     reported: Mapping[str, str]
     sole: SolePrincipal | None = None

@@ -109,13 +109,20 @@ class Executor:
 
     async def _relay(self, planned: Metadata, portal: Portal, max_rows: int) -> Result:
         statement, binding = portal.prepared.statement, portal.binding
-        relayed = await self._session.relay.execute(
+        session, variables = self._session, self._session.variables.effective
+        if "lakegate.pg_" in planned.text:
+            activity = self._services.activity
+            await self._services.catalog.publish_sessions(
+                session.workspace, activity.replica, activity.describe(session.workspace)
+            )
+            variables = {**variables, "lakegate.session": str(session.pid)}
+        relayed = await session.relay.execute(
             planned.text,
             portal.prepared.types,
             binding.formats,
             binding.values,
             binding.result_formats,
-            self._session.variables.effective,
+            variables,
             max_rows=max_rows,
             immutable=statement is not None and statement.immutable,
         )

@@ -23,7 +23,7 @@ from catalog.postgres import EmbeddedPostgres
 from compute.pool import Pool
 from compute.spawners.process import ProcessSpawner
 from gateway import tls
-from gateway.cancel import CancelRegistry
+from gateway.activity import Activity
 from gateway.config import Config, IsolationLevel
 from gateway.conversation import Conversation
 from gateway.entry import Reception
@@ -53,6 +53,7 @@ class Server:
         self.port = 0
         self.password = config.admin_password
         self.machine_uid: int | None = None
+        self._activity = Activity()
         self.catalog: Catalog
 
     @contextlib.asynccontextmanager
@@ -64,14 +65,14 @@ class Server:
             pool = await self._open_pool(stack)
             relay = Relay(self.catalog.relay_endpoint, RelayLimits(), self.catalog.version)
             stack.push_async_callback(relay.close)
-            services = Services(self.catalog, relay, pool, config.limits, Verdicts())
+            services = Services(self.catalog, relay, pool, config.limits, Verdicts(), self._activity)
             sole = _sole_principal(config, pool.isolation)
             reported = await self._read_reported(relay)
-            reception = Reception(services, CancelRegistry(), secrets.token_bytes(32), reported, sole)
+            reception = Reception(services, self._activity, secrets.token_bytes(32), reported, sole)
             listener = Listener(
                 Terms(
                     make_handler=lambda door: Conversation(reception, door),
-                    cancel=reception.cancels.cancel,
+                    cancel=self._activity.cancel,
                     tls=await asyncio.to_thread(tls.make_context, config),
                     max_connections=config.limits.connections,
                     login_seconds=config.limits.login_seconds,
@@ -91,7 +92,8 @@ class Server:
         config = self.config
         await asyncio.to_thread(_make_folders, config)
         metastore = await self._open_metastore(stack)
-        catalog = Catalog(metastore, warehouse_root=str(config.warehouse_root))
+        root = str(config.warehouse_root)
+        catalog = Catalog(metastore, warehouse_root=root, on_signal=self._activity.signal)
         await catalog.open()
         stack.push_async_callback(catalog.close)
         password = config.admin_password or secrets.token_urlsafe(18)

@@ -29,6 +29,7 @@ from catalog.types import Description
 from compute.lease import Lease
 from compute.pool import Pool
 from gateway.actions import Notice
+from gateway.activity import Activity
 from gateway.config import Limits
 from gateway.executor import Executor
 from gateway.leases import Leases
@@ -52,15 +53,19 @@ class Services:
     pool: Pool
     limits: Limits
     verdicts: Verdicts
+    activity: Activity
 
 
 class Session:
-    """One logged-in user in one workspace. `notices` wait for the door to send them."""
+    """One logged-in user in one workspace. `notices` wait for the door to send them; `query` is the latest
+    statement."""
 
     def __init__(self, services: Services, principal: Principal, workspace: str, variables: Variables) -> None:
         self.principal = principal
         self.workspace = workspace
         self.variables = variables
+        self.pid = 0
+        self.query = ""
         self.block = Block()
         self.notices: list[Notice] = []
         self.relay = services.relay.open(principal.name, workspace)
@@ -72,6 +77,20 @@ class Session:
         self._portals: dict[str, Portal] = {}
         self._working: asyncio.Task[object] | None = None
         self._cancelled = False
+
+    @property
+    def status(self) -> bytes:
+        """The byte of ReadyForQuery."""
+        return self.block.status
+
+    @property
+    def working(self) -> bool:
+        """Whether a statement runs."""
+        return self._working is not None
+
+    @property
+    def application_name(self) -> str:
+        return self.variables.current("application_name")
 
     @property
     def dialect(self) -> Dialect:

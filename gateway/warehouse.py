@@ -11,7 +11,7 @@ from gateway.config import Warehouse
 
 def pool_config(warehouse: Warehouse) -> PoolConfig:
     """DuckDB machines serve one lease, Spark machines a workspace."""
-    return PoolConfig((_duckdb(warehouse), _spark(warehouse)))
+    return PoolConfig((_duckdb(warehouse), _spark(warehouse)), wait_seconds=300.0)
 
 
 def templates(warehouse: Warehouse) -> Mapping[str, MachineSpec]:

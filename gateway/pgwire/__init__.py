@@ -6,7 +6,7 @@ Layers, from the bottom; the first three know no I/O:
 - `messages`: one frozen class a message. `errors`: SqlError to fields and back.
 - `codec`: messages to bytes and back, with `layout`, `fields`, `startup`, `frontend`, `backend`; `split` finds borders.
 - `connection`: bytes in, messages out, by the tables of `state`. A `Connection` is either side of a conversation.
-- `door`: one client's socket; `listener`: all of them, and their end; `reading`: pausing it.
+- `door`: one client's socket; `listener`: all of them, and their end; `encryption`, `reading`: parts of doors.
 - `handler`: the interface to what lies behind a door. `login`: the SASL dialogue, over `gateway.auth`.
 - `types`, `encode`, `decode`: values of columns and parameters.
 

@@ -12,11 +12,13 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, cast
 
 from catalog.errors import AdminShutdown
 from gateway.pgwire import messages, startup
 from gateway.pgwire.connection import NEED_DATA, Connection
+from gateway.pgwire.encryption import start_tls
 from gateway.pgwire.errors import LocalProtocolError, LoginTimeout, error_response, presentable
 from gateway.pgwire.handler import Handler
 from gateway.pgwire.messages import BackendMessage, FrontendMessage, ProtocolVersion, ReadyForQuery
@@ -146,6 +148,7 @@ class Door(asyncio.Protocol):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there; it has a limited time to log in."""
         self._take(cast("asyncio.Transport", transport))
         self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if not self._listener.open(self):
@@ -155,6 +158,7 @@ class Door(asyncio.Protocol):
         self._timer = self._loop.call_later(self._listener.terms.login_seconds, self._time_out)
 
     def data_received(self, data: bytes) -> None:
+        """Answers what it can at once; while a task runs, the task goes on with what came."""
         if self._closing:
             return
         self._connection.receive_data(data)
@@ -181,6 +185,7 @@ class Door(asyncio.Protocol):
             self._pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Wakes whoever waits for the client, and closes the session when nothing of it runs any more."""
         if self._lost:
             return
         self._lost = self._closing = True
@@ -192,7 +197,7 @@ class Door(asyncio.Protocol):
             if future is not None and not future.done():
                 future.set_exception(ConnectionResetError("the client is gone"))
                 future.exception()  # Nobody may be waiting; that is no error.
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = self._loop.create_task(self._finish())
 
     # Messages, in order
@@ -213,8 +218,8 @@ class Door(asyncio.Protocol):
                     self._reading.resume()
                     break
                 own = owned.get(type(message))
-                # The state admits no message for the handler before there is one.
-                pending = own(self, message) if own is not None else handler.handle(message)  # type: ignore
+                # The state admits nothing for the handler before there is one, and only what a frontend says.
+                pending = own(self, message) if own else handler.handle(message)  # type: ignore[union-attr, arg-type]
                 if pending is not None:
                     if self._due:
                         self.flush()
@@ -282,32 +287,23 @@ class Door(asyncio.Protocol):
 
     # Messages that the door answers itself
 
-    def _secure(self, _: messages.SSLRequest) -> Awaitable[None] | None:
+    def _secure(self, request: messages.SSLRequest) -> Awaitable[None] | None:
         context = self._listener.terms.tls
         if context is None:
-            self._refuse_encryption(_)
+            self._refuse_encryption(request)
             return None
-        # Before the answer leaves: the client's first bytes of TLS must not be taken for a message.
         self._transport.pause_reading()
         self.send(messages.EncryptionResponse(b"S"))
         self.flush()
-        return self._upgrade()
+        return self._upgrade(context)
 
-    async def _upgrade(self) -> None:
-        terms = self._listener.terms
-        assert terms.tls is not None
-        try:
-            transport = await self._loop.start_tls(
-                self._transport, self, terms.tls, server_side=True, ssl_handshake_timeout=terms.login_seconds
-            )
-        except OSError as error:
-            log.info("TLS handshake with %s failed: %s", self.peer, error)
-            transport = None
+    async def _upgrade(self, context: SSLContext) -> None:
+        transport = await start_tls(self._transport, self, context, self._listener.terms.login_seconds)
         if transport is None:
             self._transport.abort()
             self.connection_lost(None)
-            return
-        self._take(transport)
+        else:
+            self._take(transport)
 
     def _refuse_encryption(self, _: FrontendMessage) -> None:
         self.send(messages.EncryptionResponse(b"N"))
@@ -368,9 +364,13 @@ class Door(asyncio.Protocol):
     def _leave(self) -> None:
         """Tells the handler, once, that nobody waits for its answers."""
         handler = self._handler
-        if handler is not None and not self._told:
-            self._told = True
+        if handler is None or self._told:
+            return
+        self._told = True
+        try:
             handler.disconnected()
+        except Exception:
+            log.exception("a session could not be told that its client is gone")
 
     async def _finish(self) -> None:
         try:
