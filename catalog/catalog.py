@@ -28,7 +28,6 @@ from catalog.names import Role, TableName, TableReference
 from catalog.principals import Directory, Login, Principal, load_directory
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.sessions import SIGNAL_CHANNEL, Signal, publish, read_signal
-from catalog.shadows import digest_schema
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
 from catalog.tables import sync_table
@@ -239,7 +238,7 @@ class Catalog:
             snapshot
             for reference, snapshot in snapshots.items()
             if snapshot is not None and reference.version is None and snapshot.table not in pinned
-            if digest_schema(snapshot) != found[reference].schema_digest
+            if snapshot.schema_digest != found[reference].schema_digest
         ]
         if stale:
             async with database.change() as revision:

@@ -18,12 +18,15 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from catalog.endpoint import Endpoint
+from catalog.errors import SqlError
 from catalog.names import TableName
 from catalog.translation import as_sql_errors
 
 CHANNEL = "lakegate_version"
 LOCK_SECONDS = 10
 _RETRY_SECONDS = 0.5
+_OPEN_SECONDS = 15.0
+_WAIT_SECONDS = 4.0
 _POOL_SIZE = 8
 
 _log = logging.getLogger(__name__)
@@ -68,7 +71,10 @@ class ControlDatabase(Generic[State]):
             endpoint.conninfo(application_name="lakegate"),
             min_size=1,
             max_size=_POOL_SIZE,
+            timeout=_WAIT_SECONDS,
+            reconnect_timeout=_WAIT_SECONDS,
             open=False,
+            check=AsyncConnectionPool.check_connection,
             kwargs={"autocommit": True, "options": f"-c lock_timeout={LOCK_SECONDS}s"},
         )
         self._state: State | None = None
@@ -78,8 +84,13 @@ class ControlDatabase(Generic[State]):
 
     async def open(self) -> None:
         """Returns with the state loaded and the channel open."""
-        with as_sql_errors():
-            await self._pool.open(wait=True)
+        try:
+            with as_sql_errors():
+                await self._pool.open(wait=True, timeout=_OPEN_SECONDS)
+            await self._reload()
+        except BaseException:
+            await self.close()
+            raise
         self._watch = asyncio.create_task(self._listen())
         await self._is_current.wait()
 
@@ -135,7 +146,7 @@ class ControlDatabase(Generic[State]):
         while True:
             try:
                 await self._follow_channel()
-            except (psycopg.Error, OSError) as error:
+            except (psycopg.Error, SqlError) as error:
                 _log.warning("the metastore's change channel broke, trying again: %s", error)
             finally:
                 self._is_current.clear()

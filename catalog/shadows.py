@@ -4,7 +4,6 @@ A shadow belongs to the metastore's owner. Principals get REFERENCES on it, neve
 privilege, information_schema lists what one has any right on, and a relayed read fails with 42501.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,12 +43,6 @@ def find_obstacle(table: TableName, columns: Sequence[SnapshotColumn]) -> str | 
     if taken := next((column.name for column in columns if column.name in SYSTEM_COLUMNS), None):
         return f'column name "{taken}" conflicts with a system column name'
     return None
-
-
-def digest_schema(snapshot: Snapshot) -> str:
-    """Equal for equal shadows. The physical names count, because renaming follows them."""
-    text = repr((snapshot.comment, snapshot.columns))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def create_shadow(table: TableName, snapshot: Snapshot) -> list[sql.Composed]:

@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from catalog.deltalog import read_snapshot
-from catalog.errors import InvalidParameterValue, UnreadableTable
+from catalog.errors import FeatureNotSupported, InvalidParameterValue, UnreadableTable
 from catalog.names import TableName
 from catalog.snapshots import Snapshot
 from catalog.unsupported import read_unsupported
@@ -21,6 +21,7 @@ MOST_TABLES = 512
 MOST_SNAPSHOTS = 1024
 MOST_BYTES = 512 * 2**20
 _THREADS = 16
+_REFUSALS = ("Unsupported", "catalog-managed")
 _HINT = "Restore the files, or drop the table."
 T = TypeVar("T")
 
@@ -52,7 +53,7 @@ class SnapshotCache:
         Raises UnreadableTable when the log is gone or damaged, InvalidParameterValue for a version that is not there.
         """
         if version is not None and (kept := self._find(location, version)):
-            return replace(kept, table=name)
+            return _rename(kept, name)
         table = self._open(location)
         async with table.lock:
             if version is not None:
@@ -61,7 +62,7 @@ class SnapshotCache:
             if log is None:
                 return await self._run(lambda: read_unsupported(name, location))
             if kept := self._find(location, log.version()):
-                return replace(kept, table=name)
+                return _rename(kept, name)
             return self._keep(await self._run(lambda: _guard(name, lambda: read_snapshot(log, name, location))))
 
     def _refresh(self, name: TableName, location: str, log: DeltaTable | None) -> DeltaTable | None:
@@ -76,7 +77,9 @@ class SnapshotCache:
         return log
 
     def _read_version(self, name: TableName, location: str, version: int) -> Snapshot:
-        newest = _guard(name, lambda: DeltaTable(location, storage_options=self._storage_options))
+        newest = self._refresh(name, location, None)
+        if newest is None:
+            return _require_newest(read_unsupported(name, location), version)
         oldest = min((commit["version"] for commit in newest.history()), default=newest.version())
         if not oldest <= version <= newest.version():
             raise InvalidParameterValue(
@@ -123,6 +126,20 @@ class _UnsupportedFeature(Exception):
     """delta-rs refuses to open the table at all."""
 
 
+def _require_newest(snapshot: Snapshot, version: int) -> Snapshot:
+    if snapshot.version != version:
+        raise FeatureNotSupported(
+            f"table {snapshot.table} has reader features that allow no time travel here",
+            detail=f"Its reader features are {', '.join(sorted(snapshot.reader_features))}.",
+        )
+    return snapshot
+
+
+def _rename(snapshot: Snapshot, name: TableName) -> Snapshot:
+    """The same object wherever possible, because what is derived from it may be remembered by it."""
+    return snapshot if snapshot.table == name else replace(snapshot, table=name)
+
+
 def _guard(name: TableName, work: Callable[[], T]) -> T:
     """Runs delta-rs and gives its errors our words."""
     try:
@@ -130,7 +147,7 @@ def _guard(name: TableName, work: Callable[[], T]) -> T:
     except TableNotFoundError as error:
         raise UnreadableTable(f"the Delta log of table {name} is missing", hint=_HINT) from error
     except (DeltaError, OSError) as error:
-        if "Unsupported" in str(error):
+        if any(refusal in str(error) for refusal in _REFUSALS):
             raise _UnsupportedFeature from error
         reason = str(error).splitlines()[0][:300]
         raise UnreadableTable(f"the Delta log of table {name} cannot be read", detail=reason, hint=_HINT) from error

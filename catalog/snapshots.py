@@ -1,6 +1,7 @@
 """A snapshot: a table at a Delta version, as the planner reads it. Partner of `catalog.deltalog`, which makes it."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -22,14 +23,14 @@ class SnapshotColumn:
 class Snapshot:
     """A table at a version. Every name is logical except `physical_name`.
 
-    `files` has one row a data file: `path` (absolute path or URL), `size_bytes`, `num_records`, then for each
-    partition column `partition.<name>` (string, as the log serialises it) and for each top-level column with
-    statistics `min.<name>`, `max.<name>`, `null_count.<name>`, typed. A value that the log lacks is NULL and proves
-    nothing.
+    `files` has one row a data file: `path` (absolute path or URL), `size_bytes`, `num_records`, then for each partition
+    column `partition.<name>` (string, as the log serialises it) and for each top-level column with statistics
+    `min.<name>`, `max.<name>`, `null_count.<name>`, typed. A value that the log lacks is NULL and proves nothing.
 
     `reader_features` are the names of the Delta protocol; legacy reader version 2 appears as ``columnMapping``. When
-    one of them cannot be read here, `files` is empty and `readable` False: Spark may still read the table. `uniform`
-    is True only when every file surely holds every column.
+    the log cannot be read here, `files` is empty and `readable` False: Spark may still read the table. `uniform` is
+    True only when every file surely holds every column. `schema_digest` is equal for equal columns and comment;
+    physical names count, because renaming follows them.
     """
 
     table: TableName
@@ -44,3 +45,8 @@ class Snapshot:
     files: pa.Table
     comment: str | None = None
     readable: bool = True
+    schema_digest: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        text = repr((self.comment, self.columns))
+        object.__setattr__(self, "schema_digest", hashlib.sha256(text.encode()).hexdigest()[:32])

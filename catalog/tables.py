@@ -25,7 +25,6 @@ from catalog.shadows import (
     comment_on_column,
     comment_on_table,
     create_shadow,
-    digest_schema,
     find_obstacle,
     read_shadow,
     run,
@@ -96,7 +95,7 @@ async def register_table(connection: AsyncConnection[Any], snapshot: Snapshot, w
 async def sync_table(connection: AsyncConnection[Any], snapshot: Snapshot) -> None:
     """Brings the shadow to the snapshot's schema: by ALTER TABLE where that keeps the order, else made anew."""
     table = await find_table(connection, snapshot.table)
-    if table.schema_digest == digest_schema(snapshot):
+    if table.schema_digest == snapshot.schema_digest:
         return
     statements = None
     if table.shadow is not None and find_obstacle(table.name, snapshot.columns) is None:
@@ -168,7 +167,7 @@ async def _record_columns(connection: AsyncConnection[Any], table_id: int, snaps
     async with connection.pipeline():
         await connection.execute("DELETE FROM lakegate.columns WHERE table_id = %s", (table_id,))
         await connection.execute(insert, (table_id, *names))
-        await connection.execute(update, (digest_schema(snapshot), table_id))
+        await connection.execute(update, (snapshot.schema_digest, table_id))
 
 
 async def _remove(connection: AsyncConnection[Any], table: TableEntry) -> None:

@@ -13,6 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from catalog.catalog import Catalog
+from catalog.changes import CreateSchema
+from catalog.errors import SqlError
 from catalog.postgres import EmbeddedPostgres, PostgresUnavailable
 
 PSQL = Path(
@@ -90,7 +93,7 @@ def test_nobody_else_gets_in(server: EmbeddedPostgres) -> None:
     if os.geteuid() == 0:
         server.socket_directory.chmod(0o755)
         (server.socket_directory / f".s.PGSQL.{server.port}").chmod(0o777)
-        command = [PSQL, server.owner_endpoint("postgres").conninfo(), "-c", "SELECT 1"]
+        command = [str(PSQL), server.owner_endpoint("postgres").conninfo(), "-c", "SELECT 1"]
         done = subprocess.run(command, user="nobody", capture_output=True, text=True, check=False)
         server.socket_directory.chmod(0o700)
         assert 'Peer authentication failed for user "lakegate"' in done.stderr
@@ -173,3 +176,23 @@ def test_deep_folders_get_a_short_socket(passable_folder: Path) -> None:
     assert ask(server, "SELECT 1") == [(1,)]
     asyncio.run(server.stop())
     server.socket_directory.rmdir()
+
+
+async def test_a_catalog_outlives_a_restart(passable_folder: Path, tmp_path: Path) -> None:
+    server = EmbeddedPostgres(passable_folder / "restarted", settings={"fsync": "off"})
+    await server.start()
+    catalog = Catalog(server, warehouse_root=str(tmp_path))
+    await catalog.open()
+    await catalog.create_workspace("demo")
+    await catalog.bootstrap("admin", "only-for-tests")
+    login = await catalog.login("admin", "demo")
+    assert login is not None
+    await server.stop()
+    with pytest.raises(SqlError) as caught:
+        await catalog.apply(CreateSchema("early"), login.principal, "demo")
+    assert caught.value.sqlstate in ("57P01", "57P03")
+    await server.start()
+    await catalog.apply(CreateSchema("late"), login.principal, "demo")
+    assert {"late", "public"} == set((await catalog.resolve(login.principal, "demo", [], [])).schemas)
+    await catalog.close()
+    await server.stop()

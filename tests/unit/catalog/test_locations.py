@@ -36,7 +36,7 @@ def test_below_is_by_folder() -> None:
 
 def test_fresh_locations_differ_and_stay_inside() -> None:
     table = TableName("../up", "a/b\u00e9")
-    first, second = (fresh_location("/root", "demo", table) for _ in range(2))
+    first, second = (fresh_location("/lake", "demo", table) for _ in range(2))
     assert first != second
-    assert first.startswith("/root/demo/___up/a_b_-")
+    assert first.startswith("/lake/demo/___up/a_b_-")
     assert normalize_location(first) == first
