@@ -195,7 +195,10 @@ class Fleet:
             self._waiting[request.request] = request
 
     def _fail(self, engine: str, reason: str, now: float) -> None:
+        """Failures of one moment have one cause, and count once."""
         breaker = self._breakers[engine]
+        if breaker.retry_at > now:
+            return
         pause = min(FIRST_BACKOFF_SECONDS * 2**breaker.failures, LAST_BACKOFF_SECONDS)
         self._breakers[engine] = _Breaker(breaker.failures + 1, now + pause, reason)
 

@@ -90,7 +90,10 @@ class ProcessSpawner:
 
     async def _running_zygote(self) -> "_Zygote":
         async with self._opening:
-            if self._zygote is None or self._zygote.gone:
+            if self._zygote is not None and self._zygote.gone:
+                await self._zygote.close()
+                self._zygote = None
+            if self._zygote is None:
                 if self._folder is None:
                     self._folder = await asyncio.to_thread(RunFolder, self._parent)
                 self._zygote = await _open_zygote(self._configuration(self._folder.path))
@@ -126,9 +129,11 @@ async def _open_zygote(configuration: Mapping[str, Any]) -> "_Zygote":
         send(ours, configuration)
         async with asyncio.timeout(OPEN_SECONDS):
             await zygote.ready
-    except (OSError, TimeoutError) as error:
+    except BaseException as error:
         await zygote.close()
-        raise CannotStart("the zygote did not come up") from error
+        if isinstance(error, OSError):
+            raise CannotStart("the zygote did not come up") from error
+        raise
     return zygote
 
 

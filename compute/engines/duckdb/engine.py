@@ -1,6 +1,7 @@
 """The database of a machine: opened as a template, bound to a workspace, locked, and asked by sessions."""
 
 import os
+import re
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from compute.engines.duckdb.views import parquet_files, scan_query
 
 ROWS_PER_BATCH = 8192
 MAX_CACHED_SCANS = 256
-_READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:ANALY[ZS]E\b|\([^()]*\)(?=\s*(?:\w|\()))?", re.IGNORECASE)
 _ENGINE_ERRORS = (duckdb.Error, pa.ArrowException, OSError, RuntimeError)
 
 
@@ -124,7 +125,7 @@ class DuckDBSession:
     def _prepare(self, sql: str, scans: Sequence[Scan], settings: Mapping[str, str]) -> None:
         self._apply(settings)
         with _translated(scans):
-            _require_read(self._connection.extract_statements(sql))
+            _require_read(self._connection, sql)
             for scan in scans:
                 self._create_view(scan)
 
@@ -195,6 +196,7 @@ def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:
             "validate_external_file_cache": "NO_VALIDATION",
         },
     )
+    database.execute("SET GLOBAL python_enable_replacements = false")
     database.execute("SET GLOBAL parquet_metadata_cache = true")
     database.execute("SET GLOBAL TimeZone = 'UTC'")
     return database
@@ -215,11 +217,15 @@ def _lock_database(
     database.execute("SET lock_configuration = true")
 
 
-def _require_read(statements: Sequence[duckdb.Statement]) -> None:
+def _require_read(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise FeatureNotSupported("the engine runs one statement at a time")
-    if statements[0].type not in _READS:
-        raise FeatureNotSupported(f"the engine only reads: {statements[0].type.name} is not allowed")
+    kind = statements[0].type
+    if kind == duckdb.StatementType.EXPLAIN and (explain := _EXPLAIN.match(sql)):
+        _require_read(connection, sql[explain.end() :])
+    elif kind != duckdb.StatementType.SELECT:
+        raise FeatureNotSupported(f"the engine only reads: {kind.name} is not allowed")
 
 
 def _translated_batches(reader: pa.RecordBatchReader, scans: Sequence[Scan]) -> Iterator[pa.RecordBatch]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import pytest_asyncio
 
@@ -45,9 +46,12 @@ ATTEMPTS = {
     "use another schema": "USE temp",
     "two statements": "SELECT 1; COPY (SELECT 1) TO '{warehouse}/stolen.csv'",
     "hidden in EXPLAIN": "EXPLAIN ANALYZE COPY (SELECT 1) TO '{warehouse}/stolen.csv'",
-    "read python": "SELECT * FROM lease",
+    "explain quickly": "EXPLAIN COPY (SELECT 1) TO '{warehouse}/stolen.csv'",
+    "hidden in options": "EXPLAIN (ANALYZE, FORMAT json) COPY (SELECT 1) TO '{warehouse}/stolen.csv'",
+    "read the guest's own variables": "SELECT * FROM parameters",
     "environment": "SELECT getenv('PATH')",
 }
+PARAMETERS = pa.record_batch({"p1": [1]})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -61,7 +65,7 @@ async def locked(warehouse: Path) -> AsyncIterator[Lease]:
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 async def test_escapes_are_refused(locked: Lease, warehouse: Path, points: Scan, attempt: str) -> None:
     with pytest.raises(SqlError) as caught:
-        await ask(locked, ATTEMPTS[attempt].format(warehouse=warehouse), scans=[points])
+        await ask(locked, ATTEMPTS[attempt].format(warehouse=warehouse), scans=[points], parameters=PARAMETERS)
     assert caught.value.sqlstate != "XX000", caught.value
     assert await ask(locked, "SELECT min(id) AS id FROM scan_0", scans=[points]) == [{"id": 0}]
     assert [name for name in os.listdir(warehouse) if "stolen" in name] == []
@@ -71,3 +75,11 @@ async def test_a_writable_warehouse_is_not_there(locked: Lease, warehouse: Path)
     """The mount itself is read-only: the engine's refusal is the second fence."""
     settings = await ask(locked, "SELECT value FROM duckdb_settings() WHERE name = 'allowed_directories'")
     assert str(warehouse) in str(settings)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["EXPLAIN", "explain analyze", "EXPLAIN (FORMAT json)", "EXPLAIN ANALYZE (", "EXPLAIN ("]
+)
+async def test_reads_may_be_explained(locked: Lease, points: Scan, prefix: str) -> None:
+    closing = ")" if prefix.endswith("(") else ""
+    assert await ask(locked, f"{prefix} SELECT * FROM scan_0{closing}", scans=[points]) != []

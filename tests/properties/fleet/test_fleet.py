@@ -189,3 +189,14 @@ def test_an_idle_shared_machine_makes_room_for_another_workspace() -> None:
     settled(fleet, Released(1, "p"))
     assert settled(fleet, Wanted(3, "spark", "B", "p", 99.0)) == [Stop(1)]
     assert settled(fleet, Ended(1)) == [Start(2, "spark")]
+
+
+def test_machines_that_die_together_count_as_one_failure() -> None:
+    fleet = Fleet(PoolConfig((EngineConfig("duckdb", "user", warm_machines=4),)))
+    settled(fleet, Tick())
+    for number in range(1, 5):
+        settled(fleet, Ready(number))
+    for number in range(1, 5):
+        assert settled(fleet, Ended(number)) == []
+    assert settled(fleet, Wanted(1, "duckdb", "w", "p", 99.0)) == []
+    assert settled(fleet, Tick(), 0.2) == [Start(number, "duckdb") for number in range(5, 10)]
