@@ -36,7 +36,6 @@ class Backend(asyncio.Protocol):
     def __init__(self, identity: Identity, limits: RelayLimits) -> None:
         self.identity = identity
         self.exchange = Exchange()
-        self.exchange.status = IDLE
         self.statements = NamedStatements(limits.statements, limits.named_text_bytes)
         self.variables: Mapping[str, str] | None = {}
         self.defaults: Mapping[str, str] = {}
@@ -53,6 +52,11 @@ class Backend(asyncio.Protocol):
         self._rest = bytearray()
         self._needed = HEADER_SIZE
         self._paused = False
+
+    @property
+    def is_busy(self) -> bool:
+        """A request was sent, and nobody has taken note of its end yet."""
+        return self.deadline != FOREVER and not self.lost
 
     def send(self, request: Request) -> Exchange:
         """Writes a request and begins its exchange; the one before must have been answered."""

@@ -119,7 +119,7 @@ class Conversation:
 
     def cancel(self) -> None:
         """Cancels what runs."""
-        if self._backend is not None and not self._backend.exchange.ended:
+        if self._backend is not None and self._backend.is_busy:
             self._pool.cancel(self._backend)
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ class Conversation:
         backend = self._backend
         if backend is None:
             return
-        clean = self.holdings.is_empty and self._unfinished is None and backend.exchange.ended
+        clean = self.holdings.is_empty and self._unfinished is None and not backend.is_busy
         self.holdings.lose()
         self._let_go(backend, clean=clean)
 

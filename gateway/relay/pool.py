@@ -14,6 +14,7 @@ from typing import Any
 from catalog.endpoint import Endpoint
 from catalog.errors import SqlError
 from gateway.relay.backend import FOREVER, Backend, Identity
+from gateway.relay.exchange import Exchange
 from gateway.relay.limits import RelayLimits
 from gateway.relay.login import log_in, request_cancel
 from gateway.relay.reports import RelayExhausted, RelayUnavailable
@@ -21,6 +22,7 @@ from gateway.relay.reports import RelayExhausted, RelayUnavailable
 log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 1.0
+_REPEAT_SECONDS = 0.25
 
 Waiter = asyncio.Future[Backend | None]
 """Gets a backend that somebody gave back, or None: the right to make one."""
@@ -85,14 +87,19 @@ class Pool:
             return
         self._lent.discard(backend)
         self._forget(backend.identity)
-        if not backend.lost and not backend.exchange.ended:
+        if backend.is_busy:
             self.cancel(backend)
         backend.close()
 
     def cancel(self, backend: Backend) -> None:
-        """Asks PostgreSQL to cancel what the backend runs. Wait for `cancelling` before it runs anything else."""
-        if backend.cancelling is None:
+        """Asks PostgreSQL to cancel what the backend runs, again and again until that ends.
+
+        A backend that has not read its statement yet ignores the request. Wait for `cancelling` before the next use.
+        """
+        if backend.cancelling is None or backend.cancelling.done():
             backend.cancelling = self._spawn(self._cancel(backend))
+            loop = asyncio.get_running_loop()
+            loop.call_later(_REPEAT_SECONDS, self._cancel_again, backend, backend.exchange)
 
     async def close(self) -> None:
         """Closes every backend, lent or not; who waits is refused."""
@@ -218,6 +225,10 @@ class Pool:
             await request_cancel(endpoint, backend.key, self._limits)
         except SqlError as error:
             log.warning("a statement in %s was not cancelled: %s", backend.identity.workspace, error)
+
+    def _cancel_again(self, backend: Backend, exchange: Exchange) -> None:
+        if backend.is_busy and backend.exchange is exchange and backend in self._lent:
+            self.cancel(backend)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
