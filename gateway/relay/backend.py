@@ -80,10 +80,6 @@ class Backend(asyncio.Protocol):
         self._waiter = self._loop.create_future()
         return self._waiter
 
-    def discard(self) -> None:
-        """Drops the rest of the current answer as it comes."""
-        self.exchange.discard()
-
     def close(self) -> None:
         """Ends the connection. PostgreSQL notices, even in the middle of a statement, and rolls back."""
         if self._transport is not None:
