@@ -7,8 +7,8 @@ here is the second fence.
 Layers, top-down: `relay` (one a gateway), `session` (what a client session asks), `portal` (an execution's rows),
 `conversation` (holding a backend), `run` (one request on its way), `pool` and `backend` (connections), `login` and
 `dialogue` (start-up, SCRAM, cancel). Without I/O: `requests` (what is written), `exchange` (what comes back),
-`outcomes` (what it means), `holdings` (why a backend is kept), `statements`, `settings`, `caches`, `answers`, `reports`,
-`limits`.
+`outcomes` (what it means), `holdings` (why a backend is kept), `statements`, `settings`, `caches`, `answers`,
+`reports`, `limits`.
 
 A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding the settings that
 differ, BEGIN if a block has begun, Parse where the text is new there, Bind, Describe, Execute, Sync; one read with the
