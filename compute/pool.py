@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from catalog.errors import AdminShutdown, InsufficientResources, MachineLost, MachinesExhausted, SqlError
 from compute.config import PoolConfig
 from compute.connection import Connection, connect
-from compute.fleet import (
+from compute.events import (
     Ended,
     Event,
     Failed,
-    Fleet,
     Grant,
     Instruction,
     Ready,
@@ -32,6 +31,7 @@ from compute.fleet import (
     Wanted,
     Withdrawn,
 )
+from compute.fleet import Fleet
 from compute.lease import Lease
 from compute.spawners import CannotStart, Isolation, Machine, Spawner
 from compute.transport import PROTOCOL_VERSION, Frame, Kind

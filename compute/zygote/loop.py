@@ -6,6 +6,7 @@ import select
 import signal
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from compute.engines import Engine, EngineOptions, open_engine
@@ -76,6 +77,8 @@ class Zygote:
             make_folder(sandbox.folder, self._uid if self._isolated else None)
             pid = self._fork()
         except OSError as error:
+            os.close(listener)
+            remove_folder(sandbox.folder)
             send(self._control, {"event": "failed", "name": name, "reason": str(error)})
             return
         if pid == 0:
@@ -108,10 +111,12 @@ class Zygote:
         return pid
 
     def _kill(self, name: str) -> None:
-        """The whole process group, for machines that run programs outside a PID namespace."""
+        """Its programs too, which matters outside a PID namespace. A machine just born has no process group yet."""
         for pid, machine in self._machines.items():
             if machine == name:
-                os.killpg(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
         while self._machines:

@@ -5,6 +5,11 @@ from typing import Any
 
 import pyarrow as pa
 
+_INFINITE_DATES = {2**31 - 1: "infinity", -(2**31): "-infinity"}
+_INFINITE_TIMESTAMPS = {2**63 - 1: "infinity", -(2**63): "-infinity"}
+"""PostgreSQL's own representation, as the gateway's decoder hands it on."""
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+
 
 def named_values(batch: pa.RecordBatch | None) -> dict[str, Any]:
     """Column name -> value. Raises ValueError unless there is exactly one row."""
@@ -16,9 +21,13 @@ def named_values(batch: pa.RecordBatch | None) -> dict[str, Any]:
 
 
 def _value(scalar: pa.Scalar) -> Any:
-    """Intervals have no Python type: they travel as text, which the statement's own cast reads."""
+    """Intervals and infinite dates have no Python type: they travel as text, which the statement's own cast reads."""
     if not scalar.is_valid:
         return None
+    if pa.types.is_date(scalar.type) and scalar.value in _INFINITE_DATES:
+        return _INFINITE_DATES[scalar.value]
+    if pa.types.is_timestamp(scalar.type) and scalar.value in _INFINITE_TIMESTAMPS:
+        return _INFINITE_TIMESTAMPS[scalar.value]
     if pa.types.is_interval(scalar.type):
         months, days, nanoseconds = scalar.as_py()
         return f"{months} months {days} days {nanoseconds // 1000} microseconds"
@@ -28,7 +37,7 @@ def _value(scalar: pa.Scalar) -> Any:
 
 
 def _instant(scalar: pa.Scalar) -> datetime:
-    """By hand, since Arrow would look the zone's name up in files that a machine has not."""
-    microseconds = scalar.cast(pa.timestamp("us", scalar.type.tz), safe=False).value
+    """By hand, since Arrow would look the zone's name up in files, and cast by a module, that a machine has not."""
+    microseconds = scalar.value * _NANOSECONDS[scalar.type.unit] // 1000
     zone = UTC if scalar.type.tz else None
     return datetime(1970, 1, 1, tzinfo=zone) + timedelta(microseconds=microseconds)

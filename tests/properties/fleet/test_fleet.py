@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from compute.config import EngineConfig, PoolConfig
-from compute.fleet import (
+from compute.events import (
     Ended,
     Event,
     Failed,
-    Fleet,
     Grant,
     Ready,
     Refuse,
@@ -22,6 +21,7 @@ from compute.fleet import (
     Wanted,
     Withdrawn,
 )
+from compute.fleet import Fleet
 
 USER = EngineConfig("duckdb", "user", warm_machines=1, max_machines=3, idle_seconds=10)
 SHARED = EngineConfig("spark", "shared", warm_machines=0, max_machines=2, idle_seconds=10, leases_per_machine=2)
