@@ -178,7 +178,8 @@ def _create_as(
     )
     where = " LIMIT 0" if into.get("skipData") else ""
     path = f"delta.{_SPARK.identifier(resolution.new_location)}"
-    sql = f"CREATE TABLE {path} USING delta{_options(statement, set(called))} AS SELECT {listed} FROM ({query.sql}) AS q{where}"
+    options = _options(statement, set(called))
+    sql = f"CREATE TABLE {path} USING delta{options} AS SELECT {listed} FROM ({query.sql}) AS q{where}"
     done = finish(context, sql)
     made = _made(sql, "SELECT", name, resolution)
     return Query(

@@ -1,6 +1,7 @@
 """Statement to plan: the planner's front door. Partner of `planner.plan`, which says what a plan is."""
 
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -13,7 +14,6 @@ from planner.parse import Statement
 from planner.plan import Constant, Dialect, Lane, Plan, Query, Settings
 from planner.reads import Read
 from planner.relay import relay, verb_words
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -8,8 +8,10 @@ added.
 Reference: Delta protocol, "Per-file Statistics".
 """
 
+import contextlib
 import datetime
 import math
+import sys
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -52,11 +54,13 @@ class Pruner:
             return None
         if isinstance(predicate, Prefix):
             return self._prefix(bounds, predicate.text)
-        return self._comparison(bounds, predicate, values)
+        unknown = predicate.column.column not in self.partitions  # a partition's NULL is its rows' value
+        return self._comparison(bounds, predicate, values, unknown)
 
     def _comparison(
-        self, bounds: tuple[Any, Any], predicate: Comparison, values: Mapping[int, Value | None]
+        self, bounds: tuple[Any, Any], predicate: Comparison, values: Mapping[int, Value | None], unknown: bool
     ) -> Mask | None:
+        """`unknown` is what a file without a bound counts as."""
         low, high = bounds
         known, value = _value(predicate.operand, values)
         if not known:
@@ -77,7 +81,7 @@ class Pruner:
                 possible = pc.greater(high, scalar)
             case _:
                 possible = pc.greater_equal(high, scalar)
-        return pc.fill_null(possible, True)
+        return pc.fill_null(possible, unknown)
 
     def _prefix(self, bounds: tuple[Any, Any], text: str) -> Mask | None:
         low, high = bounds
@@ -139,6 +143,9 @@ def _value(operand: Operand, values: Mapping[int, Value | None]) -> tuple[bool, 
 
 
 def _is_comparable(type_: pa.DataType) -> bool:
+    """Decimals are comparable while a double holds them: some writers pass them through one, which narrows bounds."""
+    if pa.types.is_decimal(type_) and type_.precision > sys.float_info.dig:
+        return False
     kinds = (
         pa.types.is_integer,
         pa.types.is_decimal,
@@ -216,7 +223,7 @@ def _number(value: Value, type_: pa.DataType) -> pa.Scalar | None:
 
 
 def parameter_values(batch: pa.RecordBatch | None, types: tuple[int, ...]) -> dict[int, Value | None]:
-    """The client's parameters as Python values, for the types that pruning compares."""
+    """The client's parameters as Python values, for the types that pruning compares; infinite ones are left unknown."""
     if batch is None:
         return {}
     prunable = {
@@ -234,5 +241,6 @@ def parameter_values(batch: pa.RecordBatch | None, types: tuple[int, ...]) -> di
     for index, name in enumerate(batch.schema.names):
         number = int(name[1:])
         if types[number - 1] in prunable:
-            values[number] = batch.column(index)[0].as_py()
+            with contextlib.suppress(OverflowError):
+                values[number] = batch.column(index)[0].as_py()
     return values

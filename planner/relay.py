@@ -6,7 +6,8 @@ name and reads it. A name that asks for sessions or privileges is rewritten to i
 which answers from the control tables.
 
 `pg_sleep` passes: the gateway's own timer bounds every relayed statement. Sequences and `set_config` do not: there is
-nothing permanent to number, and settings are the gateway's.
+nothing permanent to number, and settings are the gateway's. `pg_advisory_unlock_all`, which pools send, passes: no
+relayed statement can have taken a lock.
 """
 
 import re
@@ -31,12 +32,13 @@ VOLATILE_ALLOWED = frozenset(
         "pg_sleep_for", "pg_table_size", "pg_relation_size", "pg_total_relation_size", "pg_indexes_size",
         "pg_database_size", "pg_tablespace_size", "pg_is_in_recovery", "pg_timezone_names",
         "pg_collation_actual_version", "pg_database_collation_actual_version", "pg_cancel_backend",
-        "pg_terminate_backend", "pg_get_replication_slots",
+        "pg_terminate_backend", "pg_get_replication_slots", "pg_partition_ancestors", "pg_partition_tree",
+        "pg_advisory_unlock_all",
     }
 )  # fmt: skip
 _FORBIDDEN = re.compile(
     r"(query|table|cursor|database|schema)_to_xml(schema|_and_xmlschema)?|ts_stat|ts_rewrite|dblink.*|lo_.*|loread|lowrite"
-    r"|pg_(try_)?advisory_.*|pg_notify|pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_logical_.*|pg_create_.*|pg_drop_.*"
+    r"|pg_(try_)?advisory_(?!unlock_all$).*|pg_notify|pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_logical_.*|pg_create_.*|pg_drop_.*"
     r"|pg_export_snapshot|pg_reload_conf|pg_rotate_.*|pg_log_.*|pg_switch_wal|pg_promote|pg_stat_reset.*|pg_sleep_until"
     r"|currval|nextval|setval|lastval|set_config|setseed|txid_current|pg_current_xact_id|pg_get_object_address"
     r"|crosstab.*|connectby|xpath_table|pg_restore_.*|pg_clear_.*|brin_.*|gin_clean_.*|pg_prewarm|pg_visibility.*"

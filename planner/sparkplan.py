@@ -243,9 +243,8 @@ class _SparkPlan:
         table = self._table()
         require_owner(table, self.resolution)
         self._placed()
-        return Query(
-            Lane.SPARK, "writes run on Spark", self._sql(), "ALTER TABLE", None, writes=table.name, then=SyncTable(table.name)
-        )  # fmt: skip
+        then = SyncTable(table.name)
+        return Query(Lane.SPARK, "writes run on Spark", self._sql(), "ALTER TABLE", None, writes=table.name, then=then)
 
 
 def _undefined(reference: TableReference) -> UndefinedTable:

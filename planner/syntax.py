@@ -7,7 +7,7 @@ comments, dollar quotes and quoted names, as PostgreSQL's lexer does with `stand
 |---|---|
 | ``EXPLAIN (ROUTE) …`` | before a statement |
 | ``name FOR VERSION AS OF n`` | after a table's name |
-| ``USING delta``, ``PARTITIONED BY (a, b)``, ``TBLPROPERTIES ('k' = 'v')``, ``LOCATION 'path'`` | in CREATE TABLE, outside parentheses |
+| ``USING delta``, ``PARTITIONED BY (a, b)``, ``TBLPROPERTIES ('k' = 'v')``, ``LOCATION 'p'`` | in CREATE TABLE |
 """
 
 import re

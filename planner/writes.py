@@ -179,10 +179,8 @@ class _Write:
             ), "UPDATE"
         alias, scope = self._target_scope(self.fields["relation"])
         assignments = self._assignments(self.fields["targetList"], scope)
-        return (
-            f"UPDATE {self.path} AS {alias} SET {assignments} WHERE {self._condition(self.fields.get('whereClause'), scope)}",
-            "UPDATE",
-        )
+        condition = self._condition(self.fields.get("whereClause"), scope)
+        return f"UPDATE {self.path} AS {alias} SET {assignments} WHERE {condition}", "UPDATE"
 
     def _DeleteStmt(self) -> tuple[str, str]:
         require(

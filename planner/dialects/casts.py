@@ -99,7 +99,8 @@ def _parse_number(value: Expression, target: PgType, spelling: Spelling) -> Expr
         return _cast(value, target, spelling)
     pattern = r"\s*[+-]?\d+\s*" if target.oid in INTEGERS else r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
     message = f"'invalid input syntax for type {type_name(target)}: \"' || {value.sql} || '\"'"
-    checked = f"CASE WHEN regexp_full_match({value.sql}, '{pattern}') THEN {value.sql} WHEN {value.sql} IS NOT NULL THEN error({message}) END"
+    good, bad = f"regexp_full_match({value.sql}, '{pattern}')", f"{value.sql} IS NOT NULL"
+    checked = f"CASE WHEN {good} THEN {value.sql} WHEN {bad} THEN error({message}) END"
     return _cast(value, target, spelling, checked)
 
 

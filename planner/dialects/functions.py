@@ -96,7 +96,10 @@ _UPPER_SPARK = (
 )
 _LEFT_SPARK = "CASE WHEN {1} >= 0 THEN left({0}, {1}) ELSE left({0}, greatest(length({0}) + {1}, 0)) END"
 _RIGHT_SPARK = "CASE WHEN {1} >= 0 THEN right({0}, {1}) ELSE right({0}, greatest(length({0}) + {1}, 0)) END"
-_SUBSTRING = "CASE WHEN {1} >= 1 THEN substring({0}, {1}, {2}) WHEN {1} < 1 THEN substring({0}, 1, greatest({1} + {2} - 1, 0)) END"
+_SUBSTRING = (
+    "CASE WHEN {1} >= 1 THEN substring({0}, {1}, {2})"
+    " WHEN {1} < 1 THEN substring({0}, 1, greatest({1} + {2} - 1, 0)) END"
+)
 _SUBSTRING_TAIL = "CASE WHEN {1} >= 1 THEN substring({0}, {1}) WHEN {1} < 1 THEN {0} END"
 _LENGTH = Function("t", INT4, "CAST(length({0}) AS INTEGER)", "length({0})")
 _CEIL = (Function("n", _whole, "ceil({0})", "ceil({0})"), Function("r", FLOAT8, "ceil({0})", None))

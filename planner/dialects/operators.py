@@ -108,7 +108,8 @@ class Operators:
             return self.as_type(side, APPROXIMATE)
         if isinstance(side.term, ParameterTerm) and side.type == APPROXIMATE and other.type and is_exact(other.type):
             name = f"p{side.term.number}"
-            sql = f"CAST({'$' if self.spelling.lane is Lane.DUCKDB else ':'}{name} AS {self.spelling.type(_EXACT_PARAMETER)})"
+            sigil = "$" if self.spelling.lane is Lane.DUCKDB else ":"
+            sql = f"CAST({sigil}{name} AS {self.spelling.type(_EXACT_PARAMETER)})"
             return Expression(sql, _EXACT_PARAMETER, term=side.term)
         return side
 

@@ -14,6 +14,7 @@ from planner.dialects.coercion import BOOL, INT8, STRINGS, common, type_name
 from planner.dialects.context import Context
 from planner.dialects.expression import Expression, Unverified
 from planner.dialects.relations import Relations
+from planner.dialects.spark import check_memberships
 from planner.dialects.translator import Expressions
 from planner.plan import Lane
 from planner.predicates import conjuncts, scans_of
@@ -112,6 +113,7 @@ class Queries:
         return self._select(select, parent, targets)
 
     def _select(self, select: Node, parent: Scope | None, targets: Sequence[Target] | None) -> Translated:
+        self._check_memberships(select)
         joined = self.relations.from_clause(select.get("fromClause", []), parent)
         scope = Scope(joined, parent)
         where = self._where(select, scope)
@@ -126,6 +128,15 @@ class Queries:
         from_ = f" FROM {joined.sql}" if joined.sql else ""
         order = self._order(select, columns, scope, values)
         return Translated(f"SELECT {distinct}{listed}{from_}{where}{group}{order}{self._limit(select, scope)}", outputs)
+
+    def _check_memberships(self, select: Node) -> None:
+        if self.context.spelling.lane is not Lane.SPARK:
+            return
+        for clause in ("whereClause", "havingClause"):
+            if clause in select:
+                check_memberships(select[clause], filters=True)
+        for node in select.get("targetList", []):
+            check_memberships(node["ResTarget"]["val"], filters=False)
 
     def _where(self, select: Node, scope: Scope) -> str:
         if "whereClause" not in select:
@@ -276,7 +287,8 @@ class Queries:
                 raise Unverified("ORDER BY of a set operation takes output columns only")
             order.append(str(index + 1) + _direction(node["SortBy"]))
         tail = f" ORDER BY {', '.join(order)}" if order else ""
-        sql = f"({left.sql}) {word}{' ALL' if select.get('all') else ''} ({right.sql}){tail}{self._limit(select, Scope(Joined('')))}"
+        limit = self._limit(select, Scope(Joined("")))
+        sql = f"({left.sql}) {word}{' ALL' if select.get('all') else ''} ({right.sql}){tail}{limit}"
         return Translated(self._announced(sql, unified, targets), outputs)
 
     def _announced(self, sql: str, unified: list[Target], targets: Sequence[Target] | None) -> str:
@@ -306,16 +318,17 @@ class Queries:
         types = [common([row[i].type for row in rows], "VALUES") for i in range(len(rows[0]))]
         outputs = tuple(Output(f"column{i}", type_) for i, type_ in enumerate(types, 1))
         wanted = list(targets or [Target(f"c{i}", None) for i in range(1, len(types) + 1)])
-        selects = [
-            "SELECT " + ", ".join(
-                f"{self.output(value if target.assigned else self.expressions.as_type(value, type_), target).sql} AS {self.context.spelling.identifier(target.name)}"
-                for value, type_, target in zip(row, types, wanted, strict=True)
-            )
-            for row in rows
-        ]  # fmt: skip
+        selects = [self._row(row, types, wanted) for row in rows]
         columns = [(out.name, Expression("NULL", out.type)) for out in outputs]
         order = self._order(select, columns, scope, [])
         return Translated(" UNION ALL ".join(selects) + order + self._limit(select, scope), outputs)
+
+    def _row(self, row: list[Expression], types: list[PgType], targets: list[Target]) -> str:
+        parts = []
+        for value, type_, target in zip(row, types, targets, strict=True):
+            typed = value if target.assigned else self.expressions.as_type(value, type_)
+            parts.append(f"{self.output(typed, target).sql} AS {self.context.spelling.identifier(target.name)}")
+        return f"SELECT {', '.join(parts)}"
 
     def sublink(self, fields: Node, scope: Scope) -> Expression:
         """EXISTS, IN (SELECT), scalar sub-selects and ``op ANY/ALL (SELECT)`` with ``=`` or ``<>``."""

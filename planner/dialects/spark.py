@@ -3,9 +3,11 @@
 import datetime
 
 from catalog.types import PgType
+from planner import tree
 from planner.dialects.expression import Unverified
 from planner.dialects.spelling import Span, engine_type
 from planner.plan import Lane
+from planner.tree import Node
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"})
 
@@ -34,3 +36,30 @@ class Spark:
 
     def timestamptz(self, moment: datetime.datetime) -> str:
         return f"TIMESTAMP '{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S.%f}+00:00'"
+
+
+def check_memberships(node: Node, *, filters: bool) -> None:
+    """Spark answers false where PostgreSQL answers NULL for ``x IN (SELECT …)`` with a NULL in it.
+
+    In a filter that is the same, and a NOT IN that a filter demands is right; anywhere else it is `Unverified`.
+    """
+    kind, fields = tree.unwrap(node)
+    if filters and kind == "BoolExpr" and fields["boolop"] != "NOT_EXPR":
+        for part in fields["args"]:
+            check_memberships(part, filters=fields["boolop"] == "AND_EXPR" or not _is_negation(part))
+        return
+    if filters and _is_negation(node):
+        node = fields["args"][0] if kind == "BoolExpr" else node
+        kind, fields = tree.unwrap(node)
+    if filters and kind == "SubLink":
+        return
+    for inner, found in tree.walk(node):
+        if inner == "SubLink" and found["subLinkType"] in ("ANY_SUBLINK", "ALL_SUBLINK"):
+            raise Unverified("IN (SELECT …) as a value is not supported on the Spark lane")
+
+
+def _is_negation(node: Node) -> bool:
+    kind, fields = tree.unwrap(node)
+    if kind == "BoolExpr":
+        return fields["boolop"] == "NOT_EXPR" and tree.kind(fields["args"][0]) == "SubLink"
+    return kind == "SubLink" and fields["subLinkType"] == "ALL_SUBLINK"

@@ -23,6 +23,7 @@ from planner.tree import Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from planner.dialects.queries import Queries
 
 _SQL_VALUES = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import psycopg
@@ -21,12 +21,14 @@ from catalog.deltalog import read_snapshot
 from catalog.names import TableName
 from catalog.principals import Principal
 from catalog.resolution import Resolution, ResolvedTable
-from catalog.snapshots import Snapshot
 from catalog.types import Description, PgType, ResultColumn
-from compute.engines.spark.engine import SparkSession
 from planner import Statement, parse, plan
 from planner.plan import Dialect, Lane, Query, Settings
 from tests.fix_oracle import load, running_postgres
+
+if TYPE_CHECKING:
+    from catalog.snapshots import Snapshot
+    from compute.engines.spark.engine import SparkSession
 
 SAMPLES = pa.schema(
     [

@@ -1,0 +1,126 @@
+"""What PostgreSQL may be sent, and what it never is."""
+
+import pytest
+
+from catalog.errors import FeatureNotSupported
+from planner.plan import Metadata
+from tests.unit.planner.warehouse import planned
+
+RELAYED = (
+    "SELECT 1",
+    "VALUES (1), (2)",
+    "SHOW server_version",
+    "EXPLAIN ANALYZE SELECT count(*) FROM pg_class",
+    "PREPARE p AS SELECT 1",
+    "EXECUTE p",
+    "DECLARE c CURSOR FOR SELECT 1",
+    "FETCH 1 FROM c",
+    "CLOSE c",
+    "CREATE TEMP TABLE t (a int)",
+    "CREATE TABLE pg_temp.t (a int)",
+    "CREATE TEMP TABLE t AS SELECT 1",
+    "INSERT INTO t VALUES (1)",
+    "UPDATE t SET a = 1",
+    "DELETE FROM t",
+    "DROP TABLE t",
+    "TRUNCATE t",
+    "CREATE TEMP VIEW v AS SELECT 1",
+    "SELECT random(), pg_sleep(1), pg_get_viewdef(1)",
+    "SELECT relname FROM pg_class, information_schema.tables",
+)
+REFUSED = (
+    "DO $$ BEGIN END $$",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "COPY pg_class TO '/tmp/x'",
+    "COPY t FROM PROGRAM 'id'",
+    "SELECT * FROM pg_class FOR UPDATE",
+    "LOCK TABLE pg_class",
+    "SELECT 1 INTO t",
+    "SELECT query_to_xml('SELECT 1', true, true, '')",
+    "SELECT * FROM ts_stat('SELECT 1')",
+    "SELECT table_to_xml('shop.orders', true, true, '')",
+    "SELECT database_to_xml(true, true, '')",
+    "SELECT cursor_to_xml('c', 1, true, true, '')",
+    "SELECT schema_to_xml_and_xmlschema('shop', true, true, '')",
+    "SELECT ts_rewrite('a'::tsquery, 'SELECT 1')",
+    "SELECT dblink('', 'SELECT 1')",
+    "SELECT lo_import('/etc/passwd')",
+    "SELECT pg_advisory_lock(1)",
+    "SELECT pg_notify('a', 'b')",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SELECT * FROM pg_ls_dir('/')",
+    "SELECT nextval('s'), currval('s')",
+    "SELECT set_config('role', 'postgres', false)",
+    "SELECT unheard_of()",
+    "SELECT lakegate.role_oid('x')",
+    "SELECT * FROM lakegate.tables",
+    "CREATE TEMP VIEW v AS SELECT query_to_xml('SELECT 1', true, true, '')",
+    "PREPARE p AS SELECT pg_notify('a', 'b')",
+    "EXPLAIN SELECT pg_read_file('x')",
+    "CREATE EXTENSION dblink",
+    "ALTER SYSTEM SET fsync = off",
+    "LISTEN x",
+    "NOTIFY x",
+    "CALL f()",
+    "VACUUM",
+    "SECURITY LABEL ON ROLE x IS 'y'",
+    "CREATE VIEW v AS SELECT 1",
+    "CREATE MATERIALIZED VIEW v AS SELECT 1",
+    "CREATE SEQUENCE s",
+    "DROP FUNCTION f",
+    "DROP OWNED BY x",
+    "REASSIGN OWNED BY x TO y",
+    "CREATE RULE r AS ON SELECT TO t DO INSTEAD SELECT 1",
+    "IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c",
+)
+LAKEHOUSE = (
+    "EXPLAIN ANALYZE SELECT * FROM orders",
+    "PREPARE p AS SELECT * FROM orders",
+    "DECLARE c CURSOR FOR SELECT * FROM shop.orders",
+    "CREATE TEMP VIEW v AS SELECT * FROM orders",
+    "CREATE TEMP TABLE t AS SELECT * FROM orders",
+    "SELECT * INTO TEMP t FROM orders",
+    "SELECT * INTO t FROM orders",
+    "INSERT INTO temporary SELECT * FROM orders",
+    "SELECT * FROM orders, pg_class",
+    "SELECT * FROM orders FOR UPDATE",
+    "SELECT (SELECT count(*) FROM orders) FROM pg_class",
+    "WITH x AS (DELETE FROM orders RETURNING *) SELECT * FROM x",
+    "COPY orders TO STDOUT",
+    "COPY (SELECT * FROM orders) TO STDOUT",
+    "LOCK TABLE orders",
+    "CREATE INDEX ON orders (id)",
+    "SELECT ctid FROM orders",
+    "SELECT orders FROM orders",
+    "SELECT count(orders) FROM orders",
+    "CREATE RULE r AS ON SELECT TO orders DO INSTEAD SELECT 1",
+    "CREATE TRIGGER t BEFORE INSERT ON orders EXECUTE FUNCTION f()",
+    "GRANT TRIGGER ON orders TO bob",
+)
+REWRITTEN = (
+    ("SELECT pg_backend_pid()", "SELECT lakegate.pg_backend_pid()"),
+    ("SELECT pg_catalog.pg_cancel_backend (3)", "SELECT lakegate.pg_cancel_backend (3)"),
+    ("SELECT 'ü', pid FROM pg_stat_activity a", "SELECT 'ü', pid FROM lakegate.pg_stat_activity a"),
+    ("SELECT relacl FROM pg_class", "SELECT relacl FROM lakegate.pg_class"),
+    ("SELECT relname FROM pg_class", "SELECT relname FROM pg_class"),
+    ("SELECT * FROM pg_catalog.pg_class", "SELECT * FROM lakegate.pg_class"),
+    ("SELECT * FROM information_schema.table_privileges", "SELECT * FROM lakegate.table_privileges"),
+    ("SELECT has_table_privilege('x', 'SELECT')", "SELECT lakegate.has_table_privilege('x', 'SELECT')"),
+    ("SELECT 'pg_backend_pid()' -- pg_stat_activity", "SELECT 'pg_backend_pid()' -- pg_stat_activity"),
+)
+
+
+@pytest.mark.parametrize("text", RELAYED)
+def test_metadata_is_relayed_as_it_is(text: str) -> None:
+    assert planned(text) == Metadata(text)
+
+
+@pytest.mark.parametrize("text", REFUSED + LAKEHOUSE)
+def test_what_is_not_metadata_is_refused(text: str) -> None:
+    with pytest.raises(FeatureNotSupported):
+        planned(text)
+
+
+@pytest.mark.parametrize(("text", "sent"), REWRITTEN)
+def test_names_are_rewritten(text: str, sent: str) -> None:
+    assert planned(text) == Metadata(sent)
