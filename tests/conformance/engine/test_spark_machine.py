@@ -1,0 +1,75 @@
+"""A whole Spark machine behind a pool: sealed, shared by leases of one workspace, and gone with its JVM."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from catalog.errors import MachineLost, SqlError, UndefinedTable
+from compute.config import EngineConfig, PoolConfig
+from compute.pool import Pool
+from compute.spark.installation import Installation
+from compute.spawners.process import ProcessSpawner
+from tests.fix_compute import ask
+from tests.fix_spark import table_at
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+START_SECONDS = 300
+
+
+@pytest.fixture
+async def spark_pool(spark_installation: Installation, tmp_path: Path) -> AsyncIterator[Pool]:
+    """One Spark machine, isolated where the host allows it, over a warehouse that its user owns."""
+    spawner = ProcessSpawner(templates={})
+    warehouse = tmp_path / "warehouse"
+    warehouse.mkdir()
+    if spawner.guest_uid is not None:
+        os.chown(warehouse, spawner.guest_uid, spawner.guest_uid)
+        open_way_to(warehouse)
+    engine = EngineConfig(
+        "spark",
+        "shared",
+        max_machines=1,
+        leases_per_machine=2,
+        start_seconds=START_SECONDS,
+        properties={"cache": str(spark_installation.archive.parent)},
+    )
+    pool = Pool(spawner, PoolConfig((engine,), wait_seconds=START_SECONDS), lambda _workspace: str(warehouse))
+    try:
+        await pool.start()
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def test_a_machine_from_its_start_to_its_end(spark_pool: Pool, tmp_path: Path) -> None:
+    table = table_at(tmp_path / "warehouse" / "points")
+    one = await spark_pool.lease("spark", workspace="demo", principal="ada")
+    other = await spark_pool.lease("spark", workspace="demo", principal="bob")
+
+    await ask(one, f"CREATE TABLE {table} USING delta AS SELECT * FROM range(10)")
+    assert await ask(other, f"SELECT sum(id) AS total FROM {table}") == [{"total": 45}]
+    assert (await one.describe(f"SELECT * FROM {table}")).names == ["id"]
+
+    if spark_pool.isolation.level == "namespaces":
+        with pytest.raises(UndefinedTable):
+            await ask(one, "SELECT * FROM text.`/etc/passwd`")
+        with pytest.raises(SqlError):
+            await ask(one, "CREATE TABLE delta.`/usr/lib/outside` USING delta AS SELECT 1 AS a")
+
+    (jvm,) = (process for process in psutil.Process().children(recursive=True) if process.name() == "java")
+    jvm.kill()
+    with pytest.raises(MachineLost):
+        await ask(one, f"SELECT sum(id) AS total FROM {table}")
+    await one.release()
+    await other.release()
+
+
+def open_way_to(folder: Path) -> None:
+    """Makes the folders of the run above it passable for the machines' user."""
+    for parent in folder.parents:
+        if parent.owner() == folder.parent.owner() and "pytest" in str(parent):
+            parent.chmod(0o711)
