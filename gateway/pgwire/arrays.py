@@ -13,7 +13,8 @@ from gateway.pgwire.binary import WrongLength
 from gateway.pgwire.errors import MalformedMessage
 from gateway.pgwire.types import SPELLINGS
 
-_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^{}",\\]|\\.)+?))\s*([,}])', re.DOTALL)
+_ITEM = re.compile(r'\s*+(?:"((?:[^"\\]|\\.)*+)"\s*+|((?:[^{}",\\]|\\.)++))([,}])', re.DOTALL)
+_TRAILING_BLANKS = re.compile(r"(?<![\s\\])\s++$")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _HEAD = struct.Struct("!iii")
 _DIMENSION = struct.Struct("!ii")
@@ -43,6 +44,7 @@ def _items(text: str, body: str) -> Iterator[str | None]:
         if quoted is not None:
             yield _ESCAPE.sub(r"\1", quoted)
         else:
+            bare = _TRAILING_BLANKS.sub("", bare)
             yield None if bare.upper() == "NULL" else _ESCAPE.sub(r"\1", bare)
     if at != len(body):
         raise _malformed(text)

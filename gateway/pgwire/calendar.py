@@ -7,8 +7,14 @@ Reference: PostgreSQL documentation, "Date/Time Types", "Date/Time Input".
 """
 
 import re
+from datetime import timedelta
 
-from catalog.errors import DatetimeFieldOverflow, InvalidDatetimeFormat, InvalidTimeZoneDisplacement
+from catalog.errors import (
+    DatetimeFieldOverflow,
+    InvalidDatetimeFormat,
+    InvalidParameterValue,
+    InvalidTimeZoneDisplacement,
+)
 from gateway.pgwire.encode import find_time_zone
 from lakegate_native import TimeZone
 
@@ -53,10 +59,7 @@ def parse_timestamp(text: str) -> int:
     end = _ENDS.get(text.strip().lower())
     if end is not None:
         return end
-    found = _match(text, "timestamp")
-    if found["zone"] and found["zone"][0] in "+-":
-        _offset(found["zone"], text)
-    return _checked(_local(found, text), text)
+    return _checked(_local(_match(text, "timestamp"), text), text)
 
 
 def parse_timestamptz(text: str, session_zone: TimeZone) -> int:
@@ -66,19 +69,34 @@ def parse_timestamptz(text: str, session_zone: TimeZone) -> int:
         return end
     found = _match(text, "timestamp with time zone")
     local = _local(found, text)
-    zone = found["zone"]
-    if zone is not None and zone[0] in "+-":
-        return _checked(local - _offset(zone, text) * SECOND, text)
-    named = session_zone if zone is None else find_time_zone("UTC" if zone in "Zz" else zone)
+    zone = _zone(found, text, "timestamp with time zone")
+    if zone is None:
+        zone = session_zone
+    if isinstance(zone, timedelta):
+        return _checked(local - zone // timedelta(microseconds=1), text)
     seconds, micros = divmod(local, SECOND)
-    return _checked(named.to_utc(seconds) * SECOND + micros, text)
+    return _checked(zone.to_utc(seconds) * SECOND + micros, text)
 
 
 def _match(text: str, spelling: str) -> re.Match[str]:
-    found = _MOMENT.fullmatch(text)
+    found = _MOMENT.fullmatch(" ".join(text.split()))
     if found is None:
         raise InvalidDatetimeFormat(f'invalid input syntax for type {spelling}: "{text}"')
+    _zone(found, text, spelling)
     return found
+
+
+def _zone(found: re.Match[str], text: str, spelling: str) -> TimeZone | timedelta | None:
+    """The zone that is written: a name's, or an offset east of UTC."""
+    zone = found["zone"]
+    if not zone:
+        return None
+    if zone[0] in "+-":
+        return _offset(zone, text)
+    try:
+        return find_time_zone("UTC" if zone in "Zz" else zone)
+    except InvalidParameterValue:
+        raise InvalidDatetimeFormat(f'invalid input syntax for type {spelling}: "{text}"') from None
 
 
 def _local(found: re.Match[str], text: str) -> int:
@@ -135,12 +153,12 @@ def _time(time: str, text: str) -> int:
     return total
 
 
-def _offset(zone: str, text: str) -> int:
+def _offset(zone: str, text: str) -> timedelta:
     found = _OFFSET.fullmatch(zone)
     if found is None:
         raise InvalidDatetimeFormat(f'invalid input syntax for type timestamp with time zone: "{text}"')
     hour, minute, second = int(found[2]), int(found[3] or 0), int(found[4] or 0)
     if hour > 15 or minute > 59 or second > 59:
         raise InvalidTimeZoneDisplacement(f'time zone displacement out of range: "{text}"')
-    size = (hour * 60 + minute) * 60 + second
+    size = timedelta(hours=hour, minutes=minute, seconds=second)
     return -size if found[1] == "-" else size

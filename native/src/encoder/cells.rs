@@ -33,6 +33,16 @@ impl Refusal {
 /// Made once a batch; a call a cell allocates nothing. The caller asks for no row that is null.
 pub trait Cells: Send + Sync {
     fn write(&self, row: usize, out: &mut Out) -> Result<(), Refusal>;
+
+    /// The cell after its int32 length.
+    fn write_measured(&self, row: usize, out: &mut Out) -> Result<(), Refusal> {
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        self.write(row, out)?;
+        let length = (out.len() - start - 4) as u32;
+        out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+        Ok(())
+    }
 }
 
 /// A column's writer, and which of its rows are null.
@@ -58,12 +68,7 @@ impl Column {
             out.extend_from_slice(&(-1_i32).to_be_bytes());
             return Ok(());
         }
-        let start = out.len();
-        out.extend_from_slice(&[0; 4]);
-        self.cells.write(row, out)?;
-        let length = (out.len() - start - 4) as u32;
-        out[start..start + 4].copy_from_slice(&length.to_be_bytes());
-        Ok(())
+        self.cells.write_measured(row, out)
     }
 }
 

@@ -34,13 +34,14 @@ impl Moment {
         }
     }
 
-    pub fn push_binary(self, out: &mut Out) {
-        let micros = match self {
+    /// int64 microseconds since 2000.
+    pub fn bytes(self) -> [u8; 8] {
+        match self {
             Self::Past => i64::MIN,
             Self::Future => i64::MAX,
             Self::At(micros) => micros - EPOCH_MICROS,
-        };
-        out.extend_from_slice(&micros.to_be_bytes());
+        }
+        .to_be_bytes()
     }
 
     /// Text; `offset` gives the seconds east of UTC at a second since 1970, None for a timestamp without time zone.
@@ -65,24 +66,45 @@ impl Moment {
     }
 }
 
-/// A date in days since 1970.
-pub fn push_date(days: i32, binary: bool, out: &mut Out) -> Result<(), Refusal> {
-    let (text, value): (&[u8], i32) = match days {
-        i32::MAX => (b"infinity", i32::MAX),
-        i32::MIN | -2_147_483_647 => (b"-infinity", i32::MIN),
-        MIN_DATE..=MAX_DATE => (b"", days - EPOCH_DAYS),
-        _ => return Err(Refusal::new("22008", "date out of range")),
-    };
-    if binary {
-        out.extend_from_slice(&value.to_be_bytes());
-    } else if text.is_empty() {
-        let date = civil(i64::from(days));
-        push_day(date, out);
-        push_era(date, out);
-    } else {
-        out.extend_from_slice(text);
+/// A day since 1970, or an end of time.
+#[derive(Clone, Copy)]
+pub enum Date {
+    Past,
+    Future,
+    On(i32),
+}
+
+impl Date {
+    pub fn from_days(days: i32) -> Result<Self, Refusal> {
+        match days {
+            i32::MAX => Ok(Self::Future),
+            i32::MIN | -2_147_483_647 => Ok(Self::Past),
+            MIN_DATE..=MAX_DATE => Ok(Self::On(days)),
+            _ => Err(Refusal::new("22008", "date out of range")),
+        }
     }
-    Ok(())
+
+    /// int32 days since 2000.
+    pub fn bytes(self) -> [u8; 4] {
+        match self {
+            Self::Past => i32::MIN,
+            Self::Future => i32::MAX,
+            Self::On(days) => days - EPOCH_DAYS,
+        }
+        .to_be_bytes()
+    }
+
+    pub fn push_text(self, out: &mut Out) {
+        match self {
+            Self::Past => out.extend_from_slice(b"-infinity"),
+            Self::Future => out.extend_from_slice(b"infinity"),
+            Self::On(days) => {
+                let date = civil(i64::from(days));
+                push_day(date, out);
+                push_era(date, out);
+            }
+        }
+    }
 }
 
 /// Year (0 is 1 BC), month and day of the proleptic Gregorian calendar.
@@ -148,11 +170,11 @@ fn push_offset(offset: i32, out: &mut Out) {
     out.push(if offset < 0 { b'-' } else { b'+' });
     let size = offset.unsigned_abs();
     push_pair(size / 3600, out);
-    if size % 3600 != 0 {
+    if !size.is_multiple_of(3600) {
         out.push(b':');
         push_pair(size / 60 % 60, out);
     }
-    if size % 60 != 0 {
+    if !size.is_multiple_of(60) {
         out.push(b':');
         push_pair(size % 60, out);
     }

@@ -130,13 +130,11 @@ impl Encoder {
 impl Encoder {
     fn rows(&self, batch: &RecordBatch) -> Result<Out, Refusal> {
         let columns = self.columns_of(batch)?;
-        let head = (columns.len() as u16).to_be_bytes();
+        let [high, low] = (columns.len() as u16).to_be_bytes();
         let mut out = Out::with_capacity(batch.num_rows() * (16 + 12 * columns.len()));
         for row in 0..batch.num_rows() {
-            out.push(self.message);
-            let start = out.len();
-            out.extend_from_slice(&[0; 4]);
-            out.extend_from_slice(&head);
+            let start = out.len() + 1;
+            out.extend_from_slice(&[self.message, 0, 0, 0, 0, high, low]);
             for column in &columns {
                 column.append(row, &mut out)?;
             }
@@ -189,10 +187,10 @@ fn cells_of(
     };
     let scalar = match type_oid {
         oid::BOOL => scalar::boolean(array, binary),
-        oid::INT2 => scalar::integer::<i16>(array, binary),
-        oid::INT4 => scalar::integer::<i32>(array, binary),
-        oid::INT8 => scalar::integer::<i64>(array, binary),
-        oid::OID => scalar::integer::<u32>(array, binary),
+        oid::INT2 => scalar::integer::<i16, 2>(array, binary),
+        oid::INT4 => scalar::integer::<i32, 4>(array, binary),
+        oid::INT8 => scalar::integer::<i64, 8>(array, binary),
+        oid::OID => scalar::integer::<u32, 4>(array, binary),
         oid::FLOAT4 => scalar::float(array, false, binary),
         oid::FLOAT8 => scalar::float(array, true, binary),
         oid::NUMERIC => scalar::numeric(array, Display::new(typmod, binary)),

@@ -189,6 +189,30 @@ fn put_header(header: &mut [u8], fields: [u16; 4]) {
     }
 }
 
+/// The digits with zeros added so that groups of four end at the point, and how many groups follow it.
+fn align(size: u64, scale: i32) -> Option<(u64, i32)> {
+    let groups = u32::try_from(scale).ok()?.div_ceil(4);
+    let aligned = size.checked_mul([1, 1000, 100, 10][(scale & 3) as usize])?;
+    Some((aligned, groups as i32))
+}
+
+/// `numeric_send` of a number that a register holds.
+fn push_groups(mut size: u64, fraction_groups: i32, negative: bool, scale: i32, out: &mut Out) {
+    let (mut groups, mut count, mut trailing) = ([0_u16; 5], 0, 0);
+    while size > 0 {
+        groups[count] = (size % 10_000) as u16;
+        size /= 10_000;
+        count += 1;
+        trailing += usize::from(groups[..count].iter().all(|&group| group == 0));
+    }
+    let weight = if count == 0 { 0 } else { count as i32 - 1 - fraction_groups };
+    let sign = if negative { NEGATIVE } else { 0 };
+    let header = [(count - trailing) as u16, weight as u16, sign, scale as u16];
+    for word in header.iter().chain(groups[trailing..count].iter().rev()) {
+        out.extend_from_slice(&word.to_be_bytes());
+    }
+}
+
 /// How numerics of a column are shown.
 #[derive(Clone, Copy)]
 pub struct Display {
@@ -202,6 +226,19 @@ impl Display {
     pub fn new(typmod: i32, binary: bool) -> Self {
         let scale = (typmod >= 4).then(|| (((typmod - 4) & 0x7FF) ^ 1024) - 1024);
         Self { binary, scale }
+    }
+
+    /// value * 10^-scale.
+    #[inline]
+    pub fn push_i128(self, value: i128, scale: i32, out: &mut Out) {
+        let small = u64::try_from(value.unsigned_abs())
+            .ok()
+            .filter(|_| self.binary && self.scale.is_none_or(|shown| shown == scale));
+        let aligned = small.and_then(|size| align(size, scale));
+        match aligned {
+            Some((size, fraction_groups)) => push_groups(size, fraction_groups, value < 0, scale, out),
+            None => self.push(Decimal::from_i128(value, scale), out),
+        }
     }
 
     pub fn push(self, mut decimal: Decimal, out: &mut Out) {

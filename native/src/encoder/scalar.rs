@@ -15,7 +15,7 @@ use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 
 use super::cells::{Cells, Out, Refusal, push_integer};
-use super::datetime::{self, Moment, SECOND};
+use super::datetime::{Date, Moment, SECOND};
 use super::float::{push_float4, push_float8};
 use super::interval::Interval;
 use super::numeric::{Decimal, Display};
@@ -48,6 +48,39 @@ fn values<T: ArrowPrimitiveType>(
     Some(Box::new(Values { values: array.as_primitive::<T>().values().clone(), write }))
 }
 
+/// As `Values`, for a binary format of N bytes.
+struct Fixed<V, F> {
+    values: V,
+    bytes: F,
+}
+
+impl<T, F, const N: usize> Cells for Fixed<ScalarBuffer<T>, F>
+where
+    T: arrow_buffer::ArrowNativeType,
+    F: Fn(T) -> Result<[u8; N], Refusal> + Send + Sync,
+{
+    fn write(&self, row: usize, out: &mut Out) -> Written {
+        out.extend_from_slice(&(self.bytes)(self.values[row])?);
+        Ok(())
+    }
+
+    #[inline]
+    fn write_measured(&self, row: usize, out: &mut Out) -> Written {
+        let bytes = (self.bytes)(self.values[row])?;
+        out.reserve(4 + N);
+        out.extend_from_slice(&(N as u32).to_be_bytes());
+        out.extend_from_slice(&bytes);
+        Ok(())
+    }
+}
+
+fn fixed<T: ArrowPrimitiveType, const N: usize>(
+    array: &ArrayRef,
+    bytes: impl Fn(T::Native) -> Result<[u8; N], Refusal> + Send + Sync + 'static,
+) -> Option<Boxed> {
+    Some(Box::new(Fixed { values: array.as_primitive::<T>().values().clone(), bytes }))
+}
+
 struct Truth {
     values: BooleanArray,
     /// What false and true are.
@@ -67,48 +100,52 @@ pub fn boolean(array: &ArrayRef, binary: bool) -> Option<Boxed> {
     Some(Box::new(Truth { values: array.as_boolean_opt()?.clone(), written }))
 }
 
-/// An integer type of PostgreSQL.
-pub trait Integer: Copy + Send + Sync + itoa::Integer + 'static {
+/// An integer type of PostgreSQL, of N bytes.
+pub trait Integer<const N: usize>: Copy + Send + Sync + itoa::Integer + 'static {
     const NAME: &str;
-    fn push_binary(self, out: &mut Out);
+    fn bytes(self) -> [u8; N];
 }
 
 macro_rules! integer {
-    ($($native:ty: $name:literal),*) => {$(
-        impl Integer for $native {
+    ($($native:ty, $size:literal: $name:literal;)*) => {$(
+        impl Integer<$size> for $native {
             const NAME: &str = $name;
             #[inline]
-            fn push_binary(self, out: &mut Out) {
-                out.extend_from_slice(&self.to_be_bytes());
+            fn bytes(self) -> [u8; $size] {
+                self.to_be_bytes()
             }
         }
     )*};
 }
-integer!(i16: "smallint", i32: "integer", i64: "bigint", u32: "OID");
+integer! { i16, 2: "smallint"; i32, 4: "integer"; i64, 8: "bigint"; u32, 4: "OID"; }
 
 /// int2, int4, int8 and oid from integers of any width, if the value fits.
-pub fn integer<I>(array: &ArrayRef, binary: bool) -> Option<Boxed>
+pub fn integer<I, const N: usize>(array: &ArrayRef, binary: bool) -> Option<Boxed>
 where
-    I: Integer + TryFrom<i8> + TryFrom<i16> + TryFrom<i32> + TryFrom<i64>,
+    I: Integer<N> + TryFrom<i8> + TryFrom<i16> + TryFrom<i32> + TryFrom<i64>,
     I: TryFrom<u8> + TryFrom<u16> + TryFrom<u32> + TryFrom<u64>,
 {
     match array.data_type() {
-        DataType::Int8 => narrowed::<Int8Type, I>(array, binary),
-        DataType::Int16 => narrowed::<Int16Type, I>(array, binary),
-        DataType::Int32 => narrowed::<Int32Type, I>(array, binary),
-        DataType::Int64 => narrowed::<Int64Type, I>(array, binary),
-        DataType::UInt8 => narrowed::<UInt8Type, I>(array, binary),
-        DataType::UInt16 => narrowed::<UInt16Type, I>(array, binary),
-        DataType::UInt32 => narrowed::<UInt32Type, I>(array, binary),
-        DataType::UInt64 => narrowed::<UInt64Type, I>(array, binary),
+        DataType::Int8 => narrowed::<Int8Type, I, N>(array, binary),
+        DataType::Int16 => narrowed::<Int16Type, I, N>(array, binary),
+        DataType::Int32 => narrowed::<Int32Type, I, N>(array, binary),
+        DataType::Int64 => narrowed::<Int64Type, I, N>(array, binary),
+        DataType::UInt8 => narrowed::<UInt8Type, I, N>(array, binary),
+        DataType::UInt16 => narrowed::<UInt16Type, I, N>(array, binary),
+        DataType::UInt32 => narrowed::<UInt32Type, I, N>(array, binary),
+        DataType::UInt64 => narrowed::<UInt64Type, I, N>(array, binary),
         _ => None,
     }
 }
 
-fn narrowed<T: ArrowPrimitiveType, I: Integer + TryFrom<T::Native>>(array: &ArrayRef, binary: bool) -> Option<Boxed> {
+fn narrowed<T, I, const N: usize>(array: &ArrayRef, binary: bool) -> Option<Boxed>
+where
+    T: ArrowPrimitiveType,
+    I: Integer<N> + TryFrom<T::Native>,
+{
     let narrow = |value| I::try_from(value).map_err(|_| Refusal::out_of_range(I::NAME));
     if binary {
-        return values::<T>(array, move |value, out| narrow(value).map(|value| value.push_binary(out)));
+        return fixed::<T, N>(array, move |value| narrow(value).map(Integer::bytes));
     }
     values::<T>(array, move |value, out| narrow(value).map(|value| push_integer(value, out)))
 }
@@ -123,16 +160,18 @@ pub fn float(array: &ArrayRef, is_double: bool, binary: bool) -> Option<Boxed> {
 }
 
 fn floats<T: ArrowPrimitiveType<Native: Into<f64>>>(array: &ArrayRef, is_double: bool, binary: bool) -> Option<Boxed> {
-    let push: fn(f64, &mut Out) = match (is_double, binary) {
-        (true, true) => |value, out| out.extend_from_slice(&value.to_be_bytes()),
-        (true, false) => push_float8,
-        (false, true) => |value, out| out.extend_from_slice(&(value as f32).to_be_bytes()),
-        (false, false) => |value, out| push_float4(value as f32, out),
-    };
-    values::<T>(array, move |value, out| {
-        push(value.into(), out);
-        Ok(())
-    })
+    match (is_double, binary) {
+        (true, true) => fixed::<T, 8>(array, |value| Ok(value.into().to_be_bytes())),
+        (false, true) => fixed::<T, 4>(array, |value| Ok((value.into() as f32).to_be_bytes())),
+        (true, false) => values::<T>(array, |value, out| {
+            push_float8(value.into(), out);
+            Ok(())
+        }),
+        (false, false) => values::<T>(array, |value, out| {
+            push_float4(value.into() as f32, out);
+            Ok(())
+        }),
+    }
 }
 
 /// numeric from any number.
@@ -171,20 +210,31 @@ pub fn numeric(array: &ArrayRef, display: Display) -> Option<Boxed> {
 fn scaled<T: ArrowPrimitiveType<Native: Into<i128>>>(array: &ArrayRef, display: Display, scale: i8) -> Option<Boxed> {
     let scale = i32::from(scale);
     values::<T>(array, move |value, out| {
-        display.push(Decimal::from_i128(value.into(), scale), out);
+        display.push_i128(value.into(), scale, out);
         Ok(())
     })
 }
 
 pub fn date(array: &ArrayRef, binary: bool) -> Option<Boxed> {
     match array.data_type() {
-        DataType::Date32 => values::<Date32Type>(array, move |days, out| datetime::push_date(days, binary, out)),
-        DataType::Date64 => values::<Date64Type>(array, move |millis, out| {
-            let days = i32::try_from(millis.div_euclid(86_400_000));
-            datetime::push_date(days.map_err(|_| Refusal::new("22008", "date out of range"))?, binary, out)
+        DataType::Date32 => dates::<Date32Type>(array, binary, Ok),
+        DataType::Date64 => dates::<Date64Type>(array, binary, |millis| {
+            i32::try_from(millis.div_euclid(86_400_000)).map_err(|_| Refusal::new("22008", "date out of range"))
         }),
         _ => None,
     }
+}
+
+fn dates<T: ArrowPrimitiveType>(
+    array: &ArrayRef,
+    binary: bool,
+    days: fn(T::Native) -> Result<i32, Refusal>,
+) -> Option<Boxed> {
+    let date = move |value| days(value).and_then(Date::from_days);
+    if binary {
+        return fixed::<T, 4>(array, move |value| date(value).map(Date::bytes));
+    }
+    values::<T>(array, move |value, out| date(value).map(|date| date.push_text(out)))
 }
 
 /// timestamp, or timestamptz where its time zone's table is given.
@@ -208,7 +258,7 @@ fn moments<T: ArrowPrimitiveType<Native = i64> + Unit>(
 ) -> Option<Boxed> {
     let moment = |value| Moment::from_micros(T::micros(value).ok_or(Refusal::new("22008", "timestamp out of range"))?);
     if binary {
-        return values::<T>(array, move |value, out| moment(value).map(|moment| moment.push_binary(out)));
+        return fixed::<T, 8>(array, move |value| moment(value).map(Moment::bytes));
     }
     values::<T>(array, move |value, out| {
         let offset = zone.as_ref().map(|zone| |second| zone.offset(second));

@@ -1,7 +1,9 @@
 //! Columns of bytes: text and its kin, bytea, uuid.
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BinaryArray, BinaryViewArray, FixedSizeBinaryArray, LargeBinaryArray};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BinaryViewArray, FixedSizeBinaryArray, LargeBinaryArray, OffsetSizeTrait,
+};
 use arrow_schema::DataType;
 
 use super::cells::{Cells, Out, Refusal};
@@ -50,11 +52,17 @@ impl Bytes {
     /// Whether any value can hold the byte NUL: one fast search of the whole buffer.
     fn may_hold_nul(&self) -> bool {
         match self {
-            Self::Small(array) => memchr::memchr(0, array.value_data()).is_some(),
-            Self::Large(array) => memchr::memchr(0, array.value_data()).is_some(),
+            Self::Small(array) => holds_nul(array.value_data(), array.value_offsets()),
+            Self::Large(array) => holds_nul(array.value_data(), array.value_offsets()),
             Self::View(_) | Self::Fixed(_) => true,
         }
     }
+}
+
+/// Whether the part of the buffer that these rows use holds a NUL.
+fn holds_nul<O: OffsetSizeTrait>(data: &[u8], offsets: &[O]) -> bool {
+    let used = offsets.first().zip(offsets.last()).map(|(first, last)| first.as_usize()..last.as_usize());
+    used.is_some_and(|used| memchr::memchr(0, &data[used]).is_some())
 }
 
 /// The writer of text, varchar, bpchar, name, unknown, json, "char", bytea and uuid.

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pgpq
 import pyarrow as pa
 import pytest
-from lakegate_native import Encoder, TimeZone
 
 from catalog.errors import (
     CharacterNotInRepertoire,
@@ -19,6 +18,7 @@ from catalog.errors import (
 )
 from catalog.types import Oid, PgType, ResultColumn
 from gateway.pgwire.encode import ResultEncoder
+from lakegate_native import Encoder, TimeZone
 from tests.conformance.encoding.oracle import Settings, encode, split_rows
 
 UTC = TimeZone("UTC")
