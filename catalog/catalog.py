@@ -136,18 +136,21 @@ class Catalog:
         InsufficientPrivilege, UnreadableTable, InvalidParameterValue.
         """
         database = await self._workspace(workspace)
-        who, inventory = await self._current(who), await database.read()
+        directory, inventory = await self._account.read(), await database.read()
+        who = _find_current(who, directory)
         found = find_entries(references, inventory, who, workspace, search_path, temporary)
         if any(is_unknown(ref, inventory, temporary) for ref in references if ref not in found):
             inventory = await database.confirm()
             found = find_entries(references, inventory, who, workspace, search_path, temporary)
         snapshots = {ref: await self._read_snapshot(ref, entry, who, pinned) for ref, entry in found.items()}
-        await self._follow_schemas(database, found, snapshots, pinned)
+        if await self._follow_schemas(database, found, snapshots, pinned):
+            inventory = database.state
+            found = {ref: inventory.tables.get(entry.name, entry) for ref, entry in found.items()}
         current = find_current_schema(inventory, who, search_path)
         return Resolution(
             principal=who,
             workspace=workspace,
-            catalog_version=self.version(workspace),
+            catalog_version=directory.version + inventory.version,
             tables={
                 ref: ResolvedTable(entry.name, entry.privileges(who), snapshots[ref], entry.owner, entry.obstacle)
                 for ref, entry in found.items()
@@ -160,7 +163,8 @@ class Catalog:
 
     async def apply(self, change: Change, who: Principal, workspace: str) -> None:
         """Carries out one change, authorised anew, in one transaction. Raises PostgreSQL's errors for what is wrong."""
-        who = await self._current(who)
+        directory = await self._account.read()
+        who = _find_current(who, directory)
         if isinstance(change, CreateRole | AlterRole | DropRole | GrantMembership):
             async with self._account.change() as revision:
                 await change_roles(revision, change, who, self._role_verifier)
@@ -168,7 +172,7 @@ class Catalog:
         database = await self._workspace(workspace)
         snapshot = await self._snapshot_for(change, who, workspace, database)
         async with database.change() as revision:
-            await change_workspace(revision, change, who, await self._account.read(), snapshot)
+            await change_workspace(revision, change, who, directory, snapshot)
 
     async def relay_endpoint(self, role: str, workspace: str) -> Endpoint:
         """How a backend connection as that role is made."""
@@ -209,15 +213,6 @@ class Catalog:
         if signal is not None and self._on_signal is not None:
             self._on_signal(signal)
 
-    async def _current(self, who: Principal) -> Principal:
-        """The principal with the rights of now. Raises InsufficientPrivilege when it has been dropped."""
-        if who == OPERATOR:
-            return who
-        found = (await self._account.read()).find(who.name)
-        if found is None:
-            raise InsufficientPrivilege(f'role "{who.name}" was dropped')
-        return found
-
     async def _read_snapshot(
         self, reference: TableReference, entry: TableEntry, who: Principal, pinned: Mapping[TableName, int]
     ) -> Snapshot | None:
@@ -232,8 +227,8 @@ class Catalog:
         found: Mapping[TableReference, TableEntry],
         snapshots: Mapping[TableReference, Snapshot | None],
         pinned: Mapping[TableName, int],
-    ) -> None:
-        """Brings up the shadows of tables whose newest snapshot has another schema than they show."""
+    ) -> bool:
+        """Brings up the shadows of tables whose newest snapshot has another schema than they show; whether any was."""
         stale = [
             snapshot
             for reference, snapshot in snapshots.items()
@@ -245,6 +240,7 @@ class Catalog:
                 for snapshot in stale:
                     await sync_table(revision.connection, snapshot)
                 revision.tables = {snapshot.table for snapshot in stale}
+        return bool(stale)
 
     def _new_location(self, workspace: str, references: Sequence[TableReference], current: str | None) -> str:
         made = next((ref for ref in references if ref.role is Role.CREATE), TableReference("table"))
@@ -278,3 +274,11 @@ class Catalog:
     def _role_verifier(self, role: str) -> str | None:
         password = self._role_secret(role)
         return None if password is None else build_verifier(password)
+
+
+def _find_current(who: Principal, directory: Directory) -> Principal:
+    """The principal with the rights of now. Raises InsufficientPrivilege when it has been dropped."""
+    found = OPERATOR if who == OPERATOR else directory.find(who.name)
+    if found is None:
+        raise InsufficientPrivilege(f'role "{who.name}" was dropped')
+    return found

