@@ -19,6 +19,7 @@ from compute.spark.protocol import messages, stubs, types
 CLIENT = "lakegate"
 MAX_MESSAGE = 128 << 20
 RPC_SECONDS = 60
+_PROGRAM_LIMIT_EXCEEDED = "54000"
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 _SQLSTATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
 
@@ -140,6 +141,8 @@ def translate(error: grpc.RpcError) -> ConnectError:
     """The server's error from the status that gRPC carried it in."""
     lost = error.code() is grpc.StatusCode.UNAVAILABLE
     message = error.details() or ""
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return ConnectError(message, sqlstate=_PROGRAM_LIMIT_EXCEEDED)
     for detail in getattr(rpc_status.from_call(error), "details", ()):
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             told = error_details_pb2.ErrorInfo()
