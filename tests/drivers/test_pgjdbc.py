@@ -200,16 +200,6 @@ def test_error_in_a_block_needs_a_rollback(target: Target) -> None:
         assert rows(connection.createStatement().executeQuery("SELECT count(*) FROM tpch.nation")) == [(25,)]
 
 
-def test_savepoint_per_statement(target: Target) -> None:
-    """What some tools switch on: an error then leaves the block usable."""
-    with connected(target, autosave="always") as connection:
-        connection.setAutoCommit(False)
-        with pytest.raises(jpype.JClass("java.sql.SQLException")):
-            connection.createStatement().executeQuery("SELECT nothing FROM tpch.nation")
-        assert rows(connection.createStatement().executeQuery("SELECT count(*) FROM tpch.nation")) == [(25,)]
-        connection.commit()
-
-
 def test_cancel(target: Target) -> None:
     with connected(target) as connection:
         statement = connection.createStatement()

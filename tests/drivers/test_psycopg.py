@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn
+from psycopg.types.numeric import Int4
 
 from tests import samples
 from tests.target import Target
@@ -58,14 +59,24 @@ def test_results_of_every_type(connection: psycopg.Connection, column: str, bina
 @pytest.mark.parametrize("binary", ["%t", "%b"], ids=["text", "binary"])
 @pytest.mark.parametrize("column", samples.COLUMNS)
 def test_parameters_of_every_type(connection: psycopg.Connection, column: str, binary: str) -> None:
-    cast = "::int4[]" if column == "int4_array" else ""
-    query = sql.SQL(f"SELECT id FROM sample.every_type WHERE {{}} = {binary}{cast}").format(sql.Identifier(column))
+    query = sql.SQL(f"SELECT id FROM sample.every_type WHERE {{}} = {binary}").format(sql.Identifier(column))
     with connection.cursor() as cursor:
-        found = [cursor.execute(query, [row[column]]).fetchall() for row in samples.ROWS if row[column] is not None]
+        found = [
+            cursor.execute(query, [typed(column, row[column])]).fetchall()
+            for row in samples.ROWS
+            if row[column] is not None
+        ]
     if column == "bool":
         assert [sorted(rows) for rows in found] == [[(1,), (3,)], [(1,), (3,)], [(4,)]]
     else:
         assert found == [[(1,)], [(3,)], [(4,)]]
+
+
+def typed(column: str, value: Any) -> Any:
+    """A list of numbers would go out as the smallest integer type that holds them, and an empty one as no type."""
+    if column != "int4_array":
+        return value
+    return [None if number is None else Int4(number) for number in value]
 
 
 @pytest.mark.parametrize("column", samples.COLUMNS)
