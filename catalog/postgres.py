@@ -122,10 +122,10 @@ class EmbeddedPostgres:
             await self.stop()
             raise
 
-    async def stop(self) -> None:
-        """Stops fast: sessions are ended, the log is flushed. Idempotent."""
+    async def stop(self, *, now: bool = False) -> None:
+        """Ends the sessions and the server; `now` leaves writing out to the next start's crash recovery. Idempotent."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGQUIT if now else signal.SIGINT)
             try:
                 await asyncio.to_thread(self._process.wait, STOP_SECONDS)
             except subprocess.TimeoutExpired:

@@ -37,7 +37,7 @@ def metastore_server(passable_folder: Path) -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(passable_folder / "metastore", settings={"fsync": "off"})
     asyncio.run(server.start())
     yield server
-    asyncio.run(server.stop())
+    asyncio.run(server.stop(now=True))
 
 
 @dataclass(frozen=True, slots=True)
