@@ -1,27 +1,33 @@
 """The metastore: names, principals, grants, shadows and snapshots. Imports no other package of Lakegate.
 
-Owns The control tables, the shadows, PostgreSQL's roles and privileges, the embedded PostgreSQL server, the reading of
-Delta logs; and the frozen vocabulary that crosses packages: `names`, `types`, `changes`, `scans`, `errors`.
+Owns
+    The control tables, the shadows, PostgreSQL's roles and privileges, the embedded PostgreSQL server, the reading of
+    Delta logs; and the frozen vocabulary that crosses packages: `names`, `types`, `changes`, `scans`, `errors`.
 
-Layers, top down `catalog` the only door: login, resolve, apply `lookup`, `dispatch` names to tables; changes to the
-functions that carry them out `tables`, `grants`, `roles` one change each, in the caller's transaction: control rows and
-mirror `shadows`, `mirror` the PostgreSQL side of a table and of a grant `control`, `inventory`, `principals` a
-database's control tables, cached and kept current by LISTEN `snapshot_cache`, `deltalog`, `unsupported` Delta logs to
-snapshots `migrations`, `databases` the tables' histories (Alembic over plain SQL) `postgres`, `external`, `endpoint`
-the server: embedded, or somebody else's
+Layers, top down
+    `catalog`                                      the only door: login, resolve, apply
+    `lookup`, `dispatch`                           names to tables; changes to the functions that carry them out
+    `tables`, `grants`, `roles`                    one change each, in the caller's transaction
+    `shadows`, `mirror`                            the PostgreSQL side of a table and of a grant
+    `control`, `inventory`, `principals`           control tables, cached and kept current by LISTEN
+    `snapshot_cache`, `deltalog`, `unsupported`    Delta logs to snapshots
+    `migrations`, `databases`                      the tables' histories (Alembic over plain SQL)
+    `postgres`, `external`, `endpoint`             the server: embedded, or somebody else's
+    `relay`, `sessions`                            what relayed statements ask us instead of PostgreSQL
 
-Lifecycle `EmbeddedPostgres.start` -> `Catalog.open` -> `bootstrap`, `create_workspace` -> `login` opens a workspace ->
-`resolve` and `apply` a statement at a time -> `Catalog.close` -> `EmbeddedPostgres.stop`.
+Lifecycle
+    `EmbeddedPostgres.start`, `Catalog.open`, `bootstrap` and `create_workspace`; `login` opens a workspace; `resolve` and
+    `apply` a statement at a time; `Catalog.close`, `EmbeddedPostgres.stop`.
 
 One workspace is one database: shadows in schemas of the lakehouse's names, control tables in schema ``lakegate``. The
-account (principals, memberships, workspaces) is database ``lakegate``. A change takes its database's version row,
-writes control rows and their mirror, and notifies, all in one transaction. Statements are resolved from memory: no
-query waits.
+account (principals, memberships, workspaces) is database ``lakegate``. A change takes its database's version row, writes
+control rows and their mirror, and notifies, all in one transaction. Statements are resolved from memory: no query waits.
 
-Never A principal is never superuser, owner of a shadow or a member of its owner's role, and holds SELECT on no shadow.
-A login secret is never a PostgreSQL password. What PostgreSQL cannot hold is registered without a shadow, never changed
-to fit. Nothing here decides how a statement runs.
+Never
+    A principal is never superuser, owner of a shadow or a member of its owner's role, and holds SELECT on no shadow. A
+    login secret is never a PostgreSQL password. What PostgreSQL cannot hold is registered without a shadow, never
+    changed to fit. Nothing here decides how a statement runs.
 
-References PostgreSQL 18: chapters "Database Roles", "Privileges", "System Catalogs". The Delta transaction log
-protocol.
+References
+    PostgreSQL 18: chapters "Database Roles", "Privileges", "System Catalogs". The Delta transaction log protocol.
 """
