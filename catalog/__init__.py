@@ -16,12 +16,13 @@ Layers, top down
     `relay`, `sessions`                            what relayed statements ask us instead of PostgreSQL
 
 Lifecycle
-    `EmbeddedPostgres.start`, `Catalog.open`, `bootstrap` and `create_workspace`; `login` opens a workspace; `resolve` and
-    `apply` a statement at a time; `Catalog.close`, `EmbeddedPostgres.stop`.
+    `EmbeddedPostgres.start`, `Catalog.open`, `bootstrap` and `create_workspace`; `login` opens a workspace; `resolve`
+    and `apply` a statement at a time; `Catalog.close`, `EmbeddedPostgres.stop`.
 
 One workspace is one database: shadows in schemas of the lakehouse's names, control tables in schema ``lakegate``. The
-account (principals, memberships, workspaces) is database ``lakegate``. A change takes its database's version row, writes
-control rows and their mirror, and notifies, all in one transaction. Statements are resolved from memory: no query waits.
+account (principals, memberships, workspaces) is database ``lakegate``. A change takes its database's version row,
+writes control rows and their mirror, and notifies, all in one transaction. Statements are resolved from memory: no
+query waits.
 
 Never
     A principal is never superuser, owner of a shadow or a member of its owner's role, and holds SELECT on no shadow. A
