@@ -112,6 +112,9 @@ async def _discard(session: Session, planned: Discard) -> str:
         session.variables.reset(None)
         session.forget(None)
         await session.relay.close()
+    else:
+        discarded = await session.relay.execute(f"DISCARD {planned.what}", (), (), (), (), session.variables.effective)
+        await discarded.close()
     return f"DISCARD {planned.what}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from catalog.errors import InternalError, SuccessfulCompletion
+from catalog.errors import FeatureNotSupported, InternalError, SuccessfulCompletion
 from catalog.types import Description
 from gateway import actions
 from gateway.arguments import describe_schema, engine_parameters
@@ -16,6 +16,7 @@ from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.query import Execution, QueryResult, Surroundings
+from gateway.relay.settings import SESSION_VARIABLE
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.rows import describe_rows, spread_formats, with_formats
 from gateway.variables import split_search_path
@@ -77,6 +78,7 @@ class Executor:
         statement, prepared = portal.prepared.statement, portal.prepared
         assert statement is not None, "an empty query has no result"
         self._session.block.admit(ends_block=statement.ends_block)
+        await self._confirm(prepared)
         values = self._decode(prepared, portal.binding)
         planned = await self._plan(statement, prepared, values, None)
         if isinstance(planned, Metadata):
@@ -90,6 +92,15 @@ class Executor:
                 self._session.notices.append(actions.Notice(SuccessfulCompletion(planned.notice), "NOTICE"))
             return ConstantResult(planned.tag, planned.columns, planned.rows)
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
+
+    async def _confirm(self, prepared: PreparedStatement) -> None:
+        """Describes a stored statement anew, which is known unless something has changed since Parse."""
+        statement = prepared.statement
+        if not prepared.row_description or statement is None or statement.describable is None:
+            return
+        current = self.find_described(statement, prepared.types) or await self.describe(statement, prepared.types)
+        if current.description.columns != prepared.description.columns:
+            raise FeatureNotSupported("cached plan must not change result type")
 
     async def _plan(
         self, statement: Statement, prepared: PreparedStatement | None, values: pa.RecordBatch | None, lane: Lane | None
@@ -115,7 +126,7 @@ class Executor:
             await self._services.catalog.publish_sessions(
                 session.workspace, activity.replica, activity.describe(session.workspace)
             )
-            variables = {**variables, "lakegate.session": str(session.pid)}
+            variables = {**variables, SESSION_VARIABLE: str(session.pid)}
         relayed = await session.relay.execute(
             planned.text,
             portal.prepared.types,

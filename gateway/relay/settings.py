@@ -9,6 +9,8 @@ from collections.abc import Hashable, Mapping
 from catalog.errors import FeatureNotSupported
 
 OWN_PREFIX = "lakegate."
+SESSION_VARIABLE = "lakegate.session"
+"""The one setting of ours that PostgreSQL gets: the session's process id, which `lakegate.pg_backend_pid()` reads."""
 IRRELEVANT = frozenset(
     {
         "application_name",
@@ -37,8 +39,12 @@ class Settings:
         """Takes the variables in force. `applied` are those that a backend gets, the same object while they last."""
         if variables != self._seen:
             self._seen = dict(variables)
-            self.applied = {name: value for name, value in self._seen.items() if not name.startswith(OWN_PREFIX)}
+            self.applied = {name: value for name, value in self._seen.items() if _goes_to_postgresql(name)}
             self.relevant = frozenset(item for item in self.applied.items() if item[0] not in IRRELEVANT)
+
+
+def _goes_to_postgresql(name: str) -> bool:
+    return not name.startswith(OWN_PREFIX) or name == SESSION_VARIABLE
 
 
 def check_variable(name: str, value: str) -> None:
