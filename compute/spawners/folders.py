@@ -43,13 +43,3 @@ def remove_abandoned(parent: str) -> None:
             continue
         finally:
             os.close(lock)
-
-
-def hand_over(folder: str | Path, uid: int | None) -> None:
-    """Gives a folder and all below it to the user that machines run as. Nothing to do where that is our own (None)."""
-    if uid is None:
-        return
-    for current, folders, files in os.walk(folder):
-        for path in (current, *(os.path.join(current, name) for name in (*folders, *files))):
-            if os.lstat(path).st_uid != uid:
-                os.chown(path, uid, uid, follow_symlinks=False)

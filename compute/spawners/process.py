@@ -17,7 +17,7 @@ from typing import Any
 
 from compute.config import MachineSpec
 from compute.spawners import CannotStart, Isolation, Machine
-from compute.spawners.folders import RunFolder, hand_over
+from compute.spawners.folders import RunFolder
 from compute.zygote.packets import receive, send
 
 GUEST_UID = 64023
@@ -47,6 +47,7 @@ class ProcessSpawner:
     ) -> None:
         self._templates = templates
         self._isolated = isolated
+        self._uid = GUEST_UID if isolated and os.geteuid() == 0 else None
         self._parent = folder
         self._folder: RunFolder | None = None
         self._zygote: _Zygote | None = None
@@ -54,8 +55,9 @@ class ProcessSpawner:
 
     @property
     def guest_uid(self) -> int | None:
-        """The user that owns what machines write; None: the gateway's own."""
-        return GUEST_UID if self._isolated and os.geteuid() == 0 else None
+        """The user that owns what machines write; None: the gateway's own. Known once the spawner is open."""
+        opened = self._zygote is not None and self._zygote.isolation.level == "namespaces"
+        return self._uid if opened else None
 
     async def open(self) -> Isolation:
         """Starts the zygote and warms its templates. Raises CannotStart."""
@@ -99,13 +101,9 @@ class ProcessSpawner:
                 self._zygote = await _open_zygote(self._configuration(self._folder.path))
             return self._zygote
 
-    def hand_over(self, folder: str | Path) -> None:
-        """Lets machines own what the gateway has written below a warehouse. Walks it all: call it in a thread."""
-        hand_over(folder, self.guest_uid)
-
     def _configuration(self, folder: str) -> dict[str, Any]:
         templates = {engine: _options(spec) for engine, spec in self._templates.items()}
-        return {"folder": folder, "isolated": self._isolated, "uid": self.guest_uid, "templates": templates}
+        return {"folder": folder, "isolated": self._isolated, "uid": self._uid, "templates": templates}
 
 
 def _options(spec: MachineSpec) -> dict[str, Any]:

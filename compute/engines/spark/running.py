@@ -46,6 +46,8 @@ class Running:
     def close(self) -> None:
         """Ends the statement whatever its state. Idempotent."""
         self._overflow.close()
+        if self._thread.is_alive():
+            self.cancel()
         self._execution.abandon()
         self._thread.join()
 

@@ -13,6 +13,7 @@ from catalog.scans import DataFile, Scan, ScanColumn
 from compute.lease import Lease
 from tests.fix_compute import ROWS, ask, scan
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 NEW_YEAR = datetime(2020, 1, 1, 12, tzinfo=UTC)
 
 

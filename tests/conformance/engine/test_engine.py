@@ -11,6 +11,7 @@ from catalog.errors import InvalidTextRepresentation, ObjectNotInPrerequisiteSta
 from compute.lease import Lease
 from tests.fix_compute import ask
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 ENDLESS = "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a.range + b.range = 7"
 
 

@@ -12,7 +12,7 @@ from compute.config import EngineConfig, MachineSpec, PoolConfig
 from compute.connection import connect
 from compute.pool import Pool
 from compute.spawners import CannotStart, Spawner
-from compute.spawners.process import ProcessSpawner
+from compute.spawners.process import GUEST_UID, ProcessSpawner
 from compute.transport import Frame, Kind
 from tests.fix_compute import ROWS, ask
 
@@ -24,6 +24,7 @@ async def spawner(request: pytest.FixtureRequest) -> AsyncIterator[Spawner]:
     opened = ProcessSpawner(templates={"duckdb": SPEC}, isolated=request.param == "namespaces")
     isolation = await opened.open()
     assert isolation.level == request.param, isolation.missing
+    assert opened.guest_uid == (GUEST_UID if os.geteuid() == 0 and request.param == "namespaces" else None)
     yield opened
     await opened.close()
 
