@@ -24,7 +24,7 @@ from planner.tree import Node
 _READS = frozenset({"SelectStmt"})
 _CHANGES = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 _OBJECTS = frozenset({"DropStmt", "TruncateStmt", "AlterTableStmt", "IndexStmt", "RenameStmt", "CommentStmt"})
-_PLAIN = frozenset({"VariableShowStmt", "ExecuteStmt", "FetchStmt", "ClosePortalStmt"})
+_PLAIN = frozenset({"VariableShowStmt", "UnlistenStmt", "ExecuteStmt", "FetchStmt", "ClosePortalStmt"})
 
 VOLATILE_ALLOWED = frozenset(
     {

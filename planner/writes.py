@@ -6,6 +6,7 @@ is then an error instead of a choice left open.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from catalog.changes import Privilege
 from catalog.errors import FeatureNotSupported, UndefinedColumn
@@ -144,7 +145,8 @@ class _Write:
     def _own_source(self, name: str, alias: str) -> Source:
         source = self.context.scan(self.table, name, alias)
         self.context.scanned.pop()
-        return Source(name, source.columns, source.schema)
+        columns = tuple(replace(column, term=None) for column in source.columns)
+        return Source(name, columns, source.schema)
 
     def _assignments(self, nodes: Sequence[Node], scope: Scope) -> str:
         parts = []

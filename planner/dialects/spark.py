@@ -1,6 +1,7 @@
 """Spark SQL's spellings (ANSI mode). Tables are read as ``delta.`path` VERSION AS OF n``, parameters as ``:p1``…"""
 
 import datetime
+from collections.abc import Iterator
 
 from catalog.types import PgType
 from planner import tree
@@ -53,9 +54,20 @@ def check_memberships(node: Node, *, filters: bool) -> None:
         kind, fields = tree.unwrap(node)
     if filters and kind == "SubLink":
         return
-    for inner, found in tree.walk(node):
-        if inner == "SubLink" and found["subLinkType"] in ("ANY_SUBLINK", "ALL_SUBLINK"):
-            raise Unverified("IN (SELECT …) as a value is not supported on the Spark lane")
+    if any(sublink in ("ANY_SUBLINK", "ALL_SUBLINK") for sublink in _sublinks(node)):
+        raise Unverified("IN (SELECT …) as a value is not supported on the Spark lane")
+
+
+def _sublinks(node: Node | list[Node] | object) -> Iterator[str]:
+    """The kinds of sub-selects in an expression; those inside them are their own queries' matter."""
+    if isinstance(node, list):
+        for part in node:
+            yield from _sublinks(part)
+    elif isinstance(node, dict):
+        if "SubLink" in node:
+            yield node["SubLink"]["subLinkType"]
+        else:
+            yield from _sublinks(list(node.values()))
 
 
 def _is_negation(node: Node) -> bool:

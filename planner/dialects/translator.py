@@ -207,6 +207,8 @@ class Expressions:
         return Expression(f"CASE WHEN {met.sql} THEN NULL ELSE {kept.sql} END", kept.type, name="nullif")
 
     def _visit_AEXPR_IN(self, fields: Node, operator: str, scope: Scope) -> Expression:
+        if tree.kind(fields["lexpr"]) == "RowExpr":
+            return self._row_in(fields, operator, scope)
         value = self.translate(fields["lexpr"], scope)
         pairs = [self.operators.comparable(value, self.translate(item, scope)) for item in tree.items(fields["rexpr"])]
         lefts = {left.sql for left, _ in pairs}
@@ -218,6 +220,14 @@ class Expressions:
             return Expression(f"(NOT ({joined}))", BOOL)
         predicates = [comparison(left.term, "=", right.term) for left, right in pairs]
         return Expression(f"({joined})", BOOL, predicate=any_of(predicates))
+
+    def _row_in(self, fields: Node, operator: str, scope: Scope) -> Expression:
+        rows = [{"lexpr": fields["lexpr"], "rexpr": item} for item in tree.items(fields["rexpr"])]
+        tests = [self._row_comparison(row, "=", scope) for row in rows]
+        joined = " OR ".join(test.sql for test in tests)
+        if operator == "<>":
+            return Expression(f"(NOT ({joined}))", BOOL)
+        return Expression(f"({joined})", BOOL, predicate=any_of([test.predicate for test in tests]))
 
     def _visit_AEXPR_LIKE(self, fields: Node, operator: str, scope: Scope) -> Expression:
         value, escape, pattern_node = self.translate(fields["lexpr"], scope), "\\", fields["rexpr"]

@@ -47,7 +47,7 @@ ROWS: Sequence[tuple[Any, ...]] = (
      datetime(2021, 1, 3, 0, 0, 0, 1), datetime(2021, 1, 3, tzinfo=UTC)),
     (4, *[None] * 14),
     (5, 7, 2147483647, 9223372036854775807, 3.0, 1e15, "9999999999999.99", "99999999999999.999999", "HELLO World", "o",
-     True, date(2024, 12, 31), date(2024, 2, 29), datetime(2024, 12, 31, 12, 0), datetime(2024, 12, 31, 12, tzinfo=UTC)),
+     True, date(2024, 12, 31), date(2024, 2, 29), datetime(2024, 12, 31, 12), datetime(2024, 12, 31, 12, tzinfo=UTC)),
     (6, 3, 0, 0, 0.0, 0.0, "0.00", "0.000000", "", "", False, date(1970, 1, 1), date(1970, 1, 1), datetime(1970, 1, 1),
      datetime(1970, 1, 1, tzinfo=UTC)),
 )  # fmt: skip

@@ -114,12 +114,12 @@ def cases(draw: st.DrawFn) -> tuple[Snapshot, list[list[Any]], Predicate]:
     files = draw(st.lists(rows.map(lambda r: [r[0]] * len(r)) if partitioned else rows, min_size=1, max_size=5))
     silent = [draw(st.booleans()) for _ in files]
     constant = value.map(ConstantTerm)
-    leaf = st.builds(Comparison, st.just(COLUMN), st.sampled_from(sorted(OPERATORS)), constant) | st.builds(
-        Nullness, st.just(COLUMN), st.booleans()
-    )
+    leaf: st.SearchStrategy[Predicate] = st.builds(
+        Comparison, st.just(COLUMN), st.sampled_from(sorted(OPERATORS)), constant
+    ) | st.builds(Nullness, st.just(COLUMN), st.booleans())
     if kind == "string":
         leaf |= st.builds(Prefix, st.just(COLUMN), st.text("ab%é", min_size=1, max_size=2))
-    tree = st.recursive(
+    tree: st.SearchStrategy[Predicate] = st.recursive(
         leaf,
         lambda part: st.lists(part, min_size=1, max_size=3).map(tuple).flatmap(
             lambda parts: st.sampled_from([AllOf(parts), AnyOf(parts)])
