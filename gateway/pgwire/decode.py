@@ -90,13 +90,13 @@ def _array(oid: int, values: Sequence[Any]) -> pa.Array:
 
 def _fitting(values: Sequence[Any]) -> pa.DataType:
     """The narrowest decimal that holds all values exactly."""
-    scale, whole = 0, 1
+    scale, whole = 0, 0
     for value in values:
         _, digits, exponent = value.as_tuple()
         scale, whole = max(scale, -exponent), max(whole, len(digits) + exponent)
     if whole + scale > literals.NUMERIC_DIGITS:
         raise FeatureNotSupported(f"numeric values of more than {literals.NUMERIC_DIGITS} digits are not supported")
-    return pa.decimal128(whole + scale, scale)
+    return pa.decimal128(max(whole + scale, 1), scale)
 
 
 def _nanoseconds(months: int, days: int, micros: int) -> pa.MonthDayNano:

@@ -32,7 +32,8 @@ class Oracle:
 
     def cast(self, texts: Sequence[str | None], spelling: str, format_code: int) -> Cells:
         """What PostgreSQL sends for those texts as values of a type."""
-        return self.send(f"SELECT v::{spelling} FROM unnest($1) WITH ORDINALITY AS u(v, i) ORDER BY i", texts, format_code)
+        sql = f"SELECT v::{spelling} FROM unnest($1) WITH ORDINALITY AS u(v, i) ORDER BY i"
+        return self.send(sql, texts, format_code)
 
     def take(self, value: bytes, oid: int, format_code: int) -> bytes | tuple[str, str]:
         """How PostgreSQL prints a parameter of that type, or the SQLSTATE and message with which it refuses it."""

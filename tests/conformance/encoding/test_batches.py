@@ -88,8 +88,8 @@ def test_binary_is_what_pgpq_writes() -> None:
     )
     oids = (Oid.INT8, Oid.INT2, Oid.FLOAT8, Oid.TEXT, Oid.BOOL, Oid.DATE, Oid.TIMESTAMP)
     encoder = pgpq.ArrowToPostgresBinaryEncoder(batch.schema)
-    header, rows, end = encoder.write_header(), encoder.write_batch(batch), encoder.finish()
-    theirs = (header + rows + end)[len(COPY_HEADER) : -len(COPY_END)]
+    written = encoder.write_header() + encoder.write_batch(batch) + encoder.finish()
+    theirs = written[len(COPY_HEADER) : -len(COPY_END)]
     ours = Encoder([(oid, -1, 1) for oid in oids], time_zone=UTC, framing="copy").encode(batch)
     unframed, at = bytearray(), 0
     while at < len(ours):
@@ -138,7 +138,8 @@ def test_a_batch_of_other_columns_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("oid", "setting", "value"),
-    [(Oid.DATE, "DateStyle", "German, DMY"), (Oid.INTERVAL, "IntervalStyle", "iso_8601"), (Oid.FLOAT4, "extra_float_digits", "0")],
+    [(Oid.DATE, "DateStyle", "German, DMY"), (Oid.INTERVAL, "IntervalStyle", "iso_8601"),
+    (Oid.FLOAT4, "extra_float_digits", "0")],
 )
 def test_styles_that_are_not_supported_are_refused_where_they_matter(oid: int, setting: str, value: str) -> None:
     with pytest.raises(FeatureNotSupported):

@@ -14,7 +14,8 @@ DAY = 86_400_000_000
 FIRST, LAST = -210_866_803_200_000_000, 9_223_371_331_200_000_000
 """4714-11-24 BC and the day after the last timestamp that both Arrow and PostgreSQL hold."""
 ZONES = (  # whose rules don't differ between the releases of the tz database that we and PostgreSQL have
-    "UTC", "America/New_York", "Europe/Berlin", "Europe/London", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe",
+    "UTC", "America/New_York", "Europe/Berlin", "Europe/London", "Asia/Kolkata", "Asia/Kathmandu",
+    "Australia/Lord_Howe",
     "America/Sao_Paulo", "Pacific/Apia", "Africa/Casablanca", "Antarctica/Troll", "Africa/Cairo", "Etc/GMT+5",
     "<+05>-05", "<-03:30>+03:30", "europe/LONDON",
 )  # fmt: skip
@@ -98,16 +99,16 @@ def test_dates(byte_oracle: Oracle, format_code: int) -> None:
     last = parse_date("5874897-12-31")
     edges = [0, -1, -719_162, -719_163, -719_528, -2_440_588, last, 2_932_896, 2_932_897, None]
     values = [*edges, *(RANDOM.randrange(-2_440_588, last) for _ in range(5_000)), *range(10_900, 11_400)]
-    expected = byte_oracle.send(
-        "SELECT '1970-01-01'::date + v::int4 FROM unnest($1) WITH ORDINALITY AS u(v, i) ORDER BY i", texts(values), format_code
-    )
+    sql = "SELECT '1970-01-01'::date + v::int4 FROM unnest($1) WITH ORDINALITY AS u(v, i) ORDER BY i"
+    expected = byte_oracle.send(sql, texts(values), format_code)
     assert encode(pa.array(values, pa.int32()).view(pa.date32()), PgType(Oid.DATE), format_code) == expected
 
 
 @pytest.mark.parametrize("format_code", FORMATS)
 def test_intervals(byte_oracle: Oracle, format_code: int) -> None:
     edges = (0, 1, -1, 11, 12, 13, -12, -13, 25)
-    parts = [(months, days, micros) for months in edges for days in (0, 1, -1, 40) for micros in (0, 1, -1, 3_723_000_000)]
+    times = (0, 1, -1, 3_723_000_000)
+    parts = [(months, days, micros) for months in edges for days in (0, 1, -1, 40) for micros in times]
     far = [
         (RANDOM.randrange(-(10**5), 10**5), RANDOM.randrange(-(10**6), 10**6), RANDOM.randrange(-(10**15), 10**15))
         for _ in range(2_000)

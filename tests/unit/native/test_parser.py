@@ -22,7 +22,7 @@ def relations(sql: str) -> list[tuple[str, str]]:
     [
         ("SELECT * FROM a.b c, (SELECT 1 FROM d) e", "SelectStmt", [("read", "a.b"), ("read", "d")]),
         ("SELECT * FROM x.y.z JOIN w ON true", "SelectStmt", [("read", "x.y.z"), ("read", "w")]),
-        ("SELECT (SELECT max(a) FROM t) FROM u WHERE EXISTS (SELECT 1 FROM v)", "SelectStmt", [("read", n) for n in "tuv"]),
+        ("SELECT (SELECT 1 FROM t) FROM u WHERE EXISTS (SELECT 1 FROM v)", "SelectStmt", [("read", n) for n in "tuv"]),
         ("TABLE t", "SelectStmt", [("read", "t")]),
         ("SELECT * FROM ONLY (t) TABLESAMPLE system (1)", "SelectStmt", [("read", "t")]),
         ("SELECT * FROM a UNION SELECT * FROM b EXCEPT SELECT * FROM c", "SelectStmt", [("read", n) for n in "abc"]),
@@ -173,7 +173,7 @@ def test_errors_are_postgresqls(sql: str, message: str, position: int | None) ->
     ids=lambda sql: sql[:30],
 )
 def test_what_nests_too_deeply_is_refused(sql: str) -> None:
-    with pytest.raises(SqlParseError, match="stack depth limit exceeded|memory exhausted|syntax error"):
+    with pytest.raises(SqlParseError, match=r"stack depth limit exceeded|memory exhausted|syntax error"):
         parse_statements(sql)
     assert len(parse_statements("select 1")) == 1
 

@@ -52,7 +52,7 @@ def test_null_has_every_type(oid: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "precision", "scale"),
-    [("1.50", 3, 2), ("0", 1, 0), ("1e3", 4, 0), ("0.001", 4, 3), ("-12345678901234567890.5", 21, 1)],
+    [("1.50", 3, 2), ("0", 1, 0), ("1e3", 4, 0), ("0.001", 3, 3), ("-12345678901234567890.5", 21, 1)],
 )
 def test_a_numeric_has_the_precision_that_fits(text: str, precision: int, scale: int) -> None:
     column = decode_parameters([Oid.NUMERIC], [], [text.encode()]).column(0)
