@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import duckdb
 import pyarrow as pa
@@ -46,13 +46,14 @@ class DuckDBEngine:
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._binding: Binding | None = None
-        self._databases = {"UTC": _open_database(options)}
+        self._time_zone = "UTC"
+        self._database = _open_database(options)
 
     def warm(self) -> None:
         """Runs what every machine will run once, so that code and caches are paid for in the template."""
         with tempfile.TemporaryDirectory(prefix="lakegate-warm-") as folder:
             path = os.path.join(folder, "warm.parquet")
-            with self._databases["UTC"].cursor() as connection:
+            with self._database.cursor() as connection:
                 connection.execute(f"COPY (SELECT range AS id, range::VARCHAR AS name FROM range(3)) TO '{path}'")
                 query = f"SELECT id, name, now() FROM read_parquet(['{path}']) WHERE id = $p1"
                 parameters = named_values(pa.record_batch({"p1": [1]}))
@@ -61,26 +62,32 @@ class DuckDBEngine:
     def bind(self, binding: Binding) -> None:
         """Raises threads, fixes the readable directory and locks the configuration. Called once, in the machine."""
         self._binding = binding
-        _lock_database(self._databases["UTC"], self._options, binding, "UTC")
+        _lock_database(self._database, self._options, binding, self._time_zone)
 
     def connect(self, time_zone: str) -> duckdb.DuckDBPyConnection:
-        """A connection whose time zone is that. Raises InvalidParameterValue for an unknown one."""
-        assert self._binding is not None, "bound before the first session"
-        if time_zone not in self._databases:
-            database = _open_database(self._options)
-            try:
-                _lock_database(database, self._options, self._binding, time_zone)
-            except duckdb.Error as error:
-                raise InvalidParameterValue(f'invalid value for parameter "TimeZone": "{time_zone}"') from error
-            self._databases = {"UTC": self._databases["UTC"], time_zone: database}
-        return self._databases[time_zone].cursor()
+        """A connection whose time zone is that. Raises InvalidParameterValue for an unknown one.
+
+        A database of another zone lives on as long as its own connections do.
+        """
+        if time_zone != self._time_zone:
+            self._database, self._time_zone = self._reopen(time_zone), time_zone
+        return self._database.cursor()
 
     def open_session(self) -> "DuckDBSession":
         return DuckDBSession(self)
 
     def close(self) -> None:
-        for database in self._databases.values():
+        self._database.close()
+
+    def _reopen(self, time_zone: str) -> duckdb.DuckDBPyConnection:
+        assert self._binding is not None, "bound before the first session"
+        database = _open_database(self._options)
+        try:
+            _lock_database(database, self._options, self._binding, time_zone)
+        except duckdb.Error as error:
             database.close()
+            raise InvalidParameterValue(f'invalid value for parameter "TimeZone": "{time_zone}"') from error
+        return database
 
 
 class DuckDBSession:
@@ -111,7 +118,9 @@ class DuckDBSession:
             return self._connection.to_arrow_reader(ROWS_PER_BATCH).schema
 
     def cancel(self) -> None:
-        self._connection.interrupt()
+        """A connection that is just being replaced cannot be interrupted: the next call meets the new one."""
+        with suppress(duckdb.Error):
+            self._connection.interrupt()
 
     def close(self) -> None:
         self._connection.close()
@@ -134,8 +143,9 @@ class DuckDBSession:
             raise FeatureNotSupported(f'setting "{min(unknown)}" is not known to this engine')
         time_zone = settings.get("TimeZone", "UTC")
         if time_zone != self._time_zone:
-            self._connection.close()
+            replaced = self._connection
             self._connect(time_zone)
+            replaced.close()
 
     def _create_view(self, scan: Scan) -> None:
         """Makes `scan.relation` read that scan. Nothing is done while the name still stands for the same digest."""
@@ -205,10 +215,7 @@ def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:
 def _lock_database(
     database: duckdb.DuckDBPyConnection, options: EngineOptions, binding: Binding, time_zone: str
 ) -> None:
-    """The order matters:
-
-    after the lock nothing can be set, and after external access is off no directory can be added.
-    """
+    """Order matters: after external access is off no directory can be added, after the lock nothing can be set."""
     database.execute(f"SET temp_directory = {quote_literal(os.path.join(binding.scratch, 'spill'))}")
     database.execute(f"SET threads = {options.threads}")
     database.execute(f"SET GLOBAL TimeZone = {quote_literal(time_zone)}")
@@ -235,7 +242,7 @@ def _translated_batches(reader: pa.RecordBatchReader, scans: Sequence[Scan]) -> 
 
 @contextmanager
 def _translated(scans: Sequence[Scan]) -> Iterator[None]:
-    """Turns the engine's exceptions into SqlError; one about a file names its table, never the file."""
+    """Turns the engine's exceptions into SqlError; one about a file names its table."""
     try:
         yield
     except _ENGINE_ERRORS as error:

@@ -36,6 +36,7 @@ _SQLSTATE_BY_TEXT = (
     (re.compile(r"Corrupt|No magic bytes|Invalid .*Parquet|TProtocolException", re.I), "58030"),
     (re.compile(r"max(imum)? expression depth|expression depth limit", re.I), "54001"),
 )
+_DISK_FULL = re.compile(r"No space left on device|max_temp_directory_size", re.I)
 _KIND = re.compile(r"^(?:Query failed: )?(?P<kind>[A-Za-z ]+?) Error: (?P<message>.*)$", re.DOTALL)
 _RAISED = re.compile(r"^(?P<sqlstate>[0-9A-Z]{5}): (?P<message>.*)$", re.DOTALL)
 
@@ -58,6 +59,8 @@ def translate(error: Exception) -> SqlError:
 
 
 def _sqlstate(kind: str, message: str) -> str:
+    if _DISK_FULL.search(message):
+        return "53100"
     if kind in ("Out of Memory", "Interrupt", "INTERRUPT", "IO", "Permission", "Parser"):
         return _SQLSTATE_BY_KIND[kind]
     by_text = (sqlstate for pattern, sqlstate in _SQLSTATE_BY_TEXT if pattern.search(message))

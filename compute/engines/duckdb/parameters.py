@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-_INFINITE_DATES = {2**31 - 1: "infinity", -(2**31): "-infinity"}
-_INFINITE_TIMESTAMPS = {2**63 - 1: "infinity", -(2**63): "-infinity"}
-"""PostgreSQL's own representation, as the gateway's decoder hands it on."""
+_INFINITE_DATES = {2**31 - 1: "infinity", 1 - 2**31: "-infinity"}
+_INFINITE_TIMESTAMPS = {2**63 - 1: "infinity", 1 - 2**63: "-infinity"}
+"""As DuckDB has them, and so the gateway's decoder."""
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 

@@ -139,6 +139,7 @@ def test_a_uniform_scan_with_a_missing_column_is_refused() -> None:
         ("Out of Memory Error: failed to allocate", "53200"),
         ("INTERRUPT Error: Interrupted!", "57014"),
         ("IO Error: No files found", "58030"),
+        ("IO Error: Could not write file: No space left on device", "53100"),
         ("Permission Error: Cannot access file", "42501"),
         ('Parser Error: syntax error at or near "x"', "42601"),
         ("Binder Error: Referenced column x not found", "42703"),
