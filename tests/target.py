@@ -1,6 +1,6 @@
 """A server under test, the gateway or the oracle, as a client sees it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -50,6 +50,10 @@ class Target:
             "PGPASSWORD": self.password,
             "PGDATABASE": self.database,
         }
+
+    def as_user(self, user: str, password: str) -> "Target":
+        """The same server for another user."""
+        return replace(self, user=user, password=password)
 
     def connect(self, **options: Any) -> psycopg.Connection:
         return psycopg.connect(self.conninfo, **{"autocommit": True, **options})
