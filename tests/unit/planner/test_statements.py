@@ -227,8 +227,8 @@ def test_identifiers_and_literals_cannot_leave_their_quotes() -> None:
 def test_explain_route_tells_lane_and_files() -> None:
     told = planned("EXPLAIN (ROUTE) SELECT id FROM orders WHERE id = 5")
     assert isinstance(told, Constant)
-    assert dict(told.rows)["lane"] == "duckdb"
-    assert dict(told.rows)["scan"] == "scan_0: 1 of 4 files, 1000 bytes"
+    assert ("lane", "duckdb") in told.rows
+    assert ("scan", "scan_0: 1 of 4 files, 1000 bytes") in told.rows
     assert planned("EXPLAIN (ROUTE) SELECT 1") == Constant(
         "EXPLAIN", told.columns, (("lane", "none"), ("reason", "Metadata: no compute is needed"))
     )
