@@ -198,19 +198,23 @@ fn align(size: u64, scale: i32) -> Option<(u64, i32)> {
 
 /// `numeric_send` of a number that a register holds.
 fn push_groups(mut size: u64, fraction_groups: i32, negative: bool, scale: i32, out: &mut Out) {
-    let (mut groups, mut count, mut trailing) = ([0_u16; 5], 0, 0);
-    while size > 0 {
-        groups[count] = (size % 10_000) as u16;
+    let mut trailing = 0;
+    while size != 0 && size.is_multiple_of(10_000) {
         size /= 10_000;
-        count += 1;
-        trailing += usize::from(groups[..count].iter().all(|&group| group == 0));
+        trailing += 1;
     }
-    let weight = if count == 0 { 0 } else { count as i32 - 1 - fraction_groups };
+    let (mut cell, mut start) = ([0_u8; 18], 18);
+    let negative = negative && size != 0;
+    while size != 0 {
+        start -= 2;
+        cell[start..start + 2].copy_from_slice(&((size % 10_000) as u16).to_be_bytes());
+        size /= 10_000;
+    }
+    let count = (18 - start as i32) / 2;
+    let weight = if count == 0 { 0 } else { count + trailing - 1 - fraction_groups };
     let sign = if negative { NEGATIVE } else { 0 };
-    let header = [(count - trailing) as u16, weight as u16, sign, scale as u16];
-    for word in header.iter().chain(groups[trailing..count].iter().rev()) {
-        out.extend_from_slice(&word.to_be_bytes());
-    }
+    put_header(&mut cell[start - 8..start], [count as u16, weight as u16, sign, scale as u16]);
+    out.extend_from_slice(&cell[start - 8..]);
 }
 
 /// How numerics of a column are shown.
