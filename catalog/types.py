@@ -45,6 +45,7 @@ ARRAY_OF: dict[int, int] = {
     Oid.BYTEA: 1001,
     Oid.INT2: 1005,
     Oid.INT4: 1007,
+    Oid.OID: 1028,
     Oid.TEXT: 1009,
     Oid.BPCHAR: 1014,
     Oid.VARCHAR: 1015,
