@@ -174,6 +174,10 @@ class Catalog:
         async with database.change() as revision:
             await change_workspace(revision, change, who, directory, snapshot)
 
+    def derive_secret(self, purpose: str) -> bytes:
+        """A secret of the account for one purpose, the same on every replica and after a restart."""
+        return hmac.digest(self._relay_key, b"\0" + purpose.encode(), "sha256")
+
     async def relay_endpoint(self, role: str, workspace: str) -> Endpoint:
         """How a backend connection as that role is made."""
         return self._server.role_endpoint(role, workspace, self._role_secret(role))

@@ -47,22 +47,26 @@ def build_verifier(password: str, *, salt: bytes | None = None, iterations: int 
 
 def prepare_password(password: str) -> str:
     """SASLprep. A password that it forbids is used as it is, which is what PostgreSQL and its clients do."""
-    mapped = "".join(
-        " " if stringprep.in_table_c12(char) else char for char in password if not stringprep.in_table_b1(char)
-    )
-    prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
-    if not prepared or any(prohibits(char) for char in prepared for prohibits in _PROHIBITED):
+    if password.isascii():
         return password
-    return prepared if _is_bidirectional(prepared) else password
+    prepared = unicodedata.normalize("NFKC", "".join(map(_map, password)))
+    return password if not prepared or _is_prohibited(prepared) else prepared
 
 
-def _is_bidirectional(text: str) -> bool:
-    """RFC 3454 section 6: right-to-left text starts and ends right-to-left and holds nothing left-to-right."""
-    if not any(stringprep.in_table_d1(char) for char in text):
+def _map(character: str) -> str:
+    if stringprep.in_table_c12(character):
+        return " "
+    return "" if stringprep.in_table_b1(character) else character
+
+
+def _is_prohibited(text: str) -> bool:
+    if any(prohibited(character) for character in text for prohibited in _PROHIBITED):
         return True
-    if any(stringprep.in_table_d2(char) for char in text):
+    if not any(map(stringprep.in_table_d1, text)):
         return False
-    return stringprep.in_table_d1(text[0]) and stringprep.in_table_d1(text[-1])
+    # RFC 3454 section 6: right-to-left text starts and ends so, and holds nothing that runs left to right.
+    one_way = stringprep.in_table_d1(text[0]) and stringprep.in_table_d1(text[-1])
+    return not one_way or any(map(stringprep.in_table_d2, text))
 
 
 def _encode(raw: bytes) -> str:

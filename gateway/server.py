@@ -68,7 +68,7 @@ class Server:
             services = Services(self.catalog, relay, pool, config.limits, Verdicts(), self._activity)
             sole = _sole_principal(config, pool.isolation)
             reported = await self._read_reported(relay)
-            reception = Reception(services, self._activity, secrets.token_bytes(32), reported, sole)
+            reception = Reception(services, self._activity, self.catalog.derive_secret("unknown users"), reported, sole)
             listener = Listener(
                 Terms(
                     make_handler=lambda door: Conversation(reception, door),

@@ -17,7 +17,8 @@ sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["gateway.pgwire", "gateway.auth"]):
     from catalog.errors import SqlError
-    from gateway.auth.scram import ScramClient, ScramServer, Verifier, build_verifier
+    from catalog.verifier import build_verifier
+    from gateway.auth.scram import ScramClient, ScramServer, Verifier
     from gateway.pgwire import messages as m
     from gateway.pgwire.codec import encode
     from gateway.pgwire.connection import NEED_DATA, Connection
@@ -35,7 +36,7 @@ STOPPED = {
     Side.CLIENT: frozenset({State.FAILED, State.CLOSED, State.STARTUP}),
 }
 """Where the fuzzed side would have to say something of its own."""
-VERIFIER = Verifier.parse(build_verifier("pencil", 1, b"salt"))
+VERIFIER = Verifier.parse(build_verifier("pencil", iterations=1, salt=b"salt"))
 
 
 def read(side: Side, state: State, pieces: list[bytes]) -> list[object]:

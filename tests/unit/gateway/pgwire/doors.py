@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from catalog.errors import QueryCanceled, SqlError
-from gateway.auth.scram import MECHANISM, ScramServer, Verifier, build_verifier, mock_verifier
+from catalog.verifier import build_verifier
+from gateway.auth.scram import MECHANISM, ScramServer, Verifier, mock_verifier
 from gateway.pgwire import messages as m
 from gateway.pgwire import startup
 from gateway.pgwire.codec import encode
