@@ -33,6 +33,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._decoder.writable()
 
     def buffer_updated(self, nbytes: int) -> None:
+        """Queues a frame that has become whole. A peer that sends what is no frame is left."""
         try:
             frame = self._decoder.wrote(nbytes)
         except FrameError:

@@ -14,6 +14,7 @@ from compute.sandbox.recipe import Sandbox
 
 
 def main() -> None:
+    """Opens and warms the engine, then serves; HELLO waits until then."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     listener = socket.socket(fileno=int(sys.argv[1]))
     content = json.loads(sys.argv[2])

@@ -107,6 +107,7 @@ class Conversation:
 
 
 def error_frame(statement: int, error: SqlError) -> Frame:
+    """ERROR with what a client may see of it."""
     control = {
         "sqlstate": error.sqlstate,
         "message": error.message,

@@ -164,6 +164,7 @@ class _Zygote:
         self._loop.add_reader(control.fileno(), self._on_readable)
 
     async def start(self, name: str, address: str, spec: MachineSpec, listener: int) -> ProcessMachine:
+        """Hands the listening socket over and waits for the fork. Raises CannotStart."""
         machine = ProcessMachine(name, address, self._loop.create_future())
         started = self._starting[name] = self._loop.create_future()
         self._machines[name] = machine

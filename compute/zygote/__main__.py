@@ -22,6 +22,7 @@ class _WithoutPandas(MetaPathFinder):
 
 
 def main() -> None:
+    """Waits for its configuration, the first packet, then is a zygote until the spawner goes."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     control = socket.socket(fileno=int(sys.argv[1]))
     packet = receive(control)
