@@ -7,8 +7,8 @@ Reference: PostgreSQL protocol, "Message Formats", RowDescription.
 import struct
 from collections.abc import Sequence
 
-from catalog.errors import ProtocolViolation
 from catalog.types import Oid, ResultColumn
+from gateway.pgwire.encode import spread_formats
 
 _TAIL = struct.Struct("!IhIhih")
 _LENGTHS: dict[int, int] = {
@@ -30,17 +30,6 @@ _LENGTHS: dict[int, int] = {
     Oid.UUID: 16,
 }
 """typlen of the fixed-length types; every other is -1."""
-
-
-def spread_formats(formats: Sequence[int], count: int) -> tuple[int, ...]:
-    """Format codes of Bind, which come as none, one for all or one each. Raises ProtocolViolation on other counts."""
-    if not formats:
-        return (0,) * count
-    if len(formats) == 1:
-        return (formats[0],) * count
-    if len(formats) != count:
-        raise ProtocolViolation(f"bind message has {len(formats)} result formats but query has {count} columns")
-    return tuple(formats)
 
 
 def describe_rows(columns: Sequence[ResultColumn], formats: Sequence[int] = ()) -> bytes:

@@ -4,7 +4,8 @@ import pytest
 
 from catalog.errors import ProtocolViolation
 from catalog.types import Oid, PgType, ResultColumn, numeric
-from gateway.rows import describe_rows, encode_text_row, spread_formats, with_formats
+from gateway.pgwire.encode import spread_formats
+from gateway.rows import describe_rows, encode_text_row, with_formats
 
 COLUMNS = (ResultColumn("n", PgType(Oid.INT4)), ResultColumn("größe", numeric(15, 2)))
 
