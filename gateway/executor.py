@@ -13,12 +13,12 @@ from catalog.types import Description
 from gateway import actions
 from gateway.arguments import describe_schema, engine_parameters
 from gateway.pgwire.decode import decode_parameters
-from gateway.pgwire.encode import ResultEncoder
+from gateway.pgwire.encode import ResultEncoder, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.query import Execution, QueryResult, Surroundings
 from gateway.relay.settings import SESSION_VARIABLE
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
-from gateway.rows import describe_rows, spread_formats, with_formats
+from gateway.rows import describe_rows, with_formats
 from gateway.variables import split_search_path
 from planner.plan import Constant, Lane, Metadata, Plan, Query, SessionValue, Settings
 from planner.planning import plan
