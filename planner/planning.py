@@ -34,6 +34,7 @@ class Memo:
     def read(
         self, statement: Statement, tables: dict[int | None, ResolvedTable], description: Description, time_zone: str
     ) -> Read:
+        """The statement's read with its translations, made on first use."""
         versions = tuple(
             (place, t.name, t.snapshot and (t.snapshot.location, t.snapshot.version)) for place, t in tables.items()
         )

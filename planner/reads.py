@@ -158,6 +158,7 @@ def finish(context: Context, sql: str) -> Translation:
 
 
 def data_files(table: ResolvedTable) -> tuple[DataFile, ...]:
+    """The snapshot's files in the form that crosses to a machine."""
     snapshot = snapshot_of(table)
     names = snapshot.files.schema.names
     if "path" not in names:

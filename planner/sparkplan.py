@@ -55,6 +55,7 @@ class _SparkPlan:
         self.named = list(zip(statement.references, tables(tree), strict=True))
 
     def plan(self) -> Plan:
+        """The plan by the kind of the tree's root."""
         tree = self.tree
         if isinstance(tree, exp.Describe):
             return self._describe()

@@ -108,6 +108,7 @@ class _Extraction:
         self.pieces: list[tuple[int, int]] = []
 
     def run(self) -> Extracted:
+        """Walks the tokens once; returns the text with our pieces blanked."""
         index, first = 0, True
         while index < len(self.tokens):
             if first and self._words(index, "EXPLAIN", "(", "ROUTE", ")"):

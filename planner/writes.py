@@ -70,6 +70,7 @@ class _Write:
         return table
 
     def plan(self) -> Query:
+        """The Spark statement that does it, by the target's path."""
         if self.fields.get("returningClause") or self.fields.get("returningList"):
             raise FeatureNotSupported(
                 "RETURNING is not supported on lakehouse tables", hint="SELECT the rows afterwards."

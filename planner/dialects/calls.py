@@ -44,6 +44,7 @@ class Calls:
         self.lane = context.spelling.lane
 
     def translate(self, fields: Node, scope: Scope) -> Expression:
+        """One FuncCall. Raises `Unverified` for a function without a verified rewrite."""
         *schema, name = tree.strings(fields["funcname"])
         if schema not in ([], ["pg_catalog"]) or fields.get("func_variadic"):
             raise Unverified(f"function {'.'.join([*schema, name])}() is not supported on lakehouse tables")

@@ -75,6 +75,7 @@ class Queries:
         return next((level[name] for level in reversed(self._ctes) if name in level), None)
 
     def named_window(self, window: Node) -> Node:
+        """The definition that an OVER clause names, or the clause itself."""
         name = window.get("name") or window.get("refname")
         if not name:
             return window

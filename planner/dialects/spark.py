@@ -26,6 +26,7 @@ class Spark:
         return engine_type(type_, Lane.SPARK)
 
     def span(self, span: Span) -> str:
+        """An interval literal; Spark keeps months apart from days and seconds."""
         if span.months and (span.days or span.microseconds):
             raise Unverified("an interval of months and days")
         if span.months:
