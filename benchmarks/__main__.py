@@ -6,7 +6,7 @@ import click
 
 from benchmarks import report
 from benchmarks.compare import ROUNDS, Measurement
-from benchmarks.laboratory import laboratory
+from benchmarks.laboratory import Laboratory, laboratory
 from benchmarks.peers import PeerMissing
 from benchmarks.suites import SUITES
 
@@ -18,17 +18,23 @@ from benchmarks.suites import SUITES
 def main(suites: tuple[str, ...], scale: float, rounds: int) -> None:
     """Measures; asserts nothing. Results go to benchmarks/results/, one report a suite and one of all."""
     measurements: list[Measurement] = []
-    with laboratory(scale, rounds) as bench:
-        for name in suites or SUITES:
-            click.echo(f"{name} ...", err=True)
-            try:
-                for measurement in SUITES[name](bench):
-                    click.echo(measurement.line())
-                    measurements.append(measurement)
-            except PeerMissing as missing:
-                click.echo(f"{name}: {missing}", err=True)
-    page = report.write("-".join(suites) or "all", measurements)
-    click.echo(f"report: {page}", err=True)
+    try:
+        with laboratory(scale, rounds) as bench:
+            for name in suites or SUITES:
+                click.echo(f"{name} ...", err=True)
+                _run(name, bench, measurements)
+    finally:
+        page = report.write("-".join(suites) or "all", measurements)
+        click.echo(f"report: {page}", err=True)
+
+
+def _run(name: str, bench: Laboratory, measurements: list[Measurement]) -> None:
+    try:
+        for measurement in SUITES[name](bench):
+            click.echo(measurement.line())
+            measurements.append(measurement)
+    except PeerMissing as missing:
+        click.echo(f"{name}: {missing}", err=True)
 
 
 if __name__ == "__main__":

@@ -44,11 +44,12 @@ def laboratory(scale: float, rounds: int) -> Iterator[Laboratory]:
 
 def embedded_duckdb(tables: Mapping[TableName, Path]) -> duckdb.DuckDBPyConnection:
     """DuckDB alone, in this process, over the same files: what an engine costs without a gateway."""
-    connection = duckdb.connect(config={"threads": psutil.cpu_count() or 1, "parquet_metadata_cache": True})
+    connection = duckdb.connect(config={"threads": psutil.cpu_count() or 1})
     for name, folder in tables.items():
         files = [str(path) for path in sorted(folder.glob("*.parquet"))]
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name.schema}")
         connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files!r})")
+    connection.execute("SET parquet_metadata_cache = true")
     return connection
 
 

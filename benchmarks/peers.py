@@ -94,4 +94,4 @@ def _fill(python: Path, database: Path, wide: Path) -> None:
         f"CREATE TABLE {WIDE} AS SELECT * FROM read_parquet('{wide}/*.parquet')",
     )
     program = f"import duckdb; c = duckdb.connect({str(database)!r}); [c.execute(s) for s in {statements!r}]"
-    subprocess.run([python, "-c", program], check=True)
+    subprocess.run([python, "-c", program], check=True, stdout=subprocess.DEVNULL)

@@ -17,7 +17,7 @@ def write(name: str, measurements: Sequence[Measurement], folder: Path = RESULTS
     """Writes ``name.json``, ``name.md`` and ``name.svg``; returns the table's path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text("".join(measurement.line() + "\n" for measurement in measurements))
-    (folder / f"{name}.svg").write_bytes(plot(name, measurements))
+    (folder / f"{name}.svg").write_text(plot(name, measurements))
     page = folder / f"{name}.md"
     page.write_text(f"# {name}\n\n{machine()}\n\n{table(measurements)}\n![ratios]({name}.svg)\n")
     return page
@@ -39,7 +39,7 @@ def table(measurements: Sequence[Measurement]) -> str:
     )
 
 
-def plot(title: str, measurements: Sequence[Measurement]) -> bytes:
+def plot(title: str, measurements: Sequence[Measurement]) -> str:
     """The ratios as bars: 1 is the peer."""
     chart = pygal.HorizontalBar(
         title=title, x_title="ratio to the peer (1 = equal)", show_legend=False, disable_xml_declaration=True, js=[]
@@ -47,5 +47,5 @@ def plot(title: str, measurements: Sequence[Measurement]) -> bytes:
     shown = [m for m in measurements if m.metric.endswith("ratio")]
     chart.x_labels = [f"{m.benchmark}: {m.subject}, {m.metric.removesuffix(', ratio')}" for m in shown]
     chart.add("ratio", [round(m.value, 4) for m in shown])
-    rendered: bytes = chart.render()
+    rendered: str = chart.render(is_unicode=True)
     return rendered
