@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from compute.spark import java
+from compute.spark import java, runtime
 
 KEPT_ARCHIVES = 3
 TRAINING_GRACE_SECONDS = 300
@@ -20,7 +20,7 @@ TRAINING_GRACE_SECONDS = 300
 
 def archive_path(cache: Path, class_path: Sequence[str]) -> Path:
     """Where the cache for this JDK, these flags and these jar files belongs; Java compares their times and sizes."""
-    digest = hashlib.sha256("\n".join((java.JDK, str(java.JAVA), java.PYSPARK)).encode())
+    digest = hashlib.sha256(str(runtime.java_binary(cache)).encode())
     digest.update("\n".join((*java.COLLECTOR_FLAGS, *java.MODULE_FLAGS)).encode())
     for name in class_path:
         status = Path(name).stat()
@@ -38,10 +38,10 @@ def use_flags(archive: Path) -> tuple[str, ...]:
     return (f"-XX:AOTCache={archive}",)
 
 
-def rejection(archive: Path, class_path: Sequence[str]) -> str | None:
+def rejection(program: Path, archive: Path, class_path: Sequence[str]) -> str | None:
     """Why Java would not take the cache with production's flags, None if it does."""
     flags = (*java.COLLECTOR_FLAGS, *java.MODULE_FLAGS, f"-XX:AOTCache={archive}", "-XX:AOTMode=on", "-Xlog:aot")
-    command: list[str | Path] = [java.JAVA, *flags, "-cp", ":".join(class_path), "-version"]
+    command: list[str | Path] = [program, *flags, "-cp", ":".join(class_path), "-version"]
     run = subprocess.run(command, capture_output=True, text=True, env=java.environment({}), check=False)
     return None if run.returncode == 0 else (run.stdout + run.stderr)[-2000:]
 

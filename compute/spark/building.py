@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from compute.spark import aot, ivy, jars
+from compute.spark import aot, ivy, jars, runtime
 from compute.spark.cache import locked
 from compute.spark.client import ConnectSession
 from compute.spark.configuration import spark_settings
@@ -21,6 +21,7 @@ def build(cache: Path) -> None:
     """Adds to the cache what is missing. Of two at once, one waits for the other. Raises JarError, ServerError."""
     with locked(cache), Progress(transient=True) as progress:
         _fetch_jars(cache, progress)
+        runtime.link_runtime(cache)
         _train(cache, progress)
 
 
@@ -42,6 +43,7 @@ def _train(cache: Path, progress: Progress) -> None:
         written = scratch / "spark.aot"
         _run_training(
             ServerOptions(
+                java=runtime.java_binary(cache),
                 class_path=path,
                 settings=spark_settings(TRAINING_THREADS, scratch),
                 scratch=scratch,
@@ -50,7 +52,7 @@ def _train(cache: Path, progress: Progress) -> None:
             ),
             progress,
         )
-        if rejected := aot.rejection(written, path):
+        if rejected := aot.rejection(runtime.java_binary(cache), written, path):
             raise RuntimeError(f"java rejects the AOT cache that it wrote: {rejected}")
         written.rename(archive)
     aot.drop_old_archives(cache)

@@ -34,11 +34,13 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What one JVM is started with. `java_flags` are those beyond the fixed ones, the AOT cache's among them.
+    """What one JVM is started with. `java` is the program; `java_flags` are those beyond the fixed ones, the AOT
+    cache's among them.
 
     `uid` is the user that it runs as, None for our own; `scratch` must be writable to it.
     """
 
+    java: Path
     class_path: tuple[str, ...]
     settings: Mapping[str, str]
     scratch: Path
@@ -138,7 +140,7 @@ def _start_java(options: ServerOptions, token: str) -> subprocess.Popen[str]:
     arguments = (*java_arguments(options), "-cp", ":".join(options.class_path), MAIN_CLASS)
     argument_file = java.write_argument_file(options.scratch / "tmp" / "java.args", arguments)
     return subprocess.Popen(
-        [java.JAVA, argument_file],
+        [options.java, argument_file],
         cwd=options.scratch,
         env=java.environment({TOKEN_VARIABLE: token, "SPARK_LOCAL_IP": "127.0.0.1", "HADOOP_USER_NAME": USER}),
         stdin=subprocess.DEVNULL,

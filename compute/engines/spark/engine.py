@@ -71,6 +71,7 @@ class SparkEngine:
         chosen = {key: value for key, value in options.properties.items() if key.startswith("spark.")}
         self._server = SparkServer(
             ServerOptions(
+                java=installation.java,
                 class_path=installation.class_path,
                 settings={**spark_settings(options.threads, self._scratch), **chosen},
                 scratch=self._scratch,
@@ -79,7 +80,7 @@ class SparkEngine:
                 java_flags=aot.use_flags(installation.archive),
             )
         )
-        self.folders = (*_program_folders(), str(Path(installation.class_path[0]).parent))
+        self.folders = (*_program_folders(), *installation.folders)
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="spark-open")
         self._opening = threading.Lock()
         self._spare = self._opener.submit(self._connect)

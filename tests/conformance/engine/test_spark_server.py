@@ -27,15 +27,16 @@ from compute.spark.installation import find_installation
 from compute.spark.server import ServerOptions, SparkServer
 from compute.spark.configuration import spark_settings
 scratch = Path(sys.argv[2])
-path = find_installation(Path(sys.argv[1])).class_path
-print(SparkServer(ServerOptions(path, spark_settings(1, scratch), scratch, 512 << 20)).pid, flush=True)
+found = find_installation(Path(sys.argv[1]))
+options = ServerOptions(found.java, found.class_path, spark_settings(1, scratch), scratch, 512 << 20)
+print(SparkServer(options).pid, flush=True)
 sys.stdin.read()
 """
 
 
 def options(installation: Installation, scratch: Path, *flags: str) -> ServerOptions:
     settings = spark_settings(1, scratch)
-    return ServerOptions(installation.class_path, settings, scratch, 512 << 20, java_flags=flags)
+    return ServerOptions(installation.java, installation.class_path, settings, scratch, 512 << 20, java_flags=flags)
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +50,13 @@ def server(spark_installation: Installation, tmp_path_factory: pytest.TempPathFa
 
 def test_java_takes_the_cache(server: SparkServer, spark_installation: Installation) -> None:
     assert server.poll() is None
-    assert aot.rejection(spark_installation.archive, spark_installation.class_path) is None
+    assert aot.rejection(spark_installation.java, spark_installation.archive, spark_installation.class_path) is None
 
 
 def test_another_class_path_is_another_cache(spark_installation: Installation, tmp_path: Path) -> None:
     fewer = spark_installation.class_path[1:]
     assert aot.archive_path(tmp_path, fewer) != aot.archive_path(tmp_path, spark_installation.class_path)
-    assert aot.rejection(spark_installation.archive, fewer) is not None
+    assert aot.rejection(spark_installation.java, spark_installation.archive, fewer) is not None
 
 
 def test_a_second_set_up_changes_nothing(spark_installation: Installation) -> None:
