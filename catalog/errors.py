@@ -105,6 +105,10 @@ class NoActiveSqlTransaction(SqlError):
     sqlstate = "25P01"
 
 
+class ReadOnlySqlTransaction(SqlError):
+    sqlstate = "25006"
+
+
 class InFailedSqlTransaction(SqlError):
     sqlstate = "25P02"
 

@@ -15,6 +15,7 @@ from catalog.errors import (
     NoActiveSqlTransaction,
     SqlError,
 )
+from catalog.names import quote_identifier
 from planner.plan import (
     Begin,
     CatalogChange,
@@ -72,14 +73,16 @@ async def _begin(session: Session, planned: Begin) -> str:
     if session.block.explicit:
         session.warn(ActiveSqlTransaction("there is already a transaction in progress"))
         return "BEGIN"
-    session.block.begin(read_only=planned.read_only or False)
-    session.variables.begin()
+    session.block.begin(read_only=planned.read_only)
     await session.relay.begin(read_only=planned.read_only, isolation=planned.isolation)
     return "BEGIN"
 
 
 async def _end(session: Session, *, commit: bool, chain: bool) -> str:
     if not session.block.explicit:
+        if chain:
+            command = "COMMIT" if commit else "ROLLBACK"
+            raise NoActiveSqlTransaction(f"{command} AND CHAIN can only be used in transaction blocks")
         session.warn(NoActiveSqlTransaction("there is no transaction in progress"))
         return "COMMIT" if commit else "ROLLBACK"
     commit = commit and not session.block.failed
@@ -103,23 +106,40 @@ async def _set(session: Session, planned: SetVariable) -> str:
 
 async def _discard(session: Session, planned: Discard) -> str:
     if planned.what == "DEALLOCATE":
-        if not session.forget(planned.name):
-            raise InvalidSqlStatementName(f'prepared statement "{planned.name}" does not exist')
-        return "DEALLOCATE ALL" if planned.name is None else "DEALLOCATE"
+        return await _deallocate(session, planned.name)
     if planned.what == "ALL":
         if session.block.explicit:
             raise ActiveSqlTransaction("DISCARD ALL cannot run inside a transaction block")
         session.variables.reset(None)
         session.forget(None)
+        await session.close_portals()
         await session.relay.close()
     else:
-        discarded = await session.relay.execute(f"DISCARD {planned.what}", (), (), (), (), session.variables.effective)
-        await discarded.close()
+        await _relay(session, f"DISCARD {planned.what}")
     return f"DISCARD {planned.what}"
 
 
+async def _deallocate(session: Session, name: str | None) -> str:
+    """Prepared statements of the protocol are the session's, those of PREPARE live in PostgreSQL."""
+    if name is None:
+        session.forget(None)
+        if session.relay.holds_state:
+            await _relay(session, "DEALLOCATE ALL")
+        return "DEALLOCATE ALL"
+    if not session.forget(name):
+        if not session.relay.holds_state:
+            raise InvalidSqlStatementName(f'prepared statement "{name}" does not exist')
+        await _relay(session, f"DEALLOCATE {quote_identifier(name)}")
+    return "DEALLOCATE"
+
+
+async def _relay(session: Session, sql: str) -> None:
+    relayed = await session.relay.execute(sql, (), (), (), (), session.variables.effective)
+    await relayed.close()
+
+
 async def _change(session: Session, catalog: Catalog, planned: CatalogChange) -> str:
-    session.block.admit_write(alone=True)
+    session.admit_write(planned.tag, alone=True)
     change, folder = planned.change, None
     if isinstance(change, DropTable):
         folder = await catalog.managed_folder(session.workspace, change.name)

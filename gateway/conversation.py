@@ -8,6 +8,7 @@ Reference: PostgreSQL protocol, "Message Flow".
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, SqlError, SqlSyntaxError
@@ -19,11 +20,12 @@ from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.shortcuts import Shortcuts
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from gateway.entry import Reception
     from gateway.pgwire.door import Door
     from gateway.session import Session
+    from planner.parse import Statement
 
 
 class Conversation:
@@ -68,16 +70,16 @@ class Conversation:
         assert self._shortcuts is not None
         if self._shortcuts.answer(message):
             return None
-        return self._session.interruptible(self._answers[type(message)](message))
+        return self._answers[type(message)](message)
 
     def failed(self, error: SqlError) -> None:
         if self._session is not None:
-            self._session.block.fail()
+            self._session.fail()
             self._send_notices()
 
     def disconnected(self) -> None:
         if self._session is not None:
-            self._session.cancel()
+            self._session.abandon()
 
     async def close(self) -> None:
         if self._session is not None:
@@ -85,31 +87,30 @@ class Conversation:
             await self._session.close()
 
     async def _query(self, message: messages.Query) -> None:
-        self.session.query = message.sql
+        session = self.session
+        session.query = message.sql
+        session.forget("")
         try:
-            statements = self.session.split(message.sql)
+            statements = session.split(message.sql)
             if not statements:
                 self._door.send(messages.EmptyQueryResponse())
             for statement in statements:
                 alone = statement is statements[-1]
-                portal = self.session.make_portal(PreparedStatement(statement), Binding(), alone=alone)
-                await self._run(portal, statement.offset)
+                portal = session.make_portal(PreparedStatement(statement), Binding(), alone=alone)
+                with _placed(statement):
+                    await session.interruptible(self._run(portal))
         except BaseException:
             await self._end_implicit_block(commit=False)
             raise
         await self._end_implicit_block(commit=True)
 
-    async def _run(self, portal: Portal, offset: int) -> None:
-        """One statement of a simple Query; positions of errors count in the whole text."""
+    async def _run(self, portal: Portal) -> None:
+        """One statement of a simple Query."""
         try:
             await portal.open()
             if portal.row_description:
                 self._door.write(portal.row_description)
             await self._send_rows(portal, 0)
-        except SqlError as error:
-            if error.position is not None:
-                error.position += offset
-            raise
         finally:
             await portal.close()
 
@@ -117,7 +118,9 @@ class Conversation:
         statements = self.session.split(message.sql)
         if len(statements) > 1:
             raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
-        prepared = await self.session.prepare(statements[0] if statements else None, message.types)
+        statement = statements[0] if statements else None
+        with _placed(statement):
+            prepared = await self.session.interruptible(self.session.prepare(statement, message.types))
         self.session.store(message.statement, prepared)
         self._door.send(messages.ParseComplete())
 
@@ -127,7 +130,13 @@ class Conversation:
         self._door.send(messages.BindComplete())
 
     async def _execute(self, message: messages.Execute) -> None:
-        await self._send_rows(self.session.portal(message.portal), max(message.max_rows, 0))
+        portal = self.session.portal(message.portal)
+        statement = portal.prepared.statement
+        assert statement is not None, "the empty query is answered at once"
+        self.session.query = statement.text
+        self.session.block.admit(ends_block=statement.ends_block)
+        with _placed(statement):
+            await self.session.interruptible(self._send_rows_or_close(portal, max(message.max_rows, 0)))
 
     async def _close(self, message: messages.Close) -> None:
         if message.kind == "S":
@@ -143,6 +152,14 @@ class Conversation:
         raise FeatureNotSupported(
             "the function call message is not supported", hint="Call the function in a SELECT statement."
         )
+
+    async def _send_rows_or_close(self, portal: Portal, max_rows: int) -> None:
+        """A portal that failed gives its machine back now, not when its block ends."""
+        try:
+            await self._send_rows(portal, max_rows)
+        except BaseException:
+            await portal.close()
+            raise
 
     async def _send_rows(self, portal: Portal, max_rows: int) -> None:
         async for rows in portal.fetch(max_rows):
@@ -167,3 +184,14 @@ class Conversation:
         for notice in self.session.notices:
             self._door.send(notice_response(notice.content, notice.severity))
         self.session.notices.clear()
+
+
+@contextmanager
+def _placed(statement: Statement | None) -> Iterator[None]:
+    """Positions of errors count in the whole text that the client sent, from which the statement was cut."""
+    try:
+        yield
+    except SqlError as error:
+        if error.position is not None and statement is not None:
+            error.position += statement.offset
+        raise

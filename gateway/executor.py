@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, InternalError, SuccessfulCompletion
+from catalog.errors import FeatureNotSupported, InternalError, SqlError, SuccessfulCompletion
 from catalog.types import Description
 from gateway import actions
 from gateway.arguments import describe_schema, engine_parameters
@@ -85,7 +85,7 @@ class Executor:
             return await self._relay(planned, portal, max_rows)
         if isinstance(planned, Query):
             if planned.writes is not None or planned.then is not None:
-                self._session.block.admit_write(alone=alone)
+                self._session.admit_write(planned.tag, alone=alone)
             return await self._open_query(planned, portal, values)
         if isinstance(planned, Constant):
             if planned.notice is not None:
@@ -140,12 +140,13 @@ class Executor:
         return RelayedResult(relayed)
 
     async def _open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
-        execution = Execution(query, self._parameters(query, values))
+        execution = Execution(query, await self._parameters(query, values))
+        may_reroute = query.lane is Lane.DUCKDB and self.settings().lane is None
         surroundings = Surroundings(
             self._leases,
             self._services.limits.spool_bytes,
             functools.partial(actions.settle, self._session, self._services.catalog),
-            functools.partial(self._reroute, portal, values) if query.lane is Lane.DUCKDB else None,
+            functools.partial(self._reroute, portal, values) if may_reroute else None,
         )
         formats = portal.binding.result_formats
         columns = query.columns
@@ -164,16 +165,17 @@ class Executor:
         planned = await self._plan(portal.prepared.statement, portal.prepared, values, Lane.SPARK)
         if not isinstance(planned, Query):
             raise InternalError("a query became something else when it was planned for the other lane")
-        return Execution(planned, self._parameters(planned, values))
+        return Execution(planned, await self._parameters(planned, values))
 
-    def _parameters(self, query: Query, values: pa.RecordBatch | None) -> pa.RecordBatch | None:
+    async def _parameters(self, query: Query, values: pa.RecordBatch | None) -> pa.RecordBatch | None:
         session = self._session
         path = self.settings().search_path
+        asks_now = any(parameter.source is SessionValue.NOW for parameter in query.parameters)
         return engine_parameters(
             query,
             values,
             {
-                SessionValue.NOW: session.block.now,
+                SessionValue.NOW: await session.now() if asks_now else None,
                 SessionValue.CURRENT_USER: session.principal.name,
                 SessionValue.SESSION_USER: session.principal.name,
                 SessionValue.CURRENT_DATABASE: session.workspace,
@@ -182,11 +184,17 @@ class Executor:
         )
 
     async def _analyse(self, query: Query) -> tuple[ResultColumn, ...]:
+        parameters = await self._parameters(query, None)
         lease = await self._leases.take(query.lane.value)
         try:
-            schema = await lease.describe(query.sql, parameters=self._parameters(query, None))
-        finally:
-            self._leases.give_back(query.lane.value, lease)
+            schema = await lease.describe(query.sql, parameters=parameters)
+        except SqlError:
+            await self._leases.give_back(query.lane.value, lease)
+            raise
+        except BaseException:
+            await self._leases.drop(lease)
+            raise
+        await self._leases.give_back(query.lane.value, lease)
         return describe_schema(schema)
 
 

@@ -30,25 +30,33 @@ class Leases:
         self._idle_seconds = idle_seconds
         self._free: list[_Free] = []
         self._sweep: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def take(self, engine: str) -> Lease:
-        """A lease for one statement; give it back with `give_back`, or `drop` it when its machine has failed."""
-        for index, free in enumerate(self._free):
-            if free.engine == engine:
-                return self._free.pop(index).lease
+        """A lease for one statement; give it back with `give_back`, or `drop` it when it may still be at work."""
+        for free in [free for free in self._free if free.engine == engine]:
+            self._free.remove(free)
+            if not free.lease.lost:
+                return free.lease
+            await self.drop(free.lease)
         return await self._acquire(engine)
 
-    def give_back(self, engine: str, lease: Lease) -> None:
-        """The statement has ended; the machine waits for the session's next one."""
+    async def give_back(self, engine: str, lease: Lease) -> None:
+        """The statement has ended; the machine waits for the session's next one, unless it is lost or none comes."""
+        if lease.lost or self._closed:
+            await self.drop(lease)
+            return
         self._free.append(_Free(engine, lease, time.monotonic()))
         if self._sweep is None:
             self._sweep = asyncio.create_task(self._release_idle())
 
     async def drop(self, lease: Lease) -> None:
+        """Lets the machine go, whatever it does."""
         await lease.release()
 
     async def close(self) -> None:
-        """Releases every free lease; portals release theirs when they close."""
+        """Releases every free lease, and from now on each that comes back."""
+        self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None

@@ -22,6 +22,7 @@ from planner.plan import Lane, Query
 COUNTED_TAGS = frozenset({"SELECT", "INSERT 0", "UPDATE", "DELETE", "MERGE"})
 _INLINE_ROWS = 128
 _ROWS_A_SLICE = 16_384
+_BYTES_A_SLICE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class QueryResult:
         self._affected = 0
         self._handed_out = False
         self._repeated = False
+        self._settling = False
 
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         rows = 0
@@ -76,10 +78,12 @@ class QueryResult:
         return self._pump is not None and not self._pump.done()
 
     async def close(self) -> None:
-        if self._pump is not None and not self._pump.done():
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
+        """Stops the engine's work; a write that the engine has done is still completed in the catalog."""
         self._rest = None
+        if self._pump is not None and not self._pump.done():
+            if not self._settling:
+                self._pump.cancel()
+            await asyncio.wait([self._pump])
 
     def _final_tag(self, rows: int) -> str:
         tag = self._execution.query.tag
@@ -100,7 +104,7 @@ class QueryResult:
             batch = await self._next_batch()
             if batch is None:
                 return None
-        most = min(most, _ROWS_A_SLICE)
+        most = min(most, _ROWS_A_SLICE, max(1, batch.num_rows * _BYTES_A_SLICE // max(1, batch.nbytes)))
         if batch.num_rows > most:
             batch, self._rest = batch.slice(0, most), batch.slice(most)
         return batch
@@ -132,10 +136,15 @@ class QueryResult:
         return True
 
     async def _run(self, execution: Execution, spool: Spool) -> None:
+        query = execution.query
         try:
             await self._drive(execution, spool)
-            await self._settle(execution.query)
+            if query.then is not None:
+                self._settling = True
+                await self._surroundings.settle(query)
         except BaseException as error:
+            if query.location is not None:
+                await asyncio.to_thread(shutil.rmtree, query.location, ignore_errors=True)
             spool.finish(error)
             if not isinstance(error, Exception):
                 raise
@@ -153,26 +162,10 @@ class QueryResult:
                 self._affected = answer.affected or 0
             finally:
                 await answer.close()
-        except SqlError as error:
-            if isinstance(error, MachineLost):
-                await leases.drop(lease)
-            else:
-                leases.give_back(query.lane.value, lease)
-            raise
-        except asyncio.CancelledError:
-            leases.give_back(query.lane.value, lease)
+        except (SqlError, asyncio.CancelledError):
+            await leases.give_back(query.lane.value, lease)
             raise
         except BaseException:
             await leases.drop(lease)
             raise
-        leases.give_back(query.lane.value, lease)
-
-    async def _settle(self, query: Query) -> None:
-        if query.then is None:
-            return
-        try:
-            await self._surroundings.settle(query)
-        except BaseException:
-            if query.location is not None:
-                await asyncio.to_thread(shutil.rmtree, query.location, ignore_errors=True)
-            raise
+        await leases.give_back(query.lane.value, lease)

@@ -9,9 +9,10 @@ Lifecycle: opened after login; `prepare`, `bind` and fetching from portals by on
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from catalog.catalog import Catalog
 from catalog.errors import (
@@ -37,7 +38,7 @@ from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.relay import Relay, RelayAnswer
 from gateway.settings import Verdicts
 from gateway.transaction import Block
-from gateway.variables import Variables
+from gateway.variables import Variables, read_duration
 from planner.parse import Statement, parse
 from planner.plan import Dialect
 
@@ -77,6 +78,7 @@ class Session:
         self._portals: dict[str, Portal] = {}
         self._working: asyncio.Task[object] | None = None
         self._cancelled = False
+        self._abandoned = False
 
     @property
     def status(self) -> bytes:
@@ -124,7 +126,7 @@ class Session:
         """Keeps it under a name; the unnamed one is replaced, any other must be new."""
         if name and name in self._prepared:
             raise DuplicatePreparedStatement(f'prepared statement "{name}" already exists')
-        if len(self._prepared) >= self._services.limits.prepared_statements:
+        if name not in self._prepared and len(self._prepared) >= self._services.limits.prepared_statements:
             raise ProgramLimitExceeded("too many prepared statements", hint="Close those that are not needed any more.")
         self._prepared[name] = prepared
 
@@ -158,7 +160,7 @@ class Session:
         _check_values(prepared, statement, binding)
         if earlier is not None and name:
             raise InvalidCursorName(f'portal "{name}" already exists')
-        if len(self._portals) >= self._services.limits.portals:
+        if earlier is None and len(self._portals) >= self._services.limits.portals:
             raise ProgramLimitExceeded("too many portals", hint="Close those that are not needed any more.")
         if earlier is not None and earlier.held:
             return False
@@ -176,6 +178,11 @@ class Session:
         if portal is not None:
             await portal.close()
 
+    async def close_portals(self) -> None:
+        """Closes all; when that is interrupted, those not closed yet stay."""
+        for name in list(self._portals):
+            await self.close_portal(name)
+
     async def resolve(self, statement: Statement) -> Resolution:
         """Grants and versions of what the statement names, pinned for the block."""
         resolution = await self._services.catalog.resolve(
@@ -190,6 +197,22 @@ class Session:
             if resolved.snapshot is not None and reference.version is None:
                 self.block.pinned.setdefault(resolved.name, resolved.snapshot.version)
         return resolution
+
+    def admit_write(self, tag: str, *, alone: bool) -> None:
+        """Refuses a write where it may not run; `tag` is its command tag. Raises SqlError."""
+        read_only = self.block.read_only
+        if read_only is None:
+            default = self.variables.current("default_transaction_read_only")
+            read_only = self.variables.effective.get("transaction_read_only", default) == "on"
+        self.block.admit_write(tag, alone=alone, read_only=read_only)
+
+    async def now(self) -> datetime:
+        """The block's start, which `now()` is for every statement in it. PostgreSQL's own in an explicit block, where
+        it answers `now()` too."""
+        if self.block.now is None:
+            explicit = self.block.explicit
+            self.block.now = await self.relay.now(self.variables.effective) if explicit else datetime.now(UTC)
+        return self.block.now
 
     @property
     def idle(self) -> bool:
@@ -207,8 +230,7 @@ class Session:
 
     async def end_block(self, *, commit: bool) -> None:
         """The end of a block, explicit or implicit: portals close, pins are gone, settings stay or go back."""
-        for name in list(self._portals):
-            await self.close_portal(name)
+        await self.close_portals()
         self.variables.end(commit=commit)
         self.block.end()
         await self.relay.end(commit=commit)
@@ -217,22 +239,38 @@ class Session:
         self.notices.append(Notice(content, "WARNING"))
 
     def fail(self) -> None:
-        """A statement failed; what that means depends on the block."""
+        """A statement failed: an explicit block takes nothing but its end now, an implicit one's settings go back."""
         self.block.fail()
+        if not self.block.explicit:
+            self.variables.end(commit=False)
 
-    async def interruptible(self, work: Awaitable[T]) -> T:
-        """Awaits `work` such that `cancel` ends it with QueryCanceled."""
-        self._working = asyncio.current_task()
+    async def interruptible(self, work: Coroutine[Any, Any, T]) -> T:
+        """Awaits `work` such that `cancel`, and the setting statement_timeout, end it with QueryCanceled.
+
+        Raises ConnectionResetError, and starts nothing, when the client has left.
+        """
+        if self._abandoned:
+            work.close()
+            raise ConnectionResetError("the client is gone")
+        task = self._working = asyncio.current_task()
+        assert task is not None, "sessions run in tasks"
         self._cancelled = False
+        timer = asyncio.timeout(read_duration(self.variables.effective.get("statement_timeout", "0")))
         try:
-            return await work
+            async with timer:
+                return await work
+        except TimeoutError:
+            if timer.expired():
+                raise QueryCanceled("canceling statement due to statement timeout") from None
+            raise
         except asyncio.CancelledError:
-            if not self._cancelled or self._working is None:
+            if not self._cancelled:
                 raise
-            self._working.uncancel()
             raise QueryCanceled("canceling statement due to user request") from None
         finally:
             self._working = None
+            if self._cancelled:
+                task.uncancel()
 
     def cancel(self) -> None:
         """Cancels the running statement; nothing happens when none runs."""
@@ -240,10 +278,14 @@ class Session:
             self._cancelled = True
             self._working.cancel()
 
+    def abandon(self) -> None:
+        """The client has left: cancels what runs, and nothing runs from now on."""
+        self._abandoned = True
+        self.cancel()
+
     async def close(self) -> None:
         """Ends the session: portals, machines and the backend go back."""
-        for name in list(self._portals):
-            await self.close_portal(name)
+        await self.close_portals()
         await self._leases.close()
         await self.relay.close()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, InvalidParameterValue, SqlSyntaxError
+from catalog.errors import FeatureNotSupported, InvalidParameterValue, SqlSyntaxError, UndefinedObject
 from planner.plan import Dialect, Lane
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class Verdicts:
             raise FeatureNotSupported(f'parameter "{name}" cannot be changed', hint="Log in as that role instead.")
         if key in OWN:
             return _check_own(key, value)
+        if key.startswith("lakegate."):
+            raise UndefinedObject(
+                f'unrecognized configuration parameter "{name}"', hint=f"There are: {', '.join(OWN)}."
+            )
         if key == "client_encoding":
             return _check_encoding(value)
         if key == "application_name":

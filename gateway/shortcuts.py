@@ -51,6 +51,7 @@ class Shortcuts:
         answer = session.recall(statements[0], (), _NO_BINDING)
         if answer is None:
             return False
+        session.forget("")
         self._door.write(answer.row_description + answer.rows + answer.complete)
         return True
 

@@ -4,17 +4,21 @@ Statements outside BEGIN … COMMIT belong to an implicit block: one simple Quer
 each table at one version. Reference: PostgreSQL protocol, "Multiple Statements in a Simple Query" and "Pipelining".
 """
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, InFailedSqlTransaction
+from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, ReadOnlySqlTransaction
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from catalog.names import TableName
 
 
 class Block:
-    """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E."""
+    """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E.
+
+    `read_only` is what BEGIN said, None if nothing. `now` is the block's start, None until somebody has asked for it.
+    """
 
     def __init__(self) -> None:
         self.end()
@@ -23,9 +27,9 @@ class Block:
         """COMMIT, ROLLBACK, or the end of an implicit block."""
         self.explicit = False
         self.failed = False
-        self.read_only = False
+        self.read_only: bool | None = None
+        self.now: datetime | None = None
         self.pinned: dict[TableName, int] = {}
-        self._began: datetime | None = None
         self._written = False
 
     @property
@@ -34,14 +38,7 @@ class Block:
             return b"I"
         return b"E" if self.failed else b"T"
 
-    @property
-    def now(self) -> datetime:
-        """The block's start: `now()` is the same for every statement in it."""
-        if self._began is None:
-            self._began = datetime.now(UTC)
-        return self._began
-
-    def begin(self, *, read_only: bool) -> None:
+    def begin(self, *, read_only: bool | None) -> None:
         """BEGIN; keeps what the implicit block has pinned, as PostgreSQL does."""
         self.explicit = True
         self.read_only = read_only
@@ -57,11 +54,14 @@ class Block:
                 "current transaction is aborted, commands ignored until end of transaction block"
             )
 
-    def admit_write(self, *, alone: bool) -> None:
-        """Refuses writes that could not be undone with their block: each write commits by itself.
+    def admit_write(self, tag: str, *, alone: bool, read_only: bool) -> None:
+        """Refuses writes in a read-only block, and those that could not be undone with their block: each write commits
+        by itself.
 
-        `alone` says that no statement follows in the same simple Query.
+        `alone` says that no statement follows in the same simple Query; `tag` is the write's command tag.
         """
+        if read_only:
+            raise ReadOnlySqlTransaction(f"cannot execute {tag.removesuffix(' 0')} in a read-only transaction")
         if self.explicit:
             raise FeatureNotSupported(
                 "writes to lakehouse tables inside a transaction block are not supported",

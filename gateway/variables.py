@@ -26,6 +26,7 @@ REPORTED = (
 )
 """What ParameterStatus reports (PostgreSQL protocol, "Asynchronous Operations")."""
 
+_SECONDS = {"": 0.001, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _REPORTED_BY_NAME = {name.lower(): name for name in REPORTED}
 
 
@@ -67,6 +68,8 @@ class Variables(Mapping[str, str]):
         self._refresh()
 
     def set(self, name: str, value: str, *, local: bool = False) -> None:
+        """SET, until the session's end or, if `local`, the block's; undone when the block is not committed."""
+        self._save()
         (self._local if local else self._session)[name.lower()] = value
         if not local:
             self._local.pop(name.lower(), None)
@@ -74,6 +77,7 @@ class Variables(Mapping[str, str]):
 
     def reset(self, name: str | None) -> None:
         """Back to the start-up value; None does so for all."""
+        self._save()
         if name is None:
             self._session, self._local = dict(self._at_start), {}
         else:
@@ -84,17 +88,13 @@ class Variables(Mapping[str, str]):
                 self._session[key] = self._at_start[key]
         self._refresh()
 
-    def begin(self) -> None:
-        """A block begins: what follows can be undone."""
-        if self._saved is None:
-            self._saved = dict(self._session)
-
     def end(self, *, commit: bool) -> None:
-        """The block ends: SET LOCAL is over, and without commit SET is undone."""
+        """The block ends: SET LOCAL is over, and without commit what was set or reset in it is undone."""
+        undone = self._saved is not None and not commit
         if self._saved is not None and not commit:
             self._session = self._saved
         self._saved = None
-        if self._local or not commit:
+        if self._local or undone:
             self._local = {}
             self._refresh()
 
@@ -115,9 +115,19 @@ class Variables(Mapping[str, str]):
                 fresh.append((name, value))
         return fresh
 
+    def _save(self) -> None:
+        if self._saved is None:
+            self._saved = dict(self._session)
+
     def _refresh(self) -> None:
         self.effective = MappingProxyType({**self._session, **self._local})
         self.epoch += 1
+
+
+def read_duration(value: str) -> float | None:
+    """Seconds of a setting that counts milliseconds, as PostgreSQL spells it (``250ms``, ``1min``); None for 0."""
+    number, unit = value.rstrip("abcdefghijklmnopqrstuvwxyz"), value.lstrip("0123456789")
+    return int(number) * _SECONDS[unit] if int(number) else None
 
 
 def split_search_path(value: str, user: str) -> tuple[str, ...]:

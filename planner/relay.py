@@ -58,7 +58,8 @@ def relay(statement: Statement, resolution: Resolution) -> Metadata:
         if reference in resolution.tables:
             raise _refused(statement, f'"{reference.name}" is a lakehouse table', "Read it by a SELECT of its own.")
         if reference.version is not None:
-            raise FeatureNotSupported("FOR VERSION AS OF is for lakehouse tables", position=reference.position)
+            position = None if reference.position is None else reference.position - statement.offset
+            raise FeatureNotSupported("FOR VERSION AS OF is for lakehouse tables", position=position)
     _check_kind(statement, *tree.unwrap(statement.tree))
     _check_clauses(statement)
     _check_functions(statement, resolution)

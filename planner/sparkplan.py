@@ -82,7 +82,7 @@ class _SparkPlan:
             if role is None or reference.role is role:
                 table = self.resolution.tables.get(reference)
                 if table is None:
-                    raise _undefined(reference)
+                    raise _undefined(reference, self.statement.offset)
                 return table
         raise FeatureNotSupported("the statement names no table")
 
@@ -94,7 +94,7 @@ class _SparkPlan:
             if reference.role is Role.CREATE:
                 continue
             if table is None:
-                raise _undefined(reference)
+                raise _undefined(reference, self.statement.offset)
             snapshot = snapshot_of(table)
             if not node.alias and reference.role is Role.READ:
                 node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name, quoted=True)))
@@ -248,9 +248,12 @@ class _SparkPlan:
         return Query(Lane.SPARK, "writes run on Spark", self._sql(), "ALTER TABLE", None, writes=table.name, then=then)
 
 
-def _undefined(reference: TableReference) -> UndefinedTable:
+def _undefined(reference: TableReference, offset: int) -> UndefinedTable:
     name = f"{reference.schema}.{reference.name}" if reference.schema else reference.name
-    return UndefinedTable(f'relation "{name}" does not exist', position=reference.position)
+    return UndefinedTable(
+        f'relation "{name}" does not exist',
+        position=None if reference.position is None else reference.position - offset,
+    )
 
 
 def _drops_column(action: exp.Expr) -> bool:

@@ -61,10 +61,10 @@ class Conversation:
             request.command(holdings.begin)
         return request
 
-    async def ask(self, call: Call, *, assigns: Assignment | None = None) -> str:
+    async def ask(self, call: Call, *, assigns: Assignment | None = None, begins: bool = False) -> str:
         """The one value that a statement of ours answers with. `assigns` is the variable that it sets."""
         backend = await self.hold()
-        request = self.open_request(backend, begins=False)
+        request = self.open_request(backend, begins=begins)
         end = self.holdings.choose_end()
         request.execute(call, None, end=end)
         run = Run(backend, request, Kind.QUESTION, end)

@@ -6,6 +6,7 @@ first. A session is used by one task; only `cancel` may come from another.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from catalog.errors import CharacterNotInRepertoire, InvalidParameterValue
 from catalog.types import Oid
@@ -23,6 +24,8 @@ from gateway.relay.settings import Scope, Settings, check_variable
 
 _SET_CONFIG = "SELECT pg_catalog.set_config($1, $2, false)"
 _CURRENT_SETTING = "SELECT pg_catalog.current_setting($1)"
+_NOW = "SELECT (extract(epoch FROM pg_catalog.now()) * 1000000)::pg_catalog.int8"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISOLATION_LEVELS = frozenset({"serializable", "repeatable read", "read committed", "read uncommitted"})
 
 
@@ -143,6 +146,12 @@ class RelaySession:
         """What SHOW would answer."""
         self._settings.read(variables)
         return await self._conversation.ask(Call(_CURRENT_SETTING, (Oid.TEXT,), (), (name.encode(),)))
+
+    async def now(self, variables: Mapping[str, str]) -> datetime:
+        """What `now()` is in the open block, which begins in PostgreSQL with this if it has not yet."""
+        self._settings.read(variables)
+        micros = await self._conversation.ask(Call(_NOW), begins=True)
+        return _EPOCH + timedelta(microseconds=int(micros))
 
     async def read_defaults(self) -> Mapping[str, str]:
         """ParameterStatus of a backend that just logged in: what a new session of this role reports."""

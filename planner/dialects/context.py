@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog.errors import FeatureNotSupported
+from catalog.errors import FeatureNotSupported, InsufficientPrivilege
 from catalog.resolution import ResolvedTable
 from catalog.snapshots import Snapshot
 from catalog.types import Oid, PgType
@@ -119,5 +119,5 @@ class Context:
 
 def snapshot_of(table: ResolvedTable) -> Snapshot:
     if table.snapshot is None:
-        raise FeatureNotSupported(f'table "{table.name.name}" cannot be read')
+        raise InsufficientPrivilege(f"permission denied for table {table.name.name}")
     return table.snapshot

@@ -8,7 +8,7 @@ import pytest
 
 from tests.target import Target
 
-READS = ("SELECT * FROM tpch.region", "SELECT count(*) FROM (SELECT r_name FROM tpch.region) x", "TABLE tpch.region")
+READS = ("SELECT * FROM tpch.region", "SELECT count(*) FROM (SELECT r_name FROM tpch.region) x")
 WRITES = (
     "INSERT INTO tpch.region VALUES (9, 'x', 'y')",
     "UPDATE tpch.region SET r_name = 'x'",
@@ -34,9 +34,8 @@ def bob(gateway: Target) -> Iterator[Target]:
         admin.execute(f"DROP ROLE {name}".encode())
 
 
-@pytest.mark.parametrize("dialect", ["postgres", "spark"])
-@pytest.mark.parametrize("lane", ["duckdb", "spark"])
-def test_nothing_is_read_without_a_grant(bob: Target, lane: str, dialect: str) -> None:
+@pytest.mark.parametrize(("dialect", "lane"), [("postgres", "duckdb"), ("postgres", "spark"), ("spark", "spark")])
+def test_nothing_is_read_without_a_grant(bob: Target, dialect: str, lane: str) -> None:
     with bob.connect() as connection:
         connection.execute(f"SET lakegate.lane = {lane}".encode())
         connection.execute(f"SET lakegate.dialect = {dialect}".encode())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.errors import FeatureNotSupported, InFailedSqlTransaction
+from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, ReadOnlySqlTransaction
 from gateway.transaction import Block
 
 
@@ -36,19 +36,16 @@ def test_a_failed_block_admits_only_its_end() -> None:
 def test_writes_are_refused_in_blocks_and_before_other_statements() -> None:
     block = Block()
     with pytest.raises(FeatureNotSupported):
-        block.admit_write(alone=False)
-    block.admit_write(alone=True)
+        block.admit_write("UPDATE", alone=False, read_only=False)
+    block.admit_write("UPDATE", alone=True, read_only=False)
     with pytest.raises(FeatureNotSupported):
-        block.admit_write(alone=True)
+        block.admit_write("UPDATE", alone=True, read_only=False)
     block.end()
-    block.begin(read_only=False)
+    block.begin(read_only=None)
     with pytest.raises(FeatureNotSupported):
-        block.admit_write(alone=True)
+        block.admit_write("UPDATE", alone=True, read_only=False)
 
 
-def test_now_is_one_moment_for_the_whole_block() -> None:
-    block = Block()
-    first = block.now
-    assert block.now == first
-    block.end()
-    assert block.now >= first
+def test_writes_are_refused_in_read_only_blocks() -> None:
+    with pytest.raises(ReadOnlySqlTransaction, match=r"^cannot execute INSERT in a read-only transaction$"):
+        Block().admit_write("INSERT 0", alone=True, read_only=True)

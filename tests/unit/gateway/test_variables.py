@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.variables import Variables, split_search_path
+from gateway.variables import Variables, read_duration, split_search_path
 
 DEFAULTS = {"TimeZone": "UTC", "application_name": "", "search_path": '"$user", public'}
 
@@ -16,11 +16,9 @@ def test_names_have_no_case() -> None:
 
 def test_rollback_undoes_set_and_commit_keeps_it() -> None:
     variables = Variables(DEFAULTS)
-    variables.begin()
     variables.set("TimeZone", "Asia/Tokyo")
     variables.end(commit=False)
     assert variables.current("TimeZone") == "UTC"
-    variables.begin()
     variables.set("TimeZone", "Asia/Tokyo")
     variables.end(commit=True)
     assert variables.current("TimeZone") == "Asia/Tokyo"
@@ -28,12 +26,10 @@ def test_rollback_undoes_set_and_commit_keeps_it() -> None:
 
 def test_set_local_ends_with_the_block_and_set_after_it_wins() -> None:
     variables = Variables(DEFAULTS)
-    variables.begin()
     variables.set("TimeZone", "Asia/Tokyo", local=True)
     assert variables.current("TimeZone") == "Asia/Tokyo"
     variables.end(commit=True)
     assert variables.current("TimeZone") == "UTC"
-    variables.begin()
     variables.set("TimeZone", "Asia/Tokyo", local=True)
     variables.set("TimeZone", "Europe/Paris")
     variables.end(commit=True)
@@ -78,3 +74,11 @@ def test_every_change_has_its_own_epoch() -> None:
 )
 def test_search_path_is_folded_and_unquoted(value: str, path: tuple[str, ...]) -> None:
     assert split_search_path(value, "ann") == path
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("0", None), ("1", 0.001), ("250ms", 0.25), ("5s", 5.0), ("1min", 60.0), ("2h", 7200.0), ("1d", 86400.0)],
+)
+def test_durations_as_postgresql_spells_them(value: str, seconds: float | None) -> None:
+    assert read_duration(value) == seconds
