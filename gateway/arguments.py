@@ -2,32 +2,55 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
+from catalog.errors import FeatureNotSupported
 from catalog.types import ARRAY_OF, Oid, PgType, ResultColumn, numeric
 from planner.plan import Query, SessionValue
 
 
 def engine_parameters(
-    query: Query, values: pa.RecordBatch | None, session_values: Mapping[SessionValue, str | datetime | None]
+    query: Query,
+    values: pa.RecordBatch | None,
+    session_values: Mapping[SessionValue, str | datetime | None],
+    time_zone: str,
 ) -> pa.RecordBatch | None:
-    """One row with a column for each parameter of the engine's SQL: the client's values and the session's own."""
+    """One row with a column for each parameter of the engine's SQL: the client's values and the session's own.
+
+    Moments that are asked for as a date or without a zone are those of `time_zone`, as `current_date` is.
+    """
     if not query.parameters:
         return None
     columns = []
     for parameter in query.parameters:
         if isinstance(parameter.source, SessionValue):
-            columns.append(_session_array(session_values[parameter.source]))
+            columns.append(_session_array(session_values[parameter.source], parameter.type, time_zone))
         else:
             assert values is not None, "the planner names a parameter that the client did not send"
             columns.append(values.column(parameter.source - 1))
     return pa.RecordBatch.from_arrays(columns, names=[parameter.name for parameter in query.parameters])
 
 
-def _session_array(value: str | datetime | None) -> pa.Array:
-    arrow_type = pa.timestamp("us", tz="UTC") if isinstance(value, datetime) else pa.string()
-    return pa.array([value], arrow_type)
+def _session_array(value: str | datetime | None, type_: PgType, time_zone: str) -> pa.Array:
+    if not isinstance(value, datetime):
+        return pa.array([value], pa.string())
+    if type_.oid == Oid.TIMESTAMPTZ:
+        return pa.array([value], pa.timestamp("us", tz="UTC"))
+    local = value.astimezone(_find_zone(time_zone)).replace(tzinfo=None)
+    if type_.oid == Oid.DATE:
+        return pa.array([local.date()], pa.date32())
+    return pa.array([local], pa.timestamp("us"))
+
+
+def _find_zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise FeatureNotSupported(
+            f'the current date in the time zone "{name}" is not supported', hint="SET TimeZone to a name such as UTC."
+        ) from None
 
 
 def describe_schema(schema: pa.Schema) -> tuple[ResultColumn, ...]:

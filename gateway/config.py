@@ -47,7 +47,8 @@ class Warehouse:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`metastore_dsn` None means the embedded PostgreSQL below `data`; certificate None means a self-signed one."""
+    """`metastore_dsn` None means the embedded PostgreSQL below `data`; certificate None means a self-signed one;
+    `cache` is where set-up left Spark, None for its usual place."""
 
     data: Path
     host: str = "127.0.0.1"
@@ -55,6 +56,7 @@ class Config:
     admin: str = "admin"
     admin_password: str | None = field(default=None, repr=False)
     workspace: str = "demo"
+    cache: Path | None = None
     metastore_dsn: str | None = field(default=None, repr=False)
     certificate: Path | None = None
     private_key: Path | None = None
@@ -71,6 +73,7 @@ class Config:
             data=data.resolve(),
             host=host.strip("[]"),
             port=int(port),
+            cache=_path("LAKEGATE_CACHE"),
             admin_password=os.environ.get("LAKEGATE_ADMIN_PASSWORD") or None,
             metastore_dsn=os.environ.get("LAKEGATE_METASTORE_DSN") or None,
             certificate=_path("LAKEGATE_TLS_CERTIFICATE"),

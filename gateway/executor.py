@@ -181,6 +181,7 @@ class Executor:
                 SessionValue.CURRENT_DATABASE: session.workspace,
                 SessionValue.CURRENT_SCHEMA: path[0] if path else None,
             },
+            session.variables.current("TimeZone"),
         )
 
     async def _analyse(self, query: Query) -> tuple[ResultColumn, ...]:

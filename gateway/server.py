@@ -116,7 +116,7 @@ class Server:
         spawner = ProcessSpawner(
             templates=templates(warehouse), isolated=warehouse.isolation is not IsolationLevel.NONE
         )
-        pool = Pool(spawner, pool_config(warehouse), lambda workspace: str(self.config.warehouse_root / workspace))
+        pool = Pool(spawner, pool_config(warehouse, self.config.cache), lambda workspace: str(self.config.warehouse_root / workspace))
         stack.push_async_callback(pool.close)
         await pool.start()
         self.machine_uid = spawner.guest_uid

@@ -9,9 +9,9 @@ from compute.config import EngineConfig, MachineSpec, PoolConfig
 from gateway.config import Warehouse
 
 
-def pool_config(warehouse: Warehouse) -> PoolConfig:
-    """DuckDB machines serve one lease, Spark machines a workspace."""
-    return PoolConfig((_duckdb(warehouse), _spark(warehouse)), wait_seconds=300.0)
+def pool_config(warehouse: Warehouse, cache: Path | None) -> PoolConfig:
+    """DuckDB machines serve one lease, Spark machines a workspace. `cache` is where set-up left Spark."""
+    return PoolConfig((_duckdb(warehouse), _spark(warehouse, cache)), wait_seconds=300.0)
 
 
 def templates(warehouse: Warehouse) -> Mapping[str, MachineSpec]:
@@ -43,7 +43,7 @@ def _duckdb(warehouse: Warehouse) -> EngineConfig:
     )
 
 
-def _spark(warehouse: Warehouse) -> EngineConfig:
+def _spark(warehouse: Warehouse, cache: Path | None) -> EngineConfig:
     return EngineConfig(
         engine="spark",
         mode="shared",
@@ -54,4 +54,5 @@ def _spark(warehouse: Warehouse) -> EngineConfig:
         idle_seconds=600.0,
         threads=warehouse.duckdb_threads,
         memory_bytes=warehouse.spark_memory,
+        properties={} if cache is None else {"cache": str(cache.absolute())},
     )
