@@ -146,6 +146,7 @@ class Executor:
             self._leases,
             self._services.limits.spool_bytes,
             functools.partial(actions.settle, self._session, self._services.catalog),
+            self._services.writers.turn(self._session.workspace, query.writes),
             functools.partial(self._reroute, portal, values) if may_reroute else None,
         )
         formats = portal.binding.result_formats

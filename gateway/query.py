@@ -9,6 +9,7 @@ its own refused it or ran out of memory. A write never is.
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -36,11 +37,13 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a query needs of its session. `settle` completes a write in the catalog; `reroute` plans for Spark."""
+    """What a query needs of its session. `turn` is its place among the writers of its table; `settle` completes a
+    write in the catalog; `reroute` plans for Spark."""
 
     leases: Leases
     spool_bytes: int
     settle: Callable[[Query], Awaitable[None]]
+    turn: AbstractAsyncContextManager[None]
     reroute: Callable[[], Awaitable[Execution]] | None = None
 
 
@@ -138,7 +141,8 @@ class QueryResult:
     async def _run(self, execution: Execution, spool: Spool) -> None:
         query = execution.query
         try:
-            await self._drive(execution, spool)
+            async with self._surroundings.turn:
+                await self._drive(execution, spool)
             if query.then is not None:
                 self._settling = True
                 await self._surroundings.settle(query)

@@ -34,6 +34,7 @@ from gateway.session import Services
 from gateway.settings import Verdicts
 from gateway.sole import SolePrincipal
 from gateway.warehouse import pool_config, templates
+from gateway.writers import Writers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -65,7 +66,7 @@ class Server:
             pool = await self._open_pool(stack)
             relay = Relay(self.catalog.relay_endpoint, RelayLimits(), self.catalog.version)
             stack.push_async_callback(relay.close)
-            services = Services(self.catalog, relay, pool, config.limits, Verdicts(), self._activity)
+            services = Services(self.catalog, relay, pool, config.limits, Verdicts(), self._activity, Writers())
             sole = _sole_principal(config, pool.isolation)
             reported = await self._read_reported(relay)
             reception = Reception(services, self._activity, self.catalog.derive_secret("unknown users"), reported, sole)
@@ -116,7 +117,8 @@ class Server:
         spawner = ProcessSpawner(
             templates=templates(warehouse), isolated=warehouse.isolation is not IsolationLevel.NONE
         )
-        pool = Pool(spawner, pool_config(warehouse, self.config.cache), lambda workspace: str(self.config.warehouse_root / workspace))
+        config = pool_config(warehouse, self.config.cache)
+        pool = Pool(spawner, config, lambda workspace: str(self.config.warehouse_root / workspace))
         stack.push_async_callback(pool.close)
         await pool.start()
         self.machine_uid = spawner.guest_uid

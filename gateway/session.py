@@ -55,6 +55,7 @@ class Services:
     limits: Limits
     verdicts: Verdicts
     activity: Activity
+    writers: Writers
 
 
 class Session:

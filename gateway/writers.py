@@ -1,0 +1,27 @@
+"""One writer a table at a time.
+
+On a local file system Delta's log store looks before it renames, so two machines that commit to one table at once could
+lose a commit. Writers of a table therefore wait for each other; readers never do.
+"""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
+from weakref import WeakValueDictionary
+
+from catalog.names import TableName
+
+
+class Writers:
+    """The tables that are written now, over all sessions of a gateway."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[tuple[str, TableName], asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, workspace: str, table: TableName | None) -> AbstractAsyncContextManager[None]:
+        """A context that holds the table; entering it waits for the writer before. None needs no turn."""
+        if table is None:
+            return nullcontext()
+        lock = self._locks.get((workspace, table))
+        if lock is None:
+            lock = self._locks[workspace, table] = asyncio.Lock()
+        return lock

@@ -1,0 +1,24 @@
+"""Writers of one table take turns; writers of others, and readers, do not wait."""
+
+import asyncio
+
+from catalog.names import TableName
+from gateway.writers import Writers
+
+ORDERS, PARTS = TableName("tpch", "orders"), TableName("tpch", "part")
+
+
+async def test_the_second_writer_of_a_table_waits_for_the_first() -> None:
+    writers, order = Writers(), []
+
+    async def write(name: str, table: TableName | None, workspace: str = "demo") -> None:
+        async with writers.turn(workspace, table):
+            order.append(f"{name} begins")
+            await asyncio.sleep(0)
+            order.append(f"{name} ends")
+
+    await asyncio.gather(write("first", ORDERS), write("second", ORDERS))
+    assert order == ["first begins", "first ends", "second begins", "second ends"]
+    order.clear()
+    await asyncio.gather(write("a", ORDERS), write("b", PARTS), write("c", None), write("d", ORDERS, "other"))
+    assert order[:4] == ["a begins", "b begins", "c begins", "d begins"]
