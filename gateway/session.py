@@ -39,6 +39,7 @@ from gateway.relay import Relay, RelayAnswer
 from gateway.settings import Verdicts
 from gateway.transaction import Block
 from gateway.variables import Variables, read_duration
+from gateway.writers import Writers
 from planner.parse import Statement, parse
 from planner.plan import Dialect
 
