@@ -35,7 +35,7 @@ def _first_answer(engine: str, warehouse: Warehouse, laboratory: Laboratory, *, 
 
 async def _measure(engine: str, warehouse: Warehouse, laboratory: Laboratory, *, warmed: bool) -> float:
     root = next(iter(laboratory.tables.values())).parents[1]
-    pool = Pool(ProcessSpawner(templates=templates(warehouse)), pool_config(warehouse), lambda _: str(root))
+    pool = Pool(ProcessSpawner(templates=templates(warehouse)), pool_config(warehouse, None), lambda _: str(root))
     try:
         await pool.start()
         if warmed:

@@ -17,6 +17,7 @@ import psycopg
 from benchmarks.compare import Measurement, interleave
 from benchmarks.laboratory import Laboratory, embedded_duckdb
 from catalog.names import TableName
+from compute.spark import aot
 from compute.spark.cache import cache_folder
 from compute.spark.client import ConnectSession
 from compute.spark.configuration import spark_settings
@@ -44,7 +45,12 @@ def tpch_spark(laboratory: Laboratory) -> Iterator[Measurement]:
     installation = find_installation(cache_folder(os.environ))
     with tempfile.TemporaryDirectory() as scratch, _on_lane(laboratory, "spark") as gateway:
         options = ServerOptions(
-            installation.class_path, spark_settings(psutil.cpu_count() or 1, Path(scratch)), Path(scratch), SPARK_HEAP
+            java=installation.java,
+            class_path=installation.class_path,
+            settings=spark_settings(psutil.cpu_count() or 1, Path(scratch)),
+            scratch=Path(scratch),
+            heap_bytes=SPARK_HEAP,
+            java_flags=aot.use_flags(installation.archive),
         )
         server = SparkServer(options)
         try:
