@@ -121,7 +121,7 @@ class Executor:
     async def _relay(self, planned: Metadata, portal: Portal, max_rows: int) -> Result:
         statement, binding = portal.prepared.statement, portal.binding
         session, variables = self._session, self._session.variables.effective
-        if "lakegate.pg_" in planned.text:
+        if planned.asks_for_sessions:
             activity = self._services.activity
             await self._services.catalog.publish_sessions(
                 session.workspace, activity.replica, activity.describe(session.workspace)

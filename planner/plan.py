@@ -55,9 +55,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Relayed to PostgreSQL as `text`, which may differ from what the client sent (rewritten names)."""
+    """Relayed to PostgreSQL as `text`, which may differ from what the client sent (rewritten names).
+
+    `asks_for_sessions`: the answer tells of the gateway's sessions (pg_stat_activity, pg_backend_pid and its kin).
+    """
 
     text: str
+    asks_for_sessions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

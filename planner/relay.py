@@ -11,7 +11,8 @@ nothing permanent to number, and settings are the gateway's.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from catalog.errors import FeatureNotSupported
 from catalog.resolution import Resolution
@@ -26,6 +27,7 @@ _CHANGES = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 _OBJECTS = frozenset({"DropStmt", "TruncateStmt", "AlterTableStmt", "IndexStmt", "RenameStmt", "CommentStmt"})
 _PLAIN = frozenset({"VariableShowStmt", "UnlistenStmt", "ExecuteStmt", "FetchStmt", "ClosePortalStmt"})
 
+_REMEMBERED = 2048
 VOLATILE_ALLOWED = frozenset(
     {
         "random", "random_normal", "clock_timestamp", "timeofday", "gen_random_uuid", "uuidv4", "uuidv7", "pg_sleep",
@@ -45,6 +47,7 @@ _FORBIDDEN = re.compile(
 )
 
 _SIGNALS = frozenset({"pg_backend_pid", "pg_cancel_backend", "pg_terminate_backend"})
+_OF_SESSIONS = frozenset(f"lakegate.{name}" for name in (*_SIGNALS, "pg_stat_activity"))
 _PRIVILEGE_FUNCTIONS = frozenset(
     {"has_table_privilege", "has_any_column_privilege", "has_schema_privilege", "has_column_privilege"}
 )
@@ -60,10 +63,17 @@ def relay(statement: Statement, resolution: Resolution) -> Metadata:
         if reference.version is not None:
             position = None if reference.position is None else reference.position - statement.offset
             raise FeatureNotSupported("FOR VERSION AS OF is for lakehouse tables", position=position)
+    return _checked(statement, resolution.volatile_functions)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metadata:
+    """What does not depend on who asks."""
     _check_kind(statement, *tree.unwrap(statement.tree))
     _check_clauses(statement)
-    _check_functions(statement, resolution)
-    return Metadata(_rewritten(statement))
+    _check_functions(statement, volatile_functions)
+    replacements = sorted(_replacements(statement), reverse=True)
+    return Metadata(_replace(statement, replacements), any(name in _OF_SESSIONS for _, name in replacements))
 
 
 def _refused(statement: Statement, reason: str, hint: str | None = None) -> FeatureNotSupported:
@@ -116,7 +126,7 @@ def _check_clauses(statement: Statement) -> None:
             raise FeatureNotSupported("SELECT INTO is not supported", hint="Use CREATE TABLE … AS.")
 
 
-def _check_functions(statement: Statement, resolution: Resolution) -> None:
+def _check_functions(statement: Statement, volatile_functions: frozenset[str]) -> None:
     for schema, name in statement.functions:
         if schema not in (None, "pg_catalog", "information_schema"):
             raise _refused(statement, f"function {schema}.{name}() may not be called")
@@ -124,7 +134,7 @@ def _check_functions(statement: Statement, resolution: Resolution) -> None:
             continue
         if _FORBIDDEN.fullmatch(name):
             raise _refused(statement, f"function {name}() may not be called")
-        if name in resolution.volatile_functions and name not in VOLATILE_ALLOWED:
+        if name in volatile_functions and name not in VOLATILE_ALLOWED:
             raise _refused(statement, f"volatile function {name}() may not be called")
     for reference in statement.references:
         if reference.schema == "lakegate":
@@ -141,10 +151,10 @@ def _sets_nothing_of_ours(statement: Statement) -> bool:
     return settings != [] and all(setting == "jit" for setting in settings)
 
 
-def _rewritten(statement: Statement) -> str:
-    """The text with our names. Replacements go from the end, so that the bytes before keep their places."""
+def _replace(statement: Statement, replacements: Iterable[tuple[int, str]]) -> str:
+    """The text with our names, put in from the end, so that the bytes before keep their places."""
     source = statement.parsed_text.encode()
-    for location, name in sorted(_replacements(statement), reverse=True):
+    for location, name in replacements:
         source = source[:location] + name.encode() + source[_name_end(source, location) :]
     return source.decode()
 
