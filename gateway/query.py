@@ -7,6 +7,7 @@ its own refused it or ran out of memory. A write never is.
 """
 
 import asyncio
+import logging
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -14,11 +15,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from catalog.errors import FeatureNotSupported, MachineLost, OutOfMemory, SqlError
+from catalog.errors import FeatureNotSupported, MachineLost, OutOfMemory, SqlError, UnreadableTable
 from gateway.leases import Leases
 from gateway.pgwire.encode import ResultEncoder
 from gateway.spool import Spool
 from planner.plan import Lane, Query
+
+log = logging.getLogger(__name__)
 
 COUNTED_TAGS = frozenset({"SELECT", "INSERT 0", "UPDATE", "DELETE", "MERGE"})
 _INLINE_ROWS = 128
@@ -149,7 +152,7 @@ class QueryResult:
         except BaseException as error:
             if query.location is not None:
                 await asyncio.to_thread(shutil.rmtree, query.location, ignore_errors=True)
-            spool.finish(error)
+            spool.finish(_with_names(error, query) if isinstance(error, UnreadableTable) else error)
             if not isinstance(error, Exception):
                 raise
         else:
@@ -173,3 +176,13 @@ class QueryResult:
             await leases.drop(lease)
             raise
         await leases.give_back(query.lane.value, lease)
+
+
+def _with_names(error: UnreadableTable, query: Query) -> UnreadableTable:
+    """An engine knows files, a client tables: paths go to the log only."""
+    log.warning("unreadable table: %s (%s)", error.message, error.detail)
+    names = sorted(str(name) for name in {name for name, _ in query.reads} | {query.writes} if name is not None)
+    which = f"table {names[0]}" if len(names) == 1 else f"one of the tables {', '.join(names)}"
+    return UnreadableTable(
+        f"could not read the files of {which}", hint="They may have been vacuumed, moved or damaged: restore them."
+    )

@@ -18,6 +18,7 @@ from catalog.changes import CreateSchema, RegisterTable
 from catalog.names import TableName
 from gateway.config import Config, Warehouse
 from gateway.server import Server
+from gateway.warehouse import give_to_machines
 from tests.daemon import Daemon, running
 from tests.target import Target
 
@@ -34,12 +35,21 @@ def running_gateway(
 
     `settings` are environment variables, such as a metastore's DSN.
     """
-    environment = {**os.environ, "LAKEGATE_ADMIN_PASSWORD": password, **(settings or {})}
-    command: list[str | Path] = [LAKEGATE, "serve", "--data", data, "--listen", "127.0.0.1:0", *options]
-    with running(command, lambda line: line.startswith(READY), environment=environment) as daemon:
+    with started_gateway(data, password, options, settings) as daemon:
         url = daemon.ready_line.removeprefix("ready ").split()[0]
         yield Target.parse(url, password, daemon.process.pid)
         _stop(daemon)
+
+
+@contextmanager
+def started_gateway(
+    data: Path, password: str, options: Sequence[str] = (), settings: Mapping[str, str] | None = None
+) -> Iterator[Daemon]:
+    """The same, for a test that ends it in its own way."""
+    environment = {**os.environ, "LAKEGATE_ADMIN_PASSWORD": password, **(settings or {})}
+    command: list[str | Path] = [LAKEGATE, "serve", "--data", data, "--listen", "127.0.0.1:0", *options]
+    with running(command, lambda line: line.startswith(READY), environment=environment) as daemon:
+        yield daemon
 
 
 def _stop(daemon: Daemon) -> None:
@@ -77,6 +87,7 @@ async def register(config: Config, tables: Mapping[TableName, Path]) -> None:
             await server.catalog.apply(CreateSchema(schema), login.principal, config.workspace)
         for name, folder in tables.items():
             await server.catalog.apply(RegisterTable(name, str(folder)), login.principal, config.workspace)
+        give_to_machines(config.warehouse_root, server.machine_uid)
 
 
 @contextmanager

@@ -68,7 +68,7 @@ async def client_of(target: Target) -> AsyncIterator[Client]:
 
 
 async def log_in(client: Client, target: Target, minor: int = 2) -> m.BackendKeyData:
-    parameters = {"user": target.user, "database": "postgres"}
+    parameters = {"user": target.user, "database": target.database}
     client.send(m.StartupMessage(ProtocolVersion(3, minor), parameters, {}))
     offer = await client.receive()
     assert offer == m.AuthenticationSASL((MECHANISM,))

@@ -1,0 +1,90 @@
+"""Machines and gateways that are killed: what a client sees, and that nothing is left or lost."""
+
+import secrets
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from catalog.names import TableName
+from tests.fix_gateway import lake_folder, running_gateway, started_gateway
+from tests.processes import cpu_seconds, kill, machines, until
+from tests.target import Target
+
+LONG = "SELECT count(*) FROM tpch.lineitem a, tpch.region b, tpch.nation c WHERE a.l_comment < b.r_name || c.n_comment"
+COUNT = "SELECT count(*) FROM tpch.region"
+
+
+@pytest.fixture(params=["duckdb", "spark"])
+def connection(gateway: Target, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
+    with gateway.connect() as connection:
+        connection.execute(f"SET lakegate.lane = {request.param}".encode())
+        connection.execute(COUNT)
+        yield connection
+
+
+def running(gateway: Target) -> list[psutil.Process]:
+    assert gateway.pid is not None
+    return machines(gateway.pid)
+
+
+def test_a_machine_lost_after_rows_were_sent_fails_the_statement(
+    gateway: Target, connection: psycopg.Connection
+) -> None:
+    query = b"SELECT a.* FROM tpch.lineitem a, tpch.region b"
+    connection.pgconn.send_query(query)
+    connection.pgconn.set_chunked_rows_mode(1000)
+    first = connection.pgconn.get_result()
+    assert first is not None
+    assert first.ntuples
+    kill(running(gateway))
+    while (result := connection.pgconn.get_result()) is not None:
+        last = result
+    assert last.error_field(psycopg.pq.DiagnosticField.SQLSTATE) == b"58000"
+    assert connection.execute(COUNT).fetchone() == (5,)
+
+
+def test_a_machine_lost_before_any_row_is_replaced(gateway: Target, connection: psycopg.Connection) -> None:
+    (expected,) = connection.execute(LONG).fetchone() or (None,)
+    before = cpu_seconds(running(gateway))
+
+    def lose() -> None:
+        until(lambda: cpu_seconds(running(gateway)) > before + 0.2)
+        kill(running(gateway))
+
+    loser = threading.Thread(target=lose)
+    loser.start()
+    assert connection.execute(LONG).fetchone() == (expected,)
+    loser.join()
+
+
+def test_the_pool_refills(gateway: Target) -> None:
+    before = running(gateway)
+    kill(before)
+    until(lambda: len(set(running(gateway)) - set(before)) >= 2)
+    with gateway.connect() as connection:
+        for lane in ("duckdb", "spark"):
+            connection.execute(f"SET lakegate.lane = {lane}".encode())
+            assert connection.execute(COUNT).fetchone() == (5,)
+
+
+def test_a_killed_gateway_leaves_no_process_and_starts_again(lake: Mapping[TableName, Path]) -> None:
+    region = TableName("tpch", "region")
+    password = secrets.token_urlsafe()
+    with lake_folder({region: lake[region]}, password) as data:
+        with started_gateway(data, password) as daemon:
+            target = Target.parse(daemon.ready_line.split()[1], password, daemon.process.pid)
+            with target.connect() as connection:
+                connection.execute("CREATE TABLE tpch.kept AS SELECT 42 AS a")
+                children = psutil.Process(daemon.process.pid).children(recursive=True)
+                daemon.process.send_signal(signal.SIGKILL)
+                daemon.process.wait()
+        _, left = psutil.wait_procs(children, timeout=60)
+        assert left == []
+        with running_gateway(data, password) as again, again.connect() as connection:
+            assert connection.execute("SELECT a FROM tpch.kept").fetchone() == (42,)
+            assert connection.execute(COUNT).fetchone() == (5,)

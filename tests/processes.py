@@ -1,0 +1,61 @@
+"""The gateway's processes as the operating system sees them: which machines run, and what they use."""
+
+import time
+from collections.abc import Callable
+
+import psutil
+
+
+def machines(gateway: int) -> list[psutil.Process]:
+    """The machines of a running gateway: what its zygote's templates have started."""
+    zygotes = [child for child in psutil.Process(gateway).children() if "compute.zygote" in child.cmdline()]
+    templates = [template for zygote in zygotes for template in zygote.children()]
+    return [machine for template in templates for machine in template.children()]
+
+
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    """What they and their children have used so far; those that have ended count no more."""
+    return sum(_cpu_seconds(one) for process in processes for one in _family(process))
+
+
+def resident_bytes(process: int) -> int:
+    return int(psutil.Process(process).memory_info().rss)
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        process.kill()
+
+
+def until(happens: Callable[[], bool], seconds: float = 120.0) -> None:
+    """Returns once it has happened. Raises AssertionError when it does not in a time that is far too long."""
+    deadline = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < deadline, "what was awaited did not happen"
+        time.sleep(0.05)
+
+
+def settled(value: Callable[[], float], polls: int = 20) -> Callable[[], bool]:
+    """A condition for `until`: the value has been the same that many times in a row."""
+    seen: list[float] = []
+
+    def is_settled() -> bool:
+        seen.append(value())
+        return len(seen) > polls and len(set(seen[-polls:])) == 1
+
+    return is_settled
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
