@@ -8,7 +8,9 @@ SHELL := bash
 
 DATA ?= data
 LISTEN ?= 127.0.0.1:5439
-UV_FOLDER := $(or $(LAKEGATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lakegate)/uv
+HOME_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lakegate
+export LAKEGATE_CACHE := $(or $(LAKEGATE_CACHE),$(if $(filter 0,$(shell id -u)),/var/cache/lakegate,$(HOME_CACHE)))
+UV_FOLDER := $(LAKEGATE_CACHE)/uv
 PYTHON := .venv/bin/python
 
 export PATH := $(PATH):$(UV_FOLDER)/bin

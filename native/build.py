@@ -1,7 +1,6 @@
 """Builds the Rust extension `lakegate_native` and installs it into the virtual environment this script runs in.
 
-Wheels are kept in a cache outside the clone (`$LAKEGATE_CACHE`, else `$XDG_CACHE_HOME/lakegate`), keyed by what they
-are made of: the crate's files, its lock file and the compiler's version. A second clone or run builds nothing.
+Wheels are kept in the cache folder outside the clone, keyed by what they are made of: the crate's files, its lock file and the compiler's version. A second clone or run builds nothing.
 
     uv run --no-sync python native/build.py
 """
@@ -16,6 +15,8 @@ import sysconfig
 from importlib import metadata
 from pathlib import Path
 
+from compute.spark.cache import cache_folder
+
 CRATE = Path(__file__).resolve().parent
 SOURCES = ("src/**/*.rs", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "pyproject.toml", "*.pyi")
 INSTALL_RUST = "apt-get install --yes --no-install-recommends cargo gcc libc6-dev"
@@ -25,18 +26,13 @@ RUSTUP = Path.home() / ".cargo" / "bin"
 def main() -> None:
     """Leaves the right wheel installed; takes milliseconds where it is already."""
     cargo = find_cargo() or install_cargo()
-    wheels = cache_folder() / "wheels" / fingerprint(cargo)
+    wheels = cache_folder(os.environ) / "wheels" / fingerprint(cargo)
     wheel = next(wheels.glob("*.whl"), None)
     if wheel is None:
         build(cargo, wheels)
         wheel = next(wheels.glob("*.whl"))
     if installed_from() != wheel.as_uri():
         install(wheel)
-
-
-def cache_folder() -> Path:
-    chosen = os.environ.get("LAKEGATE_CACHE")
-    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lakegate"
 
 
 def find_cargo() -> str | None:
@@ -78,7 +74,7 @@ def build_environment(cargo: str) -> dict[str, str]:
     include = subprocess.run(["gcc", "-print-file-name=include"], check=True, capture_output=True, text=True).stdout
     return os.environ | {
         "PATH": os.pathsep.join((str(Path(cargo).parent), os.environ["PATH"])),
-        "CARGO_TARGET_DIR": str(cache_folder() / "target"),
+        "CARGO_TARGET_DIR": str(cache_folder(os.environ) / "target"),
         "LIBCLANG_PATH": str(Path(sysconfig.get_paths()["platlib"]) / "clang" / "native"),
         "BINDGEN_EXTRA_CLANG_ARGS": f"-I{include.strip()}",
     }
