@@ -1,6 +1,7 @@
 """Builds the Rust extension `lakegate_native` and installs it into the virtual environment this script runs in.
 
-Wheels are kept in the cache folder outside the clone, keyed by what they are made of: the crate's files, its lock file and the compiler's version. A second clone or run builds nothing.
+Wheels are kept in the cache folder outside the clone, keyed by what they are made of: the crate's files, its lock file
+and the compiler's version. A second clone or run builds nothing.
 
     uv run --no-sync python native/build.py
 """
