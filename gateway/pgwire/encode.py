@@ -10,8 +10,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from catalog.errors import FeatureNotSupported, InvalidParameterValue, ProtocolViolation, error_class
+from catalog.errors import FeatureNotSupported, InvalidParameterValue, error_class
 from catalog.types import ELEMENT_OF, Oid, ResultColumn
+from gateway.pgwire.errors import MalformedMessage
 from gateway.pgwire.types import SENDABLE
 from lakegate_native import EncodeError, Encoder, TimeZone
 
@@ -65,7 +66,7 @@ def spread_formats(formats: Sequence[int], count: int) -> tuple[int, ...]:
     if len(formats) <= 1:
         return tuple(formats or (TEXT,)) * count
     if len(formats) != count:
-        raise ProtocolViolation(f"bind message has {len(formats)} result formats but query has {count} columns")
+        raise MalformedMessage(f"bind message has {len(formats)} result formats but query has {count} columns")
     return tuple(formats)
 
 

@@ -28,6 +28,7 @@ _SQLSTATE_BY_KIND = {
 _SQLSTATE_BY_TEXT = (
     (re.compile(r"division by zero", re.I), "22012"),
     (re.compile(r"more than one row returned by a subquery", re.I), "21000"),
+    (re.compile(r"invalid input syntax", re.I), "22P02"),
     (re.compile(r"invalid (timestamp|date|time|interval) ", re.I), "22007"),
     (re.compile(r"(date|timestamp|time|interval) field value out of range", re.I), "22008"),
     (re.compile(r"out of range|overflow", re.I), "22003"),
