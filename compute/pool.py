@@ -143,8 +143,12 @@ class Pool:
                 connection = await _greet(member.machine.address)
             connection.send(_identity(member.machine.name, workspace, self._warehouse_of(workspace)))
             await connection.expect(Kind.READY)
-        except (OSError, SqlError) as error:
-            raise MachineLost("the machine was lost before the statement began") from error
+        except BaseException as error:
+            if connection is not None:
+                connection.abort()
+            if isinstance(error, OSError | SqlError):
+                raise MachineLost("the machine was lost before the statement began") from error
+            raise
         return connection
 
     def _handle(self, event: Event) -> None:
