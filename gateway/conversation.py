@@ -108,6 +108,10 @@ class Conversation:
         """One statement of a simple Query."""
         try:
             await portal.open()
+            answer = portal.take_answer()
+            if answer is not None:
+                self._door.write(answer.row_description + answer.rows + answer.complete)
+                return
             if portal.row_description:
                 self._door.write(portal.row_description)
             await self._send_rows(portal, 0)
@@ -162,6 +166,11 @@ class Conversation:
             raise
 
     async def _send_rows(self, portal: Portal, max_rows: int) -> None:
+        await portal.open(max_rows)
+        answer = portal.take_answer()
+        if answer is not None:
+            self._door.write(answer.rows + answer.complete)
+            return
         async for rows in portal.fetch(max_rows):
             self._door.write(rows)
             await self._door.drain()
@@ -172,8 +181,11 @@ class Conversation:
             self._door.send(messages.CommandComplete(portal.tag))
 
     async def _end_implicit_block(self, *, commit: bool) -> None:
-        if not self.session.block.explicit:
-            await self.session.end_block(commit=commit)
+        session = self.session
+        if session.end_implicit_block_at_once():
+            return
+        if not session.block.explicit:
+            await session.end_block(commit=commit)
         self._report()
 
     def _report(self) -> None:

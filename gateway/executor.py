@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from planner.parse import Statement
 
 
+Situation = tuple[int, int, int]
+_MOST_REMEMBERED = 256
+
+
 class Executor:
     """Describes statements and opens their results, for one session."""
 
@@ -40,6 +44,7 @@ class Executor:
         self._session = session
         self._services = services
         self._leases = leases
+        self._relayed: dict[tuple[Statement, Situation], Metadata] = {}
 
     def settings(self, lane: Lane | None = None) -> Settings:
         """What of the session's settings changes a plan; `lane` overrides the session's."""
@@ -59,7 +64,7 @@ class Executor:
             variables = self._session.variables.effective
             described = await self._session.relay.describe(statement.describable, types, variables)
             return _prepared(statement, types, described)
-        planned = await self._plan(statement, None, None, None)
+        planned, _ = await self._plan(statement, PreparedStatement(statement, types), None, None)
         columns = planned.columns if isinstance(planned, Query | Constant) else None
         if isinstance(planned, Query) and _undescribed(planned):
             columns = await self._analyse(planned)
@@ -79,9 +84,13 @@ class Executor:
         assert statement is not None, "an empty query has no result"
         self._session.block.admit(ends_block=statement.ends_block)
         await self._confirm(prepared)
-        values = self._decode(prepared, portal.binding)
-        planned = await self._plan(statement, prepared, values, None)
+        situation = self._situation()
+        relayed = self._relayed.get((statement, situation))
+        if relayed is not None:
+            return await self._relay(relayed, portal, max_rows)
+        planned, values = await self._plan(statement, prepared, portal.binding, None)
         if isinstance(planned, Metadata):
+            self._remember(statement, situation, planned)
             return await self._relay(planned, portal, max_rows)
         if isinstance(planned, Query):
             if planned.writes is not None or planned.then is not None:
@@ -103,14 +112,28 @@ class Executor:
             raise FeatureNotSupported("cached plan must not change result type")
 
     async def _plan(
-        self, statement: Statement, prepared: PreparedStatement | None, values: pa.RecordBatch | None, lane: Lane | None
-    ) -> Plan:
+        self, statement: Statement, prepared: PreparedStatement, binding: Binding | None, lane: Lane | None
+    ) -> tuple[Plan, pa.RecordBatch | None]:
+        """The plan, and the client's values where a machine will need them."""
         resolution = await self._session.resolve(statement)
-        description = prepared.description if prepared is not None and prepared.row_description else None
-        if description is None and statement.describable is not None and resolution.tables:
-            types = prepared.types if prepared is not None else ()
-            description = (await self.describe(statement, types)).description
-        return plan(statement, resolution, self.settings(lane), description, values)
+        if not resolution.tables:
+            return plan(statement, resolution, self.settings(lane)), None
+        description = prepared.description if prepared.row_description else None
+        if description is None and statement.describable is not None:
+            description = (await self.describe(statement, prepared.types)).description
+        values = None if binding is None else self._decode(prepared, binding)
+        return plan(statement, resolution, self.settings(lane), description, values), values
+
+    def _situation(self) -> Situation:
+        """What decides, beside its text, that a statement is PostgreSQL's to answer."""
+        session = self._session
+        version = self._services.catalog.version(session.workspace)
+        return version, session.variables.epoch, session.relay.epoch
+
+    def _remember(self, statement: Statement, situation: Situation, planned: Metadata) -> None:
+        if len(self._relayed) >= _MOST_REMEMBERED:
+            self._relayed.clear()
+        self._relayed[statement, situation] = planned
 
     def _decode(self, prepared: PreparedStatement, binding: Binding) -> pa.RecordBatch | None:
         oids = prepared.description.parameters
@@ -163,7 +186,7 @@ class Executor:
 
     async def _reroute(self, portal: Portal, values: pa.RecordBatch | None) -> Execution:
         assert portal.prepared.statement is not None
-        planned = await self._plan(portal.prepared.statement, portal.prepared, values, Lane.SPARK)
+        planned, _ = await self._plan(portal.prepared.statement, portal.prepared, portal.binding, Lane.SPARK)
         if not isinstance(planned, Query):
             raise InternalError("a query became something else when it was planned for the other lane")
         return Execution(planned, await self._parameters(planned, values))

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from catalog.types import Description
-from gateway.result import Result
+from gateway.relay import RelayAnswer
+from gateway.result import RelayedResult, Result
 from gateway.rows import with_formats
 from planner.parse import Statement
 
@@ -83,6 +84,10 @@ class Portal:
         assert self._result is not None
         async for messages in self._result.fetch(max_rows):
             yield messages
+
+    def take_answer(self) -> RelayAnswer | None:
+        """The whole answer of an open portal, if PostgreSQL gave it and all of it is here; it counts as fetched."""
+        return self._result.take_answer() if isinstance(self._result, RelayedResult) else None
 
     async def close(self) -> None:
         if self._result is not None:

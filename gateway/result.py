@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from catalog.types import ResultColumn
-from gateway.relay import RelayPortal
+from gateway.relay import RelayAnswer, RelayPortal
 from gateway.rows import describe_rows, encode_text_row
 
 
@@ -100,6 +100,10 @@ class RelayedResult:
 
     def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         return self._relayed.fetch(max_rows)
+
+    def take_answer(self) -> RelayAnswer | None:
+        """The whole answer, if all of it is here and nothing of it was handed out."""
+        return self._relayed.take_answer()
 
     async def close(self) -> None:
         await self._relayed.close()

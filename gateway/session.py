@@ -20,7 +20,6 @@ from catalog.errors import (
     InvalidCursorName,
     InvalidSqlStatementName,
     ProgramLimitExceeded,
-    ProtocolViolation,
     QueryCanceled,
     SqlError,
 )
@@ -34,6 +33,7 @@ from gateway.activity import Activity
 from gateway.config import Limits
 from gateway.executor import Executor
 from gateway.leases import Leases
+from gateway.pgwire.errors import MalformedMessage
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.relay import Relay, RelayAnswer
 from gateway.settings import Verdicts
@@ -193,7 +193,7 @@ class Session:
             statement.references,
             self._executor.settings().search_path,
             pinned=self.block.pinned,
-            temporary=frozenset(),
+            temporary=await self.relay.temporary_relations(self.variables.effective),
         )
         for reference, resolved in resolution.tables.items():
             if resolved.snapshot is not None and reference.version is None:
@@ -298,6 +298,6 @@ class Session:
 def _check_values(prepared: PreparedStatement, name: str, binding: Binding) -> None:
     needed = len(prepared.description.parameters)
     if len(binding.values) != needed:
-        raise ProtocolViolation(
+        raise MalformedMessage(
             f'bind message supplies {len(binding.values)} parameters, but prepared statement "{name}" requires {needed}'
         )

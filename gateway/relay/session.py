@@ -4,6 +4,7 @@ The gateway's variables are the truth: every call takes those in force, and each
 first. A session is used by one task; only `cancel` may come from another.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,10 @@ from gateway.relay.run import Assignment, Kind, Run
 from gateway.relay.settings import Scope, Settings, check_variable
 
 _SET_CONFIG = "SELECT pg_catalog.set_config($1, $2, false)"
+_TEMPORARY_RELATIONS = (
+    "SELECT coalesce(pg_catalog.json_agg(relname), '[]') FROM pg_catalog.pg_class"
+    " WHERE relnamespace = pg_catalog.pg_my_temp_schema()"
+)
 _CURRENT_SETTING = "SELECT pg_catalog.current_setting($1)"
 _NOW = "SELECT (extract(epoch FROM pg_catalog.now()) * 1000000)::pg_catalog.int8"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,6 +55,11 @@ class RelaySession:
         self._settings = Settings()
         self._conversation = Conversation(identity, shared.pool, self._settings, shared.new_epoch)
         self._portals = 0
+
+    @property
+    def epoch(self) -> int:
+        """Changes with what lives on the backend (temp tables among it); 0 while nothing does."""
+        return self._conversation.holdings.epoch
 
     @property
     def holds_state(self) -> bool:
@@ -153,6 +163,14 @@ class RelaySession:
         micros = await self._conversation.ask(Call(_NOW), begins=True)
         return _EPOCH + timedelta(microseconds=int(micros))
 
+    async def temporary_relations(self, variables: Mapping[str, str]) -> frozenset[str]:
+        """Names of the session's temp tables and views, which come before any other of that name."""
+        if not self.holds_state:
+            return frozenset()
+        self._settings.read(variables)
+        names = await self._conversation.ask(Call(_TEMPORARY_RELATIONS))
+        return frozenset(json.loads(names))
+
     async def read_defaults(self) -> Mapping[str, str]:
         """ParameterStatus of a backend that just logged in: what a new session of this role reports."""
         backend = await self._conversation.hold()
@@ -186,7 +204,7 @@ class RelaySession:
     def _scope(self, variables: Mapping[str, str]) -> Scope:
         self._settings.read(variables)
         version = self._shared.version_of(self._identity.workspace)
-        return self._settings.relevant, version, self._conversation.holdings.epoch
+        return self._settings.relevant, version, self.epoch
 
     def _name_portal(self) -> str:
         self._portals += 1
