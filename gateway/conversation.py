@@ -108,10 +108,6 @@ class Conversation:
         """One statement of a simple Query."""
         try:
             await portal.open()
-            answer = portal.take_answer()
-            if answer is not None:
-                self._door.write(answer.row_description + answer.rows + answer.complete)
-                return
             if portal.row_description:
                 self._door.write(portal.row_description)
             await self._send_rows(portal, 0)
@@ -170,6 +166,7 @@ class Conversation:
         answer = portal.take_answer()
         if answer is not None:
             self._door.write(answer.rows + answer.complete)
+            await self._door.drain()
             return
         async for rows in portal.fetch(max_rows):
             self._door.write(rows)

@@ -70,6 +70,7 @@ class QueryResult:
         self._settling = False
 
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
+        """Starts the statement the first time. Raises the engine's error after the rows before it."""
         rows = 0
         while not max_rows or rows < max_rows:
             batch = await self._next_slice(max_rows - rows if max_rows else _ROWS_A_SLICE)

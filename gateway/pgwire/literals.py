@@ -61,6 +61,7 @@ def _parse_bool(text: str) -> bool:
 
 def _integer(oid: int) -> Callable[[str], int]:
     def parse_integer(text: str) -> int:
+        """In any base that PostgreSQL reads."""
         found = _INTEGER.fullmatch(text.strip(BLANKS))
         if found is None:
             raise invalid(oid, text)
@@ -90,6 +91,7 @@ def _parse_oid(text: str) -> int:
 
 def _float(oid: int) -> Callable[[str], float]:
     def parse_float(text: str) -> float:
+        """Decimal or hexadecimal, finite or a word for what is not."""
         stripped = text.strip(BLANKS)
         if word := _NOT_FINITE.get(stripped.lower().removeprefix("+")):
             return float(word)

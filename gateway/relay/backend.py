@@ -89,6 +89,7 @@ class Backend(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
+        """Hands whole messages on; what is left waits until the message that it begins is whole."""
         if self._rest:
             self._rest += data
             if len(self._rest) < self._needed:

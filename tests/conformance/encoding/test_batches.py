@@ -138,8 +138,11 @@ def test_a_batch_of_other_columns_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("oid", "setting", "value"),
-    [(Oid.DATE, "DateStyle", "German, DMY"), (Oid.INTERVAL, "IntervalStyle", "iso_8601"),
-    (Oid.FLOAT4, "extra_float_digits", "0")],
+    [
+        (Oid.DATE, "DateStyle", "German, DMY"),
+        (Oid.INTERVAL, "IntervalStyle", "iso_8601"),
+        (Oid.FLOAT4, "extra_float_digits", "0"),
+    ],
 )
 def test_styles_that_are_not_supported_are_refused_where_they_matter(oid: int, setting: str, value: str) -> None:
     with pytest.raises(FeatureNotSupported):

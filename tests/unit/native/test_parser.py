@@ -51,7 +51,7 @@ def relations(sql: str) -> list[tuple[str, str]]:
         ("LOCK TABLE t", "LockStmt", [("object", "t")]),
         ("SHOW TimeZone", "VariableShowStmt", []),
         ('SELECT * FROM "Ä b"."c.d"', "SelectStmt", [("read", "Ä b.c.d")]),
-        ("SELECT * FROM U&\"\\0061bc\"", "SelectStmt", [("read", "abc")]),
+        ('SELECT * FROM U&"\\0061bc"', "SelectStmt", [("read", "abc")]),
     ],
 )
 def test_relations_are_found_wherever_they_hide(sql: str, node: str, expected: list[tuple[str, str]]) -> None:
@@ -138,10 +138,10 @@ def test_the_tree_is_json_of_that_statement_alone() -> None:
     [
         ("select foo bar baz", 'syntax error at or near "baz"', 16),
         ("select 'é' fro m x", 'syntax error at or near "m"', 16),
-        ("select '", "unterminated quoted string at or near \"'\"", 8),
+        ("select '", 'unterminated quoted string at or near "\'"', 8),
         ("select 1 +", "syntax error at end of input", 11),
         ("select 1; selec", 'syntax error at or near "selec"', 11),
-        ("select 1 order by 1 order by 2", "syntax error at or near \"order\"", 21),
+        ("select 1 order by 1 order by 2", 'syntax error at or near "order"', 21),
         ("a\0b", 'invalid byte sequence for encoding "UTF8": 0x00', 2),
         ("select '\ud800'", 'invalid byte sequence for encoding "UTF8"', None),
     ],
