@@ -33,14 +33,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Warehouse:
-    """Declared compute of the default warehouse: how many machines are kept warm and how large they are."""
+    """Declared compute of the default warehouse: how many machines are kept warm and how large they are.
+
+    A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores.
+    """
 
     duckdb_warm: int = 1
     duckdb_most: int = 16
     duckdb_threads: int = field(default_factory=lambda: os.cpu_count() or 2)
     duckdb_memory: int = 4096 * MEBIBYTE
     spark_warm: int = 1
-    spark_most: int = 2
+    spark_most: int = field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2))
     spark_memory: int = 2048 * MEBIBYTE
     isolation: IsolationLevel = IsolationLevel.AUTO
 
