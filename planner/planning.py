@@ -34,11 +34,13 @@ class Memo:
     def read(
         self, statement: Statement, tables: dict[int | None, ResolvedTable], description: Description, time_zone: str
     ) -> Read:
-        """The statement's read with its translations, made on first use."""
-        versions = tuple(
-            (place, t.name, t.snapshot and (t.snapshot.location, t.snapshot.version)) for place, t in tables.items()
-        )
-        key = (statement, versions, description, time_zone)
+        """The statement's read with its translations, made on first use.
+
+        Snapshots count by identity: the read keeps them, and the catalog gives the same one while a version lasts. A
+        table that was made anew at its old place has another, even at the same version.
+        """
+        snapshots = tuple((place, table.name, id(table.snapshot)) for place, table in tables.items())
+        key = (statement, snapshots, description, time_zone)
         found = self._reads.get(key)
         if found is None:
             found = self._reads[key] = Read(statement, tables, description, time_zone)
