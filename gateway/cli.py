@@ -35,6 +35,7 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
 def main() -> None:
     """Lakegate: SQL from any PostgreSQL client over Delta tables."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 @main.command(name="serve")
