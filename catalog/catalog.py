@@ -119,6 +119,10 @@ class Catalog:
         inventory = self._workspaces[workspace].state
         return bool(find_entries(references, inventory, who, workspace, search_path))
 
+    def has_table_called(self, workspace: str, name: str) -> bool:
+        """Whether a lakehouse table has that bare name, in any schema. Answered from the cache."""
+        return any(table.name == name for table in self._workspaces[workspace].state.tables)
+
     async def resolve(
         self,
         who: Principal,

@@ -6,9 +6,10 @@ The partner of `gateway.session`, which owns the state that is read and changed 
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, InternalError, SqlError, SuccessfulCompletion
+from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError, SuccessfulCompletion
 from catalog.types import Description
 from gateway import actions
 from gateway.arguments import describe_schema, engine_parameters
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 Situation = tuple[int, int, int]
 _MOST_REMEMBERED = 256
+_DENIED = re.compile(r"permission denied for table (.+)")
+"""What PostgreSQL's own fence says to a statement that should never have come to it."""
 
 
 class Executor:
@@ -150,16 +153,22 @@ class Executor:
                 session.workspace, activity.replica, activity.describe(session.workspace)
             )
             variables = {**variables, SESSION_VARIABLE: str(session.pid)}
-        relayed = await session.relay.execute(
-            planned.text,
-            portal.prepared.types,
-            binding.formats,
-            binding.values,
-            binding.result_formats,
-            variables,
-            max_rows=max_rows,
-            immutable=statement is not None and statement.immutable,
-        )
+        try:
+            relayed = await session.relay.execute(
+                planned.text,
+                portal.prepared.types,
+                binding.formats,
+                binding.values,
+                binding.result_formats,
+                variables,
+                max_rows=max_rows,
+                immutable=statement is not None and statement.immutable,
+            )
+        except InsufficientPrivilege as error:
+            denied = _DENIED.fullmatch(error.message)
+            if denied and self._services.catalog.has_table_called(session.workspace, denied[1]):
+                raise RuntimeError("a statement that reads a lakehouse table was relayed") from error
+            raise
         return RelayedResult(relayed)
 
     async def _open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
