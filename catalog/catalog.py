@@ -112,13 +112,6 @@ class Catalog:
         """Grows with every change that can alter a resolution or a description in this workspace, which is open."""
         return self._account.state.version + self._workspaces[workspace].state.version
 
-    def touches_lakehouse(
-        self, who: Principal, workspace: str, references: Sequence[TableReference], search_path: Sequence[str]
-    ) -> bool:
-        """Whether any reference means a lakehouse table. Answered from the cache of the workspace, which is open."""
-        inventory = self._workspaces[workspace].state
-        return bool(find_entries(references, inventory, who, workspace, search_path))
-
     def has_table_called(self, workspace: str, name: str) -> bool:
         """Whether a lakehouse table has that bare name, in any schema. Answered from the cache."""
         return any(table.name == name for table in self._workspaces[workspace].state.tables)

@@ -14,7 +14,7 @@ class SqlError(Exception):
     """An error fit to show. `position` counts characters from 1 into the text that the client sent."""
 
     sqlstate: ClassVar[str] = "XX000"
-    severity: ClassVar[str] = "ERROR"
+    severity: str = "ERROR"
 
     def __init__(
         self, message: str, *, detail: str | None = None, hint: str | None = None, position: int | None = None
