@@ -108,6 +108,9 @@ class Pool:
         number = await self._granted(engine, workspace, principal)
         try:
             connection = await self._connection(number, workspace)
+        except MachineLost:
+            self._give_up(number)
+            raise
         except BaseException:
             self._handle(Released(number, principal))
             raise
@@ -205,8 +208,16 @@ class Pool:
         if member := self._members.get(number):
             await self._spawner.stop(member.machine)
 
+    def _give_up(self, number: int) -> None:
+        """A machine that does not answer has ended, whether its exit has been seen or not: it is not granted again."""
+        if member := self._members.get(number):
+            self._run(self._spawner.stop(member.machine, now=True))
+            self._on_end(number)
+
     def _on_end(self, number: int) -> None:
-        member = self._members.pop(number)
+        member = self._members.pop(number, None)
+        if member is None:
+            return
         if member.greeted is not None:
             member.greeted.abort()
         self._handle(Ended(number))

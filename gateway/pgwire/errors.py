@@ -60,15 +60,20 @@ def notice_response(notice: SqlError, severity: str = "NOTICE") -> NoticeRespons
 
 
 def sql_error(fields: Mapping[str, str]) -> SqlError:
-    """The error that another server's ErrorResponse reports, to be raised here as our own."""
+    """The error that another server's ErrorResponse reports, to be raised here as our own.
+
+    It ends a statement of ours, never the session, whatever its class means where we raise it ourselves.
+    """
     cls = error_class(fields.get("C", InternalError.sqlstate))
     position = fields.get("P", "")
-    return cls(
+    error = cls(
         fields.get("M", "the server reported an error without a message"),
         detail=fields.get("D"),
         hint=fields.get("H"),
         position=int(position) if position.isdecimal() else None,
     )
+    error.severity = "ERROR"
+    return error
 
 
 def presentable(error: Exception) -> SqlError:

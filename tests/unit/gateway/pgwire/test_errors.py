@@ -39,7 +39,12 @@ def test_there_and_back() -> None:
     sent = UndefinedTable("no", detail="d", hint="h", position=3)
     back = sql_error(error_response(sent).fields)
     assert type(back) is UndefinedTable
-    assert vars(back) == vars(sent)
+    assert vars(back) == {**vars(sent), "severity": "ERROR"}
+
+
+@pytest.mark.parametrize("sqlstate", ["08P01", "28000", "3D000", "57P01"])
+def test_an_error_of_another_server_ends_no_session_of_ours(sqlstate: str) -> None:
+    assert error_response(sql_error({"C": sqlstate})).fields["S"] == "ERROR"
 
 
 def test_an_error_of_a_server_that_says_little() -> None:
