@@ -74,4 +74,4 @@ def test_errors(bare: Target, statement: str) -> None:
 async def test_failed_logins(bare: Target) -> None:
     for _ in range(5):
         with pytest.raises(asyncpg.InvalidPasswordError):
-            await asyncpg.connect(**{**arguments(bare), "password": "wrong"})
+            await asyncpg.connect(**{**arguments(bare), "ssl": False, "password": "wrong"})
