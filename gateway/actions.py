@@ -72,10 +72,10 @@ async def settle(session: Session, catalog: Catalog, query: Query) -> None:
 async def _begin(session: Session, planned: Begin) -> str:
     if session.block.explicit:
         session.warn(ActiveSqlTransaction("there is already a transaction in progress"))
-        return "BEGIN"
+        return planned.tag
     session.block.begin(read_only=planned.read_only)
     await session.relay.begin(read_only=planned.read_only, isolation=planned.isolation)
-    return "BEGIN"
+    return planned.tag
 
 
 async def _end(session: Session, *, commit: bool, chain: bool) -> str:

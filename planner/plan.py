@@ -66,8 +66,11 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
+    """BEGIN or START TRANSACTION, which differ in their tag only."""
+
     read_only: bool | None = None
     isolation: str | None = None
+    tag: str = "BEGIN"
 
 
 @dataclass(frozen=True, slots=True)

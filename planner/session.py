@@ -29,7 +29,11 @@ def _transaction(fields: Node) -> Plan:
         options = {o["DefElem"]["defname"]: _option(o["DefElem"]) for o in fields.get("options", [])}
         read_only = options.get("transaction_read_only")
         isolation = options.get("transaction_isolation")
-        return Begin(None if read_only is None else bool(read_only), None if isolation is None else str(isolation))
+        return Begin(
+            None if read_only is None else bool(read_only),
+            None if isolation is None else str(isolation),
+            "BEGIN" if kind == "TRANS_STMT_BEGIN" else "START TRANSACTION",
+        )
     if kind == "TRANS_STMT_COMMIT":
         return Commit(bool(fields.get("chain")))
     if kind == "TRANS_STMT_ROLLBACK":

@@ -36,7 +36,7 @@ from tests.unit.planner.warehouse import ORDER_COLUMNS, ORDERS, changed, planned
 
 PLANS: tuple[tuple[str, Plan], ...] = (
     ("BEGIN", Begin()),
-    ("START TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY", Begin(True, "serializable")),
+    ("START TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY", Begin(True, "serializable", "START TRANSACTION")),
     ("END", Commit()),
     ("COMMIT AND CHAIN", Commit(True)),
     ("ABORT", Rollback()),
