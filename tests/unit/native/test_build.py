@@ -39,14 +39,6 @@ def test_the_key_follows_every_source(build: ModuleType, tmp_path: Path) -> None
     assert build.fingerprint(cargo) == keys[-1]
 
 
-def test_the_cache_is_where_the_environment_says(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    monkeypatch.delenv("LAKEGATE_CACHE", raising=False)
-    assert build.cache_folder() == Path("/caches/lakegate")
-    monkeypatch.setenv("LAKEGATE_CACHE", "/elsewhere")
-    assert build.cache_folder() == Path("/elsewhere")
-
-
 def test_without_rust_it_names_the_command(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build.os, "geteuid", lambda: 1000)
     with pytest.raises(SystemExit, match="install it with: sudo apt-get install"):
