@@ -1,4 +1,4 @@
-"""The gateway's processes as the operating system sees them: which machines run, and what they use."""
+"""Processes as the operating system sees them: which machines a gateway, or a test itself, runs, and what they use."""
 
 import time
 from collections.abc import Callable
@@ -6,11 +6,19 @@ from collections.abc import Callable
 import psutil
 
 
-def machines(gateway: int) -> list[psutil.Process]:
-    """The machines of a running gateway: what its zygote's templates have started."""
-    zygotes = [child for child in psutil.Process(gateway).children() if "compute.zygote" in child.cmdline()]
-    templates = [template for zygote in zygotes for template in zygote.children()]
-    return [machine for template in templates for machine in template.children()]
+def zygotes(owner: int | None = None) -> list[psutil.Process]:
+    """The zygotes that a process (this one, if none is named) has started, and not what else it has."""
+    return [child for child in psutil.Process(owner).children() if "compute.zygote" in child.cmdline()]
+
+
+def templates(owner: int | None = None) -> list[psutil.Process]:
+    """What those zygotes keep warm and fork machines from."""
+    return [template for zygote in zygotes(owner) for template in zygote.children()]
+
+
+def machines(owner: int | None = None) -> list[psutil.Process]:
+    """The machines that those templates have started."""
+    return [machine for template in templates(owner) for machine in template.children()]
 
 
 def cpu_seconds(processes: list[psutil.Process]) -> float:

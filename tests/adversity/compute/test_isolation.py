@@ -4,20 +4,14 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from compute.pool import Pool
 from compute.spawners.process import GUEST_UID
 from tests.fix_compute import ask, duckdb_config, running_pool
+from tests.processes import machines
 
 SECRET = "LAKEGATE_TEST_SECRET"
-
-
-def guests() -> list[psutil.Process]:
-    """The machines of this process: children of the zygote, which is process 1 of its own namespace."""
-    zygotes = [inner for outer in psutil.Process().children() for inner in outer.children()]
-    return [guest for zygote in zygotes for guest in zygote.children()]
 
 
 def status(pid: int) -> dict[str, str]:
@@ -32,7 +26,7 @@ async def guest(warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     async with running_pool(warehouse, duckdb_config(max_machines=1)) as pool:
         lease = await pool.lease("duckdb", workspace="demo", principal="ada")
         assert await ask(lease, "SELECT 1 AS one") == [{"one": 1}]
-        [process] = guests()
+        [process] = machines()
         yield process.pid
         await lease.release()
 
@@ -80,7 +74,7 @@ async def test_a_machine_is_never_lent_twice(pool: Pool) -> None:
     seen = set()
     for who in ("ada", "ada", "bob"):
         lease = await pool.lease("duckdb", workspace="demo", principal=who)
-        seen |= {guest.pid for guest in guests() if status(guest.pid)["NoNewPrivs"] == "1"}
+        seen |= {guest.pid for guest in machines() if status(guest.pid)["NoNewPrivs"] == "1"}
         await lease.release()
     assert len(seen) == 3
 

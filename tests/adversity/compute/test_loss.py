@@ -7,7 +7,6 @@ import random
 import signal
 from pathlib import Path
 
-import psutil
 import pytest
 
 from catalog.errors import InsufficientResources, MachineLost, MachinesExhausted, QueryCanceled, SqlError
@@ -16,18 +15,14 @@ from compute.connection import READ_AHEAD_BYTES
 from compute.lease import Lease
 from compute.pool import Pool
 from tests.fix_compute import ROWS, ask, duckdb_config, rows, running_pool
+from tests.processes import machines, templates
 
 MANY_ROWS = "SELECT range AS n, repeat('x', 100) AS text FROM range(100000000)"
 
 
-def zygotes() -> list[psutil.Process]:
-    return [inner for outer in psutil.Process().children() for inner in outer.children()]
-
-
 def kill_guests() -> None:
-    for zygote in zygotes():
-        for guest in zygote.children():
-            os.kill(guest.pid, signal.SIGKILL)
+    for guest in machines():
+        os.kill(guest.pid, signal.SIGKILL)
 
 
 async def test_a_machine_that_dies_midway(pool: Pool, lease: Lease) -> None:
@@ -56,7 +51,7 @@ async def test_a_machine_that_dies_before_the_first_row(lease: Lease) -> None:
 
 async def test_a_zygote_that_dies_is_replaced(pool: Pool, lease: Lease) -> None:
     answer = await lease.execute(MANY_ROWS)
-    for zygote in zygotes():
+    for zygote in templates():
         os.kill(zygote.pid, signal.SIGKILL)
     with pytest.raises(MachineLost):
         await rows(answer)
@@ -71,7 +66,7 @@ async def test_who_does_not_pull_pauses_the_engine(lease: Lease, points: Scan) -
     await anext(aiter(answer))
     before = await stands_still(lease)
     assert before <= 2 * READ_AHEAD_BYTES
-    [guest] = [guest for zygote in zygotes() for guest in zygote.children() if guest.num_threads() > 1]
+    [guest] = [guest for guest in machines() if guest.num_threads() > 1]
     assert guest.memory_info().rss < 400 << 20
     await answer.close()
     assert await ask(lease, "SELECT count(*) AS n FROM scan_0 WHERE id < 5", scans=[points]) == [{"n": 5}]

@@ -15,6 +15,7 @@ from compute.spawners import Machine
 from compute.spawners.process import ProcessSpawner
 from compute.transport import Frame, Kind
 from tests.fix_compute import ROWS, ask
+from tests.processes import templates
 
 SPEC = MachineSpec("duckdb", "user", threads=2, memory_bytes=128 << 20)
 
@@ -69,7 +70,4 @@ async def test_the_zygote_has_one_thread(spawner: ProcessSpawner) -> None:
 
 
 def threads_of_zygote() -> list[int]:
-    import psutil
-
-    own = psutil.Process().children()
-    return [inner.num_threads() for outer in own for inner in outer.children()]
+    return [template.num_threads() for template in templates()]

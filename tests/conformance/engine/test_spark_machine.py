@@ -4,7 +4,6 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from catalog.errors import MachineLost, SqlError, UndefinedTable
@@ -14,6 +13,7 @@ from compute.spark.installation import Installation
 from compute.spawners.process import ProcessSpawner
 from tests.fix_compute import ask
 from tests.fix_spark import table_at
+from tests.processes import zygotes
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -60,7 +60,8 @@ async def test_a_machine_from_its_start_to_its_end(spark_pool: Pool, tmp_path: P
         with pytest.raises(SqlError):
             await ask(one, "CREATE TABLE delta.`/usr/lib/outside` USING delta AS SELECT 1 AS a")
 
-    (jvm,) = (process for process in psutil.Process().children(recursive=True) if process.name() == "java")
+    family = [process for zygote in zygotes() for process in zygote.children(recursive=True)]
+    (jvm,) = (process for process in family if process.name() == "java")
     jvm.kill()
     with pytest.raises(MachineLost):
         await ask(one, f"SELECT sum(id) AS total FROM {table}")
