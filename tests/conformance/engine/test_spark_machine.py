@@ -21,14 +21,11 @@ START_SECONDS = 300
 
 
 @pytest.fixture
-async def spark_pool(spark_installation: Installation, tmp_path: Path) -> AsyncIterator[Pool]:
+async def spark_pool(spark_installation: Installation, passable_folder: Path) -> AsyncIterator[Pool]:
     """One Spark machine, isolated where the host allows it, over a warehouse that its user owns."""
     spawner = ProcessSpawner(templates={})
-    warehouse = tmp_path / "warehouse"
+    warehouse = passable_folder / "spark-warehouse"
     warehouse.mkdir()
-    if spawner.guest_uid is not None:
-        os.chown(warehouse, spawner.guest_uid, spawner.guest_uid)
-        open_way_to(warehouse)
     engine = EngineConfig(
         "spark",
         "shared",
@@ -40,13 +37,15 @@ async def spark_pool(spark_installation: Installation, tmp_path: Path) -> AsyncI
     pool = Pool(spawner, PoolConfig((engine,), wait_seconds=START_SECONDS), lambda _workspace: str(warehouse))
     try:
         await pool.start()
+        if spawner.guest_uid is not None:
+            os.chown(warehouse, spawner.guest_uid, spawner.guest_uid)
         yield pool
     finally:
         await pool.close()
 
 
-async def test_a_machine_from_its_start_to_its_end(spark_pool: Pool, tmp_path: Path) -> None:
-    table = table_at(tmp_path / "warehouse" / "points")
+async def test_a_machine_from_its_start_to_its_end(spark_pool: Pool, passable_folder: Path) -> None:
+    table = table_at(passable_folder / "spark-warehouse" / "points")
     one = await spark_pool.lease("spark", workspace="demo", principal="ada")
     other = await spark_pool.lease("spark", workspace="demo", principal="bob")
 
@@ -67,10 +66,3 @@ async def test_a_machine_from_its_start_to_its_end(spark_pool: Pool, tmp_path: P
         await ask(one, f"SELECT sum(id) AS total FROM {table}")
     await one.release()
     await other.release()
-
-
-def open_way_to(folder: Path) -> None:
-    """Makes the folders of the run above it passable for the machines' user."""
-    for parent in folder.parents:
-        if parent.owner() == folder.parent.owner() and "pytest" in str(parent):
-            parent.chmod(0o711)
