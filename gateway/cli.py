@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 import uvloop
@@ -40,17 +41,17 @@ def main() -> None:
 
 @main.command(name="serve")
 @_gateway_options
-def serve_command(**options: str | int | Path) -> None:
+def serve_command(**options: Any) -> None:
     """Serve until interrupted; a line `ready postgresql://…` says that clients may connect."""
-    _run(serve(Server(_load(**options))))  # type: ignore[arg-type]
+    _run(serve(Server(_load(**options))))
 
 
 @main.command()
 @_gateway_options
 @click.option("--scale", default=0.1, show_default=True, help="TPC-H scale factor.")
-def demo(scale: float, **options: str | int | Path) -> None:
+def demo(scale: float, **options: Any) -> None:
     """Serve TPC-H tables in the schema tpch, after a first query."""
-    server = Server(_load(**options))  # type: ignore[arg-type]
+    server = Server(_load(**options))
     _run(serve(server, lambda: welcome(server, scale)))
 
 

@@ -31,8 +31,7 @@ _BYTES_A_SLICE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One query bound to its values: what a lane needs to run it. `settings` are the engine's, such as the time
-    zone."""
+    """One query bound to its values: what a lane needs to run it."""
 
     query: Query
     parameters: pa.RecordBatch | None

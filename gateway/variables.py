@@ -5,6 +5,7 @@ ROLLBACK, SET LOCAL by the end of the block. Reference: PostgreSQL documentation
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 REPORTED = (
@@ -130,6 +131,7 @@ def read_duration(value: str) -> float | None:
     return int(number) * _SECONDS[unit] if int(number) else None
 
 
+@lru_cache(maxsize=256)
 def split_search_path(value: str, user: str) -> tuple[str, ...]:
     """The schemas of a search_path in order: folded, unquoted, with ``$user`` put in.
 

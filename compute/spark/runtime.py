@@ -4,11 +4,10 @@ An AOT cache is good for one set of paths only. Here they do not depend on where
 clone on a host uses the cache that the first one trained.
 """
 
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
+from catalog.links import link_tree
 from compute.spark import java
 
 
@@ -33,15 +32,6 @@ def link_runtime(cache: Path) -> None:
         return
     with tempfile.TemporaryDirectory(prefix=".runtime-", dir=cache) as name:
         staged = Path(name) / "runtime"
-        shutil.copytree(java.JAVA.parent.parent, staged / "java", copy_function=_link, symlinks=True)
-        shutil.copytree(java.pyspark_jars(), staged / "jars", copy_function=_link)
+        link_tree(java.JAVA.parent.parent, staged / "java")
+        link_tree(java.pyspark_jars(), staged / "jars")
         staged.rename(folder)
-
-
-def _link(source: str, target: str) -> str:
-    """A hard link costs nothing; another file system needs a copy."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-    return target
