@@ -136,8 +136,9 @@ class Door(asyncio.Protocol):
         """Ends the connection whatever runs."""
         if self._lost:
             return
-        self._shut()
-        self._leave()
+        if not self._securing:
+            self._shut()
+            self._leave()
         if self._task is not None:
             self._task.cancel()
 
@@ -181,8 +182,7 @@ class Door(asyncio.Protocol):
         drained, self._drained = self._drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
-        if self._task is None and not self._lost:
-            self._pump()
+        self._pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wakes whoever waits for the client, and closes the session when nothing of it runs any more."""
@@ -203,7 +203,7 @@ class Door(asyncio.Protocol):
     # Messages, in order
 
     def _pump(self) -> None:
-        if not self._lost and (pending := self._advance()) is not None:
+        if self._task is None and not self._lost and (pending := self._advance()) is not None:
             self._task = self._loop.create_task(self._run(pending))
 
     def _advance(self) -> Awaitable[None] | None:
@@ -228,14 +228,10 @@ class Door(asyncio.Protocol):
                 self._fail(error)
             self._conclude()
         else:
-            self._loop.call_soon(self._take_turn)
+            self._loop.call_soon(self._pump)
         if self._due:
             self.flush()
         return None
-
-    def _take_turn(self) -> None:
-        if self._task is None:
-            self._pump()
 
     async def _run(self, pending: Awaitable[None] | None) -> None:
         """The connection's task: awaits what a handler returned, then goes on until nothing is left to await."""
@@ -298,12 +294,20 @@ class Door(asyncio.Protocol):
         return self._upgrade(context)
 
     async def _upgrade(self, context: SSLContext) -> None:
-        transport = await start_tls(self._transport, self, context, self._listener.terms.login_seconds)
-        if transport is None:
-            self._transport.abort()
-            self.connection_lost(None)
-        else:
-            self._take(transport)
+        transport = None
+        try:
+            transport = await start_tls(self._transport, self, context)
+        finally:
+            if transport is not None:
+                self._take(transport)
+            else:  # The loop tells only the TLS layer that the socket is closed.
+                self._transport.abort()
+                self.connection_lost(None)
+
+    @property
+    def _securing(self) -> bool:
+        """Whether a TLS handshake runs: the socket is not ours to speak on, and only a cancelled task gives it back."""
+        return self._task is not None and self._handler is None
 
     def _refuse_encryption(self, _: FrontendMessage) -> None:
         self.send(messages.EncryptionResponse(b"N"))
@@ -329,11 +333,13 @@ class Door(asyncio.Protocol):
             self._timer.cancel()
 
     def _time_out(self) -> None:
-        if self._connection.state is State.STARTUP or self._connection.state is State.NEGOTIATING:
+        if self._securing:
+            self.evict()
+        elif self._connection.state in (State.STARTUP, State.NEGOTIATING):
             self._transport.abort()
-            return
-        self._fail(LoginTimeout("canceling authentication due to timeout"))
-        self._hang_up()
+        else:
+            self._fail(LoginTimeout("canceling authentication due to timeout"))
+            self._hang_up()
 
     def _answer_flush(self, _: messages.Flush) -> None:
         self._due = True

@@ -8,15 +8,16 @@ log = logging.getLogger(__name__)
 
 
 async def start_tls(
-    transport: asyncio.Transport, protocol: asyncio.Protocol, context: SSLContext, seconds: float
+    transport: asyncio.Transport, protocol: asyncio.Protocol, context: SSLContext
 ) -> asyncio.Transport | None:
-    """The transport to use from now on; None when the handshake fails or takes longer than `seconds`.
+    """The transport to use from now on; None when the handshake fails.
 
-    Reading must be paused before the client is told to begin, or its first bytes would come to `protocol`.
+    Reading must be paused before the client is told to begin, or its first bytes would come to `protocol`. How long it
+    may take is the caller's to say: cancel it, and close the transport.
     """
     loop = asyncio.get_running_loop()
     try:
-        return await loop.start_tls(transport, protocol, context, server_side=True, ssl_handshake_timeout=seconds)
+        return await loop.start_tls(transport, protocol, context, server_side=True)
     except OSError as error:
         log.info("TLS handshake with %s failed: %s", transport.get_extra_info("peername"), error)
         return None

@@ -179,6 +179,14 @@ async def test_a_client_that_does_not_finish_its_login_is_put_out() -> None:
         assert await client.ended()
 
 
+async def test_a_handshake_that_does_not_end_is_evicted(tls: ssl.SSLContext) -> None:
+    async with house(tls=tls) as at, raw_client(at) as client:
+        client.write(m.SSLRequest())
+        assert await client.reader.readexactly(1) == b"S"
+        await at.listener.drain(0)
+        assert await client.ended()
+
+
 async def test_a_handshake_that_does_not_end_is_put_out(tls: ssl.SSLContext) -> None:
     async with house(tls=tls, login_seconds=0.05) as at, raw_client(at) as client:
         client.write(m.SSLRequest())
