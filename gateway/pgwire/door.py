@@ -24,16 +24,13 @@ from gateway.pgwire.handler import Handler
 from gateway.pgwire.messages import BackendMessage, FrontendMessage, ProtocolVersion, ReadyForQuery
 from gateway.pgwire.reading import Reading
 from gateway.pgwire.state import BEFORE_SESSION, CYCLE_ENDS, OVER, State
+from gateway.pgwire.writing import Writing
 
 if TYPE_CHECKING:
     from gateway.pgwire.listener import Listener
 
 log = logging.getLogger(__name__)
 
-FLUSH_SIZE = 64 * 1024
-"""Bytes of answers that are held back for a common write."""
-WRITE_AHEAD = 256 * 1024
-"""Bytes that wait for the client to read before `drain` waits."""
 READ_AHEAD = 256 * 1024
 """Bytes that the client may send ahead behind a running statement before reading pauses."""
 TURN = 128
@@ -52,14 +49,11 @@ class Door(asyncio.Protocol):
         self._connection = Connection()
         self._transport: asyncio.Transport
         self._reading: Reading
+        self._writing: Writing
         self._handler: Handler | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._out: list[bytes] = []
-        self._held = 0
-        self._due = False
         self._arrival: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
         self._closing = False
         self._lost = False
         self._dismissed = False
@@ -90,23 +84,15 @@ class Door(asyncio.Protocol):
 
         Never blocks. Await `drain` after much of it, or the memory fills while the client does not read.
         """
-        self._out.append(content)
-        self._held += len(content)
-        if self._held > FLUSH_SIZE:
-            self.flush()
+        self._writing.write(content)
 
     async def drain(self) -> None:
         """Waits until the client has read enough. Raises ConnectionResetError when it is gone."""
-        if self._closing:
-            raise ConnectionResetError("the client is gone")
-        if self._drained is not None:
-            await asyncio.shield(self._drained)
+        await self._writing.drain()
 
     def flush(self) -> None:
         """Sends what is held back: for a notice that should not wait for the end of its statement."""
-        out, self._out, self._held, self._due = self._out, [], 0, False
-        if out and not self._closing:
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+        self._writing.flush()
 
     async def receive(self) -> FrontendMessage:
         """The client's next message, for a dialogue inside `startup` or `handle` (authentication, COPY).
@@ -167,7 +153,7 @@ class Door(asyncio.Protocol):
             self._pump()
         elif self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
-        if self._connection.buffered > READ_AHEAD and (self._task is not None or self._drained is not None):
+        if self._connection.buffered > READ_AHEAD and (self._task is not None or self._writing.paused):
             self._reading.pause()
 
     def eof_received(self) -> None:
@@ -176,12 +162,10 @@ class Door(asyncio.Protocol):
         self._hang_up()
 
     def pause_writing(self) -> None:
-        self._drained = self._loop.create_future()
+        self._writing.pause()
 
     def resume_writing(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
+        self._writing.resume()
         self._pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -193,10 +177,10 @@ class Door(asyncio.Protocol):
         self._reading.end()
         if self._timer is not None:
             self._timer.cancel()
-        for future in (self._arrival, self._drained):
-            if future is not None and not future.done():
-                future.set_exception(ConnectionResetError("the client is gone"))
-                future.exception()  # Nobody may be waiting; that is no error.
+        self._writing.fail()
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_exception(ConnectionResetError("the client is gone"))
+            self._arrival.exception()  # Nobody may be waiting; that is no error.
         if self._task is None or self._task.done():
             self._task = self._loop.create_task(self._finish())
 
@@ -208,9 +192,9 @@ class Door(asyncio.Protocol):
 
     def _advance(self) -> Awaitable[None] | None:
         """Takes messages until one has to be awaited, which is returned, or until there is none to take now."""
-        connection, handler, owned = self._connection, self._handler, _OWN
+        connection, handler, writing, owned = self._connection, self._handler, self._writing, _OWN
         for _ in range(TURN):
-            if self._closing or self._drained is not None:
+            if self._closing or writing.paused:
                 break
             try:
                 message = connection.next_event()
@@ -221,16 +205,16 @@ class Door(asyncio.Protocol):
                 # The state admits nothing for the handler before there is one, and only what a frontend says.
                 pending = own(self, message) if own else handler.handle(message)  # type: ignore[union-attr, arg-type]
                 if pending is not None:
-                    if self._due:
-                        self.flush()
+                    if writing.due:
+                        writing.flush()
                     return pending
             except Exception as error:
                 self._fail(error)
             self._conclude()
         else:
             self._loop.call_soon(self._pump)
-        if self._due:
-            self.flush()
+        if writing.due:
+            writing.flush()
         return None
 
     async def _run(self, pending: Awaitable[None] | None) -> None:
@@ -264,7 +248,7 @@ class Door(asyncio.Protocol):
         if state in CYCLE_ENDS:
             assert self._handler is not None
             self.send(ReadyForQuery(self._handler.status))
-            self._due = True
+            self._writing.due = True
             if self._dismissed:
                 self._shut()
         elif state in OVER:
@@ -279,7 +263,7 @@ class Door(asyncio.Protocol):
         if self._handler is not None:
             self._handler.failed(shown)
         self.send(error_response(shown, "FATAL" if state in BEFORE_SESSION else None))
-        self._due = True
+        self._writing.due = True
 
     # Messages that the door answers itself
 
@@ -342,7 +326,7 @@ class Door(asyncio.Protocol):
             self._hang_up()
 
     def _answer_flush(self, _: messages.Flush) -> None:
-        self._due = True
+        self._writing.due = True
 
     def _terminate(self, _: messages.Terminate) -> None:
         self._hang_up()
@@ -351,8 +335,8 @@ class Door(asyncio.Protocol):
 
     def _take(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._transport.set_write_buffer_limits(high=WRITE_AHEAD)
         self._reading = Reading(transport, self._loop)
+        self._writing = Writing(transport, self._loop)
 
     def _hang_up(self) -> None:
         """Closes once the client has fetched what was said; it may not take for ever over it."""
@@ -360,6 +344,7 @@ class Door(asyncio.Protocol):
             return
         self.flush()
         self._closing = True
+        self._writing.close()
         self._transport.close()
         if self._timer is not None:
             self._timer.cancel()
