@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, SqlError, SqlSyntaxError
+from gateway.cycles import Cycles
 from gateway.entry import enter
 from gateway.pgwire import messages
 from gateway.pgwire.errors import notice_response
 from gateway.pgwire.startup import secret_length
 from gateway.portal import Binding, Portal, PreparedStatement
+from gateway.result import RelayedResult
 from gateway.shortcuts import Shortcuts
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from gateway.entry import Reception
     from gateway.pgwire.door import Door
+    from gateway.pgwire.handler import Replay
+    from gateway.relay import RelayPortal
     from gateway.session import Session
     from planner.parse import Statement
 
@@ -35,7 +39,8 @@ class Conversation:
         self._reception = reception
         self._door = door
         self._session: Session | None = None
-        self._shortcuts: Shortcuts | None = None
+        self._shortcuts: Shortcuts
+        self._cycles: Cycles
         self._answers: dict[type[messages.FrontendMessage], Callable[..., Awaitable[None]]] = {
             messages.Query: self._query,
             messages.Parse: self._parse,
@@ -58,22 +63,26 @@ class Conversation:
     async def startup(self, startup: messages.StartupMessage) -> None:
         """Logs in; the client hears the settings and its backend key."""
         self._session = await enter(self._reception, self._door, startup)
-        self._shortcuts = Shortcuts(self._session, self._door)
         door, session = self._door, self._session
+        self._shortcuts = Shortcuts(session, door)
+        self._cycles = Cycles(session, door, self._resume)
         length = secret_length(door.version)
         secret = self._reception.activity.enter(session, secret_length=length, address=door.peer, terminate=door.evict)
         self._report()
         door.send(messages.BackendKeyData(session.pid, secret))
 
+    def replay(self, cycle: bytes) -> Replay:
+        return self._cycles.replay(cycle)
+
     def handle(self, message: messages.FrontendMessage) -> Awaitable[None] | None:
-        assert self._session is not None
-        assert self._shortcuts is not None
+        self._cycles.note(message)
         if self._shortcuts.answer(message):
             return None
         return self._answers[type(message)](message)
 
     def failed(self, error: SqlError) -> None:
         if self._session is not None:
+            self._cycles.spoil()
             self._session.fail()
             self._send_notices()
 
@@ -165,9 +174,10 @@ class Conversation:
         await portal.open(max_rows)
         answer = portal.take_answer()
         if answer is not None:
-            self._door.write(answer.rows + answer.complete)
+            self._cycles.relay(portal, answer)
             await self._door.drain()
             return
+        self._cycles.spoil()
         async for rows in portal.fetch(max_rows):
             self._door.write(rows)
             await self._door.drain()
@@ -176,6 +186,17 @@ class Conversation:
             self._door.send(messages.PortalSuspended())
         else:
             self._door.send(messages.CommandComplete(portal.tag))
+
+    async def _resume(self, statement: Statement, opening: Awaitable[RelayPortal]) -> None:
+        """Goes on with a relayed statement that was launched without waiting for it."""
+
+        async def open_result(_: Portal, __: int) -> RelayedResult:
+            return RelayedResult(await opening)
+
+        portal = Portal(PreparedStatement(statement), Binding(), open_result)
+        with _placed(statement):
+            await self.session.interruptible(self._send_rows_or_close(portal, 0))
+        await self._end_implicit_block(commit=True)
 
     async def _end_implicit_block(self, *, commit: bool) -> None:
         session = self.session

@@ -30,11 +30,9 @@ if TYPE_CHECKING:
     from catalog.types import ResultColumn
     from gateway.leases import Leases
     from gateway.relay import RelayDescription
-    from gateway.session import Services, Session
+    from gateway.session import Services, Session, Situation
     from planner.parse import Statement
 
-
-Situation = tuple[int, int, int]
 _MOST_REMEMBERED = 256
 _DENIED = re.compile(r"permission denied for table (.+)")
 """What PostgreSQL's own fence says to a statement that should never have come to it."""
@@ -87,7 +85,7 @@ class Executor:
         assert statement is not None, "an empty query has no result"
         self._session.block.admit(ends_block=statement.ends_block)
         await self._confirm(prepared)
-        situation = self._situation()
+        situation = self._session.situation
         relayed = self._relayed.get((statement, situation))
         if relayed is not None:
             return await self._relay(relayed, portal, max_rows)
@@ -126,12 +124,6 @@ class Executor:
             description = (await self.describe(statement, prepared.types)).description
         values = None if binding is None else self._decode(prepared, binding)
         return plan(statement, resolution, self.settings(lane), description, values), values
-
-    def _situation(self) -> Situation:
-        """What decides, beside its text, that a statement is PostgreSQL's to answer."""
-        session = self._session
-        version = self._services.catalog.version(session.workspace)
-        return version, session.variables.epoch, session.relay.epoch
 
     def _remember(self, statement: Statement, situation: Situation, planned: Metadata) -> None:
         if len(self._relayed) >= _MOST_REMEMBERED:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from catalog.types import Description
-from gateway.relay import RelayAnswer
+from gateway.relay import Call
 from gateway.result import RelayedResult, Result
 from gateway.rows import with_formats
 from planner.parse import Statement
@@ -85,8 +85,13 @@ class Portal:
         async for messages in self._result.fetch(max_rows):
             yield messages
 
-    def take_answer(self) -> RelayAnswer | None:
-        """The whole answer of an open portal, if PostgreSQL gave it and all of it is here; it counts as fetched."""
+    @property
+    def call(self) -> Call | None:
+        """What PostgreSQL was asked, if it answers an open portal."""
+        return self._result.call if isinstance(self._result, RelayedResult) else None
+
+    def take_answer(self) -> bytes | None:
+        """Rows and CommandComplete of an open portal, if PostgreSQL gave them and all is here; it counts as fetched."""
         return self._result.take_answer() if isinstance(self._result, RelayedResult) else None
 
     async def close(self) -> None:

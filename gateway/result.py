@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from catalog.types import ResultColumn
-from gateway.relay import RelayAnswer, RelayPortal
+from gateway.relay import Call, RelayPortal
 from gateway.rows import describe_rows, encode_text_row
 
 
@@ -101,8 +101,13 @@ class RelayedResult:
     def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         return self._relayed.fetch(max_rows)
 
-    def take_answer(self) -> RelayAnswer | None:
-        """The whole answer, if all of it is here and nothing of it was handed out."""
+    @property
+    def call(self) -> Call | None:
+        """What PostgreSQL was asked."""
+        return self._relayed.call
+
+    def take_answer(self) -> bytes | None:
+        """Rows and CommandComplete, if all is here and nothing was handed out."""
         return self._relayed.take_answer()
 
     async def close(self) -> None:

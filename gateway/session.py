@@ -9,10 +9,10 @@ Lifecycle: opened after login; `prepare`, `bind` and fetching from portals by on
 
 import asyncio
 import functools
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from catalog.catalog import Catalog
 from catalog.errors import (
@@ -35,7 +35,7 @@ from gateway.executor import Executor
 from gateway.leases import Leases
 from gateway.pgwire.errors import MalformedMessage
 from gateway.portal import Binding, Portal, PreparedStatement
-from gateway.relay import Relay, RelayAnswer
+from gateway.relay import Call, Flight, Relay, RelayAnswer
 from gateway.settings import Verdicts
 from gateway.transaction import Block
 from gateway.variables import Variables, read_duration
@@ -44,6 +44,14 @@ from planner.parse import Statement, parse
 from planner.plan import Dialect
 
 T = TypeVar("T")
+Situation = tuple[int, int, int]
+"""What decides, beside a statement's text, what it means to this session."""
+
+
+class Cancellable(Protocol):
+    """Work that can be told to end."""
+
+    def cancel(self) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +68,8 @@ class Services:
 
 
 class Session:
-    """One logged-in user in one workspace. `notices` wait for the door to send them; `query` is the latest
-    statement."""
+    """One logged-in user in one workspace. `notices` wait for the door to send them; `query` is the latest statement,
+    and `names` changes with what prepared statements have names."""
 
     def __init__(self, services: Services, principal: Principal, workspace: str, variables: Variables) -> None:
         self.principal = principal
@@ -69,6 +77,7 @@ class Session:
         self.variables = variables
         self.pid = 0
         self.query = ""
+        self.names = 0
         self.block = Block()
         self.notices: list[Notice] = []
         self.relay = services.relay.open(principal.name, workspace)
@@ -78,7 +87,7 @@ class Session:
         self._executor = Executor(self, services, self._leases)
         self._prepared: dict[str, PreparedStatement] = {}
         self._portals: dict[str, Portal] = {}
-        self._working: asyncio.Task[object] | None = None
+        self._working: Cancellable | None = None
         self._cancelled = False
         self._abandoned = False
 
@@ -91,6 +100,10 @@ class Session:
     def working(self) -> bool:
         """Whether a statement runs."""
         return self._working is not None
+
+    @property
+    def situation(self) -> Situation:
+        return self._services.catalog.version(self.workspace), self.variables.epoch, self.relay.epoch
 
     @property
     def application_name(self) -> str:
@@ -131,6 +144,7 @@ class Session:
         if name not in self._prepared and len(self._prepared) >= self._services.limits.prepared_statements:
             raise ProgramLimitExceeded("too many prepared statements", hint="Close those that are not needed any more.")
         self._prepared[name] = prepared
+        self.names += name != ""
 
     def prepared(self, name: str) -> PreparedStatement:
         try:
@@ -141,10 +155,23 @@ class Session:
 
     def forget(self, name: str | None) -> bool:
         """Drops one prepared statement (None: all); whether there was one."""
+        self.names += name != ""
         if name is None:
             self._prepared.clear()
             return True
         return self._prepared.pop(name, None) is not None
+
+    @property
+    def unnamed(self) -> PreparedStatement | None:
+        """The prepared statement of no name."""
+        return self._prepared.get("")
+
+    @unnamed.setter
+    def unnamed(self, prepared: PreparedStatement | None) -> None:
+        if prepared is None:
+            self._prepared.pop("", None)
+        else:
+            self._prepared[""] = prepared
 
     def make_portal(self, prepared: PreparedStatement, binding: Binding, *, alone: bool = True) -> Portal:
         """A portal of no name; `alone` says that no statement follows in the same simple Query."""
@@ -273,6 +300,20 @@ class Session:
             self._working = None
             if self._cancelled:
                 task.uncancel()
+
+    def launch(self, call: Call, landed: Callable[[Flight], None]) -> Flight | None:
+        """Relays a statement that was relayed before, outside a block, if that can be done at once; `land` ends it."""
+        variables = self.variables.effective
+        if self._abandoned or "statement_timeout" in variables:
+            return None
+        flight = self.relay.launch(call, variables, landed)
+        if flight is not None:
+            self._working, self._cancelled = flight, False
+        return flight
+
+    def land(self) -> None:
+        """What was launched has been answered."""
+        self._working = None
 
     def cancel(self) -> None:
         """Cancels the running statement; nothing happens when none runs."""

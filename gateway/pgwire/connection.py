@@ -107,6 +107,15 @@ class Connection:
         """Bytes received and not yet read as messages."""
         return len(self._buffer) - self._start + self._waiting
 
+    @property
+    def at_rest(self) -> bool:
+        """All that came was answered, and the client may begin another cycle."""
+        return self.state is State.IDLE and self._start == len(self._buffer) and not self._arrived
+
+    def take_cycle(self) -> None:
+        """A cycle was read as a whole, at rest: what may be said is its answer, then ReadyForQuery."""
+        self.state = State.BUSY
+
     def receive_data(self, data: bytes) -> None:
         """Stores what came from the peer. Call `next_event` until it returns NEED_DATA."""
         if self._start == len(self._buffer) and not self._arrived:

@@ -1,6 +1,7 @@
 """The door: one client's socket, between asyncio and a `Connection`, with a `Handler` behind it.
 
-The hot path has no task. `data_received` feeds the connection and takes its messages in order; a handler that answers
+The hot path has no task. What a session has answered before it may answer again as a whole; otherwise `data_received`
+feeds the connection and takes its messages in order; a handler that answers
 at once is called right there, and the answers of one read leave in one write. Only when a handler returns something to
 await does the door make a task, which goes on with the messages that follow and ends when there are none.
 
@@ -17,14 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from catalog.errors import AdminShutdown
 from gateway.pgwire import messages, startup
-from gateway.pgwire.connection import NEED_DATA, Connection
+from gateway.pgwire.connection import NEED_DATA
 from gateway.pgwire.encryption import start_tls
 from gateway.pgwire.errors import LocalProtocolError, LoginTimeout, error_response, presentable
 from gateway.pgwire.handler import Handler
-from gateway.pgwire.messages import BackendMessage, FrontendMessage, ProtocolVersion, ReadyForQuery
-from gateway.pgwire.reading import Reading
+from gateway.pgwire.messages import FrontendMessage, ReadyForQuery
 from gateway.pgwire.state import BEFORE_SESSION, CYCLE_ENDS, OVER, State
-from gateway.pgwire.writing import Writing
+from gateway.pgwire.wire import Wire
 
 if TYPE_CHECKING:
     from gateway.pgwire.listener import Listener
@@ -35,64 +35,21 @@ READ_AHEAD = 256 * 1024
 """Bytes that the client may send ahead behind a running statement before reading pauses."""
 TURN = 128
 """Messages that are taken in one go before other connections have their turn."""
-LINGER_SECONDS = 5.0
-"""How long a closed connection may take to fetch the last answers."""
 
 
-class Door(asyncio.Protocol):
-    """One client's connection. `send`, `write`, `drain` and `receive` are for its handler."""
+class Door(Wire):
+    """One client's connection. What `Wire` has, and `receive`, is for its handler."""
 
     def __init__(self, listener: "Listener") -> None:
+        super().__init__()
         self.admitted = False
         self._listener = listener
-        self._loop = asyncio.get_running_loop()
-        self._connection = Connection()
-        self._transport: asyncio.Transport
-        self._reading: Reading
-        self._writing: Writing
         self._handler: Handler | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[Any] | None = None
         self._arrival: asyncio.Future[None] | None = None
-        self._closing = False
         self._lost = False
         self._dismissed = False
         self._told = False
-
-    # For the handler
-
-    @property
-    def version(self) -> ProtocolVersion:
-        """The protocol version spoken. `startup.secret_length` tells how long a BackendKeyData secret may be in it."""
-        return self._connection.version
-
-    @property
-    def encrypted(self) -> bool:
-        return self._connection.encrypted
-
-    @property
-    def peer(self) -> Any:
-        """The client's address, as the socket gives it."""
-        return self._transport.get_extra_info("peername")
-
-    def send(self, message: BackendMessage) -> None:
-        """Adds a message to the answers. Raises LocalProtocolError for one that the state does not allow."""
-        self.write(self._connection.send(message))
-
-    def write(self, content: bytes) -> None:
-        """Adds whole messages that are encoded already and change no state: rows, and what a relay forwards.
-
-        Never blocks. Await `drain` after much of it, or the memory fills while the client does not read.
-        """
-        self._writing.write(content)
-
-    async def drain(self) -> None:
-        """Waits until the client has read enough. Raises ConnectionResetError when it is gone."""
-        await self._writing.drain()
-
-    def flush(self) -> None:
-        """Sends what is held back: for a notice that should not wait for the end of its statement."""
-        self._writing.flush()
 
     async def receive(self) -> FrontendMessage:
         """The client's next message, for a dialogue inside `startup` or `handle` (authentication, COPY).
@@ -148,6 +105,8 @@ class Door(asyncio.Protocol):
         """Answers what it can at once; while a task runs, the task goes on with what came."""
         if self._closing:
             return
+        if self._task is None and self._connection.at_rest and not self._writing.paused and self._replay(data):
+            return
         self._connection.receive_data(data)
         if self._task is None:
             self._pump()
@@ -182,6 +141,34 @@ class Door(asyncio.Protocol):
             self._arrival.set_exception(ConnectionResetError("the client is gone"))
             self._arrival.exception()  # Nobody may be waiting; that is no error.
         if self._task is None or self._task.done():
+            self._task = self._loop.create_task(self._finish())
+
+    # Whole cycles
+
+    def _replay(self, cycle: bytes) -> bool:
+        """Whether the handler has answered all of it, or will."""
+        assert self._handler is not None, "a session at rest"
+        replay = self._handler.replay(cycle)
+        if isinstance(replay, bytes):
+            self._transport.write(replay)
+        elif replay is not None:
+            self._connection.take_cycle()
+            self._task = replay
+            replay.add_done_callback(self._land)
+        return replay is not None
+
+    def _land(self, replay: asyncio.Future[Awaitable[None] | None]) -> None:
+        """A replay was answered, or has to be awaited after all."""
+        self._task = None
+        if replay.cancelled():
+            self._shut()
+        elif (rest := replay.result()) is not None:
+            self._task = self._loop.create_task(self._run(rest))
+        else:
+            self._conclude()
+            self._writing.flush()
+            self._pump()
+        if self._lost and self._task is None:
             self._task = self._loop.create_task(self._finish())
 
     # Messages, in order
@@ -330,25 +317,6 @@ class Door(asyncio.Protocol):
 
     def _terminate(self, _: messages.Terminate) -> None:
         self._hang_up()
-
-    # The socket
-
-    def _take(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._reading = Reading(transport, self._loop)
-        self._writing = Writing(transport, self._loop)
-
-    def _hang_up(self) -> None:
-        """Closes once the client has fetched what was said; it may not take for ever over it."""
-        if self._closing:
-            return
-        self.flush()
-        self._closing = True
-        self._writing.close()
-        self._transport.close()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
 
     # The end
 

@@ -1,10 +1,14 @@
 """What a door needs of a session: the interface between the wire and all that lies behind it."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Protocol
 
 from catalog.errors import SqlError
 from gateway.pgwire.messages import FrontendMessage, StartupMessage
+
+Replay = bytes | asyncio.Future[Awaitable[None] | None] | None
+"""What `Handler.replay` returns."""
 
 
 class Handler(Protocol):
@@ -24,6 +28,14 @@ class Handler(Protocol):
         """Authenticates (see `login.authenticate`), then sends ParameterStatus and BackendKeyData.
 
         What it raises is FATAL to the client, whatever its severity. ReadyForQuery follows.
+        """
+        ...
+
+    def replay(self, cycle: bytes) -> Replay:
+        """May answer bytes that came in one piece while nothing else was to be answered, without their being read.
+
+        Returns the whole answer, ReadyForQuery too; or a future that is done when all but ReadyForQuery has been said,
+        or with what is still to be awaited for it; or None: the messages in it follow by `handle`, one by one.
         """
         ...
 

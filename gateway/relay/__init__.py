@@ -4,11 +4,11 @@ Owns: the gateway's connections to the metastore's PostgreSQL for client session
 cancel, bounds; the cache of descriptions and the memo of answers. What may be relayed the planner has decided before;
 here is the second fence.
 
-Layers, top-down: `relay` (one a gateway), `session` (what a client session asks), `portal` (an execution's rows),
-`conversation` (holding a backend), `run` (one request on its way), `pool` and `backend` (connections), `login` and
-`dialogue` (start-up, SCRAM, cancel). Without I/O: `requests` (what is written), `exchange` (what comes back),
-`outcomes` (what it means), `holdings` (why a backend is kept), `statements`, `settings`, `caches`, `answers`,
-`reports`, `limits`.
+Layers, top-down: `relay` (one a gateway), `session` (what a client session asks), `flight` (an execution that no task
+waits for), `portal` (an execution's rows), `conversation` (holding a backend), `run` (one request on its way), `pool`
+and `backend` (connections), `login` and `dialogue` (start-up, SCRAM, cancel). Without I/O: `requests` (what is
+written), `exchange` (what comes back), `outcomes` (what it means), `holdings` (why a backend is kept), `statements`,
+`settings`, `caches`, `answers`, `reports`, `limits`.
 
 A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding the settings that
 differ, BEGIN if a block has begun, Parse where the text is new there, Bind, Describe, Execute, Sync; one read with the
@@ -28,6 +28,7 @@ References: PostgreSQL documentation, chapters "Frontend/Backend Protocol" and "
 """
 
 from gateway.relay.answers import RelayAnswer, RelayDescription
+from gateway.relay.flight import Flight
 from gateway.relay.limits import RelayLimits
 from gateway.relay.portal import RelayPortal
 from gateway.relay.relay import Relay
@@ -39,11 +40,14 @@ from gateway.relay.reports import (
     StatementTimeout,
     report_of,
 )
+from gateway.relay.requests import Call
 from gateway.relay.session import RelaySession
 
 __all__ = [
     "BackendLost",
+    "Call",
     "ErrorReport",
+    "Flight",
     "Relay",
     "RelayAnswer",
     "RelayDescription",

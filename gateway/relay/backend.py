@@ -1,12 +1,14 @@
 """One backend: a logged-in connection to PostgreSQL, used by one session at a time.
 
-It writes requests and feeds what arrives to the current `Exchange`; who waits is woken by one future a step. When more
+It writes requests and feeds what arrives to the current `Exchange`; who waits is told once a step. When more
 of an answer waits than the bound allows, it stops reading, and PostgreSQL stops sending. Login is
 `gateway.relay.login`'s.
 """
 
 import asyncio
 import struct
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from gateway.pgwire.codec import HEADER_SIZE
@@ -48,7 +50,7 @@ class Backend(asyncio.Protocol):
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._notify: Callable[[], None] | None = None
         self._rest = bytearray()
         self._needed = HEADER_SIZE
         self._paused = False
@@ -77,8 +79,13 @@ class Backend(asyncio.Protocol):
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-        self._waiter = self._loop.create_future()
-        return self._waiter
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._notify = partial(_release, waiter)
+        return waiter
+
+    def watch(self, notify: Callable[[], None]) -> None:
+        """Calls `notify` once, at the next answer or when the backend is lost, in place of a `wait`."""
+        self._notify = notify
 
     def close(self) -> None:
         """Ends the connection. PostgreSQL notices, even in the middle of a statement, and rolls back."""
@@ -121,5 +128,11 @@ class Backend(asyncio.Protocol):
         self._rest += rest
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        notify, self._notify = self._notify, None
+        if notify is not None:
+            notify()
+
+
+def _release(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

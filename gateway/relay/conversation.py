@@ -12,11 +12,11 @@ from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, InvalidC
 from gateway.relay.answers import read_cell
 from gateway.relay.backend import FOREVER, IDLE, Backend, Identity
 from gateway.relay.holdings import Holdings
-from gateway.relay.outcomes import changes_settings, error_of, forgets_statements, leaves_state
+from gateway.relay.outcomes import changes_settings, error_of, forgets_statements, is_plain, leaves_state
 from gateway.relay.pool import Pool
 from gateway.relay.requests import SYNC, Call, Request
 from gateway.relay.run import Assignment, Kind, Run
-from gateway.relay.settings import Settings
+from gateway.relay.settings import Scope, Settings
 
 _STATE_HELD = Call(
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
@@ -72,6 +72,31 @@ class Conversation:
         await self.advance(run)
         return run.cell
 
+    def launch(self, call: Call, scope: Scope) -> Run | None:
+        """Executes at once what an idle backend has prepared already, under the same settings. None where something
+        has to be awaited or made up first, or where anything of the session lives on a backend."""
+        if self._backend is not None or self._unfinished is not None or self.holdings.begin or self.holdings.block_lost:
+            return None
+        backend = self._pool.take(self._identity)
+        if backend is None:
+            return None
+        if backend.variables != self._settings.applied or not backend.statements.find((call.text, call.types, scope)):
+            self._pool.give_back(backend)
+            return None
+        self._backend = backend
+        request = self.open_request(backend)
+        request.execute(call, scope)
+        return Run(backend, request, Kind.EXECUTE, SYNC)
+
+    def land(self, run: Run) -> bytes | None:
+        """The whole answer of a launched run, whose backend is given back; None if `advance` has to see to it."""
+        backend = run.backend
+        if not is_plain(run.exchange) or backend.cancelling is not None or backend.overdue:
+            return None
+        run.settled = True
+        self._let_go(backend, clean=True)
+        return run.exchange.take() + run.exchange.complete
+
     async def advance(self, run: Run) -> None:
         """Returns when an execution has rows, or the run is settled. Raises the run's error."""
         try:
@@ -79,7 +104,7 @@ class Conversation:
             if run.answered:
                 await self._settle(run)
         except asyncio.CancelledError:
-            self._abandon(run)
+            self.abandon(run)
             raise
 
     async def resume(self, run: Run, max_rows: int) -> Run:
@@ -100,7 +125,7 @@ class Conversation:
         With the last portal outside a block, its implicit transaction ends.
         """
         if not run.settled:
-            self._abandon(run)
+            self.abandon(run)
         elif run.portal in self.holdings.portals:
             self.holdings.close_portal(run.portal)
             if not self.holdings.begin and not self.holdings.portals:
@@ -185,7 +210,7 @@ class Conversation:
         try:
             await run.advance()
         except asyncio.CancelledError:
-            self._abandon(run)
+            self.abandon(run)
             raise
         backend.deadline = FOREVER
         if run.exchange.lost or run.exchange.error:
@@ -193,7 +218,7 @@ class Conversation:
         else:
             self.holdings.settle(state=read_cell(run.exchange.take()) == "t")
 
-    def _abandon(self, run: Run) -> None:
+    def abandon(self, run: Run) -> None:
         """Nobody waits for the run any more."""
         backend = run.backend
         if run.settled or backend is not self._backend:

@@ -3,6 +3,7 @@
 from catalog.errors import FeatureNotSupported, ProgramLimitExceeded, SqlError
 from gateway.pgwire.codec import HEADER_SIZE
 from gateway.relay.answers import read_tag
+from gateway.relay.backend import IDLE
 from gateway.relay.exchange import Exchange
 from gateway.relay.reports import BackendLost, StatementTimeout, read_report, relayed_error
 from gateway.relay.requests import Call
@@ -49,6 +50,16 @@ def forgets_statements(exchange: Exchange) -> bool:
 def changes_settings(exchange: Exchange) -> bool:
     """Whether the backend's settings are not those any more that the session's variables made."""
     return exchange.complete.startswith(_SETTING_TAGS, HEADER_SIZE)
+
+
+def is_plain(exchange: Exchange) -> bool:
+    """Whether it is over and was rows and nothing more: nothing to raise, to continue or to take note of."""
+    return (
+        exchange.status == IDLE
+        and not (exchange.error or exchange.lost or exchange.changed or exchange.copying or exchange.suspended)
+        and not leaves_state(exchange)
+        and not changes_settings(exchange)
+    )
 
 
 def is_repeatable(call: Call, exchange: Exchange) -> bool:

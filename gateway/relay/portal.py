@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-from gateway.relay.answers import RelayAnswer, read_tag
+from gateway.relay.answers import read_tag
 from gateway.relay.conversation import Conversation
+from gateway.relay.requests import Call
 from gateway.relay.run import Run
 
 
@@ -20,6 +21,11 @@ class RelayPortal:
         self._run = run
 
     @property
+    def call(self) -> Call | None:
+        """What was executed, for `RelaySession.launch`."""
+        return self._run.request.call
+
+    @property
     def description(self) -> bytes:
         return self._run.exchange.description
 
@@ -28,8 +34,8 @@ class RelayPortal:
         """More rows may follow the ones handed out: the next `fetch` asks for them."""
         return self._run.settled and self._run.exchange.suspended and not self._run.exchange.buffered
 
-    def take_answer(self) -> RelayAnswer | None:
-        """The whole answer if it is here already and nothing of it was handed out; it counts as handed out then.
+    def take_answer(self) -> bytes | None:
+        """Rows and CommandComplete, if all is here already and nothing was handed out; it counts as handed out then.
 
         Spares the door an asynchronous step for what fits one read.
         """
@@ -37,7 +43,7 @@ class RelayPortal:
         if not self._run.settled or exchange.suspended or self.tag is not None:
             return None
         self.tag = read_tag(exchange.complete)
-        return RelayAnswer(exchange.description, exchange.take(), exchange.complete)
+        return exchange.take() + exchange.complete
 
     async def fetch(self, max_rows: int = 0) -> AsyncIterator[bytes]:
         """Runs of whole DataRow and NoticeResponse messages.

@@ -34,14 +34,16 @@ class Call(NamedTuple):
 class Request:
     """One write. `skipped` counts the commands whose answers are dropped, `parses` the statements it prepares.
 
-    `sets` says that it changes settings, `variables` are the backend's after it, None where it does not look at them.
+    `call` is the statement that it executes. `sets` says that it changes settings, `variables` are the backend's after
+    it, None where it does not look at them.
     """
 
-    __slots__ = ("_parts", "_statements", "parses", "sets", "skipped", "variables")
+    __slots__ = ("_parts", "_statements", "call", "parses", "sets", "skipped", "variables")
 
     def __init__(self, statements: NamedStatements) -> None:
         self._statements = statements
         self._parts: list[bytes] = []
+        self.call: Call | None = None
         self.parses: list[StatementKey] = []
         self.skipped = 0
         self.sets = False
@@ -79,6 +81,7 @@ class Request:
     def execute(self, call: Call, scope: Hashable, portal: str = "", max_rows: int = 0, end: bytes = SYNC) -> None:
         """Binds, describes and executes. A portal that is to outlive its request has a name."""
         statement = self._prepare((call.text, call.types, scope))
+        self.call = call
         if portal or end is FLUSH:
             self._parts += (_bind(portal, statement, call), encode(Describe("P", portal)))
             self.resume(portal, max_rows, end)

@@ -15,6 +15,7 @@ from gateway.relay.answers import RelayAnswer, RelayDescription, read_descriptio
 from gateway.relay.backend import Identity
 from gateway.relay.caches import RecentlyUsed
 from gateway.relay.conversation import Conversation
+from gateway.relay.flight import Flight
 from gateway.relay.limits import RelayLimits
 from gateway.relay.outcomes import is_repeatable
 from gateway.relay.pool import Pool
@@ -138,6 +139,13 @@ class RelaySession:
         if immutable and run.settled and is_repeatable(call, run.exchange):
             self._remember(call, scope, run)
         return RelayPortal(conversation, run)
+
+    def launch(self, call: Call, variables: Mapping[str, str], landed: Callable[[Flight], None]) -> Flight | None:
+        """As `execute` of all rows, but nobody has to wait: `landed` is called when there is an answer. None, and
+        nothing has happened, if that would take more than one write."""
+        scope = self._scope(variables)
+        run = self._conversation.launch(call, scope)
+        return None if run is None else Flight(self._conversation, run, landed)
 
     async def set_variable(self, name: str, value: str | None, variables: Mapping[str, str]) -> str:
         """What SET makes of the value (None: the default), in canonical form, validated by PostgreSQL for this role.

@@ -14,6 +14,7 @@ from gateway.pgwire import startup
 from gateway.pgwire.codec import encode
 from gateway.pgwire.connection import NEED_DATA, Connection, Message
 from gateway.pgwire.door import Door
+from gateway.pgwire.handler import Replay
 from gateway.pgwire.listener import Listener, Terms
 from gateway.pgwire.login import authenticate
 from gateway.pgwire.messages import BackendMessage, FieldDescription, ProtocolVersion
@@ -56,6 +57,9 @@ class ScriptedSession:
         self.door.send(m.ParameterStatus("server_version", "18.0"))
         self.door.send(m.ParameterStatus("client_encoding", "UTF8"))
         self.door.send(m.BackendKeyData(7, SECRET[: startup.secret_length(self.door.version)]))
+
+    def replay(self, cycle: bytes) -> Replay:
+        return None
 
     def handle(self, message: m.FrontendMessage) -> Awaitable[None] | None:
         self.calls.append(type(message).__name__)

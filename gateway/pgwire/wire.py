@@ -1,0 +1,79 @@
+"""The wire to one client: its socket, and what is said on it. What is heard is the door's."""
+
+import asyncio
+from typing import Any
+
+from gateway.pgwire.connection import Connection
+from gateway.pgwire.messages import BackendMessage, ProtocolVersion
+from gateway.pgwire.reading import Reading
+from gateway.pgwire.writing import Writing
+
+LINGER_SECONDS = 5.0
+"""How long a closed connection may take to fetch the last answers."""
+
+
+class Wire(asyncio.Protocol):
+    """`_closing`: nothing more will be said. `_timer` runs until the login has ended, or the last answer is fetched."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._connection = Connection()
+        self._transport: asyncio.Transport
+        self._reading: Reading
+        self._writing: Writing
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+
+    @property
+    def version(self) -> ProtocolVersion:
+        """The protocol version spoken. `startup.secret_length` tells how long a BackendKeyData secret may be in it."""
+        return self._connection.version
+
+    @property
+    def encrypted(self) -> bool:
+        return self._connection.encrypted
+
+    @property
+    def peer(self) -> Any:
+        """The client's address, as the socket gives it."""
+        return self._transport.get_extra_info("peername")
+
+    def send(self, message: BackendMessage) -> None:
+        """Adds a message to the answers. Raises LocalProtocolError for one that the state does not allow."""
+        self.write(self._connection.send(message))
+
+    def write(self, content: bytes) -> None:
+        """Adds whole messages that are encoded already and change no state: rows, and what a relay forwards.
+
+        Never blocks. Await `drain` after much of it, or the memory fills while the client does not read.
+        """
+        self._writing.write(content)
+
+    async def drain(self) -> None:
+        """Waits until the client has read enough. Raises ConnectionResetError when it is gone."""
+        await self._writing.drain()
+
+    def flush(self) -> None:
+        """Sends what is held back: for a notice that should not wait for the end of its statement."""
+        self._writing.flush()
+
+    def transcribe(self, said: list[bytes] | None) -> None:
+        """Adds all that is said from now on to that list; None ends it."""
+        self._writing.transcript = said
+
+    def _take(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._reading = Reading(transport, self._loop)
+        self._writing = Writing(transport, self._loop)
+
+    def _hang_up(self) -> None:
+        """Closes once the client has fetched what was said; it may not take for ever over it."""
+        if self._closing:
+            return
+        self.flush()
+        self._closing = True
+        self._writing.close()
+        self._transport.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
