@@ -53,11 +53,13 @@ class Binding:
 class Result:
     """A running statement. The reader is pulled batch by batch, never materialised. `affected` counts rows written.
 
-    An engine that runs a write to its end inside `execute` returns an empty reader and the count.
+    An engine that runs a write to its end inside `execute` returns an empty reader and the count. A batch of fewer rows
+    than `full_rows` is the last: nothing more has to be computed to know that.
     """
 
     reader: pa.RecordBatchReader
     affected: int | None = None
+    full_rows: int = 0
 
 
 class Session(Protocol):

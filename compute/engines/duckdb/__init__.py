@@ -2,7 +2,8 @@
 
 Owns: one in-memory database a machine and a connection a session; scans as temporary views; streamed Arrow results.
 
-Layers: `engine` (database, lock-down, sessions) over `views` (a scan as SQL), `types` (Delta's types in DuckDB's
+Layers: `engine` (database, lock-down, sessions) over `statements` (what a connection keeps: parsed statements, views),
+`views` and `footers` (a scan as SQL, and what that depends on in the files), `types` (Delta's types in DuckDB's
 spelling), `parameters` (Arrow to Python values) and `errors` (DuckDB's exceptions to SQLSTATEs).
 
 Lifecycle: `open_engine` opens and warms a database that reads nothing of any tenant: the template. `Engine.bind`

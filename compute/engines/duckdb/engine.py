@@ -1,27 +1,22 @@
 """The database of a machine: opened as a template, bound to a workspace, locked, and asked by sessions."""
 
 import os
-import re
 import tempfile
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import duckdb
 import pyarrow as pa
 
 from catalog.errors import FeatureNotSupported, InvalidParameterValue, UnreadableTable
-from catalog.names import quote_identifier
-from catalog.scans import DataFile, Scan
+from catalog.scans import Scan
 from compute.engines import Binding, EngineOptions, Result
 from compute.engines.duckdb.errors import translate
 from compute.engines.duckdb.parameters import named_values
+from compute.engines.duckdb.statements import Statements
 from compute.engines.duckdb.types import quote_literal
-from compute.engines.duckdb.views import parquet_files, scan_query
 
 ROWS_PER_BATCH = 8192
-MAX_CACHED_SCANS = 256
-_EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:ANALY[ZS]E\b|\([^()]*\)(?=\s*(?:\w|\()))?", re.IGNORECASE)
 _ENGINE_ERRORS = (duckdb.Error, pa.ArrowException, OSError, RuntimeError)
 
 
@@ -91,7 +86,7 @@ class DuckDBEngine:
 
 
 class DuckDBSession:
-    """One connection, its views and the statement it runs."""
+    """One connection, what it keeps of its statements, and the one that it runs."""
 
     def __init__(self, engine: DuckDBEngine) -> None:
         self._engine = engine
@@ -102,19 +97,21 @@ class DuckDBSession:
         self, sql: str, parameters: pa.RecordBatch | None, scans: Sequence[Scan], settings: Mapping[str, str]
     ) -> Result:
         """Streams one SELECT or EXPLAIN. Raises SqlError; so does the reader, for what fails midway."""
-        self._prepare(sql, scans, settings)
+        self._apply(settings)
         with _translated(scans):
-            self._connection.execute(sql, named_values(parameters))
+            self._connection.execute(self._statements.prepare(sql, scans), named_values(parameters))
             reader = self._connection.to_arrow_reader(ROWS_PER_BATCH)
-        return Result(pa.RecordBatchReader.from_batches(reader.schema, _translated_batches(reader, scans)))
+        batches = _translated_batches(reader, scans)
+        return Result(pa.RecordBatchReader.from_batches(reader.schema, batches), full_rows=ROWS_PER_BATCH)
 
     def describe(
         self, sql: str, parameters: pa.RecordBatch | None, scans: Sequence[Scan], settings: Mapping[str, str]
     ) -> pa.Schema:
         """The schema from the plan: the statement is bound below a LIMIT of nothing."""
-        self._prepare(sql, scans, settings)
+        self._apply(settings)
         with _translated(scans):
-            self._connection.execute(f"SELECT * FROM ({sql.rstrip().rstrip(';')}) LIMIT 0", named_values(parameters))
+            text = self._statements.write_out(sql, scans).rstrip().rstrip(";")
+            self._connection.execute(f"SELECT * FROM ({text}) LIMIT 0", named_values(parameters))
             return self._connection.to_arrow_reader(ROWS_PER_BATCH).schema
 
     def cancel(self) -> None:
@@ -128,15 +125,7 @@ class DuckDBSession:
     def _connect(self, time_zone: str) -> None:
         self._connection = self._engine.connect(time_zone)
         self._time_zone = time_zone
-        self._views: dict[str, str] = {}
-        self._queries: OrderedDict[str, str] = OrderedDict()
-
-    def _prepare(self, sql: str, scans: Sequence[Scan], settings: Mapping[str, str]) -> None:
-        self._apply(settings)
-        with _translated(scans):
-            _require_read(self._connection, sql)
-            for scan in scans:
-                self._create_view(scan)
+        self._statements = Statements(self._connection, time_zone)
 
     def _apply(self, settings: Mapping[str, str]) -> None:
         if unknown := settings.keys() - {"TimeZone"}:
@@ -146,50 +135,6 @@ class DuckDBSession:
             replaced = self._connection
             self._connect(time_zone)
             replaced.close()
-
-    def _create_view(self, scan: Scan) -> None:
-        """Makes `scan.relation` read that scan. Nothing is done while the name still stands for the same digest."""
-        if self._views.get(scan.relation) == scan.digest:
-            return
-        query = self._scan_query(scan)
-        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {quote_identifier(scan.relation)} AS {query}")
-        self._views[scan.relation] = scan.digest
-
-    def _scan_query(self, scan: Scan) -> str:
-        if scan.digest in self._queries:
-            self._queries.move_to_end(scan.digest)
-            return self._queries[scan.digest]
-        footers = _Footers(self._connection, self._time_zone)
-        query = self._queries[scan.digest] = scan_query(scan, footers)
-        if len(self._queries) > MAX_CACHED_SCANS:
-            self._queries.popitem(last=False)
-        return query
-
-
-class _Footers:
-    """What DuckDB reads in the footers of a scan's files."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, time_zone: str) -> None:
-        self._connection = connection
-        self._time_zone = time_zone
-
-    def describe(self, source: str) -> Mapping[str, str]:
-        rows = self._connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-        return {name.lower(): kind for name, kind, *_ in rows}
-
-    def group_alike(self, scan: Scan) -> Iterable[Sequence[DataFile]]:
-        """One group in UTC, where DuckDB converts between instants with and without a zone as Delta means it."""
-        if self._time_zone == "UTC" or not any("timestamp" in column.delta_type for column in scan.columns):
-            return [scan.files]
-        schema = f"parquet_schema({parquet_files(scan.files)})"
-        query = f"SELECT file_name, name, duckdb_type FROM {schema} WHERE duckdb_type LIKE 'TIMESTAMP%'"
-        kinds: dict[str, list[tuple[str, str]]] = {}
-        for path, name, kind in self._connection.execute(query).fetchall():
-            kinds.setdefault(path, []).append((name, kind))
-        groups: dict[tuple[tuple[str, str], ...], list[DataFile]] = {}
-        for file in scan.files:
-            groups.setdefault(tuple(sorted(kinds.get(file.path, []))), []).append(file)
-        return groups.values()
 
 
 def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:
@@ -222,17 +167,6 @@ def _lock_database(
     database.execute(f"SET allowed_directories = [{quote_literal(binding.warehouse)}]")
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
-
-
-def _require_read(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    statements = connection.extract_statements(sql)
-    if len(statements) != 1:
-        raise FeatureNotSupported("the engine runs one statement at a time")
-    kind = statements[0].type
-    if kind == duckdb.StatementType.EXPLAIN and (explain := _EXPLAIN.match(sql)):
-        _require_read(connection, sql[explain.end() :])
-    elif kind != duckdb.StatementType.SELECT:
-        raise FeatureNotSupported(f"the engine only reads: {kind.name} is not allowed")
 
 
 def _translated_batches(reader: pa.RecordBatchReader, scans: Sequence[Scan]) -> Iterator[pa.RecordBatch]:
