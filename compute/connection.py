@@ -33,15 +33,15 @@ class Connection(asyncio.BufferedProtocol):
         return self._decoder.writable()
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Queues a frame that has become whole. A peer that sends what is no frame is left."""
+        """Queues the frames that have become whole. A peer that sends what is no frame is left."""
         try:
-            frame = self._decoder.wrote(nbytes)
+            frames = self._decoder.wrote(nbytes)
         except FrameError:
             self.abort()
             return
-        if frame is not None:
-            self._frames.append(frame)
-            self.read_ahead += frame.body.size if frame.body is not None else 0
+        if frames:
+            self._frames += frames
+            self.read_ahead += sum(frame.body.size for frame in frames if frame.body is not None)
             self._pause_or_resume()
             self._wake()
 
@@ -60,10 +60,8 @@ class Connection(asyncio.BufferedProtocol):
         """Raises MachineLost."""
         if self.lost or self._transport is None:
             raise machine_lost()
-        head, body = encode(frame)
-        self._transport.write(head)
-        if body is not None:
-            self._transport.write(memoryview(body))
+        for piece in encode(frame):
+            self._transport.write(piece)
 
     async def receive(self) -> Frame:
         """The next frame. Frames that came before the connection was lost still come. Raises MachineLost."""

@@ -4,8 +4,8 @@
 
 Big endian. `statement` numbers the statements of one connection from 1, so that what is left of a cancelled one is
 told apart; 0 is the connection itself. The body holds Arrow IPC: a schema message, one record batch message, or, for
-parameters, a whole stream. A body is received straight into an aligned Arrow buffer, so that batches are read without
-a copy.
+parameters, a whole stream. A body is received into an aligned Arrow buffer, a long one straight off the socket, so that
+batches are read without a copy.
 
     pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN
     guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS
@@ -17,7 +17,7 @@ other wait.
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -28,6 +28,8 @@ PROTOCOL_VERSION = 1
 PREFIX = struct.Struct(">BIII")
 MAX_CONTROL = 64 << 20
 MAX_BODY = 256 << 20
+CHUNK_BYTES = 64 << 10
+"""What is read at once, and up to which the parts of a frame are written together."""
 
 
 class Kind(IntEnum):
@@ -59,64 +61,98 @@ class Frame:
     body: pa.Buffer | None = None
 
 
-def encode(frame: Frame) -> tuple[bytes, pa.Buffer | None]:
-    """The frame as (prefix and control, body), to be written in that order. Raises FrameError beyond the bounds."""
+def encode(*frames: Frame) -> Sequence[bytes | memoryview]:
+    """The frames as pieces to be written in that order. Only long bodies are pieces of their own.
+
+    Raises FrameError beyond the bounds.
+    """
+    pieces: list[bytes | memoryview] = []
+    short: list[bytes | memoryview] = []
+    for frame in frames:
+        short.append(_encode_head(frame))
+        if frame.body is None:
+            continue
+        if frame.body.size <= CHUNK_BYTES:
+            short.append(memoryview(frame.body))
+        else:
+            pieces += [b"".join(short), memoryview(frame.body)]
+            short.clear()
+    return [*pieces, b"".join(short)] if short else pieces
+
+
+def _encode_head(frame: Frame) -> bytes:
     control = json.dumps(frame.control, separators=(",", ":")).encode() if frame.control else b""
     body_length = frame.body.size if frame.body is not None else 0
     if len(control) > MAX_CONTROL or body_length > MAX_BODY:
         raise FrameError(f"frame of {len(control)} + {body_length} bytes is over the bound")
-    return PREFIX.pack(frame.kind, frame.statement, len(control), body_length) + control, frame.body
+    return PREFIX.pack(frame.kind, frame.statement, len(control), body_length) + control
 
 
 class Decoder:
-    """Turns received bytes into frames. Fill `writable()` and say how much with `wrote()`."""
+    """Turns received bytes into frames. Fill `writable()` and say how much with `wrote()`.
+
+    Small frames come many to a read; a long body is received in place.
+    """
 
     def __init__(self) -> None:
+        self._chunk = memoryview(bytearray(CHUNK_BYTES))
         self._kind = Kind.HELLO
         self._statement = 0
-        self._control: bytes = b""
+        self._control: Mapping[str, Any] = {}
+        self._body: pa.Buffer | None = None
         self._body_length = 0
-        self._expect(PREFIX.size, self._read_prefix)
+        self._part = self._missing = memoryview(b"")
+        self._whole: Callable[[list[Frame]], None] = self._read_prefix
+        self._expect_prefix()
 
     def writable(self) -> memoryview:
         """Where the next bytes belong; never empty. Valid until the next `wrote`."""
-        return self._view[self._filled :]
+        return self._missing if len(self._missing) >= CHUNK_BYTES else self._chunk
 
-    def wrote(self, count: int) -> Frame | None:
-        """Accounts for `count` bytes put into `writable()`. A frame, once it is whole. Raises FrameError."""
-        self._filled += count
-        frame: Frame | None = None
-        while frame is None and self._filled == len(self._view):
-            frame = self._whole()
-        return frame
+    def wrote(self, count: int) -> Sequence[Frame]:
+        """Accounts for `count` bytes put into `writable()`. The frames that are whole by now. Raises FrameError."""
+        frames: list[Frame] = []
+        if len(self._missing) >= CHUNK_BYTES:
+            self._account(count, frames)
+            return frames
+        received = self._chunk[:count]
+        while received:
+            taken = min(len(received), len(self._missing))
+            self._missing[:taken] = received[:taken]
+            received = received[taken:]
+            self._account(taken, frames)
+        return frames
 
-    def _expect(self, length: int, whole: Any) -> None:
-        self._buffer = pa.allocate_buffer(length)
-        self._view = memoryview(self._buffer).cast("B")
-        self._filled = 0
+    def _account(self, count: int, frames: list[Frame]) -> None:
+        self._missing = self._missing[count:]
+        while not self._missing:
+            self._whole(frames)
+
+    def _expect(self, part: memoryview, whole: Callable[[list[Frame]], None]) -> None:
+        self._part = self._missing = part
         self._whole = whole
 
-    def _read_prefix(self) -> Frame | None:
-        kind, self._statement, control_length, self._body_length = PREFIX.unpack(self._view)
+    def _expect_prefix(self) -> None:
+        self._expect(memoryview(bytearray(PREFIX.size)), self._read_prefix)
+
+    def _read_prefix(self, frames: list[Frame]) -> None:
+        kind, self._statement, control_length, self._body_length = PREFIX.unpack(self._part)
         if control_length > MAX_CONTROL or self._body_length > MAX_BODY:
             raise FrameError(f"frame of {control_length} + {self._body_length} bytes is over the bound")
         try:
             self._kind = Kind(kind)
         except ValueError as error:
             raise FrameError(f"unknown frame kind {kind}") from error
-        self._expect(control_length, self._read_control)
-        return None
+        self._expect(memoryview(bytearray(control_length)), self._read_control)
 
-    def _read_control(self) -> Frame | None:
-        self._control = bytes(self._view)
-        self._expect(self._body_length, self._read_body)
-        return None
+    def _read_control(self, frames: list[Frame]) -> None:
+        self._control = _parse_control(self._part.tobytes())
+        self._body = pa.allocate_buffer(self._body_length) if self._body_length else None
+        self._expect(memoryview(self._body or b"").cast("B"), self._read_body)
 
-    def _read_body(self) -> Frame | None:
-        body = self._buffer if self._body_length else None
-        frame = Frame(self._kind, self._statement, _parse_control(self._control), body)
-        self._expect(PREFIX.size, self._read_prefix)
-        return frame
+    def _read_body(self, frames: list[Frame]) -> None:
+        frames.append(Frame(self._kind, self._statement, self._control, self._body))
+        self._expect_prefix()
 
 
 def _parse_control(text: bytes) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.errors import ProgramLimitExceeded
+from compute.engines import Result
 from compute.transport import MAX_BODY
 
 FIRST_ROWS = 1024
@@ -22,18 +23,20 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def plain_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """The reader's batches in pieces of about `TARGET_BYTES`, the first of `FIRST_ROWS`.
+def plain_batches(result: Result) -> Iterator[tuple[pa.RecordBatch, bool]]:
+    """The result's batches in pieces of about `TARGET_BYTES`, the first of `FIRST_ROWS`; each with whether it is known
+    to be the last.
 
     Raises ProgramLimitExceeded.
     """
-    schema = plain_schema(reader.schema)
-    decode = schema != reader.schema
+    schema = plain_schema(result.reader.schema)
+    decode = schema != result.reader.schema
     first = FIRST_ROWS
-    for batch in reader:
+    for batch in result.reader:
         whole = _decode(batch, schema) if decode else batch
-        yield from _split(whole.slice(0, first))
-        yield from _split(whole.slice(first))
+        pieces = [*_split(whole.slice(0, first)), *_split(whole.slice(first))]
+        for number, piece in enumerate(pieces, 1):
+            yield piece, number == len(pieces) and batch.num_rows < result.full_rows
         first = 0
 
 

@@ -1,6 +1,7 @@
 """Frames on a blocking socket: one thread receives, any thread sends."""
 
 import socket
+from collections import deque
 from threading import Lock
 
 from compute.transport import Decoder, Frame, encode
@@ -14,30 +15,26 @@ class Channel:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._connection = connection
         self._decoder = Decoder()
+        self._received: deque[Frame] = deque()
         self._sending = Lock()
 
-    def send(self, frame: Frame) -> None:
+    def send(self, *frames: Frame) -> None:
         """Blocks while the pool does not read: that pauses the engine. Raises OSError once the pool has gone."""
-        head, body = encode(frame)
         with self._sending:
-            sent = self._connection.sendmsg([head, body] if body is not None else [head])
-            if sent < len(head):
-                self._connection.sendall(head[sent:])
-                sent = len(head)
-            if body is not None:
-                self._connection.sendall(memoryview(body)[sent - len(head) :])
+            for piece in encode(*frames):
+                self._connection.sendall(piece)
 
     def receive(self) -> Frame | None:
         """The next frame; None when the pool has gone. Raises FrameError."""
-        while True:
+        while not self._received:
             try:
                 count = self._connection.recv_into(self._decoder.writable())
             except ConnectionError:
                 return None
             if count == 0:
                 return None
-            if frame := self._decoder.wrote(count):
-                return frame
+            self._received += self._decoder.wrote(count)
+        return self._received.popleft()
 
     def close(self) -> None:
         self._connection.close()

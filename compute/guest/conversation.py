@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class Conversation:
-    """Serves the statements of one connection, one after the other, until the pool leaves or says SHUTDOWN."""
+    """Serves the statements of one connection, one after the other, until the pool leaves or says SHUTDOWN.
+
+    Frames that follow one another at once leave together: a small answer is one write, which wakes the pool once.
+    """
 
     def __init__(self, channel: Channel, session: Session) -> None:
         self._channel = channel
@@ -90,16 +93,18 @@ class Conversation:
         arguments = (statement.sql, statement.parameters, statement.scans, statement.settings)
         if request.kind is Kind.DESCRIBE:
             schema = plain_schema(self._session.describe(*arguments))
-            self._channel.send(Frame(Kind.SCHEMA, request.statement, body=schema.serialize()))
-            self._channel.send(Frame(Kind.DONE, request.statement))
+            described = Frame(Kind.SCHEMA, request.statement, body=schema.serialize())
+            self._channel.send(described, Frame(Kind.DONE, request.statement))
             return
         result = self._session.execute(*arguments)
-        schema = plain_schema(result.reader.schema)
-        self._channel.send(Frame(Kind.SCHEMA, request.statement, body=schema.serialize()))
-        for batch in plain_batches(result.reader):
+        held = [Frame(Kind.SCHEMA, request.statement, body=plain_schema(result.reader.schema).serialize())]
+        for batch, last in plain_batches(result):
             self._stop_if_cancelled(request.statement)
-            self._channel.send(Frame(Kind.BATCH, request.statement, body=batch.serialize()))
-        self._channel.send(Frame(Kind.DONE, request.statement, {"affected": result.affected}))
+            held.append(Frame(Kind.BATCH, request.statement, body=batch.serialize()))
+            if not last:
+                self._channel.send(*held)
+                held.clear()
+        self._channel.send(*held, Frame(Kind.DONE, request.statement, {"affected": result.affected}))
 
     def _stop_if_cancelled(self, statement: int) -> None:
         if self._cancelled >= statement:
