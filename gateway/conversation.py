@@ -98,7 +98,6 @@ class Conversation:
     async def _query(self, message: messages.Query) -> None:
         session = self.session
         session.query = message.sql
-        session.forget("")
         try:
             statements = session.split(message.sql)
             if not statements:

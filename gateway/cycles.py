@@ -50,23 +50,47 @@ class _Relayed(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """A cycle's answer, and the session after it. `query` is the statement that the session shows as its latest."""
+    """A cycle's answer, and the session after it: the unnamed statement if it `replaces` that, and the statement that
+    is shown as the latest."""
 
     answer: bytes | _Relayed
+    replaces: bool
     unnamed: PreparedStatement | None
     query: str
+
+    def leave(self, session: Session) -> None:
+        session.query = self.query
+        if self.replaces:
+            session.unnamed = self.unnamed
 
 
 @dataclass(slots=True)
 class _Lesson:
     """A cycle that is answered message by message now, and may be learned. `said` is all of its answer, or what
-    followed the rows of `relayed`."""
+    followed the rows of `relayed`; `replaces` says that the unnamed statement is its own."""
 
     cycle: bytes
     circumstances: Circumstances
     said: list[bytes] = field(default_factory=list)
+    replaces: bool = False
     ended: bool = False
     relayed: _Relayed | None = None
+
+    def admits(self, message: messages.FrontendMessage) -> bool:
+        """Whether the cycle can be learned with this message: it makes or closes nothing that has a name, and uses no
+        unnamed statement that it has not parsed itself."""
+        match message:
+            case messages.Query():
+                self.ended = self.replaces = True
+            case messages.Sync():
+                self.ended = True
+            case messages.Parse(statement=""):
+                self.replaces = True
+            case messages.Bind(portal="", statement=name) | messages.Describe(kind="S", name=name):
+                return self.replaces or name != ""
+            case messages.Parse() | messages.Bind() | messages.Close() | messages.FunctionCall():
+                return False
+        return True
 
 
 class Cycles:
@@ -99,7 +123,7 @@ class Cycles:
             return None
         if isinstance(known.answer, _Relayed):
             return self._launch(known, known.answer)
-        session.unnamed, session.query = known.unnamed, known.query
+        known.leave(session)
         return known.answer
 
     def note(self, message: messages.FrontendMessage) -> None:
@@ -107,10 +131,8 @@ class Cycles:
         lesson = self._lesson
         if lesson is None:
             return
-        if lesson.ended or _changes_names(message):
+        if lesson.ended or not lesson.admits(message):
             self.spoil()
-        elif isinstance(message, messages.Query | messages.Sync):
-            lesson.ended = True
 
     def relay(self, portal: Portal, rows: bytes) -> None:
         """Writes the whole answer of a portal that PostgreSQL has answered."""
@@ -149,14 +171,14 @@ class Cycles:
             return
         if len(self._known) >= MOST_CYCLES:
             del self._known[next(iter(self._known))]
-        self._known[lesson.cycle] = _Known(answer, session.unnamed, session.query)
+        self._known[lesson.cycle] = _Known(answer, lesson.replaces, session.unnamed, session.query)
 
     def _launch(self, known: _Known, relayed: _Relayed) -> asyncio.Future[Awaitable[None] | None] | None:
         landing: asyncio.Future[Awaitable[None] | None] = asyncio.get_running_loop().create_future()
         flight = self._session.launch(relayed.call, partial(self._land, relayed, landing))
         if flight is None:
             return None
-        self._session.unnamed, self._session.query = known.unnamed, known.query
+        known.leave(self._session)
         landing.add_done_callback(flight.release)
         return landing
 
@@ -171,12 +193,3 @@ class Cycles:
         else:
             self._door.write(relayed.before)
             landing.set_result(self._resume(relayed.statement, flight.open()))
-
-
-def _changes_names(message: messages.FrontendMessage) -> bool:
-    """Whether the message makes or closes something that has a name, or does anything but the usual."""
-    match message:
-        case messages.Parse(statement=name) | messages.Bind(portal=name):
-            return name != ""
-        case _:
-            return isinstance(message, messages.Close | messages.FunctionCall)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.pgwire import messages
-from gateway.portal import Binding
+from gateway.portal import Binding, PreparedStatement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,7 @@ class Shortcuts:
 
     def _query(self, message: messages.Query) -> bool:
         session = self._session
+        session.unnamed = None
         if session.block.explicit or not session.idle:
             return False
         statements = session.split(message.sql)
@@ -51,12 +52,13 @@ class Shortcuts:
         answer = session.recall(statements[0], (), _NO_BINDING)
         if answer is None:
             return False
-        session.forget("")
         self._door.write(answer.row_description + answer.rows + answer.complete)
         return True
 
     def _parse(self, message: messages.Parse) -> bool:
         session = self._session
+        if not message.statement:
+            session.unnamed = None
         statements = session.split(message.sql)
         if len(statements) != 1:
             return False
@@ -75,12 +77,13 @@ class Shortcuts:
         return True
 
     def _describe(self, message: messages.Describe) -> bool:
-        if message.kind == "S":
-            prepared = self._session.prepared(message.name)
-            self._door.send(messages.ParameterDescription(prepared.description.parameters))
-            row_description = prepared.row_description
-        else:
-            row_description = self._session.portal(message.name).row_description
+        session = self._session
+        described = session.prepared(message.name) if message.kind == "S" else session.portal(message.name)
+        row_description = described.row_description
+        if row_description:
+            session.block.admit(ends_block=False)
+        if isinstance(described, PreparedStatement):
+            self._door.send(messages.ParameterDescription(described.description.parameters))
         if row_description:
             self._door.write(row_description)
         else:

@@ -18,10 +18,12 @@ async def test_same_answer_again(relay: Relay) -> None:
     session, other = relay.open("alice", "lake"), relay.open("alice", "lake")
     assert recall(session, "SELECT 1, 'x'") is None
     portal = await session.execute("SELECT 1, 'x'", (), (), (), (), {}, immutable=True)
-    first = portal.take_answer()
-    assert recall(session, "SELECT 1, 'x'") == first
-    assert recall(other, "SELECT 1, 'x'") == first
+    rows = portal.take_answer()
+    first = recall(session, "SELECT 1, 'x'")
     assert first is not None
+    assert recall(other, "SELECT 1, 'x'") == first
+    assert first.rows + first.complete == rows
+    assert first.row_description == portal.description
     assert (first.tag, first.row_count, read_rows(first.rows)) == ("SELECT 1", 1, [(b"1", b"x")])
 
 

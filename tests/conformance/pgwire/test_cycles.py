@@ -1,0 +1,242 @@
+"""Whole cycles, sent again and again in any order, are answered as a real PostgreSQL answers them each time."""
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.pgwire import messages as m
+from gateway.pgwire.codec import encode
+from gateway.pgwire.connection import NEED_DATA, Connection, Message
+from gateway.pgwire.state import Side, State
+from tests.processes import until
+from tests.target import Target
+
+ONE = "SELECT 1 AS one"
+RELATION = "SELECT relname, relkind FROM pg_catalog.pg_class WHERE relname = 'pg_proc'"
+BYTES = "SELECT '\\x6162'::bytea, current_setting('bytea_output')"
+HELD = "SELECT {} FROM pg_catalog.pg_locks WHERE relation = 'pg_catalog.pg_ts_parser'::regclass"
+FAILS = HELD.format("1 / count(*)")
+"""Fails while nobody holds a lock on that catalog."""
+SLEEPS = HELD.format("pg_sleep(600 * count(*))")
+"""Does so while somebody does."""
+
+SYNC = m.Sync()
+DESCRIBE, EXECUTE = m.Describe("P", ""), m.Execute("", 0)
+
+
+def bind(statement: str = "", *values: bytes, result_formats: tuple[int, ...] = ()) -> m.Bind:
+    return m.Bind("", statement, (), values, result_formats)
+
+
+def parse(sql: str, name: str = "") -> m.Parse:
+    return m.Parse(name, sql, ())
+
+
+def cycle(*messages: Message) -> bytes:
+    return b"".join(encode(message) for message in messages)
+
+
+def run(sql: str) -> bytes:
+    return cycle(parse(sql), bind(), DESCRIBE, EXECUTE, SYNC)
+
+
+CYCLES = [
+    *(cycle(m.Query(sql)) for sql in (ONE, RELATION, BYTES, "", "SELEC 1", f"{ONE}; {RELATION}", FAILS)),
+    *(run(sql) for sql in (ONE, RELATION, BYTES, FAILS)),
+    cycle(bind(), DESCRIBE, EXECUTE, SYNC),
+    cycle(bind(result_formats=(1,)), EXECUTE, SYNC),
+    cycle(m.Describe("S", ""), SYNC),
+    cycle(SYNC),
+    cycle(parse("SELECT $1::int4 + 1"), bind("", b"41"), EXECUTE, SYNC),
+    cycle(parse(RELATION), bind(), m.Execute("", 1), EXECUTE, SYNC),
+    cycle(parse(RELATION), bind(), EXECUTE, bind(), EXECUTE, SYNC),
+    cycle(parse(ONE, "named"), SYNC),
+    cycle(parse(RELATION, "named"), SYNC),
+    cycle(bind("named"), DESCRIBE, EXECUTE, SYNC),
+    cycle(m.Close("S", "named"), SYNC),
+    *(cycle(m.Query(sql)) for sql in ("SET bytea_output = escape", "RESET bytea_output", "BEGIN", "COMMIT")),
+    cycle(m.Query(ONE)) * 2,
+    run(RELATION) + cycle(m.Query(RELATION)),
+    run(ONE) + cycle(m.Flush()),
+]
+
+
+def comparable(answers: Sequence[Message | None]) -> list[Any]:
+    """Of reports, what a client goes by. Columns announced before an error are left out, as we hold them back."""
+    found: list[Any] = []
+    for message in answers:
+        if isinstance(message, m.ErrorResponse) and found and isinstance(found[-1], m.RowDescription):
+            found.pop()
+        if isinstance(message, m.ErrorResponse | m.NoticeResponse):
+            found.append([message.fields.get(code) for code in "VCMP"])
+        else:
+            found.append(message)
+    return found
+
+
+class Client:
+    """A session on which whole cycles are written."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+        self._socket = socket.socket(fileno=os.dup(connection.pgconn.socket))
+        self._socket.setblocking(True)
+        self._answers = Connection(Side.CLIENT)
+        self._answers.state = State.OPEN
+
+    def send(self, content: bytes) -> None:
+        self._socket.sendall(content)
+
+    def receive(self) -> Message | None:
+        while self._answers.state is State.CLOSED or (message := self._answers.next_event()) is NEED_DATA:
+            content = self._socket.recv(65536)
+            if not content:
+                return None
+            self._answers.receive_data(content)
+        assert isinstance(message, m.BackendMessage)
+        return message
+
+    def receive_cycle(self) -> list[object]:
+        """All up to ReadyForQuery."""
+        answers = [self.receive()]
+        while not isinstance(answers[-1], m.ReadyForQuery):
+            assert answers[-1] is not None
+            answers.append(self.receive())
+        return comparable(answers)
+
+    def receive_rest(self) -> list[Any]:
+        """All up to the end of the connection."""
+        answers: list[Message] = []
+        while (message := self.receive()) is not None:
+            answers.append(message)
+        return comparable(answers)
+
+    def ask(self, content: bytes) -> list[object]:
+        """The answers to one or more whole cycles."""
+        self.send(content)
+        ends = content.count(encode(SYNC)) + content.count(b"Q\0")
+        return [message for _ in range(ends) for message in self.receive_cycle()]
+
+    def leave(self) -> None:
+        """Closes the connection without a word."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@contextmanager
+def client_of(target: Target) -> Iterator[Client]:
+    with target.connect(sslmode="disable") as connection:
+        client = Client(connection)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@settings(max_examples=30, deadline=None)
+@given(cycles=st.lists(st.sampled_from(CYCLES), min_size=20, max_size=60))
+def test_any_order(gateway: Target, oracle: Target, cycles: list[bytes]) -> None:
+    with client_of(gateway) as client, client_of(oracle) as other:
+        for content in cycles:
+            assert client.ask(content) == other.ask(content)
+
+
+@pytest.mark.parametrize("content", CYCLES)
+def test_each_again(gateway: Target, oracle: Target, content: bytes) -> None:
+    with client_of(gateway) as client, client_of(oracle) as other:
+        for _ in range(4):
+            assert client.ask(content) == other.ask(content)
+
+
+class Holder:
+    """A session that takes and gives back the lock, always inside a block: so its backend is nobody else's."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self._begin("pg_class")
+
+    def hold(self) -> None:
+        self._connection.execute("COMMIT")
+        self._begin("pg_ts_parser")
+
+    def release(self) -> None:
+        self._connection.execute("COMMIT")
+        self._begin("pg_class")
+
+    def _begin(self, catalog: str) -> None:
+        self._connection.execute("BEGIN")
+        self._connection.execute(f"SELECT count(*) FROM pg_catalog.{catalog}".encode())
+
+
+@pytest.fixture
+def holder(gateway: Target) -> Iterator[Holder]:
+    with gateway.connect() as connection:
+        yield Holder(connection)
+
+
+def sleeps(gateway: Target) -> bool:
+    query = "SELECT state, query FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    with gateway.connect() as connection:
+        return ("active", SLEEPS) in connection.execute(query).fetchall()
+
+
+@pytest.fixture(params=[cycle(m.Query(SLEEPS)), run(SLEEPS)], ids=["simple", "extended"])
+def content(request: pytest.FixtureRequest) -> bytes:
+    return bytes(request.param)
+
+
+@pytest.fixture
+def client(gateway: Target, holder: Holder, content: bytes) -> Iterator[Client]:
+    """Has sent the cycle before, and now waits for the answer to another."""
+    with client_of(gateway) as client:
+        first, _, third = (client.ask(content) for _ in range(3))
+        assert first == third
+        holder.hold()
+        client.send(content)
+        until(lambda: sleeps(gateway))
+        yield client
+
+
+def test_a_replayed_statement_can_fail(gateway: Target, holder: Holder) -> None:
+    content = cycle(m.Query(f"  {FAILS}"))
+    with client_of(gateway) as client:
+        holder.hold()
+        first, _, third = (client.ask(content) for _ in range(3))
+        holder.release()
+        failed = client.ask(content)
+        holder.hold()
+        assert client.ask(content) == first == third
+    assert failed == [["ERROR", "22012", "division by zero", None], m.ReadyForQuery(b"I")]
+
+
+def test_a_replayed_statement_is_cancelled_and_what_follows_waits_for_it(
+    holder: Holder, client: Client, content: bytes
+) -> None:
+    client.send(cycle(m.Query(ONE)))
+    client.connection.cancel_safe(timeout=60)
+    failed, one = client.receive_cycle(), client.receive_cycle()
+    assert failed[-2:] == [["ERROR", "57014", "canceling statement due to user request", None], m.ReadyForQuery(b"I")]
+    assert one[1:] == [m.DataRow((b"1",)), m.CommandComplete("SELECT 1"), m.ReadyForQuery(b"I")]
+    holder.release()
+    assert client.ask(content)[-2:] == [m.CommandComplete("SELECT 1"), m.ReadyForQuery(b"I")]
+
+
+def test_a_client_that_leaves_ends_its_replayed_statement(gateway: Target, client: Client) -> None:
+    client.leave()
+    until(lambda: not sleeps(gateway))
+
+
+def test_a_session_is_terminated_in_a_replayed_statement(gateway: Target, client: Client) -> None:
+    with gateway.connect() as other:
+        other.execute("SELECT pg_terminate_backend(%s)", (client.connection.info.backend_pid,))
+    assert [error[:2] for error in client.receive_rest()] == [["FATAL", "57P01"]]
+    until(lambda: not sleeps(gateway))

@@ -1,0 +1,126 @@
+"""Statements that are launched without a task to wait for them: what lands whole, and what has to be opened."""
+
+import asyncio
+
+import pytest
+
+from catalog.errors import DivisionByZero, QueryCanceled
+from gateway.relay import BackendLost, Call, Flight, Relay, RelaySession
+from tests.conformance.relay.conftest import Metastore
+from tests.conformance.relay.reading import fetch, query, read_rows
+from tests.processes import until
+
+SLEEP = "SELECT 'slept' FROM pg_sleep($1::float8)"
+
+
+def call(sql: str, *values: bytes) -> Call:
+    return Call(sql, values=values)
+
+
+def ignore(flight: Flight) -> None:
+    """Never called: for what is not launched."""
+    raise AssertionError(flight)
+
+
+class Launch:
+    """One launched statement, and the moment when it lands."""
+
+    def __init__(self, session: RelaySession, what: Call) -> None:
+        self._landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.flight = session.launch(what, {}, self._land)
+
+    def _land(self, flight: Flight) -> None:
+        assert flight is self.flight
+        self._landed.set_result(None)
+
+    async def landed(self) -> Flight:
+        await asyncio.wait_for(self._landed, 60)
+        assert self.flight is not None
+        return self.flight
+
+
+async def prepared(relay: Relay, sql: str, *values: bytes) -> RelaySession:
+    """A session that has executed it once."""
+    session = relay.open("alice", "lake")
+    await query(session, sql, values)
+    return session
+
+
+async def test_a_known_statement_lands_whole(relay: Relay) -> None:
+    session = await prepared(relay, "SELECT 6 * $1::int4", b"1")
+    for factor in (7, 8):
+        rows = (await Launch(session, call("SELECT 6 * $1::int4", b"%d" % factor)).landed()).answer()
+        assert rows is not None
+        assert read_rows(rows) == [(b"%d" % (6 * factor),)]
+    assert await query(session, "SELECT 1") == [(b"1",)]
+
+
+async def test_what_is_not_prepared_is_not_launched(relay: Relay) -> None:
+    session = await prepared(relay, "SELECT 1")
+    assert Launch(session, call("SELECT 2")).flight is None
+    assert session.launch(call("SELECT 1"), {"search_path": "sales"}, ignore) is None
+    assert relay.open("bob", "lake").launch(call("SELECT 1"), {}, ignore) is None
+    assert (await Launch(session, call("SELECT 1")).landed()).answer() is not None
+
+
+async def test_nothing_is_launched_where_something_lives_on_the_backend(relay: Relay) -> None:
+    session = await prepared(relay, "SELECT 1")
+    await session.begin()
+    assert Launch(session, call("SELECT 1")).flight is None
+    await session.end(commit=False)
+    await query(session, "CREATE TEMP TABLE t AS SELECT 1")
+    assert Launch(session, call("SELECT 1")).flight is None
+
+
+async def test_an_error_is_raised_where_it_is_opened(relay: Relay) -> None:
+    session = await prepared(relay, "SELECT 1 / $1::int4", b"1")
+    flight = await Launch(session, call("SELECT 1 / $1::int4", b"0")).landed()
+    assert flight.answer() is None
+    with pytest.raises(DivisionByZero):
+        await flight.open()
+    assert await query(session, "SELECT 1") == [(b"1",)]
+
+
+async def test_more_than_one_read_is_fetched_as_always(relay: Relay) -> None:
+    sql = "SELECT n, repeat('x', 100) FROM generate_series(1, $1::int4) n"
+    session = await prepared(relay, sql, b"1")
+    flight = await Launch(session, call(sql, b"100000")).landed()
+    assert flight.answer() is None
+    assert len(await fetch(await flight.open())) == 100_000
+    assert await query(session, "SELECT 1") == [(b"1",)]
+
+
+async def test_cancel(relay: Relay) -> None:
+    session = await prepared(relay, SLEEP, b"0")
+    launch = Launch(session, call(SLEEP, b"600"))
+    assert launch.flight is not None
+    launch.flight.cancel()
+    flight = await launch.landed()
+    assert flight.answer() is None
+    with pytest.raises(QueryCanceled):
+        await flight.open()
+    assert await query(session, SLEEP, (b"0",)) == [(b"slept",)]
+
+
+async def test_one_that_nobody_waits_for_is_given_up(relay: Relay, metastore: Metastore) -> None:
+    session = await prepared(relay, SLEEP, b"0")
+    launch = Launch(session, call(SLEEP, b"600"))
+    waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiting.cancel()
+    assert launch.flight is not None
+    launch.flight.release(waiting)
+    sleeping = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    await asyncio.to_thread(until, lambda: metastore.fetch(sleeping) == [])
+    assert await query(session, SLEEP, (b"0",)) == [(b"slept",)]
+
+
+async def test_a_lost_backend(relay: Relay, metastore: Metastore) -> None:
+    session = await prepared(relay, SLEEP, b"0")
+    launch = Launch(session, call(SLEEP, b"600"))
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    await asyncio.to_thread(until, lambda: metastore.fetch(kill) == [(True,)])
+    flight = await launch.landed()
+    assert flight.answer() is None
+    with pytest.raises(BackendLost):
+        await flight.open()
+    assert await query(session, SLEEP, (b"0",)) == [(b"slept",)]
