@@ -1,13 +1,19 @@
 """Statements that PostgreSQL itself answers: `SELECT 1`, and a look-up in pg_class against pgbouncer."""
 
+import secrets
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 from benchmarks.compare import Measurement, interleave
 from benchmarks.laboratory import Laboratory
 from benchmarks.load import pgbench
 from benchmarks.peers import running_buenavista, running_pgbouncer
 from benchmarks.tables import WIDE
+from tests.fix_gateway import running_gateway
+from tests.target import Target
 
 SELECT_ONE = "SELECT 1;"
 PG_CLASS = "SELECT oid, relname, relkind FROM pg_catalog.pg_class WHERE relname = 'lineitem';"
@@ -29,11 +35,24 @@ def select_one(laboratory: Laboratory) -> Iterator[Measurement]:
 
 
 def relay(laboratory: Laboratory) -> Iterator[Measurement]:
-    """A catalog look-up through the gateway, and through pgbouncer before a PostgreSQL of the same build."""
-    with running_pgbouncer(laboratory.postgres) as pgbouncer:
+    """A catalog look-up through a gateway whose metastore is PostgreSQL's, through pgbouncer before it, and without
+    either."""
+    postgres = laboratory.postgres
+    with running_before(postgres) as gateway, running_pgbouncer(postgres) as pgbouncer:
         for clients in (1, 8):
             rounds = {
                 name: partial(pgbench, target, PG_CLASS, clients=clients, mode="extended")
-                for name, target in {"lakegate": laboratory.gateway, "pgbouncer": pgbouncer}.items()
+                for name, target in {"lakegate": gateway, "pgbouncer": pgbouncer, "postgresql": postgres}.items()
             }
             yield from interleave(f"pg_class look-up, {clients} clients", rounds, laboratory.rounds)
+
+
+@contextmanager
+def running_before(postgres: Target) -> Iterator[Target]:
+    """A gateway without machines, whose metastore is that server."""
+    password, settings = secrets.token_urlsafe(), {"LAKEGATE_METASTORE_DSN": f"{postgres.conninfo} sslmode=disable"}
+    with (
+        tempfile.TemporaryDirectory(prefix="lakegate-before-") as data,
+        running_gateway(Path(data), password, ("--min-machines", "0"), settings) as gateway,
+    ):
+        yield gateway
