@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -112,6 +114,28 @@ async def test_new_commits_and_old_versions(cache: SnapshotCache, tmp_path: Path
         with pytest.raises(InvalidParameterValue, match=f"has no version {wrong}") as caught:
             await cache.read(NAME, location, wrong)
         assert caught.value.hint == "It has the versions 0 to 1."
+
+
+async def test_a_commit_within_the_clocks_tick_is_seen(cache: SnapshotCache, tmp_path: Path) -> None:
+    location = write_table(tmp_path, {"a": [1]})
+    first = await cache.read(NAME, location)
+    log = tmp_path / "_delta_log"
+    before = log.stat()
+    write_table(tmp_path, {"a": [2]}, mode="append")
+    os.utime(log, ns=(before.st_atime_ns, before.st_mtime_ns))
+    second = await cache.read(NAME, location)
+    assert (first.version, second.version) == (0, 1)
+    assert await cache.read(NAME, location) is second
+
+
+async def test_a_log_that_vanishes_is_noticed(cache: SnapshotCache, tmp_path: Path) -> None:
+    location = write_table(tmp_path / "t", {"a": [1]})
+    await cache.read(NAME, location)
+    shutil.move(tmp_path / "t" / "_delta_log", tmp_path / "aside")
+    with pytest.raises(UnreadableTable):
+        await cache.read(NAME, location)
+    shutil.move(tmp_path / "aside", tmp_path / "t" / "_delta_log")
+    assert (await cache.read(NAME, location)).version == 0
 
 
 async def test_unknown_features_are_reported_not_raised(cache: SnapshotCache, tmp_path: Path) -> None:
