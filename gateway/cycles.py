@@ -188,7 +188,7 @@ class Cycles:
         rows = flight.answer()
         if rows is not None:
             self._session.land()
-            self._door.write(relayed.before + rows)
+            self._door.write(relayed.before + rows + _READY)
             landing.set_result(None)
         else:
             self._door.write(relayed.before)

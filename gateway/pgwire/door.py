@@ -152,7 +152,6 @@ class Door(Wire):
         if isinstance(replay, bytes):
             self._transport.write(replay)
         elif replay is not None:
-            self._connection.take_cycle()
             self._task = replay
             replay.add_done_callback(self._land)
         return replay is not None
@@ -163,10 +162,12 @@ class Door(Wire):
         if replay.cancelled():
             self._shut()
         elif (rest := replay.result()) is not None:
+            self._connection.take_cycle()
             self._task = self._loop.create_task(self._run(rest))
         else:
-            self._conclude()
             self._writing.flush()
+            if self._dismissed:
+                self._shut()
             self._pump()
         if self._lost and self._task is None:
             self._task = self._loop.create_task(self._finish())

@@ -34,8 +34,8 @@ class Handler(Protocol):
     def replay(self, cycle: bytes) -> Replay:
         """May answer bytes that came in one piece while nothing else was to be answered, without their being read.
 
-        Returns the whole answer, ReadyForQuery too; or a future that is done when all but ReadyForQuery has been said,
-        or with what is still to be awaited for it; or None: the messages in it follow by `handle`, one by one.
+        Returns the whole answer, ReadyForQuery too; or a future that is done when that has been said, or with what is
+        still to be awaited before ReadyForQuery; or None: the messages in it follow by `handle`, one by one.
         """
         ...
 

@@ -33,10 +33,15 @@ class Settings:
     def __init__(self) -> None:
         self.relevant: Key = frozenset()
         self.applied: Mapping[str, str] = {}
+        self._source: Mapping[str, str] = {}
         self._seen: Mapping[str, str] = {}
 
     def read(self, variables: Mapping[str, str]) -> None:
-        """Takes the variables in force. `applied` are those that a backend gets, the same object while they last."""
+        """Takes the variables in force, a mapping that is never changed. `applied` are those that a backend gets, the
+        same object while they last."""
+        if variables is self._source:
+            return
+        self._source = variables
         if variables != self._seen:
             self._seen = dict(variables)
             self.applied = {name: value for name, value in self._seen.items() if _goes_to_postgresql(name)}
