@@ -7,7 +7,8 @@ Owns
 
 Layers, top down
     `cli` -> `server` (puts everything together, drains) -> `pgwire.door` (sockets) -> `conversation` (messages to
-    session calls) -> `session` (one user's state) -> `executor` (plans to results) -> `result`, `query`, `relay`.
+    session calls; `shortcuts` and `cycles` give answers that are known already) -> `session` (one user's state) ->
+    `executor` (plans to results) -> `result`, `query`, `relay`.
 
 A statement's way
     Query or Parse/Bind/Execute -> `Session.split` (the planner parses) -> `Executor.describe` (PostgreSQL on the
