@@ -47,12 +47,8 @@ class Relation:
         mask = self.pruner.keep(self.demand, values) if self.demand is not None else None
         files, kept = self.files, b"*"
         if mask is not None:
-            chosen = (
-                mask.to_numpy(zero_copy_only=False).nonzero()[0]
-                if isinstance(mask, pa.Array)
-                else mask.combine_chunks().to_numpy(zero_copy_only=False).nonzero()[0]
-            )
-            files, kept = tuple(self.files[i] for i in chosen), chosen.tobytes()
+            chosen = mask.nonzero()[0]
+            files, kept = tuple(self.files[i] for i in chosen.tolist()), chosen.tobytes()
         digest = hashlib.blake2b(f"{snapshot.location}\0{snapshot.version}\0".encode() + kept, digest_size=16)
         return Scan(
             self.name, snapshot.location, snapshot.version, self.columns, files, snapshot.uniform, digest.hexdigest()

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -37,10 +38,20 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 KINDS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "long": (pa.int64(), st.integers(-5, 5)),
+    "integer": (pa.int32(), st.integers(-5, 5)),
     "string": (pa.string(), st.text("ab%é", max_size=3)),
     "date": (pa.date32(), st.dates(datetime.date(2020, 1, 1), datetime.date(2020, 1, 9))),
     "double": (pa.float64(), st.sampled_from([-1.5, 0.0, 2.5, float("nan"), float("inf")])),
+    "float": (pa.float32(), st.sampled_from([-1.5, 0.0, 2.5, float("nan")])),
     "decimal(5,2)": (pa.decimal128(5, 2), st.decimals(-2, 2, places=2)),
+    "timestamp": (
+        pa.timestamp("us", "UTC"),
+        st.datetimes(
+            datetime.datetime(1969, 12, 31, 23, 59, 59),
+            datetime.datetime(1970, 1, 1, 0, 0, 1),
+            timezones=st.just(datetime.UTC),
+        ),
+    ),
     "timestamp_ntz": (
         pa.timestamp("us"),
         st.datetimes(datetime.datetime(2020, 1, 1), datetime.datetime(2020, 1, 1, 0, 0, 1)),
@@ -134,7 +145,7 @@ def cases(draw: st.DrawFn) -> tuple[Snapshot, list[list[Any]], Predicate]:
 def test_no_wanted_file_is_dropped(case: tuple[Snapshot, list[list[Any]], Predicate]) -> None:
     found, files, predicate = case
     mask = Pruner(found).keep(predicate, {})
-    kept = [True] * len(files) if mask is None else mask.to_pylist()
+    kept = [True] * len(files) if mask is None else mask.tolist()
     wanted = [any(holds(predicate, value) for value in rows) for rows in files]
     assert [number for number, is_wanted in enumerate(wanted) if is_wanted and not kept[number]] == []
 
@@ -194,6 +205,33 @@ def test_parameters_prune_when_their_values_are_known() -> None:
     assert paths(planned(text, ORDER_COLUMNS, parameters=(Oid.INT8,), values=values)) == ["1"]
     none = pa.record_batch({"p1": pa.array([None], pa.int64())})
     assert paths(planned(text, ORDER_COLUMNS, parameters=(Oid.INT8,), values=none)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "operator", "value", "kept"),
+    [
+        ("long", [[1], [5], [9]], "=", 5, [False, True, False]),
+        ("long", [[1], [5], [9]], ">", Decimal("4.0"), [False, True, True]),
+        ("long", [[1], [5], [9]], "=", Decimal("4.5"), None),
+        ("long", [[1], [5], [9]], "<", 2**63, None),
+        ("long", [[1], [5], [9]], "=", Decimal("1e999999"), None),
+        ("long", [[1], [5], [9]], "=", True, None),
+        ("decimal(5,2)", [[Decimal("-1.50")], [Decimal("2.25")]], "=", Decimal("-1.5"), [True, False]),
+        ("decimal(5,2)", [[Decimal("-1.50")], [Decimal("2.25")]], "<=", 2, [True, False]),
+        ("decimal(5,2)", [[Decimal("-1.50")], [Decimal("2.25")]], "=", Decimal("2.255"), None),
+        ("date", [[datetime.date(1960, 2, 29)], [datetime.date(2020, 1, 1)]], "<", datetime.date(1970, 1, 1), [1, 0]),
+        ("date", [[datetime.date(1960, 2, 29)]], "=", datetime.datetime(1960, 2, 29), None),
+        ("double", [[1.5], [3.5]], "<", 2, [True, False]),
+        ("double", [[1.5], [3.5]], ">", 2, [True, True]),
+        ("double", [[1.5], [3.5]], "<", float("nan"), None),
+        ("string", [["a"], ["c"]], ">=", "b", [False, True]),
+        ("string", [["a"], ["c"]], "=", 1, None),
+    ],
+)
+def test_bounds_are_compared_exactly(kind: str, rows: list[list[Any]], operator: str, value: Any, kept: Any) -> None:
+    found = snapshot(kind, rows, partitioned=False, silent=[False] * len(rows))
+    mask = Pruner(found).keep(Comparison(COLUMN, operator, ConstantTerm(value)), {})
+    assert (mask if mask is None else mask.tolist()) == kept
 
 
 def test_a_parameter_of_another_type_proves_nothing() -> None:
