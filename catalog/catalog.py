@@ -244,7 +244,9 @@ class Catalog:
         return bool(stale)
 
     def _new_location(self, workspace: str, references: Sequence[TableReference], current: str | None) -> str:
-        made = next((ref for ref in references if ref.role is Role.CREATE), TableReference("table"))
+        made = next((ref for ref in references if ref.role is Role.CREATE), None)
+        if made is None:
+            return ""
         table = TableName(made.schema or current or "public", made.name)
         return fresh_location(self._warehouse_root, workspace, table)
 

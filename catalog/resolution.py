@@ -29,7 +29,7 @@ class Resolution:
 
     `tables` has lakehouse tables only: a reference that is absent is PostgreSQL's to judge (pg_catalog, temporary,
     unknown). `schemas` has every lakehouse schema and what the principal may do there. `new_location` is a fresh folder
-    for a table that the statement may make.
+    for the table that the statement makes, empty where none is named.
     """
 
     principal: Principal

@@ -83,12 +83,10 @@ def unpack_statement(frame: Frame, shelf: ScanShelf) -> Statement:
 
 
 def _pack_parameters(parameters: pa.RecordBatch | None) -> pa.Buffer | None:
+    """A stream is its messages one after the other; Arrow's writer takes longer to make than they do."""
     if parameters is None:
         return None
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, parameters.schema) as stream:
-        stream.write_batch(parameters)
-    return sink.getvalue()
+    return pa.py_buffer(b"".join([parameters.schema.serialize(), parameters.serialize()]))
 
 
 def _unpack_parameters(body: pa.Buffer | None) -> pa.RecordBatch | None:
