@@ -9,6 +9,7 @@ and the compiler's version. A second clone or run builds nothing.
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,10 @@ from compute.spark.cache import cache_folder
 
 CRATE = Path(__file__).resolve().parent
 SOURCES = ("src/**/*.rs", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "pyproject.toml", "*.pyi")
-INSTALL_RUST = "apt-get install --yes --no-install-recommends cargo gcc libc6-dev"
+OLDEST_RUST = (1, 88)
+"""What the locked crates need."""
+TOOLCHAINS = (("cargo-web", "rustfmt-web", "rust-web-clippy"), ("cargo", "rustfmt", "rust-clippy"))
+"""Packages of Debian and Ubuntu: a current Rust, kept for browsers, and the release's own."""
 RUSTUP = Path.home() / ".cargo" / "bin"
 
 
@@ -37,17 +41,41 @@ def main() -> None:
 
 
 def find_cargo() -> str | None:
-    return shutil.which("cargo") or shutil.which("cargo", path=str(RUSTUP))
+    """One that is new enough."""
+    found = (shutil.which("cargo"), shutil.which("cargo", path=str(RUSTUP)))
+    return next((cargo for cargo in found if cargo and rust_version(cargo) >= OLDEST_RUST), None)
+
+
+def rust_version(cargo: str) -> tuple[int, ...]:
+    told = subprocess.run([cargo, "--version"], check=True, capture_output=True, text=True).stdout
+    return tuple(map(int, told.split()[1].split(".")[:2]))
 
 
 def install_cargo() -> str:
     """Installs Rust and a C compiler from the system's packages where we may, else says which command does."""
-    if os.geteuid() == 0 and shutil.which("apt-get"):
+    missing = f"cargo (Rust {OLDEST_RUST[0]}.{OLDEST_RUST[1]} or later) is missing; install it with"
+    may_install = os.geteuid() == 0 and shutil.which("apt-get") is not None
+    if may_install:
         subprocess.run(["apt-get", "update"], check=True)
-        subprocess.run(INSTALL_RUST.split(), check=True)
+    toolchain = next((packages for packages in TOOLCHAINS if packaged_version(packages[0]) >= OLDEST_RUST), None)
+    if toolchain is None:
+        sys.exit(f"{missing} rustup: this system's packages are older")
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *toolchain, "gcc", "libc6-dev"]
+    if may_install:
+        subprocess.run(command, check=True)
         if cargo := find_cargo():
             return cargo
-    sys.exit(f"cargo (Rust 1.88 or later) is missing; install it with: sudo {INSTALL_RUST}")
+    sys.exit(f"{missing}: sudo {' '.join(command)}")
+
+
+def packaged_version(package: str) -> tuple[int, ...]:
+    """Of the newest that could be installed; (0,) where there is none."""
+    command = ["apt-cache", "show", "--no-all-versions", package]
+    told = (
+        subprocess.run(command, check=False, capture_output=True, text=True).stdout if shutil.which("apt-cache") else ""
+    )
+    found = re.search(r"^Version: (?:\d+:)?(\d+)\.(\d+)", told, re.MULTILINE)
+    return tuple(map(int, found.groups())) if found else (0,)
 
 
 def fingerprint(cargo: str) -> str:

@@ -1,6 +1,7 @@
 """The script that builds the extension: what decides whether it builds."""
 
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,10 +40,37 @@ def test_the_key_follows_every_source(build: ModuleType, tmp_path: Path) -> None
     assert build.fingerprint(cargo) == keys[-1]
 
 
-def test_without_rust_it_names_the_command(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("packages", "advice"),
+    [
+        ({"cargo-web": (1, 96), "cargo": (0, 66)}, "install it with: sudo apt-get install .* cargo-web rustfmt-web"),
+        ({"cargo-web": (0,), "cargo": (1, 91)}, "install it with: sudo apt-get install .* cargo rustfmt"),
+        ({"cargo-web": (1, 85), "cargo": (1, 75)}, "install it with rustup"),
+    ],
+)
+def test_without_rust_it_names_the_command(
+    build: ModuleType, monkeypatch: pytest.MonkeyPatch, packages: dict[str, tuple[int, ...]], advice: str
+) -> None:
     monkeypatch.setattr(build.os, "geteuid", lambda: 1000)
-    with pytest.raises(SystemExit, match="install it with: sudo apt-get install"):
+    monkeypatch.setattr(build, "packaged_version", packages.__getitem__)
+    with pytest.raises(SystemExit, match=advice):
         build.install_cargo()
+
+
+def test_an_old_rust_is_none(build: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cargo = tmp_path / "cargo"
+    cargo.write_text("#!/bin/sh\necho cargo 1.63.0")
+    cargo.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(build, "RUSTUP", tmp_path)
+    assert build.find_cargo() is None
+    cargo.write_text("#!/bin/sh\necho cargo 1.88.0")
+    assert build.find_cargo() == str(cargo)
+
+
+def test_versions_of_packages(build: ModuleType) -> None:
+    assert build.packaged_version("libc6") >= (2, 0)
+    assert build.packaged_version("no-such-package") == (0,)
 
 
 def test_what_is_installed_is_what_was_built(build: ModuleType) -> None:
