@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -11,6 +12,7 @@ from compute.connection import Connection, machine_lost
 from compute.statement import ScanShelf, Statement, pack_statement
 from compute.transport import Frame, Kind
 
+LONGEST_KEPT_SCHEMA = 16 << 10
 CANCEL_SECONDS = 5.0
 """How long a cancelled statement may take to end before its machine is given up."""
 
@@ -190,7 +192,15 @@ class Lease:
         except SqlError:
             self.finish(number)
             raise
-        return pa.ipc.read_schema(frame.body)
+        if frame.body is None or frame.body.size > LONGEST_KEPT_SCHEMA:
+            return pa.ipc.read_schema(frame.body)
+        return _read_short_schema(frame.body.to_pybytes())
+
+
+@lru_cache(maxsize=256)
+def _read_short_schema(message: bytes) -> pa.Schema:
+    """A statement's schema comes again with every execution."""
+    return pa.ipc.read_schema(pa.py_buffer(message))
 
 
 def _error(frame: Frame) -> SqlError:

@@ -110,7 +110,9 @@ class QueryResult:
             batch = await self._next_batch()
             if batch is None:
                 return None
-        most = min(most, _ROWS_A_SLICE, max(1, batch.num_rows * _BYTES_A_SLICE // max(1, batch.nbytes)))
+        most = min(most, _ROWS_A_SLICE)
+        if batch.get_total_buffer_size() > _BYTES_A_SLICE:
+            most = min(most, max(1, batch.num_rows * _BYTES_A_SLICE // max(1, batch.nbytes)))
         if batch.num_rows > most:
             batch, self._rest = batch.slice(0, most), batch.slice(most)
         return batch

@@ -15,7 +15,7 @@ class Spool:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._batches: deque[pa.RecordBatch] = deque()
+        self._batches: deque[tuple[pa.RecordBatch, int]] = deque()
         self._held = 0
         self._finished = False
         self._error: BaseException | None = None
@@ -31,8 +31,9 @@ class Spool:
     async def put(self, batch: pa.RecordBatch) -> None:
         """Adds a batch; waits first while the spool is full. One batch above the limit is taken when it is empty."""
         await self._writable.wait()
-        self._batches.append(batch)
-        self._held += batch.nbytes
+        size = batch.get_total_buffer_size()
+        self._batches.append((batch, size))
+        self._held += size
         if self._held >= self._limit:
             self._writable.clear()
         self._readable.set()
@@ -52,8 +53,8 @@ class Spool:
                 return None
             self._readable.clear()
             await self._readable.wait()
-        batch = self._batches.popleft()
-        self._held -= batch.nbytes
+        batch, size = self._batches.popleft()
+        self._held -= size
         if self._held < self._limit:
             self._writable.set()
         return batch

@@ -16,6 +16,8 @@ TARGET_BYTES = 4 << 20
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
     """Dictionaries replaced by their values: a lone batch could not carry them."""
+    if not any(map(pa.types.is_dictionary, schema.types)):
+        return schema
     return pa.schema([field.with_type(_plain_type(field.type)) for field in schema])
 
 
@@ -30,11 +32,10 @@ def plain_batches(result: Result) -> Iterator[tuple[pa.RecordBatch, bool]]:
     Raises ProgramLimitExceeded.
     """
     schema = plain_schema(result.reader.schema)
-    decode = schema != result.reader.schema
     first = FIRST_ROWS
     for batch in result.reader:
-        whole = _decode(batch, schema) if decode else batch
-        pieces = [*_split(whole.slice(0, first)), *_split(whole.slice(first))]
+        whole = batch if schema is batch.schema or schema == batch.schema else _decode(batch, schema)
+        pieces = [*_split(whole.slice(0, first)), *_split(whole.slice(first))] if first else [*_split(whole)]
         for number, piece in enumerate(pieces, 1):
             yield piece, number == len(pieces) and batch.num_rows < result.full_rows
         first = 0
@@ -46,9 +47,10 @@ def _decode(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _split(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """What its buffers hold is an upper bound of its bytes, and far cheaper to tell."""
     if batch.num_rows == 0:
         return
-    if batch.nbytes <= TARGET_BYTES:
+    if batch.get_total_buffer_size() <= TARGET_BYTES or batch.nbytes <= TARGET_BYTES:
         yield batch
     elif batch.num_rows > 1:
         half = batch.num_rows // 2
