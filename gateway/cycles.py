@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.pgwire import messages
 from gateway.pgwire.codec import encode
+from gateway.relay.caches import RecentlyUsed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,12 +28,10 @@ if TYPE_CHECKING:
     from gateway.session import Session, Situation
     from planner.parse import Statement
 
-MOST_CYCLES = 32
-"""Cycles that a session remembers."""
-LONGEST = 1024
-"""Bytes of a cycle that is remembered."""
-LARGEST = 4096
-"""Bytes of its known answers."""
+MOST_BYTES = 128 * 1024
+"""What a session remembers: cycles and what is known of their answers."""
+LONGEST = 8 * 1024
+"""Bytes of a cycle that may be learned."""
 
 _SYNC = encode(messages.Sync())
 _READY = encode(messages.ReadyForQuery(b"I"))
@@ -102,7 +101,7 @@ class Cycles:
         self._session = session
         self._door = door
         self._resume = resume
-        self._known: dict[bytes, _Known] = {}
+        self._known = RecentlyUsed[_Known](MOST_BYTES)
         self._circumstances: Circumstances | None = None
         self._lesson: _Lesson | None = None
 
@@ -115,9 +114,9 @@ class Cycles:
             return None
         circumstances = session.situation, session.names
         if circumstances != self._circumstances:
-            self._known.clear()
+            self._known = RecentlyUsed(MOST_BYTES)
             self._circumstances = circumstances
-        known = self._known.get(cycle)
+        known = self._known.find(cycle)
         if known is None:
             self._begin_lesson(cycle, circumstances)
             return None
@@ -167,11 +166,9 @@ class Cycles:
         if lesson.relayed is not None and lesson.said != [_READY]:
             return
         answer = lesson.relayed or b"".join(lesson.said)
-        if len(lesson.relayed.before if lesson.relayed else answer) > LARGEST:
-            return
-        if len(self._known) >= MOST_CYCLES:
-            del self._known[next(iter(self._known))]
-        self._known[lesson.cycle] = _Known(answer, lesson.replaces, session.unnamed, session.query)
+        known = _Known(answer, lesson.replaces, session.unnamed, session.query)
+        said = answer if isinstance(answer, bytes) else answer.before
+        self._known.keep(lesson.cycle, known, len(lesson.cycle) + len(said))
 
     def _launch(self, known: _Known, relayed: _Relayed) -> asyncio.Future[Awaitable[None] | None] | None:
         landing: asyncio.Future[Awaitable[None] | None] = asyncio.get_running_loop().create_future()
