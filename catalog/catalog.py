@@ -27,6 +27,7 @@ from catalog.migrations import History
 from catalog.names import Role, TableName, TableReference
 from catalog.principals import Directory, Login, Principal, load_directory
 from catalog.resolution import Resolution, ResolvedTable
+from catalog.resolution_cache import Question, ResolutionCache
 from catalog.sessions import SIGNAL_CHANNEL, Signal, publish, read_signal
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
@@ -58,6 +59,7 @@ class Catalog:
         self._server = server
         self._warehouse_root = normalize_location(warehouse_root)
         self._snapshots = SnapshotCache(storage_options)
+        self._resolutions = ResolutionCache()
         self._account = ControlDatabase[Directory](server.owner_endpoint(ACCOUNT_DATABASE), load_directory)
         self._workspaces: dict[str, ControlDatabase[Inventory]] = {}
         self._opening = asyncio.Lock()
@@ -134,7 +136,22 @@ class Catalog:
         """
         database = await self._workspace(workspace)
         directory, inventory = await self._account.read(), await database.read()
-        who = _find_current(who, directory)
+        question = who, workspace, tuple(references), tuple(search_path), temporary
+        recent = self._resolutions.find(question, directory, inventory)
+        if recent is None or not await self._is_newest(recent, pinned):
+            recent = await self._resolve(question, directory, database, pinned)
+            self._resolutions.keep(question, directory, database.state, recent)
+        return recent
+
+    async def _resolve(
+        self,
+        question: Question,
+        directory: Directory,
+        database: ControlDatabase[Inventory],
+        pinned: Mapping[TableName, int],
+    ) -> Resolution:
+        asking, workspace, references, search_path, temporary = question
+        inventory, who = await database.read(), _find_current(asking, directory)
         found = find_entries(references, inventory, who, workspace, search_path, temporary)
         if any(is_unknown(ref, inventory, temporary) for ref in references if ref not in found):
             inventory = await database.confirm()
@@ -221,6 +238,15 @@ class Catalog:
             return None
         version = reference.version if reference.version is not None else pinned.get(entry.name)
         return await self._snapshots.read(entry.name, entry.location, version)
+
+    async def _is_newest(self, resolution: Resolution, pinned: Mapping[TableName, int]) -> bool:
+        """Whether its tables would be read at the same snapshots again, now and with these pins."""
+        for reference, table in resolution.tables.items():
+            if table.snapshot is not None:
+                version = reference.version if reference.version is not None else pinned.get(table.name)
+                if await self._snapshots.read(table.name, table.snapshot.location, version) is not table.snapshot:
+                    return False
+        return True
 
     async def _follow_schemas(
         self,

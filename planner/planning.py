@@ -19,17 +19,35 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 _REMEMBERED = 512
+_UNDESCRIBED = Description((), None)
 _TEXT = PgType(Oid.TEXT)
 ROUTE_COLUMNS = (ResultColumn("property", _TEXT), ResultColumn("value", _TEXT))
 """The columns of ``EXPLAIN (ROUTE)``."""
 
 
 class Memo:
-    """The translations of late, by statement, table versions, description and settings. Bounded, oldest out first."""
+    """The translations of late, by statement, table versions, description and settings. Bounded, oldest out first.
+
+    A resolution that comes again, the very same one, has been authorised for that statement already.
+    """
 
     def __init__(self, size: int = _REMEMBERED) -> None:
         self._reads: OrderedDict[Hashable, Read] = OrderedDict()
+        self._authorised: OrderedDict[tuple[Statement, int, str], tuple[Resolution, Description, Read]] = OrderedDict()
         self._size = size
+
+    def recall(
+        self, statement: Statement, resolution: Resolution, description: Description, time_zone: str
+    ) -> Read | None:
+        """The read that was remembered for this resolution."""
+        found = self._authorised.get((statement, id(resolution), time_zone))
+        return found[2] if found is not None and found[1] == description else None
+
+    def remember(self, statement: Statement, resolution: Resolution, read: Read) -> None:
+        """Its principal may read what it reads. The resolution is kept as well, so that no other gets its identity."""
+        self._authorised[statement, id(resolution), read.time_zone] = resolution, read.description, read
+        if len(self._authorised) > self._size:
+            self._authorised.popitem(last=False)
 
     def read(
         self, statement: Statement, tables: dict[int | None, ResolvedTable], description: Description, time_zone: str
@@ -93,17 +111,25 @@ def _plan(
         return definitions.plan_definition(statement, resolution, tables, settings, description)
     if not resolution.tables:
         return relay(statement, resolution)
-    tables = located(statement, resolution)
     if verb == "Select":
-        require_reads(statement, resolution)
-        described = description or Description((), None)
-        return _MEMO.read(statement, tables, described, settings.time_zone).plan(settings, values)
+        return _read(statement, resolution, settings, description or _UNDESCRIBED).plan(settings, values)
+    tables = located(statement, resolution)
     if verb in writes.VERBS:
         return writes.plan_write(statement, resolution, tables, settings, description)
     raise FeatureNotSupported(
         f"{verb_words(verb)} is not supported on lakehouse tables",
         hint="SELECT from them, or EXPLAIN (ROUTE) to see how a statement would run.",
     )
+
+
+def _read(statement: Statement, resolution: Resolution, settings: Settings, description: Description) -> Read:
+    read = _MEMO.recall(statement, resolution, description, settings.time_zone)
+    if read is None:
+        tables = located(statement, resolution)
+        require_reads(statement, resolution)
+        read = _MEMO.read(statement, tables, description, settings.time_zone)
+        _MEMO.remember(statement, resolution, read)
+    return read
 
 
 def _defines(statement: Statement, resolution: Resolution) -> bool:
