@@ -25,6 +25,9 @@ from planner.plan import Constant, Lane, Metadata, Plan, Query, SessionValue, Se
 from planner.planning import plan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     import pyarrow as pa
 
     from catalog.types import ResultColumn
@@ -161,7 +164,7 @@ class Executor:
             if denied and self._services.catalog.has_table_called(session.workspace, denied[1]):
                 raise RuntimeError("a statement that reads a lakehouse table was relayed") from error
             raise
-        return RelayedResult(relayed)
+        return RelayedResult(relayed, repeats=not planned.asks_for_sessions)
 
     async def _open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
         execution = Execution(query, await self._parameters(query, values))
@@ -193,21 +196,20 @@ class Executor:
         return Execution(planned, await self._parameters(planned, values))
 
     async def _parameters(self, query: Query, values: pa.RecordBatch | None) -> pa.RecordBatch | None:
+        asked = {parameter.source for parameter in query.parameters if isinstance(parameter.source, SessionValue)}
+        known = await self._session_values(asked) if asked else {}
+        return engine_parameters(query, values, known, self._session.variables.current("TimeZone"))
+
+    async def _session_values(self, asked: set[SessionValue]) -> Mapping[SessionValue, str | datetime | None]:
         session = self._session
         path = self.settings().search_path
-        asks_now = any(parameter.source is SessionValue.NOW for parameter in query.parameters)
-        return engine_parameters(
-            query,
-            values,
-            {
-                SessionValue.NOW: await session.now() if asks_now else None,
-                SessionValue.CURRENT_USER: session.principal.name,
-                SessionValue.SESSION_USER: session.principal.name,
-                SessionValue.CURRENT_DATABASE: session.workspace,
-                SessionValue.CURRENT_SCHEMA: path[0] if path else None,
-            },
-            session.variables.current("TimeZone"),
-        )
+        return {
+            SessionValue.NOW: await session.now() if SessionValue.NOW in asked else None,
+            SessionValue.CURRENT_USER: session.principal.name,
+            SessionValue.SESSION_USER: session.principal.name,
+            SessionValue.CURRENT_DATABASE: session.workspace,
+            SessionValue.CURRENT_SCHEMA: path[0] if path else None,
+        }
 
     async def _analyse(self, query: Query) -> tuple[ResultColumn, ...]:
         parameters = await self._parameters(query, None)
