@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.entry import Reception
     from gateway.pgwire.door import Door
     from gateway.pgwire.handler import Replay
-    from gateway.relay import RelayPortal
+    from gateway.relay import Flight
     from gateway.session import Session
     from planner.parse import Statement
 
@@ -97,7 +97,6 @@ class Conversation:
 
     async def _query(self, message: messages.Query) -> None:
         session = self.session
-        session.query = message.sql
         try:
             statements = session.split(message.sql)
             if not statements:
@@ -186,11 +185,11 @@ class Conversation:
         else:
             self._door.send(messages.CommandComplete(portal.tag))
 
-    async def _resume(self, statement: Statement, opening: Awaitable[RelayPortal]) -> None:
+    async def _resume(self, statement: Statement, flight: Flight) -> None:
         """Goes on with a relayed statement that was launched without waiting for it."""
 
         async def open_result(_: Portal, __: int) -> RelayedResult:
-            return RelayedResult(await opening)
+            return RelayedResult(await flight.open())
 
         portal = Portal(PreparedStatement(statement), Binding(), open_result)
         with _placed(statement):

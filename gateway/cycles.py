@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.pgwire import messages
-from gateway.pgwire.codec import encode
+from gateway.pgwire.codec import encode, split
 from gateway.relay.caches import RecentlyUsed
 
 if TYPE_CHECKING:
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
     from gateway.pgwire.door import Door
     from gateway.pgwire.handler import Replay
     from gateway.portal import Portal, PreparedStatement
-    from gateway.relay import Call, Flight, RelayPortal
+    from gateway.relay import Call, Flight
     from gateway.session import Session, Situation
     from planner.parse import Statement
 
 MOST_BYTES = 128 * 1024
 """What a session remembers: cycles and what is known of their answers."""
 LONGEST = 8 * 1024
-"""Bytes of a cycle that may be learned."""
+"""Bytes of a cycle that may be learned, and of what is known of its answer."""
 
+_KINDS = frozenset(b"QPBDEHS")
+"""Types of the messages that a cycle may have, each whole, and none that is read and forgotten."""
 _SYNC = encode(messages.Sync())
 _READY = encode(messages.ReadyForQuery(b"I"))
 
@@ -49,16 +51,27 @@ class _Relayed(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """A cycle's answer, and the session after it: the unnamed statement if it `replaces` that, and the statement that
-    is shown as the latest."""
+    """A cycle's answer, and what it leaves behind: the unnamed statement if it `replaces` that, and the text that is
+    shown as the latest if it executes one."""
 
     answer: bytes | _Relayed
     replaces: bool
     unnamed: PreparedStatement | None
-    query: str
+    query: str | None
+
+    @property
+    def size(self) -> int:
+        """Bytes, all texts counted, though some are shared."""
+        texts = [self.query or ""]
+        if isinstance(self.answer, _Relayed):
+            texts += self.answer.statement.text, self.answer.call.text
+        said = self.answer.before if isinstance(self.answer, _Relayed) else self.answer
+        described = self.unnamed.row_description if self.unnamed is not None else b""
+        return sum(map(len, texts)) + len(said) + len(described)
 
     def leave(self, session: Session) -> None:
-        session.query = self.query
+        if self.query is not None:
+            session.query = self.query
         if self.replaces:
             session.unnamed = self.unnamed
 
@@ -71,16 +84,29 @@ class _Lesson:
     cycle: bytes
     circumstances: Circumstances
     said: list[bytes] = field(default_factory=list)
+    size: int = 0
     replaces: bool = False
+    executes: bool = False
     ended: bool = False
     relayed: _Relayed | None = None
 
+    def hear(self, content: bytes) -> None:
+        """Something is said. Of too long an answer nothing is kept."""
+        self.size += len(content)
+        if self.size > LONGEST:
+            self.said.clear()
+        else:
+            self.said.append(content)
+
     def admits(self, message: messages.FrontendMessage) -> bool:
-        """Whether the cycle can be learned with this message: it makes or closes nothing that has a name, and uses no
-        unnamed statement that it has not parsed itself."""
+        """Whether the cycle can be learned with this message: it makes or closes nothing that has a name, asks for all
+        rows, and uses no unnamed statement that it has not parsed itself."""
         match message:
             case messages.Query():
-                self.ended = self.replaces = True
+                self.ended = self.replaces = self.executes = True
+            case messages.Execute(max_rows=limit):
+                self.executes = True
+                return limit <= 0
             case messages.Sync():
                 self.ended = True
             case messages.Parse(statement=""):
@@ -95,9 +121,7 @@ class _Lesson:
 class Cycles:
     """What one session has learned. `resume` goes on with a relayed statement that has to be awaited after all."""
 
-    def __init__(
-        self, session: Session, door: Door, resume: Callable[[Statement, Awaitable[RelayPortal]], Awaitable[None]]
-    ) -> None:
+    def __init__(self, session: Session, door: Door, resume: Callable[[Statement, Flight], Awaitable[None]]) -> None:
         self._session = session
         self._door = door
         self._resume = resume
@@ -144,7 +168,7 @@ class Cycles:
         self._door.transcribe(None)
         self._door.write(rows)
         lesson.said.clear()
-        self._door.transcribe(lesson.said)
+        self._door.transcribe(lesson.hear)
 
     def spoil(self) -> None:
         """The cycle cannot be learned: an error, or an answer that depends on more than is looked at."""
@@ -153,22 +177,25 @@ class Cycles:
             self._door.transcribe(None)
 
     def _begin_lesson(self, cycle: bytes, circumstances: Circumstances) -> None:
-        if len(cycle) <= LONGEST and (cycle[:1] == b"Q" or cycle.endswith(_SYNC)):
+        whole = len(cycle) <= LONGEST and split(cycle, 0, _KINDS) == len(cycle)
+        if whole and (cycle[:1] == b"Q" or cycle.endswith(_SYNC)):
             self._lesson = _Lesson(cycle, circumstances)
-            self._door.transcribe(self._lesson.said)
+            self._door.transcribe(self._lesson.hear)
 
     def _learn(self, lesson: _Lesson) -> None:
         """The session is at rest after a cycle."""
         self.spoil()
         session = self._session
-        if not lesson.ended or session.block.explicit or (session.situation, session.names) != lesson.circumstances:
+        if not lesson.ended or lesson.size > LONGEST or session.block.explicit:
+            return
+        if (session.situation, session.names) != lesson.circumstances:
             return
         if lesson.relayed is not None and lesson.said != [_READY]:
             return
         answer = lesson.relayed or b"".join(lesson.said)
-        known = _Known(answer, lesson.replaces, session.unnamed, session.query)
-        said = answer if isinstance(answer, bytes) else answer.before
-        self._known.keep(lesson.cycle, known, len(lesson.cycle) + len(said))
+        unnamed = session.unnamed if lesson.replaces else None
+        known = _Known(answer, lesson.replaces, unnamed, session.query if lesson.executes else None)
+        self._known.keep(lesson.cycle, known, len(lesson.cycle) + known.size)
 
     def _launch(self, known: _Known, relayed: _Relayed) -> asyncio.Future[Awaitable[None] | None] | None:
         landing: asyncio.Future[Awaitable[None] | None] = asyncio.get_running_loop().create_future()
@@ -189,4 +216,4 @@ class Cycles:
             landing.set_result(None)
         else:
             self._door.write(relayed.before)
-            landing.set_result(self._resume(relayed.statement, flight.open()))
+            landing.set_result(self._resume(relayed.statement, flight))

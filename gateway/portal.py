@@ -87,7 +87,7 @@ class Portal:
 
     @property
     def call(self) -> Call | None:
-        """What PostgreSQL was asked, if it answers an open portal."""
+        """What PostgreSQL can be asked again, if it answers an open portal."""
         return self._result.call if isinstance(self._result, RelayedResult) else None
 
     def take_answer(self) -> bytes | None:

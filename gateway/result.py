@@ -81,10 +81,11 @@ class ActionResult:
 
 
 class RelayedResult:
-    """PostgreSQL's answer, forwarded as it is."""
+    """PostgreSQL's answer, forwarded as it is. `repeats` says that asking PostgreSQL is all that there is to it."""
 
-    def __init__(self, relayed: RelayPortal) -> None:
+    def __init__(self, relayed: RelayPortal, *, repeats: bool = False) -> None:
         self._relayed = relayed
+        self._repeats = repeats
 
     @property
     def row_description(self) -> bytes:
@@ -103,8 +104,8 @@ class RelayedResult:
 
     @property
     def call(self) -> Call | None:
-        """What PostgreSQL was asked."""
-        return self._relayed.call
+        """What PostgreSQL can be asked again."""
+        return self._relayed.call if self._repeats else None
 
     def take_answer(self) -> bytes | None:
         """Rows and CommandComplete, if all is here and nothing was handed out."""

@@ -43,7 +43,7 @@ class Shortcuts:
 
     def _query(self, message: messages.Query) -> bool:
         session = self._session
-        session.unnamed = None
+        session.unnamed, session.query = None, message.sql
         if session.block.explicit or not session.idle:
             return False
         statements = session.split(message.sql)
@@ -106,6 +106,7 @@ class Shortcuts:
         if answer is None or 0 < max_rows <= answer.row_count:
             return False
         portal.answered(answer.tag)
+        self._session.query = portal.prepared.statement.text
         self._door.write(answer.rows + answer.complete)
         return True
 

@@ -140,8 +140,7 @@ class Door(Wire):
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_exception(ConnectionResetError("the client is gone"))
             self._arrival.exception()  # Nobody may be waiting; that is no error.
-        if self._task is None or self._task.done():
-            self._task = self._loop.create_task(self._finish())
+        self._end()
 
     # Whole cycles
 
@@ -169,8 +168,7 @@ class Door(Wire):
             if self._dismissed:
                 self._shut()
             self._pump()
-        if self._lost and self._task is None:
-            self._task = self._loop.create_task(self._finish())
+        self._end()
 
     # Messages, in order
 
@@ -227,8 +225,7 @@ class Door(Wire):
             self._transport.abort()
         finally:
             self._task = None
-            if self._lost:
-                self._task = self._loop.create_task(self._finish())
+            self._end()
 
     def _conclude(self) -> None:
         """What follows an answered message: ReadyForQuery at the end of a cycle, nothing after the last."""
@@ -331,6 +328,11 @@ class Door(Wire):
             handler.disconnected()
         except Exception:
             log.exception("a session could not be told that its client is gone")
+
+    def _end(self) -> None:
+        """Closes the session once its client is lost and nothing of it runs any more."""
+        if self._lost and self._task is None:
+            self._task = self._loop.create_task(self._finish())
 
     async def _finish(self) -> None:
         try:

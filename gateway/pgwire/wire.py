@@ -1,6 +1,7 @@
 """The wire to one client: its socket, and what is said on it. What is heard is the door's."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from gateway.pgwire.connection import Connection
@@ -57,9 +58,9 @@ class Wire(asyncio.Protocol):
         """Sends what is held back: for a notice that should not wait for the end of its statement."""
         self._writing.flush()
 
-    def transcribe(self, said: list[bytes] | None) -> None:
-        """Adds all that is said from now on to that list; None ends it."""
-        self._writing.transcript = said
+    def transcribe(self, hear: Callable[[bytes], None] | None) -> None:
+        """Tells `hear` all that is said from now on; None ends it."""
+        self._writing.transcribe = hear
 
     def _take(self, transport: asyncio.Transport) -> None:
         self._transport = transport

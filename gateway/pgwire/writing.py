@@ -1,6 +1,10 @@
 """Writing to a client: answers are held back to leave in one write, and whoever writes much waits for the client."""
 
 import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FLUSH_SIZE = 64 * 1024
 """Bytes of answers that are held back for a common write."""
@@ -9,14 +13,12 @@ WRITE_AHEAD = 256 * 1024
 
 
 class Writing:
-    """The writing side of one transport. `due` says that what is held back should leave soon.
-
-    While `transcript` is a list, all that is written is added to it.
-    """
+    """The writing side of one transport. `due`: what is held back should leave soon. `transcribe` hears all that is
+    written."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self.due = False
-        self.transcript: list[bytes] | None = None
+        self.transcribe: Callable[[bytes], None] | None = None
         self._transport = transport
         self._loop = loop
         self._held: list[bytes] = []
@@ -34,8 +36,8 @@ class Writing:
         """Holds content back until `flush`, which comes by itself once there is much. Never blocks."""
         self._held.append(content)
         self._size += len(content)
-        if self.transcript is not None:
-            self.transcript.append(content)
+        if self.transcribe is not None:
+            self.transcribe(content)
         if self._size > FLUSH_SIZE:
             self.flush()
 

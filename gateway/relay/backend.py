@@ -66,6 +66,7 @@ class Backend(asyncio.Protocol):
         self.exchange = exchange = Exchange(request.skipped)
         exchange.lost = self.lost
         self.deadline = self._loop.time() + self._limits.statement_seconds
+        self._resume()
         self._transport.write(bytes(request))
         return exchange
 
@@ -76,9 +77,7 @@ class Backend(asyncio.Protocol):
 
     def wait(self) -> asyncio.Future[None]:
         """To be awaited: done when more has been answered or the backend is lost."""
-        if self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
+        self._resume()
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._notify = partial(_release, waiter)
         return waiter
@@ -126,6 +125,11 @@ class Backend(asyncio.Protocol):
                 self.close()
                 return
         self._rest += rest
+
+    def _resume(self) -> None:
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
 
     def _wake(self) -> None:
         notify, self._notify = self._notify, None

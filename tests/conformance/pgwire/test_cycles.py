@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -24,6 +25,8 @@ BYTES = "SELECT '\\x6162'::bytea, current_setting('bytea_output')"
 HELD = "SELECT {} FROM pg_catalog.pg_locks WHERE relation = 'pg_catalog.pg_ts_parser'::regclass"
 FAILS = HELD.format("1 / count(*)")
 """Fails while nobody holds a lock on that catalog."""
+ROWS = HELD.format("generate_series(1, 5 * count(*))")
+"""Five rows for each who holds one."""
 SLEEPS = HELD.format("pg_sleep(600 * count(*))")
 """Does so while somebody does."""
 
@@ -124,6 +127,16 @@ class Client:
         ends = content.count(encode(SYNC)) + content.count(b"Q\0")
         return [message for _ in range(ends) for message in self.receive_cycle()]
 
+    def settle(self) -> None:
+        """Returns when the server has read what was sent, by the queue of its end of the connection."""
+        ends = [f"{self._socket.getpeername()[1]:04X}", f"{self._socket.getsockname()[1]:04X}"]
+
+        def unread() -> str:
+            lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines())
+            return next(line[4][-8:] for line in lines if [end[-4:] for end in line[1:3]] == ends)
+
+        until(lambda: unread() == "00000000")
+
     def leave(self) -> None:
         """Closes the connection without a word."""
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -216,6 +229,45 @@ def test_a_replayed_statement_can_fail(gateway: Target, holder: Holder) -> None:
         holder.hold()
         assert client.ask(content) == first == third
     assert failed == [["ERROR", "22012", "division by zero", None], m.ReadyForQuery(b"I")]
+
+
+def test_a_row_limit_holds_whatever_was_learned(gateway: Target, holder: Holder) -> None:
+    content = cycle(parse(ROWS), bind(), m.Execute("", 3), SYNC)
+    with client_of(gateway) as client:
+        empty = [client.ask(content) for _ in range(3)]
+        holder.hold()
+        full = client.ask(content)
+    assert [answer[2] for answer in empty] == [m.CommandComplete("SELECT 0")] * 3
+    assert full[2:] == [*(m.DataRow((b"%d" % n,)) for n in (1, 2, 3)), m.PortalSuspended(), m.ReadyForQuery(b"I")]
+
+
+@pytest.mark.parametrize("size", [5, 6, 20, 30])
+def test_a_cycle_that_comes_in_pieces_is_nobody_elses(gateway: Target, size: int) -> None:
+    """The first pieces are the same, what follows is not."""
+    with client_of(gateway) as client:
+        for number in (1, 1, 2, 1, 2):
+            content = cycle(m.Query(f"SELECT pg_catalog.int4pl({number}, 0)"))
+            client.send(content[:size])
+            client.settle()
+            client.send(content[size:])
+            assert client.receive_cycle()[1] == m.DataRow((b"%d" % number,))
+
+
+def test_a_statement_that_asks_for_sessions_is_told_its_own(gateway: Target) -> None:
+    own = run("SELECT pg_backend_pid() AS own")
+    with client_of(gateway) as client:
+        client.ask(cycle(parse("SELECT lakegate.pg_backend_pid() AS own"), SYNC))
+        pid = b"%d" % client.connection.info.backend_pid
+        assert [client.ask(own)[3] for _ in range(4)] == [m.DataRow((pid,))] * 4
+
+
+def test_the_latest_statement_is_shown(gateway: Target) -> None:
+    query = "SELECT query FROM pg_stat_activity WHERE pid = %s"
+    with client_of(gateway) as client, gateway.connect() as other:
+        for sql in (ONE, RELATION, ONE, BYTES, ONE, RELATION):
+            for content in (cycle(m.Query(sql)), run(sql), cycle(SYNC)):
+                client.ask(content)
+            assert other.execute(query, (client.connection.info.backend_pid,)).fetchone() == (sql,)
 
 
 def test_a_replayed_statement_is_cancelled_and_what_follows_waits_for_it(

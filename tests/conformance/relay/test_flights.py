@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from catalog.errors import DivisionByZero, QueryCanceled
-from gateway.relay import BackendLost, Call, Flight, Relay, RelaySession
-from tests.conformance.relay.conftest import Metastore
+from gateway.relay import BackendLost, Call, Flight, Relay, RelayLimits, RelaySession
+from tests.conformance.relay.conftest import Metastore, Relays
 from tests.conformance.relay.reading import fetch, query, read_rows
 from tests.processes import until
 
@@ -53,6 +53,14 @@ async def test_a_known_statement_lands_whole(relay: Relay) -> None:
         assert rows is not None
         assert read_rows(rows) == [(b"%d" % (6 * factor),)]
     assert await query(session, "SELECT 1") == [(b"1",)]
+
+
+async def test_a_backend_that_was_stopped_by_a_long_answer_reads_again(relays: Relays) -> None:
+    sql = "SELECT repeat('x', $1::int4)"
+    session = await prepared(relays(RelayLimits(buffered_bytes=64)), sql, b"1")
+    for _ in range(3):
+        assert [len(cell or b"") for (cell,) in await query(session, sql, (b"2000",))] == [2000]
+        assert (await Launch(session, call(sql, b"1")).landed()).answer() is not None
 
 
 async def test_what_is_not_prepared_is_not_launched(relay: Relay) -> None:

@@ -46,6 +46,7 @@ class ScriptedSession:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     statement: str = ""
+    replays: dict[bytes, Replay] = field(default_factory=dict)
 
     async def startup(self, startup_message: m.StartupMessage) -> None:
         self.user = startup_message.user
@@ -59,7 +60,7 @@ class ScriptedSession:
         self.door.send(m.BackendKeyData(7, SECRET[: startup.secret_length(self.door.version)]))
 
     def replay(self, cycle: bytes) -> Replay:
-        return None
+        return self.replays.get(cycle)
 
     def handle(self, message: m.FrontendMessage) -> Awaitable[None] | None:
         self.calls.append(type(message).__name__)
@@ -133,9 +134,9 @@ def announce(target: object, method: str, event: asyncio.Event) -> None:
     """Sets the event whenever that method is called."""
     original = getattr(target, method)
 
-    def call() -> None:
-        original()
+    def call(*arguments: Any) -> Any:
         event.set()
+        return original(*arguments)
 
     setattr(target, method, call)
 
