@@ -83,7 +83,7 @@ def unpack_statement(frame: Frame, shelf: ScanShelf) -> Statement:
 
 
 def _pack_parameters(parameters: pa.RecordBatch | None) -> pa.Buffer | None:
-    """A stream is its messages one after the other; Arrow's writer takes longer to make than they do."""
+    """Two messages, schema and batch; Arrow's writer and reader of streams take longer to make than they do."""
     if parameters is None:
         return None
     return pa.py_buffer(b"".join([parameters.schema.serialize(), parameters.serialize()]))
@@ -92,5 +92,5 @@ def _pack_parameters(parameters: pa.RecordBatch | None) -> pa.Buffer | None:
 def _unpack_parameters(body: pa.Buffer | None) -> pa.RecordBatch | None:
     if body is None:
         return None
-    with pa.ipc.open_stream(body) as stream:
-        return stream.read_next_batch()
+    source = pa.BufferReader(body)
+    return pa.ipc.read_record_batch(source, pa.ipc.read_schema(source))

@@ -4,7 +4,7 @@
 
 Big endian. `statement` numbers the statements of one connection from 1, so that what is left of a cancelled one is
 told apart; 0 is the connection itself. The body holds Arrow IPC: a schema message, one record batch message, or, for
-parameters, a whole stream. A body is received into an aligned Arrow buffer, a long one straight off the socket, so that
+parameters, both. A body is received into an aligned Arrow buffer, a long one straight off the socket, so that
 batches are read without a copy.
 
     pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN
