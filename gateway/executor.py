@@ -17,6 +17,7 @@ from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.query import Execution, QueryResult, Surroundings
+from gateway.relay.caches import RecentlyUsed
 from gateway.relay.settings import SESSION_VARIABLE
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.rows import describe_rows, with_formats
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
     from catalog.types import ResultColumn
     from gateway.leases import Leases
     from gateway.relay import RelayDescription
-    from gateway.session import Services, Session, Situation
+    from gateway.session import Services, Session
     from planner.parse import Statement
 
-_MOST_REMEMBERED = 256
+_MOST_REMEMBERED = 128 * 1024
+"""Bytes of the statements that are known to be PostgreSQL's to answer."""
 _DENIED = re.compile(r"permission denied for table (.+)")
 """What PostgreSQL's own fence says to a statement that should never have come to it."""
 
@@ -48,7 +50,7 @@ class Executor:
         self._session = session
         self._services = services
         self._leases = leases
-        self._relayed: dict[tuple[Statement, Situation], Metadata] = {}
+        self._relayed = RecentlyUsed[Metadata](_MOST_REMEMBERED)
 
     def settings(self, lane: Lane | None = None) -> Settings:
         """What of the session's settings changes a plan; `lane` overrides the session's."""
@@ -89,12 +91,12 @@ class Executor:
         self._session.block.admit(ends_block=statement.ends_block)
         await self._confirm(prepared)
         situation = self._session.situation
-        relayed = self._relayed.get((statement, situation))
+        relayed = self._relayed.find((statement, situation))
         if relayed is not None:
             return await self._relay(relayed, portal, max_rows)
         planned, values = await self._plan(statement, prepared, portal.binding, None)
         if isinstance(planned, Metadata):
-            self._remember(statement, situation, planned)
+            self._relayed.keep((statement, situation), planned, len(statement.text))
             return await self._relay(planned, portal, max_rows)
         if isinstance(planned, Query):
             if planned.writes is not None or planned.then is not None:
@@ -127,11 +129,6 @@ class Executor:
             description = (await self.describe(statement, prepared.types)).description
         values = None if binding is None else self._decode(prepared, binding)
         return plan(statement, resolution, self.settings(lane), description, values), values
-
-    def _remember(self, statement: Statement, situation: Situation, planned: Metadata) -> None:
-        if len(self._relayed) >= _MOST_REMEMBERED:
-            self._relayed.clear()
-        self._relayed[statement, situation] = planned
 
     def _decode(self, prepared: PreparedStatement, binding: Binding) -> pa.RecordBatch | None:
         oids = prepared.description.parameters
