@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(
     r"""
-      (?P<quoted> [rR]'[^']*' | [rR]"[^"]*" | '(?:\\.|[^'\\])*' | "(?:\\.|[^"\\])*" | `(?:``|[^`])*` )
+      (?P<quoted> [rR]'[^']*(?:'|\Z) | [rR]"[^"]*(?:"|\Z) | `(?:``|[^`])*(?:`|\Z)
+                | '(?:\\.|[^'\\])*(?:'|\\?\Z) | "(?:\\.|[^"\\])*(?:"|\\?\Z) )
     | (?P<comment> --[^\n]* | /\* )
     | (?P<word> \w+ )
     | (?P<marker> (?<!:):(?!:)\w+ )
@@ -29,7 +30,7 @@ class Token:
 
 
 def tokens(sql: str) -> Iterator[Token]:
-    """All of the text, in order. What is not closed (a comment) reaches to the end."""
+    """All of the text, in order. What is not closed reaches to the end, so that nothing is replaced in it."""
     position = 0
     while match := _TOKEN.match(sql, position):
         kind = match.lastgroup or "sign"

@@ -29,6 +29,9 @@ SQL_PIECES = st.sampled_from(
         ("SELECT 'it''s', 'a\\':p1'", "SELECT 'it''s', 'a\\':p1'"),
         ("SELECT a::int, :p10, b:p", "SELECT a::int, :p10, b:p"),
         ("SELECT r'\\' , :p2", "SELECT r'\\' , 'x'"),
+        ("SELECT ':p2", "SELECT ':p2"),
+        ("SELECT :p2, '\\':p2", "SELECT 'x', '\\':p2"),
+        ("SELECT '\\", "SELECT '\\"),
     ],
 )
 def test_only_markers_are_replaced(sql: str, expected: str) -> None:
@@ -82,8 +85,8 @@ def test_parameters_are_one_row() -> None:
 
 @given(st.text())
 def test_no_text_escapes_its_quotes(text: str) -> None:
-    (token,) = tokens(quote_text(text))
-    assert token.kind == "quoted"
+    token, sign = tokens(quote_text(text) + ";")
+    assert (token.kind, sign.text) == ("quoted", ";")
 
 
 @given(st.lists(SQL_PIECES), st.text())
