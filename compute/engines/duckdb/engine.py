@@ -17,6 +17,8 @@ from compute.engines.duckdb.statements import Statements
 from compute.engines.duckdb.types import quote_literal
 
 ROWS_PER_BATCH = 8192
+ONE_ROW_GROUP = 8 << 20
+"""Bytes of a Parquet file up to which it is taken for one row group: writers begin another at 128 MiB or so."""
 _ENGINE_ERRORS = (duckdb.Error, pa.ArrowException, OSError, RuntimeError)
 
 
@@ -42,6 +44,7 @@ class DuckDBEngine:
         self._options = options
         self._binding: Binding | None = None
         self._time_zone = "UTC"
+        self._threads = 1
         self._database = _open_database(options)
 
     def warm(self) -> None:
@@ -57,7 +60,7 @@ class DuckDBEngine:
     def bind(self, binding: Binding) -> None:
         """Raises threads, fixes the readable directory and locks the configuration. Called once, in the machine."""
         self._binding = binding
-        _lock_database(self._database, self._options, binding, self._time_zone)
+        self._lock(self._database, binding, self._time_zone)
 
     def connect(self, time_zone: str) -> duckdb.DuckDBPyConnection:
         """A connection whose time zone is that. Raises InvalidParameterValue for an unknown one.
@@ -67,6 +70,16 @@ class DuckDBEngine:
         if time_zone != self._time_zone:
             self._database, self._time_zone = self._reopen(time_zone), time_zone
         return self._database.cursor()
+
+    def spread(self, scans: Sequence[Scan]) -> None:
+        """Sets how many threads the next statement has: one if what it scans lies in one row group, as a scan is spread
+        by row groups, and threads that only look for work take their time from it and from other machines."""
+        files = [file for scan in scans for file in scan.files]
+        alone = len(scans) > 0 and len(files) <= 1 and all(file.size <= ONE_ROW_GROUP for file in files)
+        threads = 1 if alone else self._options.threads
+        if threads != self._threads:
+            self._database.execute(f"SET threads = {threads}")
+            self._threads = threads
 
     def open_session(self) -> "DuckDBSession":
         return DuckDBSession(self)
@@ -78,11 +91,23 @@ class DuckDBEngine:
         assert self._binding is not None, "bound before the first session"
         database = _open_database(self._options)
         try:
-            _lock_database(database, self._options, self._binding, time_zone)
+            self._lock(database, self._binding, time_zone)
         except duckdb.Error as error:
             database.close()
             raise InvalidParameterValue(f'invalid value for parameter "TimeZone": "{time_zone}"') from error
         return database
+
+    def _lock(self, database: duckdb.DuckDBPyConnection, binding: Binding, time_zone: str) -> None:
+        """Order matters: after external access is off no directory can be added, after the lock nothing but the number
+        of threads can be set."""
+        database.execute(f"SET temp_directory = {quote_literal(os.path.join(binding.scratch, 'spill'))}")
+        database.execute(f"SET threads = {self._options.threads}")
+        database.execute(f"SET GLOBAL TimeZone = {quote_literal(time_zone)}")
+        database.execute(f"SET allowed_directories = [{quote_literal(binding.warehouse)}]")
+        database.execute("SET allowed_configs = ['threads']")
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
+        self._threads = self._options.threads
 
 
 class DuckDBSession:
@@ -99,6 +124,7 @@ class DuckDBSession:
         """Streams one SELECT or EXPLAIN. Raises SqlError; so does the reader, for what fails midway."""
         self._apply(settings)
         with _translated(scans):
+            self._engine.spread(scans)
             self._connection.execute(self._statements.prepare(sql, scans), named_values(parameters))
             reader = self._connection.to_arrow_reader(ROWS_PER_BATCH)
         batches = _translated_batches(reader, scans)
@@ -155,18 +181,6 @@ def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:
     database.execute("SET GLOBAL parquet_metadata_cache = true")
     database.execute("SET GLOBAL TimeZone = 'UTC'")
     return database
-
-
-def _lock_database(
-    database: duckdb.DuckDBPyConnection, options: EngineOptions, binding: Binding, time_zone: str
-) -> None:
-    """Order matters: after external access is off no directory can be added, after the lock nothing can be set."""
-    database.execute(f"SET temp_directory = {quote_literal(os.path.join(binding.scratch, 'spill'))}")
-    database.execute(f"SET threads = {options.threads}")
-    database.execute(f"SET GLOBAL TimeZone = {quote_literal(time_zone)}")
-    database.execute(f"SET allowed_directories = [{quote_literal(binding.warehouse)}]")
-    database.execute("SET enable_external_access = false")
-    database.execute("SET lock_configuration = true")
 
 
 def _translated_batches(reader: pa.RecordBatchReader, scans: Sequence[Scan]) -> Iterator[pa.RecordBatch]:

@@ -35,6 +35,17 @@ async def test_an_empty_scan_is_typed(lease: Lease) -> None:
     assert [batch async for batch in answer] == []
 
 
+async def test_one_small_file_needs_no_second_thread(lease: Lease, points: Scan) -> None:
+    sql = "SELECT any_value(current_setting('threads')) AS threads FROM scan_0"
+    all_threads = await ask(lease, "SELECT current_setting('threads') AS threads")
+    large = dataclasses.replace(points.files[0], size=1 << 30)
+    for files, alone in [((points.files[0],), True), ((large,), False), (points.files[:1] * 2, False)]:
+        some = dataclasses.replace(points, files=files, digest=f"{len(files)} of {files[0].size}")
+        found = await ask(lease, sql, scans=[some])
+        assert found == ([{"threads": 1}] if alone else all_threads)
+    assert all_threads != [{"threads": 1}]
+
+
 def write(folder: Path, name: str, table: pa.Table, **options: object) -> str:
     folder.mkdir(exist_ok=True)
     pq.write_table(table, folder / name, **options)
