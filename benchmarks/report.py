@@ -1,5 +1,6 @@
 """The report of a run: JSON lines for machines, a Markdown table and a plot for people."""
 
+import math
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,9 @@ import pygal
 from benchmarks.compare import Measurement
 
 RESULTS = Path(__file__).parent / "results"
+TAILS = ("p95", "p99")
+HEAD_HEIGHT, BAR_HEIGHT, PLOT_WIDTH = 140, 26, 1100
+"""Of the plot, in pixels."""
 
 
 def write(name: str, measurements: Sequence[Measurement], folder: Path = RESULTS) -> Path:
@@ -40,12 +44,27 @@ def table(measurements: Sequence[Measurement]) -> str:
 
 
 def plot(title: str, measurements: Sequence[Measurement]) -> str:
-    """The ratios as bars: 1 is the peer."""
+    """The ratios as bars on a logarithmic scale, from 1, where the peers are equal. Tails are left to the table."""
+    shown = [m for m in measurements if m.metric.endswith("ratio") and not m.metric.startswith(TAILS)]
+    powers = [math.log10(m.value) for m in shown]
     chart = pygal.HorizontalBar(
-        title=title, x_title="ratio to the peer (1 = equal)", show_legend=False, disable_xml_declaration=True, js=[]
+        title=title,
+        x_title="ratio to the peer (1 = equal)",
+        height=HEAD_HEIGHT + BAR_HEIGHT * len(shown),
+        width=PLOT_WIDTH,
+        show_legend=False,
+        print_values=True,
+        disable_xml_declaration=True,
+        js=[],
     )
-    shown = [m for m in measurements if m.metric.endswith("ratio")]
     chart.x_labels = [f"{m.benchmark}: {m.subject}, {m.metric.removesuffix(', ratio')}" for m in shown]
-    chart.add("ratio", [round(m.value, 4) for m in shown])
+    decades = range(math.floor(min(powers, default=0)), math.ceil(max(powers, default=0)) + 1)
+    chart.y_labels = [{"value": power, "label": f"{10.0**power:g}"} for power in decades]
+    chart.add("ratio", powers, formatter=read_ratio)
     rendered: str = chart.render(is_unicode=True)
     return rendered
+
+
+def read_ratio(power: float) -> str:
+    """What a bar stands for."""
+    return f"{10**power:.3g}"
