@@ -32,13 +32,15 @@ _Look = tuple[int, int, int]
 
 
 class _OpenTable:
-    """A location's log, read by one thread at a time. `newest` is its version while its folder looks as `seen`."""
+    """A location's log, read by one thread at a time. `newest` is its version while its folder looks as `seen`, and
+    `commit` is how that version's file looks."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.log: DeltaTable | None = None
         self.newest = -1
         self.seen: _Look | None = None
+        self.commit: _Look | None = None
 
 
 class SnapshotCache:
@@ -65,13 +67,19 @@ class SnapshotCache:
         if version is None and _is_unchanged(table, location) and (kept := self._find(location, table.newest)):
             return _rename(kept, name)
         async with table.lock:
+            if version is not None and (kept := self._find(location, version)):
+                return _rename(kept, name)
             if version is not None:
                 return self._keep(await self._run(lambda: self._read_version(name, location, version)))
-            seen, table.seen = _look(location), None
+            if table.commit != _look(_commit_path(location, table.newest)):
+                self._forget(location)
+                table.log = None
+            seen, table.seen = _look(f"{location}/_delta_log"), None
             log = table.log = await self._run(lambda: self._refresh(name, location, table.log))
             if log is None:
                 return await self._run(lambda: read_unsupported(name, location))
             table.newest, table.seen = log.version(), seen
+            table.commit = _look(_commit_path(location, table.newest))
             if kept := self._find(location, log.version()):
                 return _rename(kept, name)
             return self._keep(await self._run(lambda: _guard(name, lambda: read_snapshot(log, name, location))))
@@ -119,6 +127,11 @@ class SnapshotCache:
             self._snapshots.move_to_end((location, version))
         return snapshot
 
+    def _forget(self, location: str) -> None:
+        """Another table lies there now."""
+        for key in [key for key in self._snapshots if key[0] == location]:
+            self._bytes -= self._snapshots.pop(key).files.nbytes
+
     def _keep(self, snapshot: Snapshot) -> Snapshot:
         self._snapshots[snapshot.location, snapshot.version] = snapshot
         self._bytes += snapshot.files.nbytes
@@ -127,15 +140,20 @@ class SnapshotCache:
         return snapshot
 
 
-def _look(location: str) -> _Look | None:
-    """What of a local log's folder changes when a file comes or goes; None elsewhere."""
-    if not location.startswith("/"):
+def _look(path: str) -> _Look | None:
+    """What tells a local file from one that takes its place, and a folder from itself with a file more or less; None
+    where nothing is, or elsewhere."""
+    if not path.startswith("/"):
         return None
     try:
-        state = os.stat(f"{location}/_delta_log")
+        state = os.stat(path)
     except OSError:
         return None
     return state.st_dev, state.st_ino, state.st_mtime_ns
+
+
+def _commit_path(location: str, version: int) -> str:
+    return f"{location}/_delta_log/{version:020}.json"
 
 
 def _is_unchanged(table: _OpenTable, location: str) -> bool:
@@ -143,9 +161,9 @@ def _is_unchanged(table: _OpenTable, location: str) -> bool:
 
     A folder's time is as coarse as the kernel's tick, so the next commit is looked for as well.
     """
-    if table.seen is None or table.seen != _look(location):
+    if table.seen is None or table.seen != _look(f"{location}/_delta_log"):
         return False
-    return not os.path.exists(f"{location}/_delta_log/{table.newest + 1:020}.json")
+    return not os.path.exists(_commit_path(location, table.newest + 1))
 
 
 def _require_log(name: TableName, location: str) -> None:

@@ -49,7 +49,9 @@ class Relation:
         if mask is not None:
             chosen = mask.nonzero()[0]
             files, kept = tuple(self.files[i] for i in chosen.tolist()), chosen.tobytes()
-        digest = hashlib.blake2b(f"{snapshot.location}\0{snapshot.version}\0".encode() + kept, digest_size=16)
+        # The path tells a table from one that was made anew at the same place.
+        named = f"{snapshot.location}\0{snapshot.version}\0{files[0].path if files else ''}\0"
+        digest = hashlib.blake2b(named.encode() + kept, digest_size=16)
         return Scan(
             self.name, snapshot.location, snapshot.version, self.columns, files, snapshot.uniform, digest.hexdigest()
         )

@@ -17,6 +17,8 @@ from compute.engines.duckdb.footers import Footers
 from compute.engines.duckdb.views import scan_query
 
 MOST_VIEWS = 256
+MOST_FILES = 65_536
+"""Files of all views together: each costs some 500 bytes, which DuckDB's memory limit does not count."""
 MOST_STATEMENTS = 256
 LONGEST_STATEMENT = 1 << 16
 """Characters up to which a statement is kept."""
@@ -30,7 +32,8 @@ class Statements:
     def __init__(self, connection: duckdb.DuckDBPyConnection, time_zone: str) -> None:
         self._connection = connection
         self._footers = Footers(connection, time_zone)
-        self._views: OrderedDict[str, str] = OrderedDict()
+        self._views: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._files = 0
         self._parsed: OrderedDict[tuple[str, tuple[tuple[str, str], ...]], duckdb.Statement] = OrderedDict()
 
     def prepare(self, sql: str, scans: Sequence[Scan]) -> duckdb.Statement:
@@ -53,17 +56,18 @@ class Statements:
     def _view_names(self, scans: Sequence[Scan]) -> Mapping[str, str]:
         """Each relation's view, made where it is not there. What was used longest ago goes."""
         names = {scan.relation: self._view(scan) for scan in scans}
-        while len(self._views) > max(MOST_VIEWS, len(scans)):
-            _, name = self._views.popitem(last=False)
+        while len(self._views) > len(scans) and (len(self._views) > MOST_VIEWS or self._files > MOST_FILES):
+            _, (name, files) = self._views.popitem(last=False)
+            self._files -= files
             self._connection.execute(f"DROP VIEW {name}")
         return names
 
     def _view(self, scan: Scan) -> str:
-        name = self._views.get(scan.digest)
-        if name is None:
-            name = quote_identifier(f"scan {scan.digest}")
+        name = quote_identifier(f"scan {scan.digest}")
+        if scan.digest not in self._views:
             self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {scan_query(scan, self._footers)}")
-            self._views[scan.digest] = name
+            self._views[scan.digest] = name, len(scan.files)
+            self._files += len(scan.files)
         self._views.move_to_end(scan.digest)
         return name
 

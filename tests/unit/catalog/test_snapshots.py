@@ -128,6 +128,24 @@ async def test_a_commit_within_the_clocks_tick_is_seen(cache: SnapshotCache, tmp
     assert await cache.read(NAME, location) is second
 
 
+@pytest.mark.parametrize("commits", [1, 2, 3])
+async def test_a_table_made_anew_at_the_same_place_is_another(
+    cache: SnapshotCache, tmp_path: Path, commits: int
+) -> None:
+    """However many commits it has: the one that was read had two."""
+    location = write_table(tmp_path / "t", {"a": [1]})
+    write_table(tmp_path / "t", {"a": [2]}, mode="append")
+    await cache.read(NAME, location)
+    shutil.rmtree(tmp_path / "t")
+    write_table(tmp_path / "t", {"b": ["x"]})
+    for _ in range(commits - 1):
+        write_table(tmp_path / "t", {"b": ["y"]}, mode="append")
+    for version in (None, commits - 1):
+        anew = await cache.read(NAME, location, version)
+        assert (anew.version, [column.name for column in anew.columns]) == (commits - 1, ["b"])
+        assert sorted(anew.files["path"].to_pylist()) == sorted(data_sizes(tmp_path / "t"))
+
+
 async def test_a_log_that_vanishes_is_noticed(cache: SnapshotCache, tmp_path: Path) -> None:
     location = write_table(tmp_path / "t", {"a": [1]})
     await cache.read(NAME, location)
