@@ -1,7 +1,6 @@
 """The laboratory: a gateway and a PostgreSQL that hold the same tables, running side by side for one run of suites."""
 
 import secrets
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +14,8 @@ from benchmarks.tables import POINTS, WIDE, bench_tables
 from catalog.names import TableName
 from tests.fix_gateway import lake_folder, running_gateway
 from tests.fix_oracle import load_lake, running_postgres
+from tests.processes import settled, until
 from tests.target import Target
-
-WATCH_SECONDS = 2.0
-IDLE_SHARE = 0.1
-"""Of one core, below which a gateway counts as warm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +46,9 @@ def laboratory(scale: float, rounds: int) -> Iterator[Laboratory]:
 
 def wait_until_warm(gateway: Target) -> None:
     """Its machines go on warming after it is ready: a JVM takes both cores for a while, and every subject's time."""
-    assert gateway.pid is not None
-    spent = tree_cpu_seconds(gateway.pid)
-    while True:
-        time.sleep(WATCH_SECONDS)
-        before, spent = spent, tree_cpu_seconds(gateway.pid)
-        if spent - before < IDLE_SHARE * WATCH_SECONDS:
-            return
+    pid = gateway.pid
+    assert pid is not None
+    until(settled(lambda: round(tree_cpu_seconds(pid), 1)))
 
 
 def embedded_duckdb(tables: Mapping[TableName, Path]) -> duckdb.DuckDBPyConnection:
