@@ -236,14 +236,14 @@ class Catalog:
     ) -> Snapshot | None:
         if reference.role in (Role.OBJECT, Role.CREATE) or not entry.privileges(who):
             return None
-        version = reference.version if reference.version is not None else pinned.get(entry.name)
+        version = _version_of(reference, entry.name, pinned)
         return await self._snapshots.read(entry.name, entry.location, version)
 
     async def _is_newest(self, resolution: Resolution, pinned: Mapping[TableName, int]) -> bool:
         """Whether its tables would be read at the same snapshots again, now and with these pins."""
         for reference, table in resolution.tables.items():
             if table.snapshot is not None:
-                version = reference.version if reference.version is not None else pinned.get(table.name)
+                version = _version_of(reference, table.name, pinned)
                 if await self._snapshots.read(table.name, table.snapshot.location, version) is not table.snapshot:
                     return False
         return True
@@ -303,6 +303,11 @@ class Catalog:
     def _role_verifier(self, role: str) -> str | None:
         password = self._role_secret(role)
         return None if password is None else build_verifier(password)
+
+
+def _version_of(reference: TableReference, table: TableName, pinned: Mapping[TableName, int]) -> int | None:
+    """At which version a table is read: the one asked for, else the block's; None for the newest."""
+    return reference.version if reference.version is not None else pinned.get(table)
 
 
 def _find_current(who: Principal, directory: Directory) -> Principal:
