@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from catalog.errors import AdminShutdown, InsufficientResources, MachineLost, MachinesExhausted, SqlError
 from compute.config import PoolConfig
-from compute.connection import Connection, connect
+from compute.connection import Connection
 from compute.events import (
     Ended,
     Event,
@@ -143,7 +143,7 @@ class Pool:
         connection, member.greeted = member.greeted, None
         try:
             if connection is None:
-                connection = await _greet(member.machine.address)
+                connection = await _greet(member.machine)
             connection.send(_identity(member.machine.name, workspace, self._warehouse_of(workspace)))
             await connection.expect(Kind.READY)
         except BaseException as error:
@@ -193,7 +193,7 @@ class Pool:
         try:
             async with asyncio.timeout(config.start_seconds):
                 machine = await self._spawner.start(config.spec)
-                connection = await _greet(machine.address)
+                connection = await _greet(machine)
         except (CannotStart, OSError, SqlError, TimeoutError) as error:
             log.warning("a %s machine did not start: %r", engine, error)
             if machine is not None:
@@ -232,9 +232,9 @@ class Pool:
             self._timer = asyncio.get_running_loop().call_later(delay, self._handle, Tick())
 
 
-async def _greet(address: str) -> Connection:
+async def _greet(machine: Machine) -> Connection:
     """Connects and waits for HELLO, of our protocol. Raises OSError, MachineLost, CannotStart."""
-    connection = await connect(address)
+    connection = await machine.connect()
     try:
         hello = await connection.expect(Kind.HELLO)
     except BaseException:

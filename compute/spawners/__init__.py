@@ -12,6 +12,8 @@ from compute.config import MachineSpec
 if TYPE_CHECKING:
     import asyncio
 
+    from compute.connection import Connection
+
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
@@ -26,11 +28,14 @@ class Isolation:
 
 
 class Machine(Protocol):
-    """A running machine. `address` is the Unix socket of its guest; `ended` holds the exit status once it is over."""
+    """A running machine. `ended` holds the exit status once it is over."""
 
     name: str
-    address: str
     ended: "asyncio.Future[int]"
+
+    async def connect(self) -> "Connection":
+        """A new connection to its guest, which speaks first. Raises OSError, also where the guest takes no more."""
+        ...
 
 
 class Spawner(Protocol):
@@ -39,7 +44,7 @@ class Spawner(Protocol):
     async def open(self) -> Isolation: ...
 
     async def start(self, spec: MachineSpec) -> Machine:
-        """Returns once the address accepts connections. Raises CannotStart."""
+        """Returns once its guest may be connected to. Raises CannotStart."""
         ...
 
     async def poll(self, machine: Machine) -> int | None:

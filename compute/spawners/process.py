@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from compute.config import MachineSpec
+from compute.connection import Connection, connect
 from compute.spawners import CannotStart, Isolation, Machine
 from compute.spawners.folders import RunFolder
 from compute.zygote.packets import receive, send
@@ -32,11 +33,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class ProcessMachine:
-    """A forked machine. `ended` is set once, with the exit status (negative: the signal)."""
+    """A forked machine. `address` is its guest's Unix socket; `ended` is negative where a signal ended it."""
 
     name: str
     address: str
     ended: "asyncio.Future[int]"
+
+    async def connect(self) -> Connection:
+        """Raises OSError."""
+        return await connect(self.address)
 
 
 class ProcessSpawner:

@@ -9,7 +9,6 @@ import pytest
 
 from catalog.scans import Scan
 from compute.config import MachineSpec
-from compute.connection import connect
 from compute.lease import Lease
 from compute.spawners import Machine
 from compute.spawners.process import ProcessSpawner
@@ -30,7 +29,7 @@ async def spawner(tmp_path: Path) -> AsyncIterator[ProcessSpawner]:
 
 
 async def take(machine: Machine, warehouse: Path, seed: str = "00") -> Lease:
-    connection = await connect(machine.address)
+    connection = await machine.connect()
     await connection.expect(Kind.HELLO)
     identity = {"hostname": "m", "time_ns": 0, "seed": seed, "workspace": "demo", "warehouse": str(warehouse)}
     connection.send(Frame(Kind.IDENTITY, control=identity))

@@ -9,7 +9,6 @@ import pytest
 
 from catalog.scans import Scan
 from compute.config import EngineConfig, MachineSpec, PoolConfig
-from compute.connection import connect
 from compute.pool import Pool
 from compute.spawners import CannotStart, Spawner
 from compute.spawners.process import GUEST_UID, ProcessSpawner
@@ -31,7 +30,7 @@ async def spawner(request: pytest.FixtureRequest) -> AsyncIterator[Spawner]:
 
 async def test_a_machine_says_hello(spawner: Spawner) -> None:
     machine = await spawner.start(SPEC)
-    connection = await connect(machine.address)
+    connection = await machine.connect()
     hello = await connection.expect(Kind.HELLO)
     assert hello.control["engine"] == "duckdb"
     assert await spawner.poll(machine) is None
@@ -44,19 +43,19 @@ async def test_stop_ends_it(spawner: Spawner) -> None:
     await spawner.stop(machine, now=True)
     assert await spawner.poll(machine) == -9
     with pytest.raises(OSError, match="No such file"):
-        await connect(machine.address)
+        await machine.connect()
     await spawner.stop(machine)
 
 
 async def test_a_guest_whose_pool_leaves_ends_by_itself(spawner: Spawner) -> None:
     machine = await spawner.start(SPEC)
-    (await connect(machine.address)).abort()
+    (await machine.connect()).abort()
     assert await machine.ended == 0
 
 
 async def test_statements_before_the_identity_are_refused(spawner: Spawner) -> None:
     machine = await spawner.start(SPEC)
-    connection = await connect(machine.address)
+    connection = await machine.connect()
     await connection.expect(Kind.HELLO)
     connection.send(Frame(Kind.EXECUTE, 1, {"sql": "select 1", "scans": [], "settings": {}}))
     error = await connection.expect(Kind.ERROR)
@@ -66,7 +65,7 @@ async def test_statements_before_the_identity_are_refused(spawner: Spawner) -> N
 
 async def test_many_at_once(spawner: Spawner) -> None:
     machines = await asyncio.gather(*(spawner.start(SPEC) for _ in range(8)))
-    assert len({machine.address for machine in machines}) == 8
+    assert len({machine.name for machine in machines}) == 8
     await asyncio.gather(*(spawner.stop(machine) for machine in machines))
 
 
