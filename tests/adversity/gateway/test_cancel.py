@@ -15,7 +15,7 @@ ENDLESS = (
 )
 STARTED = 0.2
 """CPU seconds of machines after which a statement runs for sure."""
-INSIDE_LOOP = 8.0
+INSIDE_LOOP = 15.0
 """CPU seconds after which that one is in the loop that it does not leave."""
 
 
