@@ -58,12 +58,6 @@ class ProcessSpawner:
         self._zygote: _Zygote | None = None
         self._opening = asyncio.Lock()
 
-    @property
-    def guest_uid(self) -> int | None:
-        """The user that owns what machines write; None: the gateway's own. Known once the spawner is open."""
-        opened = self._zygote is not None and self._zygote.isolation.level == "namespaces"
-        return self._uid if opened else None
-
     async def open(self) -> Isolation:
         """Starts the zygote and warms its templates. Raises CannotStart."""
         zygote = await self._running_zygote()
@@ -209,7 +203,9 @@ class _Zygote:
     def _on_event(self, event: Mapping[str, Any]) -> None:
         match event["event"]:
             case "ready":
-                self.isolation = Isolation(event["level"], tuple(event["missing"]))
+                self.isolation = Isolation(
+                    event["level"], tuple(event["missing"]), tuple(event["unbounded"]), event["guest_uid"]
+                )
                 self.ready.set_result(None)
             case "started":
                 _settle(self._starting.pop(event["name"]), None)

@@ -42,8 +42,9 @@ class Zygote:
         gc.collect()
         gc.freeze()
         threads = len(os.listdir("/proc/self/task"))
-        level = "namespaces" if self._isolated else "none"
-        return {"event": "ready", "level": level, "missing": missing, "threads": threads}
+        level, uid = ("namespaces", self._uid) if self._isolated else ("none", None)
+        report = {"level": level, "missing": missing, "unbounded": (), "guest_uid": uid}
+        return {"event": "ready", "threads": threads, **report}
 
     def run(self) -> None:
         """Until the spawner has gone. Machines left then are killed by the kernel, as this is their process 1."""
