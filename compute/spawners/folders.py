@@ -44,6 +44,11 @@ class RunFolder:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.journal = Journal(os.path.join(self.path, JOURNAL))
 
+    def reap(self, machine: str) -> None:
+        """Takes away all that is recorded of a machine, and forgets it; what could not be reaped stays recorded."""
+        if not list(_reap_all(self.journal.machines.get(machine, ()), self._reapers)):
+            self.journal.forget(machine)
+
     def remove(self) -> None:
         """Reaps what the journal still holds, then all of the folder: it takes its time where machines have spilled."""
         self.journal.close()

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from compute.spawners import CannotStart
+
 MAX_MACHINES = 1 << 17
 """Machines that one journal may hold at once: ten times what one gateway serves."""
 COMPACT_LINES = 1024
@@ -35,7 +37,7 @@ class Resource:
     detail: Mapping[str, str] = field(default_factory=dict)
 
 
-class JournalFull(Exception):
+class JournalFull(CannotStart):
     """More machines than the bound: one that was not recorded must not be made."""
 
 
@@ -113,7 +115,7 @@ def read(path: str) -> dict[str, list[Resource]]:
 def _entries(path: str) -> Iterator[Any]:
     try:
         with open(path, "rb") as file:
-            for line in file:
+            for line in filter(bytes.strip, file):
                 try:
                     yield json.loads(line)
                 except ValueError:

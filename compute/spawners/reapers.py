@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from compute.sandbox.cgroups import remove_group
 from compute.spawners.journal import Resource
 
 END_SECONDS = 10.0
@@ -35,6 +36,11 @@ def folder(path: str) -> Resource:
 def file(path: str) -> Resource:
     """One file, socket or symbolic link."""
     return Resource("file", path)
+
+
+def cgroup(folder: str) -> Resource:
+    """A control group, by its folder, with all in it: processes and groups."""
+    return Resource("cgroup", folder)
 
 
 def _reap_process(resource: Resource) -> None:
@@ -77,5 +83,14 @@ def _reap_file(resource: Resource) -> None:
     Path(resource.name).unlink(missing_ok=True)
 
 
-REAPERS: Mapping[str, Reaper] = {"process": _reap_process, "folder": _reap_folder, "file": _reap_file}
+def _reap_cgroup(resource: Resource) -> None:
+    remove_group(resource.name)
+
+
+REAPERS: Mapping[str, Reaper] = {
+    "process": _reap_process,
+    "cgroup": _reap_cgroup,
+    "folder": _reap_folder,
+    "file": _reap_file,
+}
 """Of every kind that is found on this host alone."""
