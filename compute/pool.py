@@ -8,6 +8,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -92,6 +93,10 @@ class Pool:
                 member.greeted.abort()
         await asyncio.gather(*(self._spawner.stop(m.machine, now=True) for m in self._members.values()))
         await self._spawner.close()
+
+    def count(self, engine: str) -> Counter[str]:
+        """Machines by state: ``starting``, ``spare``, ``serving``, ``stopping``."""
+        return self._fleet.count(engine)
 
     async def lease(self, engine: str, *, workspace: str, principal: str) -> Lease:
         """Waits for a machine of that engine, bound to the workspace.

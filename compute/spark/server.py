@@ -39,7 +39,8 @@ class ServerOptions:
     """What one JVM is started with. `java` is the program; `java_flags` are those beyond the fixed ones, the AOT
     cache's among them.
 
-    `uid` is the user that it runs as, None for our own; `scratch` must be writable to it.
+    `uid` is the user that it runs as, None for our own; `scratch` must be writable to it. `confine` is called in the
+    new process before the JVM runs.
     """
 
     java: Path
@@ -48,6 +49,7 @@ class ServerOptions:
     scratch: Path
     heap_bytes: int
     uid: int | None = None
+    confine: Callable[[], None] = lambda: None
     java_flags: tuple[str, ...] = ()
 
 
@@ -157,11 +159,11 @@ def _start_java(options: ServerOptions, token: str) -> subprocess.Popen[str]:
         user=options.uid,
         group=options.uid,
         extra_groups=None if options.uid is None else [],
-        preexec_fn=_prepare_child(),
+        preexec_fn=_prepare_child(options.confine),
     )
 
 
-def _prepare_child() -> Callable[[], None]:
+def _prepare_child(confine: Callable[[], None]) -> Callable[[], None]:
     """What the child does before ``exec``: it will die with us, and no program it runs gains rights."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
@@ -171,5 +173,6 @@ def _prepare_child() -> Callable[[], None]:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
+        confine()
 
     return prepare

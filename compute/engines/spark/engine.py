@@ -76,6 +76,7 @@ class SparkEngine:
                 scratch=self._scratch,
                 heap_bytes=options.memory_bytes,
                 uid=options.uid,
+                confine=options.confine,
                 java_flags=aot.use_flags(installation.archive),
             )
         )
