@@ -75,6 +75,7 @@ class Fleet:
             case Withdrawn(number):
                 self._lending.withdraw(number, now)
             case NodeJoined(name, node_type, memory_bytes, cpus):
+                self._roster.timers.drop(("drain", 0, name))
                 self._roster.nodes.join(name, node_type, (memory_bytes, cpus))
                 self._supply.refill(now)
             case NodeDraining(name, until):
@@ -86,7 +87,6 @@ class Fleet:
         self._supply.ready(machine, now)
         self._lending.offer(machine, now)
         self._supply.watch(machine.stock, now)
-        self._supply.replenish(machine.stock, now)
         self._supply.refill(now)
 
     def _fail(self, machine: Machine, reason: str, now: float) -> None:

@@ -23,8 +23,12 @@ class Supply:
         self._roster = roster
 
     def replenish(self, stock: Stock, now: float) -> None:
-        """Starts what the stock lacks, or puts it in line for room."""
+        """Starts what the stock lacks, or puts it in line for room. What is in line already waits for `refill`."""
         lacking = self._lacking(stock, now)
+        if lacking > 0 and stock.owner in stock.template.short:
+            self._put_in_line(stock)
+            self.make_room(stock.template, now)
+            return
         for _ in range(min(lacking, MOST_AT_ONCE)):
             if not self._start(stock, now):
                 self._put_in_line(stock)
@@ -75,13 +79,13 @@ class Supply:
 
         One that dies while nobody uses it would be replaced for ever: it counts as a failed start.
         """
-        if machine.state in (State.STARTING, State.SPARE):
+        was_missed = machine.state in (State.STARTING, State.SPARE)
+        if was_missed:
             self._blame(machine, reason, now)
         self._detach(machine)
         self._remove(machine, now)
-        stock = machine.template.stocks.get(machine.stock.owner)
-        if stock is not None:
-            self.replenish(stock, now)
+        if was_missed:
+            self.replenish(machine.stock, now)
         self.refill(now)
 
     def stop(self, machine: Machine, now: float) -> None:

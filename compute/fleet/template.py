@@ -64,9 +64,12 @@ class Template:
 
     def gives_up(self, now: float) -> str | None:
         """Why no machine starts, if that has been so for a while."""
-        if all(breaker.gives_up(now) for breaker in self.breakers.values()):
-            return next(iter(self.breakers.values())).reason
-        return None
+        reason = None
+        for breaker in self.breakers.values():
+            if not breaker.gives_up(now):
+                return None
+            reason = breaker.reason
+        return reason
 
     def add(self, machine: Machine) -> None:
         self.states[machine.state] += 1

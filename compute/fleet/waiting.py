@@ -161,6 +161,8 @@ class Waiting:
 
 def _add(counter: Counter[_Key], key: _Key, change: int) -> None:
     """Counts of zero are not kept: there is no end of names."""
-    counter[key] += change
-    if not counter[key]:
+    number = counter.get(key, 0) + change
+    if number:
+        counter[key] = number
+    else:
         del counter[key]
