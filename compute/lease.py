@@ -71,6 +71,8 @@ class Lease:
         self._give_back = give_back
         self.leaving = False
         """Whether the machine ends soon: take another lease for the next statement."""
+        self.woken_seconds: float | None = None
+        """How long it took to get, where there was no machine at all; else None."""
         self._shelf = ScanShelf()
         self._number = 0
         self._running = 0
