@@ -1,4 +1,4 @@
-"""Compute sleeps while clients only keep their connections alive and look at metadata, and wakes for the first query."""
+"""Compute sleeps while clients only keep their connections alive and look at metadata, and wakes for a query."""
 
 import subprocess
 import threading
