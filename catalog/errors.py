@@ -148,6 +148,12 @@ class SerializationFailure(SqlError):
     sqlstate = "40001"
 
 
+class StatementCompletionUnknown(SqlError):
+    """A write was under way when its machine was lost: look at the table before running it again."""
+
+    sqlstate = "40003"
+
+
 class InsufficientPrivilege(SqlError):
     sqlstate = "42501"
 
