@@ -18,6 +18,9 @@ import pyarrow as pa
 
 from catalog.scans import Scan
 
+ENGINE_LOST = 70
+"""The exit status of a machine whose engine has gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
