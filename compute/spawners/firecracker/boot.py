@@ -12,8 +12,6 @@ KERNEL_ARGUMENTS = (
     "panic=-1",
     "pci=off",
     "8250.nr_uarts=0",
-    "rootfstype=erofs",
-    "init=/sbin/lakegate-init",
 )
 """No console: nobody reads it, and each byte of it is an exit from the guest."""
 GUEST_ARGUMENT = "lakegate.guest"
@@ -27,6 +25,7 @@ def boot_arguments(spec: MachineSpec) -> str:
     Raises CannotStart where that is longer than a kernel takes.
     """
     content = {
+        "channel": "vsock",
         "engine": spec.engine,
         "mode": spec.mode,
         "options": {"threads": spec.threads, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)},

@@ -12,8 +12,8 @@ from compute.config import MachineSpec
 from compute.spawners.firecracker.config import MemoryBackend
 
 KERNEL = "vmlinux"
+INITRD = "initrd"
 ROOT_IMAGE = "root.img"
-SCRATCH = "scratch.img"
 STATE = "template.state"
 MEMORY = "template.memory"
 API_SOCKET = "api.sock"
@@ -24,6 +24,15 @@ GUEST_CID = 3
 INTERFACE = "eth0"
 TAP = "tap0"
 GUEST_MAC = "06:00:ac:1e:00:02"
+ROOT_DRIVE = {
+    "drive_id": "root",
+    "path_on_host": ROOT_IMAGE,
+    "is_root_device": True,
+    "is_read_only": True,
+    "cache_type": "Unsafe",
+    "io_engine": "Sync",
+}
+"""All that machines have of a disk: what a guest writes stays in its memory."""
 MEBIBYTE = 1 << 20
 SYSTEM_MEBIBYTES = 256
 """What the guest's kernel and interpreter take beside the engine's memory."""
@@ -72,26 +81,17 @@ def boot_calls(machine: Hardware) -> tuple[Call, ...]:
                 "track_dirty_pages": False,
             },
         ),
-        Call("PUT", "/boot-source", {"kernel_image_path": KERNEL, "boot_args": machine.boot_arguments}),
-        _drive("root", ROOT_IMAGE, root=True),
-        _drive("scratch", SCRATCH, root=False),
+        Call(
+            "PUT",
+            "/boot-source",
+            {"kernel_image_path": KERNEL, "initrd_path": INITRD, "boot_args": machine.boot_arguments},
+        ),
+        Call("PUT", "/drives/root", ROOT_DRIVE),
         *(_network_calls() if machine.network else ()),
         Call("PUT", "/vsock", {"guest_cid": GUEST_CID, "uds_path": VSOCK}),
         Call("PUT", "/entropy", {}),
         Call("PUT", "/actions", {"action_type": "InstanceStart"}),
     )
-
-
-def _drive(name: str, path: str, *, root: bool) -> Call:
-    body = {
-        "drive_id": name,
-        "path_on_host": path,
-        "is_root_device": root,
-        "is_read_only": root,
-        "cache_type": "Unsafe",
-        "io_engine": "Sync",
-    }
-    return Call("PUT", f"/drives/{name}", body)
 
 
 def _network_calls() -> tuple[Call, ...]:

@@ -10,7 +10,7 @@ Network = Literal["none", "tap"]
 
 @dataclass(frozen=True, slots=True)
 class FirecrackerConfig:
-    """Binaries, the guest's kernel and root image, and what machines may hold.
+    """Binaries, what a guest boots from, and what machines may hold.
 
     `folder` is one gateway's alone: templates and jails lie in it, on one file system, so that files are linked and not
     copied. At most `machines` run at once, each as a user of its own from `first_uid` on, which must own nothing else.
@@ -20,13 +20,13 @@ class FirecrackerConfig:
     firecracker: Path
     jailer: Path
     kernel: Path
+    initrd: Path
     root_image: Path
     folder: Path
     memory_backend: MemoryBackend = "File"
     network: Network = "none"
     machines: int = 256
     first_uid: int = 64100
-    scratch_bytes: int = 8 << 30
     parent_cgroup: str = "lakegate"
     cgroup_root: Path = Path("/sys/fs/cgroup")
     ip: str = "ip"
@@ -35,7 +35,7 @@ class FirecrackerConfig:
 
     @property
     def images(self) -> Path:
-        """Kernels and root images by their content."""
+        """What guests boot from, by content."""
         return self.folder / "images"
 
     @property

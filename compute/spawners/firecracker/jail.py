@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from compute.spawners.firecracker.calls import API_SOCKET, SCRATCH, Hardware
+from compute.spawners.firecracker.calls import API_SOCKET, Hardware
 from compute.spawners.firecracker.config import FirecrackerConfig
 from compute.spawners.firecracker.slots import Slot
 from compute.spawners.folders import PREFIX
@@ -62,14 +62,13 @@ class Bounds:
     file_bytes: int
 
 
-def clone_bounds(machine: Hardware, scratch_bytes: int) -> Bounds:
-    return Bounds(machine.memory_bytes + VMM_BYTES, machine.vcpus, scratch_bytes)
+def clone_bounds(machine: Hardware) -> Bounds:
+    return Bounds(machine.memory_bytes + VMM_BYTES, machine.vcpus, machine.memory_bytes)
 
 
-def template_bounds(machine: Hardware, scratch_bytes: int) -> Bounds:
+def template_bounds(machine: Hardware) -> Bounds:
     """A template's VMM writes the guest's memory out: as pages of the cache, these count as its own."""
-    longest = max(scratch_bytes, machine.memory_bytes)
-    return Bounds(2 * machine.memory_bytes + VMM_BYTES, machine.vcpus, longest)
+    return Bounds(2 * machine.memory_bytes + VMM_BYTES, machine.vcpus, machine.memory_bytes)
 
 
 def jailer_command(config: FirecrackerConfig, jail: Jail, slot: Slot, bounds: Bounds) -> Sequence[str]:
@@ -100,8 +99,8 @@ def jailer_command(config: FirecrackerConfig, jail: Jail, slot: Slot, bounds: Bo
     )
 
 
-def fill(jail: Jail, slot: Slot, files: Mapping[str, Path], scratch_bytes: int) -> None:
-    """Lays the jail out: `files` by their names in it, and an empty scratch disk of the machine's own.
+def fill(jail: Jail, slot: Slot, files: Mapping[str, Path]) -> None:
+    """Lays the jail out: `files` by their names in it.
 
     A link costs nothing and shares the page cache; the files belong to root and are read-only, so a VMM can't change
     them through it.
@@ -110,10 +109,6 @@ def fill(jail: Jail, slot: Slot, files: Mapping[str, Path], scratch_bytes: int) 
     jail.root.mkdir(mode=0o700)
     for name, source in files.items():
         os.link(source, jail.root / name)
-    scratch = jail.root / SCRATCH
-    with open(scratch, "xb") as file:
-        file.truncate(scratch_bytes)
-    give(scratch, slot.uid)
     give(jail.root, slot.uid)
 
 

@@ -73,7 +73,7 @@ class FirecrackerSpawner:
             raise CannotStart("; ".join(missing))
         await self._host.open()
         self._ground = await asyncio.to_thread(survey, self._config)
-        return Isolation("microvm")
+        return Isolation("virtual")
 
     async def start(self, spec: MachineSpec) -> Machine:
         """A clone of the spec's template, which is made first if there is none. Raises CannotStart."""
@@ -111,8 +111,8 @@ class FirecrackerSpawner:
         config = self._config
         memory = {MEMORY: template.memory} if pager is None else {PAGER_SOCKET: pager.socket_path}
         files = {ROOT_IMAGE: template.root_image, STATE: template.state, **memory}
-        await asyncio.to_thread(fill, place.jail, place.slot, files, config.scratch_bytes)
-        vmm = await launch(config, place.jail, place.slot, clone_bounds(template.hardware, config.scratch_bytes))
+        await asyncio.to_thread(fill, place.jail, place.slot, files)
+        vmm = await launch(config, place.jail, place.slot, clone_bounds(template.hardware))
         network = template.hardware.network
         try:
             realtime = platform.machine() == "x86_64"

@@ -6,16 +6,18 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from catalog.errors import MachineLost
 from compute.connection import Connection
+from compute.guest.vsock import READY_PORT
 from compute.spawners import CannotStart
 from compute.spawners.firecracker.calls import (
+    INITRD,
     KERNEL,
     MEMORY,
     ROOT_IMAGE,
@@ -27,10 +29,10 @@ from compute.spawners.firecracker.calls import (
 )
 from compute.spawners.firecracker.config import FirecrackerConfig
 from compute.spawners.firecracker.jail import Jail, fill, give, template_bounds
+from compute.spawners.firecracker.kernel import KernelError, uncompress_kernel
 from compute.spawners.firecracker.slots import Slot
 from compute.spawners.firecracker.trial import read_version
 from compute.spawners.firecracker.vmm import Vmm, end, launch
-from compute.spawners.firecracker.vsock import READY_PORT
 from compute.transport import Kind
 
 FORMAT = "1"
@@ -66,16 +68,18 @@ class Ground:
     host_kernel: str
     cpu: str
     kernel: str
+    initrd: str
     root_image: str
 
 
 def survey(config: FirecrackerConfig) -> Ground:
-    """Reads the images whole, which takes seconds."""
+    """Reads what guests boot from whole, which takes seconds. Raises CannotStart."""
     return Ground(
         vmm_version=str(read_version(config.firecracker)),
         host_kernel=platform.release(),
         cpu=_describe_cpu(Path("/proc/cpuinfo").read_text()),
-        kernel=_keep_image(config, config.kernel),
+        kernel=_keep_kernel(config),
+        initrd=_keep_image(config, config.initrd),
         root_image=_keep_image(config, config.root_image),
     )
 
@@ -84,14 +88,32 @@ def _keep_image(config: FirecrackerConfig, path: Path) -> str:
     """Its digest, under which it lies in our folder from now on: jails link it, and nobody changes it under them."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    kept = config.images / digest
-    if not kept.exists():
-        config.images.mkdir(mode=0o711, parents=True, exist_ok=True)
-        fresh = kept.with_suffix(".new")
-        shutil.copyfile(path, fresh)
-        os.chmod(fresh, 0o444)
-        os.rename(fresh, kept)
+    if not (config.images / digest).exists():
+        with _kept_as(config, digest) as fresh:
+            shutil.copyfile(path, fresh)
     return digest
+
+
+def _keep_kernel(config: FirecrackerConfig) -> str:
+    try:
+        kernel = uncompress_kernel(config.kernel.read_bytes())
+    except KernelError as error:
+        raise CannotStart(f"{config.kernel} cannot be booted: {error}") from error
+    digest = hashlib.sha256(kernel).hexdigest()
+    if not (config.images / digest).exists():
+        with _kept_as(config, digest) as fresh:
+            fresh.write_bytes(kernel)
+    return digest
+
+
+@contextmanager
+def _kept_as(config: FirecrackerConfig, digest: str) -> Iterator[Path]:
+    """A new file that gets its name when it is whole, and is not written again."""
+    config.images.mkdir(mode=0o711, parents=True, exist_ok=True)
+    fresh = config.images / f"{digest}.new"
+    yield fresh
+    os.chmod(fresh, 0o444)
+    os.rename(fresh, config.images / digest)
 
 
 def _describe_cpu(text: str) -> str:
@@ -126,10 +148,12 @@ async def make_template(plan: Plan, config: FirecrackerConfig, jail: Jail, slot:
 
     Raises CannotStart.
     """
-    files = {KERNEL: config.images / plan.ground.kernel, ROOT_IMAGE: config.images / plan.ground.root_image}
-    await asyncio.to_thread(fill, jail, slot, files, config.scratch_bytes)
+    ground = plan.ground
+    images = {KERNEL: ground.kernel, INITRD: ground.initrd, ROOT_IMAGE: ground.root_image}
+    files = {name: config.images / digest for name, digest in images.items()}
+    await asyncio.to_thread(fill, jail, slot, files)
     async with _ready_listener(jail, slot) as ready:
-        vmm = await launch(config, jail, slot, template_bounds(plan.hardware, config.scratch_bytes))
+        vmm = await launch(config, jail, slot, template_bounds(plan.hardware))
         try:
             for call in boot_calls(plan.hardware):
                 await vmm.api.send(call)

@@ -7,10 +7,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from compute.guest.vsock import READY_PORT
 from compute.spawners.firecracker.calls import VSOCK
 from compute.spawners.firecracker.config import FirecrackerConfig
 from compute.spawners.firecracker.jail import LONGEST_SOCKET, longest_socket
-from compute.spawners.firecracker.vsock import READY_PORT
 
 OLDEST_VERSION = (1, 15)
 """The first whose snapshots can be given another vsock path and a clock that has moved on."""
@@ -31,9 +31,9 @@ def _missing(config: FirecrackerConfig, kvm: Path) -> Iterator[str]:
         yield "the jailer must be started by root"
     yield from _missing_kvm(kvm)
     yield from _missing_binaries(config)
-    for what, path in (("kernel", config.kernel), ("root image", config.root_image)):
+    for path in (config.kernel, config.initrd, config.root_image):
         if not path.is_file():
-            yield f"the guest's {what} is not at {path}: build it with deploy/guest"
+            yield f"{path} is missing: build the guest image with python -m deploy.guest"
     if not (config.cgroup_root / "cgroup.controllers").is_file():
         yield f"no control groups of version 2 at {config.cgroup_root}: boot with systemd.unified_cgroup_hierarchy=1"
     if longest_socket(config, f"{VSOCK}_{READY_PORT}") > LONGEST_SOCKET:

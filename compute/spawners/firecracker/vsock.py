@@ -10,11 +10,8 @@ import socket
 from pathlib import Path
 
 from compute.connection import Connection
+from compute.guest.vsock import GUEST_PORT
 
-GUEST_PORT = 5201
-"""Where a guest listens."""
-READY_PORT = 5202
-"""Where the host listens while a template is made: the guest says HELLO there once it is warm."""
 ANSWER = re.compile(rb"OK [0-9]{1,10}\n")
 MAX_ANSWER = len(b"OK 4294967295\n")
 SECONDS = 5.0

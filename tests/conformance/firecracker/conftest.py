@@ -1,15 +1,18 @@
 """A host with stand-ins for Firecracker and its jailer, and a spawner on it."""
 
+import asyncio
 import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from compute.config import MachineSpec
@@ -32,16 +35,23 @@ class Contract:
 
     folder: Path
 
-    def behave(self, **behaviour: str) -> None:
-        (self.folder / "behaviour.json").write_text(
-            json.dumps({name.replace("_", " ", 1): how for name, how in behaviour.items()})
-        )
+    def behave(self, behaviour: Mapping[str, str]) -> None:
+        """From the next VMM on; see `vmm.StandIn`."""
+        (self.folder / "behaviour.json").write_text(json.dumps(behaviour))
 
     def calls(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.folder / "calls.log").read_text().splitlines()]
 
     def jails(self) -> list[list[str]]:
         return [json.loads(line) for line in (self.folder / "jailer.log").read_text().splitlines()]
+
+    def left(self) -> list[Path]:
+        """Jails and control groups."""
+        return [*self.folder.glob("m/lakegate-run-*/firecracker/*"), *self.folder.glob("groups/*/*")]
+
+    def vmms(self) -> list[psutil.Process]:
+        files = self.folder.glob("m/*/firecracker/*/root/firecracker.pid")
+        return [psutil.Process(int(path.read_text())) for path in files]
 
     def ip(self) -> list[str]:
         return (self.folder / "ip.log").read_text().splitlines()
@@ -51,34 +61,64 @@ class Contract:
             "firecracker": self.folder / "firecracker",
             "jailer": self.folder / "jailer",
             "kernel": self.folder / "vmlinux",
+            "initrd": self.folder / "initrd",
             "root_image": self.folder / "root.erofs",
             "folder": self.folder / "m",
             "cgroup_root": self.folder / "groups",
             "ip": str(self.folder / "ip"),
             "machines": 4,
-            "scratch_bytes": 1 << 20,
             **changes,
         }
         return FirecrackerConfig(**settings)
 
 
-@pytest.fixture
-def contract() -> Iterator[Contract]:
-    """Not pytest's own folder: its path is too long for sockets, and closed to the machines' users."""
+@contextmanager
+def host() -> Iterator[Contract]:
+    """Not in pytest's own folder: its path is too long for sockets, and closed to the machines' users."""
     folder = Path(tempfile.mkdtemp(prefix="lgfc-"))
     folder.chmod(0o711)
     for name, script in SCRIPTS.items():
         (folder / name).write_text(f"#!/bin/sh\n{script.replace('{folder}', str(folder))}\n")
         (folder / name).chmod(0o755)
-    (folder / "vmlinux").write_bytes(b"kernel")
-    (folder / "root.erofs").write_bytes(b"root image")
+    for name in ("vmlinux", "initrd", "root.erofs"):
+        (folder / name).write_bytes(b"\x7fELF" + name.encode())
     (folder / "groups").mkdir()
-    (folder / "calls.log").touch()
-    os.chmod(folder / "calls.log", 0o666)
+    for name in ("calls.log", "ip.log", "jailer.log"):
+        (folder / name).touch()
+    (folder / "calls.log").chmod(0o666)
     made = Contract(folder)
-    made.behave()
+    made.behave({})
     yield made
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def contract() -> Iterator[Contract]:
+    """A host on which nothing was ever started."""
+    with host() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def template() -> Iterator[Path]:
+    """What a spawner keeps once it has made the template of `SPEC`."""
+
+    async def make(contract: Contract) -> None:
+        spawner = open_spawner(contract)
+        await spawner.open()
+        await spawner.start(SPEC)
+        await spawner.close()
+
+    with host() as made:
+        asyncio.run(make(made))
+        yield made.folder / "m"
+
+
+@pytest.fixture
+def prepared(contract: Contract, template: Path) -> Contract:
+    """A host whose template is made already."""
+    shutil.copytree(template, contract.folder / "m", copy_function=os.link)
+    return contract
 
 
 def open_spawner(contract: Contract, **changes: Any) -> FirecrackerSpawner:
@@ -86,9 +126,11 @@ def open_spawner(contract: Contract, **changes: Any) -> FirecrackerSpawner:
     return FirecrackerSpawner(contract.config(**changes), trial=lambda _config: ())
 
 
-@pytest.fixture
-async def spawner(contract: Contract) -> AsyncIterator[FirecrackerSpawner]:
-    opened = open_spawner(contract)
-    await opened.open()
-    yield opened
-    await opened.close()
+@asynccontextmanager
+async def opened(contract: Contract, **changes: Any) -> AsyncIterator[FirecrackerSpawner]:
+    spawner = open_spawner(contract, **changes)
+    try:
+        await spawner.open()
+        yield spawner
+    finally:
+        await spawner.close()

@@ -14,13 +14,10 @@ from typing import Any
 
 from compute.engines import EngineOptions
 from compute.engines.duckdb import DuckDBEngine
-from compute.guest.channel import Channel
 from compute.guest.machine import Guest
-from compute.transport import Frame, Kind
+from compute.guest.vsock import GUEST_PORT, READY_PORT
 
 GUEST_SOCKET = "guest.sock"
-GUEST_PORT = 5201
-READY_PORT = 5202
 FIRST_HOST_PORT = 1 << 30
 
 
@@ -32,19 +29,19 @@ def read_arguments(command_line: str) -> dict[str, Any]:
     return content
 
 
-def announce(vsock: str, engine: str) -> None:
-    """The guest's own connection to the host once it is warm: HELLO, and the end."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
-        stream.connect(f"{vsock}_{READY_PORT}")
-        Channel(stream).send(Frame(Kind.HELLO, control={"engine": engine}))
-
-
 def open_guest(arguments: dict[str, Any]) -> tuple[Guest, socket.socket]:
     """Warm, and listening: as it is in a snapshot."""
     scratch = os.path.abspath("scratch")
     os.mkdir(scratch)
     engine = DuckDBEngine(EngineOptions(**arguments["options"], scratch=scratch, uid=None))
     return Guest(engine, lambda _identity, _folders: None, scratch), listen(GUEST_SOCKET)
+
+
+def call_host(vsock: str) -> socket.socket:
+    """The guest's own connection to the host, at the port where a template's maker listens."""
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    stream.connect(f"{vsock}_{READY_PORT}")
+    return stream
 
 
 def listen(path: str) -> socket.socket:

@@ -18,6 +18,7 @@ from threading import Lock, Thread
 from typing import Any
 
 from compute.guest.machine import Guest
+from compute.guest.vsock import serve
 from tests.conformance.firecracker import guest
 from tests.conformance.firecracker.memory import PagedMemory, check_memory, map_file, write_memory
 from tests.conformance.firecracker.states import Microvm, Refused
@@ -95,8 +96,11 @@ class StandIn:
 
     def _boot(self) -> None:
         source = self._vm.configured["/boot-source"]
-        if not _inside(source["kernel_image_path"]).is_file():
-            raise Refused("Start microvm error: the kernel cannot be opened")
+        with open(_inside(source["kernel_image_path"]), "rb") as kernel:
+            if kernel.read(4) != b"\x7fELF":
+                raise Refused("Start microvm error: Cannot load kernel due to invalid memory configuration or image")
+        with open(_inside(source["initrd_path"]), "rb"):
+            pass
         arguments = guest.read_arguments(source["boot_args"])
         self._run_guest(arguments, announces=True)
 
@@ -135,11 +139,13 @@ class StandIn:
     def _run_guest(self, arguments: dict[str, Any], *, announces: bool) -> None:
         vsock = str(_inside(self._vm.configured["/vsock"]["uds_path"]))
         answer = self._behaviour.get("vsock", "").encode()
+        if self._behaviour.get("guest") == "silent":
+            return
         opened, listener = guest.open_guest(arguments)
         Thread(target=guest.forward, args=(guest.listen(vsock), answer), daemon=True).start()
-        Thread(target=_run_until_off, args=(opened, listener, arguments["mode"]), daemon=True).start()
-        if announces and self._behaviour.get("guest") != "silent":
-            Thread(target=guest.announce, args=(vsock, arguments["engine"]), daemon=True).start()
+        host = guest.call_host(vsock) if announces else None
+        served = (opened, arguments["engine"], arguments["mode"], listener, host)
+        Thread(target=_run_until_off, args=served, daemon=True).start()
 
 
 def _inside(path: str) -> Path:
@@ -149,8 +155,12 @@ def _inside(path: str) -> Path:
     return Path(path)
 
 
-def _run_until_off(opened: Guest, listener: socket.socket, mode: str) -> None:
-    opened.serve(listener, mode)
+def _run_until_off(opened: Guest, engine: str, mode: str, listener: socket.socket, host: socket.socket | None) -> None:
+    """A clone does not announce itself: it did so in its template."""
+    if host is None:
+        opened.serve(listener, mode)
+    else:
+        serve(opened, engine, mode, listener, host)
     os._exit(0)
 
 

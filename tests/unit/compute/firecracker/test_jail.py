@@ -27,6 +27,7 @@ CONFIG = FirecrackerConfig(
     firecracker=Path("/opt/firecracker"),
     jailer=Path("/opt/jailer"),
     kernel=Path("/guest/vmlinux"),
+    initrd=Path("/guest/initrd"),
     root_image=Path("/guest/root.erofs"),
     folder=Path("/var/lib/lakegate/firecracker"),
 )
@@ -36,36 +37,35 @@ SLOT = Slot(7, 64107, "lakegate-7")
 
 def test_the_command_line() -> None:
     jail = Jail(Path("/var/lib/lakegate/run"), "firecracker", "duckdb-1a2b3c4d")
-    command = jailer_command(CONFIG, jail, SLOT, clone_bounds(HARDWARE, 8 << 30))
+    command = jailer_command(CONFIG, jail, SLOT, clone_bounds(HARDWARE))
     assert " ".join(command) == (
         "/opt/jailer --id duckdb-1a2b3c4d --exec-file /opt/firecracker --uid 64107 --gid 64107 "
         "--chroot-base-dir /var/lib/lakegate/run --netns /run/netns/lakegate-7 "
         "--cgroup-version 2 --parent-cgroup lakegate "
         "--cgroup memory.max=671088640 --cgroup memory.swap.max=0 --cgroup cpu.max=200000 100000 --cgroup pids.max=18 "
-        "--resource-limit no-file=256 --resource-limit fsize=8589934592 "
+        "--resource-limit no-file=256 --resource-limit fsize=536870912 "
         "--new-pid-ns --daemonize -- --api-sock api.sock"
     )
     assert control_group(CONFIG, jail) == Path("/sys/fs/cgroup/lakegate/duckdb-1a2b3c4d")
 
 
 def test_a_template_may_write_its_memory_out() -> None:
-    assert template_bounds(HARDWARE, 1 << 20).file_bytes == 512 << 20
-    assert clone_bounds(HARDWARE, 1 << 20).file_bytes == 1 << 20
+    template, clone = template_bounds(HARDWARE), clone_bounds(HARDWARE)
+    assert template.file_bytes == clone.file_bytes == 512 << 20
+    assert template.memory_bytes - clone.memory_bytes == 512 << 20
 
 
 def test_socket_paths_fit_where_packages_put_them() -> None:
     assert longest_socket(CONFIG, "v.sock_5202") <= 107
 
 
-def test_files_are_linked_and_the_scratch_disk_is_its_own(tmp_path: Path) -> None:
+def test_files_are_linked_and_outlive_the_jail(tmp_path: Path) -> None:
     source = tmp_path / "image"
     source.write_bytes(b"image")
     jail = Jail(tmp_path / "run", "firecracker", "one")
-    fill(jail, Slot(0, os.geteuid(), "none"), {"root.img": source}, scratch_bytes=1 << 30)
+    fill(jail, Slot(0, os.geteuid(), "none"), {"root.img": source})
     assert (jail.root / "root.img").samefile(source)
-    scratch = (jail.root / "scratch.img").stat()
-    assert scratch.st_size == 1 << 30
-    assert scratch.st_blocks == 0
+    assert jail.root.stat().st_mode & 0o777 == 0o700
     group = tmp_path / "group"
     group.mkdir()
     remove(jail, group)

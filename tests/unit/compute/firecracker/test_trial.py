@@ -17,6 +17,7 @@ def config(folder: Path, firecracker: Path, jailer: Path) -> FirecrackerConfig:
         firecracker=firecracker,
         jailer=jailer,
         kernel=folder / "vmlinux",
+        initrd=folder / "initrd",
         root_image=folder / "root.erofs",
         folder=folder / "machines",
         cgroup_root=folder,
@@ -30,8 +31,8 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
         "vmm is missing",
         "jailer is missing",
         "'firecracker' in it",
-        "kernel is not at",
-        "root image is not at",
+        "vmlinux is missing: build the guest image",
+        "root.erofs is missing",
         "no control groups of version 2",
     ):
         assert part in missing
