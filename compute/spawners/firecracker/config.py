@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
+
+from compute.spawners import CannotStart
 
 MemoryBackend = Literal["File", "Uffd"]
 Network = Literal["none", "tap"]
+
+
+GUEST = Path("guest", "current")
+"""Below the cache folder: where `deploy.guest` leaves the image that was built last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +47,24 @@ class FirecrackerConfig:
     @property
     def templates(self) -> Path:
         return self.folder / "templates"
+
+
+def configure(program: Path, cache: Path, *, memory: str, network: str) -> FirecrackerConfig:
+    """The guest image of the cache folder, in which templates lie too. The jailer is beside the VMM.
+
+    Raises CannotStart for a `memory` or `network` that there is not.
+    """
+    for word, choice in ((memory, MemoryBackend), (network, Network)):
+        if word not in get_args(choice):
+            raise CannotStart(f"Firecracker has no {word!r} here: choose one of {', '.join(get_args(choice))}")
+    image = cache / GUEST
+    return FirecrackerConfig(
+        firecracker=program,
+        jailer=program.with_name(program.name.replace("firecracker", "jailer")),
+        kernel=image / "vmlinuz",
+        initrd=image / "initrd",
+        root_image=image / "root.erofs",
+        folder=cache / "firecracker",
+        memory_backend=memory,  # type: ignore[arg-type]
+        network=network,  # type: ignore[arg-type]
+    )

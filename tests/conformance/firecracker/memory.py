@@ -12,7 +12,8 @@ import os
 import random
 import socket
 import struct
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PAGE = 4096
@@ -53,21 +54,26 @@ def map_file(path: Path) -> mmap.mmap:
 class PagedMemory:
     """Memory whose pages the pager at `path` brings. Two regions, as there are beside a machine's hole below 4 GiB."""
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, manner: str = "honest") -> None:
+        """Other manners hand over what a pager must not believe."""
         self.map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.map))
         self.userfault = _open_userfault()
         _register(self.userfault, self.address, size)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.connect(os.fspath(path))
-        self.hand_over(self.mappings(size))
+        descriptors = [] if manner == "nothing" else [self.userfault]
+        socket.send_fds(self.socket, [self._greeting(size, manner)], descriptors)
 
-    def mappings(self, size: int) -> list[dict[str, int]]:
+    def _greeting(self, size: int, manner: str) -> bytes:
         half = size // 2
-        return [_mapping(self.address + half, half, half), _mapping(self.address, half, 0)]
-
-    def hand_over(self, mappings: object) -> None:
-        socket.send_fds(self.socket, [json.dumps(mappings).encode()], [self.userfault])
+        upper, lower = _mapping(self.address + half, half, half), _mapping(self.address, half, 0)
+        mappings: Mapping[str, list[dict[str, int]]] = {
+            "honest": [upper, lower],
+            "partial": [lower],
+            "beyond": [_mapping(self.address, half, size), upper],
+        }
+        return b"\xff{" if manner == "garbage" else json.dumps(mappings.get(manner, mappings["honest"])).encode()
 
 
 def _mapping(address: int, size: int, offset: int) -> dict[str, int]:
@@ -92,3 +98,13 @@ def _open_userfault() -> int:
 
 def _register(userfault: int, address: int, size: int) -> None:
     fcntl.ioctl(userfault, UFFDIO_REGISTER, bytearray(struct.pack("=QQQQ", address, size, MODE_MISSING, 0)))
+
+
+def main(path: Path, size: int, manner: str) -> None:
+    """A VMM that only has memory. It ends with 0 if every page was right, and is killed where it is not honest."""
+    memory = PagedMemory(path, size, manner)
+    sys.exit(0 if check_memory(memory.map, size) else 1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
