@@ -51,6 +51,18 @@ class Warehouse:
 
 
 @dataclass(frozen=True, slots=True)
+class Firecracker:
+    """Where a release of Firecracker lies, its jailer beside it, and what its machines get.
+
+    `memory` is ``File`` or ``Uffd``, `network` ``none`` or ``tap``: see `compute.spawners.firecracker`.
+    """
+
+    program: Path = Path("/usr/local/bin/firecracker")
+    memory: str = "File"
+    network: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """`metastore_dsn` None means the embedded PostgreSQL below `data`; certificate None means a self-signed one;
     `cache` is where set-up left Spark, None for its usual place."""
@@ -67,6 +79,7 @@ class Config:
     private_key: Path | None = None
     limits: Limits = field(default_factory=Limits)
     warehouse: Warehouse = field(default_factory=Warehouse)
+    firecracker: Firecracker = field(default_factory=Firecracker)
 
     @classmethod
     def load(cls, data: Path, listen: str, warehouse: Warehouse, limits: Limits | None = None) -> "Config":
@@ -85,6 +98,7 @@ class Config:
             private_key=_path("LAKEGATE_TLS_KEY"),
             warehouse=warehouse,
             limits=limits or Limits(),
+            firecracker=_firecracker(),
         )
 
     @property
@@ -100,3 +114,12 @@ class Config:
 def _path(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value) if value else None
+
+
+def _firecracker() -> Firecracker:
+    usual = Firecracker()
+    return Firecracker(
+        program=_path("LAKEGATE_FIRECRACKER") or usual.program,
+        memory=os.environ.get("LAKEGATE_FIRECRACKER_MEMORY") or usual.memory,
+        network=os.environ.get("LAKEGATE_FIRECRACKER_NETWORK") or usual.network,
+    )
