@@ -42,7 +42,7 @@ def _gateway(gateway: int) -> Sequence[psutil.Process]:
 
 
 PLOTS = (
-    Plot("a DuckDB machine", _duckdb, 12),
+    Plot("a DuckDB machine", _duckdb, 1),
     Plot("Spark's guest", _spark, 2, costly=True),
     Plot("Spark's JVM", _jvm, 2, costly=True),
     Plot("the templates", templates, 1, costly=True),
@@ -58,8 +58,7 @@ class Saboteur:
         self._chance = chance
 
     def strike(self, gateway: int, *, costly: bool) -> str | None:
-        """Costly victims only where that is said."""
-        plots = [plot for plot in PLOTS if costly or not plot.costly]
+        plots = [plot for plot in PLOTS if plot.costly == costly]
         (plot,) = self._chance.choices(plots, [plot.weight for plot in plots])
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             if victims := plot.victims(gateway):

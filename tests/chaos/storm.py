@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 STATEMENT_SECONDS = 300.0
 """Far longer than any statement here takes, a replaced Spark machine and a restarted gateway included."""
 MEAN_PAUSE_SECONDS = 1.5
-COSTLY_PAUSE_SECONDS = 40.0
+COSTLY_PAUSE_SECONDS = 20.0
 ORDERS = "SELECT count(*), min(o_orderkey), max(o_orderkey) FROM tpch.orders"
 LINES = "SELECT l_returnflag, count(*) FROM tpch.lineitem WHERE l_returnflag = 'R' GROUP BY 1"
 METADATA = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'tpch' AND table_name = 'lineitem'"
