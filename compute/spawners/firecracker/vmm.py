@@ -16,6 +16,7 @@ from compute.spawners.firecracker.api import Api
 from compute.spawners.firecracker.config import FirecrackerConfig
 from compute.spawners.firecracker.jail import Bounds, Jail, jailer_command
 from compute.spawners.firecracker.slots import Slot
+from compute.spawners.firecracker.threads import finish
 
 MAX_COMPLAINT = 4096
 FIRST_PAUSE_SECONDS = 0.001
@@ -50,8 +51,12 @@ class Vmm:
 
 
 async def launch(config: FirecrackerConfig, jail: Jail, slot: Slot, bounds: Bounds) -> Vmm:
-    """A VMM in a jail that has been filled. Raises CannotStart; then no process is left."""
-    await _run_jailer(jailer_command(config, jail, slot, bounds), config.call_seconds)
+    """A VMM in a jail that has been filled. Raises CannotStart; whoever ends the jail then ends what is left in it.
+
+    The jailer is not interrupted: half of its work would be harder to take away than all of it.
+    """
+    command = jailer_command(config, jail, slot, bounds)
+    await finish(asyncio.create_task(_run_jailer(command, config.call_seconds)))
     process = find_process(jail)
     if process is None:
         raise CannotStart("the VMM ended at once")
