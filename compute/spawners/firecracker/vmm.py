@@ -100,8 +100,8 @@ async def _run_jailer(command: Sequence[str], seconds: float) -> None:
 def find_process(jail: Jail) -> int | None:
     """A pidfd of the jail's VMM, None where there is none any more.
 
-    The file with its number is the VMM's to write, and numbers are used again: only a process that was started with
-    the jail's identifier counts.
+    The file with its number is the VMM's to write, and numbers are used again: only a process whose folder is the
+    jail's root counts, which is what the jailer leaves it in.
     """
     try:
         number = int(_read_start(jail.pid_file))
@@ -109,7 +109,7 @@ def find_process(jail: Jail) -> int | None:
     except (OSError, ValueError, OverflowError):
         return None
     with suppress(OSError):
-        if jail.identifier.encode() in Path(f"/proc/{number}/cmdline").read_bytes():
+        if os.path.samestat(os.stat(f"/proc/{number}/cwd"), os.stat(jail.root)):
             return process
     os.close(process)
     return None
