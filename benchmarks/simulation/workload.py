@@ -90,9 +90,7 @@ def arrivals(demand: Demand) -> Iterator[Arrival]:
         yield from _chunk(times, tenants, demand, random)
 
 
-def _batch_times(
-    demand: Demand, begin: float, per_batch: float, random: np.random.Generator
-) -> NDArray[np.float64]:
+def _batch_times(demand: Demand, begin: float, per_batch: float, random: np.random.Generator) -> NDArray[np.float64]:
     """When batches begin, second by second, since a spike is shorter than a chunk."""
     seconds = np.arange(begin, begin + CHUNK_SECONDS)
     counts = random.poisson([demand.rate(float(second)) / per_batch for second in seconds])

@@ -149,7 +149,9 @@ class World:
         """Spot interruptions with notice, and nodes lost without."""
         hours = until / 3600
         for _ in range(round(self._hardware.spot_nodes * self._hardware.interruptions * hours)):
-            self._plan(self._chance.uniform(0, until), self._interrupt, self._chance.randrange(self._hardware.spot_nodes))
+            self._plan(
+                self._chance.uniform(0, until), self._interrupt, self._chance.randrange(self._hardware.spot_nodes)
+            )
         nodes = self._hardware.on_demand_nodes
         for _ in range(round(nodes * self._hardware.losses * hours)):
             self._plan(self._chance.uniform(0, until), self._lose_on_demand, self._chance.randrange(nodes))
@@ -185,9 +187,7 @@ class World:
         self._record.asked()
         deadline = self._now + self._hardware.wait_seconds
         self._tell(
-            Wanted(
-                request, arrival.engine, arrival.workspace, arrival.principal, deadline, priority=arrival.priority
-            )
+            Wanted(request, arrival.engine, arrival.workspace, arrival.principal, deadline, priority=arrival.priority)
         )
 
     def _grant(self, request: int, number: int) -> None:
