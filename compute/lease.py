@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow as pa
 from catalog.errors import ObjectNotInPrerequisiteState, SqlError, error_class
 from catalog.scans import Scan
 from compute.connection import Connection, machine_lost
+from compute.ranges import RangeServer
 from compute.statement import ScanShelf, Statement, pack_statement
 from compute.transport import Frame, Kind
 
@@ -64,10 +66,16 @@ class Answer:
 
 
 class Lease:
-    """One connection to one guest. One statement at a time; `cancel` comes from anywhere on the same loop."""
+    """One connection to one guest. One statement at a time; `cancel` comes from anywhere on the same loop.
 
-    def __init__(self, connection: Connection, give_back: Callable[[], None]) -> None:
+    `ranges` reads files for a guest that cannot.
+    """
+
+    def __init__(
+        self, connection: Connection, give_back: Callable[[], None], ranges: RangeServer | None = None
+    ) -> None:
         self._connection = connection
+        self._ranges = ranges
         self._give_back = give_back
         self._shelf = ScanShelf()
         self._number = 0
@@ -148,6 +156,8 @@ class Lease:
         """The statement is over as far as the session is concerned."""
         if self._running == number:
             self._running = 0
+            if self._ranges is not None:
+                self._ranges.withdraw()
 
     async def abandon(self, number: int) -> None:
         """Cancels a statement and drops what still comes of it. A machine that doesn't stop in time is given up."""
@@ -174,6 +184,8 @@ class Lease:
 
     async def _begin(self, kind: Kind, statement: Statement) -> int:
         number = self._next_number()
+        if self._ranges is not None:
+            statement = replace(statement, scans=self._ranges.offer(statement.scans))
         try:
             self._connection.send(pack_statement(kind, number, statement, self._shelf))
         except SqlError:

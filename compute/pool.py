@@ -8,9 +8,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from catalog.errors import AdminShutdown, InsufficientResources, MachineLost, MachinesExhausted, SqlError
 from compute.config import PoolConfig
@@ -33,6 +34,7 @@ from compute.events import (
 )
 from compute.fleet import Fleet
 from compute.lease import Lease
+from compute.ranges import RangeServer
 from compute.spawners import CannotStart, Isolation, Machine, Spawner
 from compute.transport import PROTOCOL_VERSION, Frame, Kind
 
@@ -42,10 +44,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Member:
-    """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it."""
+    """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it.
+
+    `remote` says that its guest cannot open this host's files.
+    """
 
     machine: Machine
     greeted: Connection | None
+    remote: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +113,14 @@ class Pool:
     async def _lease(self, engine: str, workspace: str, principal: str) -> Lease:
         number = await self._granted(engine, workspace, principal)
         try:
-            connection = await self._connection(number, workspace)
+            connection, ranges = await self._connection(number, workspace)
         except MachineLost:
             self._give_up(number)
             raise
         except BaseException:
             self._handle(Released(number, principal))
             raise
-        return Lease(connection, lambda: self._handle(Released(number, principal)))
+        return Lease(connection, lambda: self._handle(Released(number, principal)), ranges)
 
     async def _granted(self, engine: str, workspace: str, principal: str) -> int:
         """The number of the machine that the fleet grants. A caller that goes away while granted gives it back."""
@@ -135,16 +141,17 @@ class Pool:
         finally:
             del self._requests[request]
 
-    async def _connection(self, number: int, workspace: str) -> Connection:
-        """A connection to that machine, past READY. The first one was made when it started."""
+    async def _connection(self, number: int, workspace: str) -> tuple[Connection, RangeServer | None]:
+        """A connection to that machine, past READY, and who reads for its guest. The first was made at its start."""
         member = self._members.get(number)
         if member is None:
             raise MachineLost("the machine was lost before the statement began")
         connection, member.greeted = member.greeted, None
         try:
             if connection is None:
-                connection = await _greet(member.machine)
-            connection.send(_identity(member.machine.name, workspace, self._warehouse_of(workspace)))
+                connection, _ = await _greet(member.machine)
+            root = self._warehouse_of(workspace)
+            connection.send(_identity(member.machine.name, workspace, root))
             await connection.expect(Kind.READY)
         except BaseException as error:
             if connection is not None:
@@ -152,7 +159,7 @@ class Pool:
             if isinstance(error, OSError | SqlError):
                 raise MachineLost("the machine was lost before the statement began") from error
             raise
-        return connection
+        return connection, RangeServer(connection, root) if member.remote else None
 
     def _handle(self, event: Event) -> None:
         if self._closed:
@@ -193,14 +200,14 @@ class Pool:
         try:
             async with asyncio.timeout(config.start_seconds):
                 machine = await self._spawner.start(config.spec)
-                connection = await _greet(machine)
+                connection, hello = await _greet(machine)
         except (CannotStart, OSError, SqlError, TimeoutError) as error:
             log.warning("a %s machine did not start: %r", engine, error)
             if machine is not None:
                 await self._spawner.stop(machine, now=True)
             self._handle(Failed(number, str(error) or type(error).__name__))
             return
-        self._members[number] = _Member(machine, connection)
+        self._members[number] = _Member(machine, connection, hello.get("reads") == "channel")
         machine.ended.add_done_callback(lambda _ended: self._on_end(number))
         self._handle(Ready(number))
 
@@ -232,8 +239,8 @@ class Pool:
             self._timer = asyncio.get_running_loop().call_later(delay, self._handle, Tick())
 
 
-async def _greet(machine: Machine) -> Connection:
-    """Connects and waits for HELLO, of our protocol. Raises OSError, MachineLost, CannotStart."""
+async def _greet(machine: Machine) -> tuple[Connection, Mapping[str, Any]]:
+    """Connects and waits for HELLO, of our protocol, and what it says. Raises OSError, MachineLost, CannotStart."""
     connection = await machine.connect()
     try:
         hello = await connection.expect(Kind.HELLO)
@@ -243,7 +250,7 @@ async def _greet(machine: Machine) -> Connection:
     if hello.control.get("protocol") != PROTOCOL_VERSION:
         connection.abort()
         raise CannotStart("the guest speaks another version of the protocol")
-    return connection
+    return connection, hello.control
 
 
 def _identity(hostname: str, workspace: str, warehouse: str) -> Frame:

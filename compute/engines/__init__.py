@@ -26,7 +26,7 @@ class EngineOptions:
     `memory_bytes` bounds the engine, not the whole process. `scratch` is a private folder to spill into, as the
     machine sees it; a template that is forked later has none yet (`Binding.scratch`). `uid` is the user that programs
     started by the engine run as (None: no other than our own). `properties` are the engine's own (Spark's
-    configuration, for one).
+    configuration, for one). `remote` says that files come as URLs, and the binding's warehouse is their beginning.
     """
 
     threads: int
@@ -34,6 +34,7 @@ class EngineOptions:
     scratch: str | None = None
     uid: int | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class Isolation:
     """How well machines are shut off from the host and each other.
 
-    `level` is ``namespaces`` when everything works, else ``none``; `missing` then says what failed and which setting
-    helps. A gateway without isolation serves one principal only, unless its operator accepted that.
+    `level` is ``virtual`` for virtual machines, ``namespaces`` for processes when everything works, else ``none``;
+    `missing` then says what failed and which setting helps. A gateway without isolation serves one principal only, unless its operator accepted that.
     """
 
-    level: Literal["namespaces", "none"]
+    level: Literal["virtual", "namespaces", "none"]
     missing: tuple[str, ...] = ()
 
 

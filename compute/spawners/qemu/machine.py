@@ -1,0 +1,59 @@
+"""A clone: a copy-on-write child of its template that serves one connection."""
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+
+from compute.connection import Connection
+from compute.spawners.qemu.control import IGNORE_SHARED, LOAD, NEGOTIATE, TAKE_STATE
+from compute.spawners.qemu.process import Process, launch
+from compute.spawners.qemu.template import Template
+
+WAKE = b"g"
+"""What a clone's guest waits for on the port `template`."""
+
+
+@dataclass(eq=False, slots=True)
+class QemuMachine:
+    """A running clone. `ended` is negative where a signal ended it, 0 where its guest did."""
+
+    name: str
+    process: Process
+    ended: "asyncio.Future[int]" = field(init=False)
+    _taken: bool = False
+
+    def __post_init__(self) -> None:
+        self.ended = asyncio.ensure_future(self._watch())
+
+    async def connect(self) -> Connection:
+        """The one connection that there is. Raises OSError on the second call, and once the machine has ended."""
+        if self._taken or self.ended.done():
+            raise ConnectionRefusedError(f"{self.name} takes no more connections")
+        self._taken = True
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_unix_connection(Connection, sock=self.process.channel.dup())
+        return connection
+
+    async def _watch(self) -> int:
+        status = await self.process.child.wait()
+        self.process.close()
+        return status
+
+
+async def clone(name: str, template: Template, uid: int | None) -> QemuMachine:
+    """Returns once the clone's processor runs. Raises CannotStart, OSError."""
+    ahead = (NEGOTIATE, IGNORE_SHARED, TAKE_STATE, LOAD)
+    state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        process = await launch(template.shape, template.memory, uid=uid, ahead=ahead, state=state)
+    finally:
+        os.close(state)
+    machine = QemuMachine(name, process)
+    try:
+        process.template.send(WAKE)
+        await process.control.wait_for("RESUME")
+    except BaseException:
+        process.kill()
+        await asyncio.shield(machine.ended)
+        raise
+    return machine
