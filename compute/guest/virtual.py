@@ -1,8 +1,8 @@
 """``python -m compute.guest.virtual``: the guest of a microVM, which boots once and is cloned ever after.
 
 The kernel's command line has its options; without an engine it is a trial whether machines start at all. It opens and
-warms the engine, says so on the port ``template`` and waits there: who is a clone is told to go on, and only then speaks
-on the port ``channel``.
+warms the engine, says so on the port ``template`` and waits there: a clone is told to go on, and only then speaks on
+the port ``channel``.
 """
 
 import base64

@@ -20,7 +20,8 @@ class Isolation:
     """How well machines are shut off from the host and each other.
 
     `level` is ``virtual`` for virtual machines, ``namespaces`` for processes when everything works, else ``none``;
-    `missing` then says what failed and which setting helps. A gateway without isolation serves one principal only, unless its operator accepted that.
+    `missing` then says what failed and which setting helps. A gateway without isolation serves one principal only,
+    unless its operator accepted that.
     """
 
     level: Literal["virtual", "namespaces", "none"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from compute.connection import Connection
 from compute.spawners.qemu.control import IGNORE_SHARED, LOAD, NEGOTIATE, TAKE_STATE
@@ -19,11 +19,11 @@ class QemuMachine:
 
     name: str
     process: Process
-    ended: "asyncio.Future[int]" = field(init=False)
+    ended: "asyncio.Future[int]"
     _taken: bool = False
 
     def __post_init__(self) -> None:
-        self.ended = asyncio.ensure_future(self._watch())
+        self.ended.add_done_callback(lambda _ended: self.process.close())
 
     async def connect(self) -> Connection:
         """The one connection that there is. Raises OSError on the second call, and once the machine has ended."""
@@ -34,11 +34,6 @@ class QemuMachine:
         _, connection = await loop.create_unix_connection(Connection, sock=self.process.channel.dup())
         return connection
 
-    async def _watch(self) -> int:
-        status = await self.process.child.wait()
-        self.process.close()
-        return status
-
 
 async def clone(name: str, template: Template, uid: int | None) -> QemuMachine:
     """Returns once the clone's processor runs. Raises CannotStart, OSError."""
@@ -48,12 +43,12 @@ async def clone(name: str, template: Template, uid: int | None) -> QemuMachine:
         process = await launch(template.shape, template.memory, uid=uid, ahead=ahead, state=state)
     finally:
         os.close(state)
-    machine = QemuMachine(name, process)
+    machine = QemuMachine(name, process, process.child.ended)
     try:
         process.template.send(WAKE)
         await process.control.wait_for("RESUME")
     except BaseException:
-        process.kill()
+        process.child.kill()
         await asyncio.shield(machine.ended)
         raise
     return machine

@@ -1,13 +1,13 @@
 """A QEMU process: started without privileges, ended by SIGKILL, dead with the gateway."""
 
-import asyncio
 import os
 import socket
+import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from compute.spawners.qemu.child import Child
 from compute.spawners.qemu.command import Ends, Shape, command_line
 from compute.spawners.qemu.control import Command, Control, open_control, write_ahead
 
@@ -18,16 +18,10 @@ KVM = Path("/dev/kvm")
 class Process:
     """A running QEMU with our ends of its three streams. `template` and `channel` are not yet anyone's."""
 
-    child: asyncio.subprocess.Process
+    child: Child
     control: Control
     template: socket.socket
     channel: socket.socket
-
-    def kill(self) -> None:
-        """Idempotent. Nothing in a machine needs saving."""
-        if self.child.returncode is None:
-            with suppress(ProcessLookupError):
-                self.child.kill()
 
     def close(self) -> None:
         """Closes our ends, also the channel where nobody took it."""
@@ -54,15 +48,11 @@ async def launch(
         write_ahead(ours[2], ahead, state)
         ends = Ends(descriptors[0], descriptors[1], descriptors[2], memory=f"/proc/self/fd/{memory}", shared=shared)
         output = "null,id=console" if console is None else "stdio,id=console,signal=off"
-        child = await asyncio.create_subprocess_exec(
-            *launcher(uid, shape.accelerator == "kvm"),
-            *command_line(shape, ends, console=output),
-            pass_fds=[*descriptors, memory],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL if console is None else console,
-            stderr=console,
-            env={"PATH": os.environ.get("PATH", os.defpath)},
-            start_new_session=True,
+        child = Child(
+            [*launcher(uid, shape.accelerator == "kvm"), *command_line(shape, ends, console=output)],
+            descriptors=[*descriptors, memory],
+            output=subprocess.DEVNULL if console is None else console,
+            environment={"PATH": os.environ.get("PATH", os.defpath)},
         )
     except BaseException:
         for end in ours:

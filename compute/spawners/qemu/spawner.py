@@ -9,12 +9,13 @@ from pathlib import Path
 from compute.config import MachineSpec
 from compute.spawners import CannotStart, Isolation, Machine
 from compute.spawners.process import GUEST_UID
-from compute.spawners.qemu.command import Accelerator, Shape
-from compute.spawners.qemu.host import choose_accelerator, clock_khz, processor, qemu_version
+from compute.spawners.qemu.command import Shape
+from compute.spawners.qemu.host import Host, examine_host
 from compute.spawners.qemu.image import find_image
 from compute.spawners.qemu.machine import QemuMachine, clone
 from compute.spawners.qemu.template import Template, open_template, template_key
 
+MIB = 1 << 20
 SPARE_MIB = 256
 """What a machine has beyond its engine's bound: kernel, interpreter, buffers."""
 
@@ -29,13 +30,13 @@ class QemuSpawner:
         self._uid = GUEST_UID if os.geteuid() == 0 else None
         self._templates: dict[str, asyncio.Task[Template]] = {}
         self._machines: set[QemuMachine] = set()
-        self._accelerator: Accelerator = "tcg"
-        self._version = ""
+        self._image = cache
+        self._host: Host | None = None
 
     async def open(self) -> Isolation:
         """Builds the templates that are not in the cache. Raises CannotStart."""
-        self._version = await qemu_version()
-        self._accelerator = await choose_accelerator(find_image(self._cache), self._uid)
+        self._image = find_image(self._cache)
+        self._host = await examine_host(self._image, self._uid)
         for spec in self._specs.values():
             await self._template(spec)
         return Isolation("virtual")
@@ -57,7 +58,7 @@ class QemuSpawner:
     async def stop(self, machine: Machine, *, now: bool = False) -> None:
         """Nothing in a machine needs saving, so asking would only take time: `now` makes no difference here."""
         if isinstance(machine, QemuMachine):
-            machine.process.kill()
+            machine.process.child.kill()
         await asyncio.wait([machine.ended])
 
     async def close(self) -> None:
@@ -72,19 +73,19 @@ class QemuSpawner:
 
     async def _template(self, spec: MachineSpec) -> Template:
         """That of the spec, opened or built once. One that failed is tried again by the next call."""
-        shape = self._shape(spec)
-        key = template_key(shape, self._version, str(sorted(processor().items())))
+        assert self._host is not None, "opened"
+        shape = self._shape(spec, self._host)
+        key = template_key(shape, self._host)
         opening = self._templates.get(key)
         if opening is None or (opening.done() and opening.exception() is not None):
             folder = self._cache / "qemu" / key
             opening = self._templates[key] = asyncio.ensure_future(open_template(folder, shape, self._uid))
         return await asyncio.shield(opening)
 
-    def _shape(self, spec: MachineSpec) -> Shape:
+    def _shape(self, spec: MachineSpec, host: Host) -> Shape:
         """Raises CannotStart."""
         if spec.mode != "user":
             raise CannotStart("a microVM serves one lease: its engine must be of mode user")
         options = {"threads": spec.threads, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
-        memory = -(-spec.memory_bytes // (1 << 20)) + SPARE_MIB
-        told = {"engine": spec.engine, "options": options}
-        return Shape(self._accelerator, find_image(self._cache), memory, clock_khz(processor()), told)
+        memory = -(-spec.memory_bytes // MIB) + SPARE_MIB
+        return Shape(host.accelerator, self._image, memory, host.clock_khz, {"engine": spec.engine, "options": options})

@@ -15,6 +15,7 @@ from pathlib import Path
 from compute.spawners import CannotStart
 from compute.spawners.qemu.command import Ends, Shape, command_line
 from compute.spawners.qemu.control import IGNORE_SHARED, NEGOTIATE, SAVE, STATUS, TAKE_STATE, Control
+from compute.spawners.qemu.host import Host
 from compute.spawners.qemu.memory import create_memory, open_sealed, write_memory
 from compute.spawners.qemu.process import launch
 
@@ -39,10 +40,10 @@ class Template:
         os.close(self.memory)
 
 
-def template_key(shape: Shape, version: str, processor: str) -> str:
+def template_key(shape: Shape, host: Host) -> str:
     """Of everything that a clone has in common with its template. An image's folder is named by its content."""
     line = command_line(shape, Ends(0, 0, 0, "", shared=True))
-    return hashlib.sha256("\0".join([version, processor, shape.image.name, *line]).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join([host.version, host.processor, shape.image.name, *line]).encode()).hexdigest()[:32]
 
 
 async def open_template(folder: Path, shape: Shape, uid: int | None) -> Template:
@@ -79,8 +80,8 @@ async def _boot_and_save(shape: Shape, uid: int | None, memory: int, state: int,
                 raise CannotStart("the guest ended before it was warm")
             await _save(process.control, ahead=len(ahead))
     finally:
-        process.kill()
-        await process.child.wait()
+        process.child.kill()
+        await process.child.ended
         process.close()
 
 
