@@ -84,7 +84,8 @@ class Conversation:
         try:
             self._run(request, statement)
         except SqlError as error:
-            self._channel.send(error_frame(request.statement, error))
+            was_cancelled = self._cancelled >= request.statement
+            self._channel.send(error_frame(request.statement, _cancelled() if was_cancelled else error))
         except OSError:
             raise
         except Exception:
@@ -115,7 +116,12 @@ class Conversation:
 
     def _stop_if_cancelled(self, statement: int) -> None:
         if self._cancelled >= statement:
-            raise QueryCanceled("canceling statement due to user request")
+            raise _cancelled()
+
+
+def _cancelled() -> QueryCanceled:
+    """Also for a statement that fails for want of a read that the cancel has stopped."""
+    return QueryCanceled("canceling statement due to user request")
 
 
 def error_frame(statement: int, error: SqlError) -> Frame:
