@@ -5,27 +5,37 @@ References: virtio 1.2, "Console Device"; the kernel's ``Documentation/ABI/testi
 
 import os
 import select
+from contextlib import suppress
 from pathlib import Path
 
 _PORTS = Path("/sys/class/virtio-ports")
 
 
 class Port:
-    """One port as a stream. While no host holds the other end a read gives nothing at once: that is the end."""
+    """One port as a stream. The kernel would let a writer wait for ever for a host that has gone, so it never waits for
+    one; a reader gets nothing at once, which is the end."""
 
     def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
         self._descriptor = descriptor
-        self._readable = select.poll()
+        self._readable, self._writable = select.poll(), select.poll()
         self._readable.register(descriptor, select.POLLIN)
+        self._writable.register(descriptor, select.POLLOUT)
 
     def recv_into(self, buffer: memoryview) -> int:
-        self._readable.poll()
-        return os.readv(self._descriptor, [buffer])
+        while True:
+            self._readable.poll()
+            with suppress(BlockingIOError):
+                return os.readv(self._descriptor, [buffer])
 
     def sendall(self, data: bytes | memoryview) -> None:
         left = memoryview(data).cast("B")
         while left:
-            left = left[os.write(self._descriptor, left) :]
+            ((_, events),) = self._writable.poll()
+            if events & select.POLLHUP:
+                raise BrokenPipeError("the host has left the port")
+            with suppress(BlockingIOError):
+                left = left[os.write(self._descriptor, left) :]
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -8,6 +8,7 @@ the port ``channel``.
 import base64
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ SCRATCH = "/scratch"
 
 
 def main() -> None:
-    """Ends, and the machine with it, when its one conversation is over."""
+    """Ends when its one conversation is over, and the machine with it: there is nothing to put in order."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     content = read_options(Path("/proc/cmdline").read_text())
     if content["engine"] is None:
@@ -36,6 +37,7 @@ def main() -> None:
     template.sendall(WARM)
     if template.recv_into(memoryview(bytearray(1))):
         Guest(engine, seal, SCRATCH, endpoint).converse(channel)
+    os._exit(0)
 
 
 def read_options(command_line: str) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ def initrd(packages: Mapping[str, Entry]) -> bytes:
     """A compressed cpio archive whose `init` loads the drivers and runs the guest in the root image."""
     modules = [_module(packages, driver) for driver in DRIVERS]
     files = {f"lib/{number}.ko": Entry(0o644, content) for number, content in enumerate(modules)}
-    folders = {name: Entry(0o755) for name in ("bin", "dev", "lib", "root")}
+    folders = {name: Entry(0o755) for name in ("bin", "dev", "guest", "lib")}
     programs = {"bin/busybox": Entry(0o755, _content(packages["bin/busybox"])), "init": Entry(0o755, INIT.read_bytes())}
     return gzip.compress(b"".join(_archive(folders | files | programs)), mtime=0)
 

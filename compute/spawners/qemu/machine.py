@@ -20,18 +20,14 @@ class QemuMachine:
     name: str
     process: Process
     ended: "asyncio.Future[int]"
-    _taken: bool = False
 
     def __post_init__(self) -> None:
         self.ended.add_done_callback(lambda _ended: self.process.close())
 
     async def connect(self) -> Connection:
         """The one connection that there is. Raises OSError on the second call, and once the machine has ended."""
-        if self._taken or self.ended.done():
-            raise ConnectionRefusedError(f"{self.name} takes no more connections")
-        self._taken = True
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_unix_connection(Connection, sock=self.process.channel.dup())
+        channel = self.process.take_channel()
+        _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=channel)
         return connection
 
 

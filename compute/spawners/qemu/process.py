@@ -16,18 +16,26 @@ KVM = Path("/dev/kvm")
 
 @dataclass(eq=False, slots=True)
 class Process:
-    """A running QEMU with our ends of its three streams. `template` and `channel` are not yet anyone's."""
+    """A running QEMU with our ends of its three streams; `channel` until somebody takes it."""
 
     child: Child
     control: Control
     template: socket.socket
-    channel: socket.socket
+    channel: socket.socket | None
+
+    def take_channel(self) -> socket.socket:
+        """Raises ConnectionRefusedError where it was taken before."""
+        if self.channel is None:
+            raise ConnectionRefusedError("the machine takes no more connections")
+        taken, self.channel = self.channel, None
+        return taken
 
     def close(self) -> None:
         """Closes our ends, also the channel where nobody took it."""
         self.control.close()
         self.template.close()
-        self.channel.close()
+        if self.channel is not None:
+            self.take_channel().close()
 
 
 async def launch(

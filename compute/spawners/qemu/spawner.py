@@ -62,6 +62,7 @@ class QemuSpawner:
         await asyncio.wait([machine.ended])
 
     async def close(self) -> None:
+        """Ends every machine and lets go of the templates, which stay in the cache."""
         await asyncio.gather(*(self.stop(machine, now=True) for machine in list(self._machines)))
         for opening in self._templates.values():
             if not opening.done():

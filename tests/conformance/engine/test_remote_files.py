@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -80,19 +80,23 @@ async def test_a_reader_that_is_slow_stops_nothing_for_ever(lease: Lease, points
     wide = "SELECT a.id, repeat(a.name, 40) AS text FROM scan_0 a, range(8) b"
     answer = await lease.execute(wide, scans=[points])
     await anext(answer)
-    while lease.read_ahead < 1 << 20:
-        await asyncio.sleep(0.01)
+    await happens(lambda: lease.read_ahead > 1 << 20)
     assert len(await rows(answer)) > 7 * ROWS
 
 
 async def test_a_cancel_does_not_wait_for_a_read(lease: Lease, points: Scan) -> None:
     asked = watch_reads(lease, answered=False)
     running = asyncio.create_task(lease.execute(SUM, scans=[points]))
-    while not asked:
-        await asyncio.sleep(0.01)
+    await happens(lambda: bool(asked))
     await lease.cancel()
     with pytest.raises(QueryCanceled):
         await running
+
+
+async def happens(event: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not event():  # noqa: ASYNC110 (what is awaited tells nobody)
+            await asyncio.sleep(0.01)
 
 
 def watch_reads(lease: Lease, *, answered: bool = True) -> list[Frame]:
