@@ -5,5 +5,6 @@ pytest_plugins = [
     "tests.fix_gateway",
     "tests.fix_metastore",
     "tests.fix_compute",
+    "tests.fix_machines",
     "tests.fix_spark",
 ]

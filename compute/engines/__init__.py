@@ -29,8 +29,8 @@ class EngineOptions:
     `memory_bytes` bounds the engine, not the whole process. `scratch` is a private folder to spill into, as the
     machine sees it; a template that is forked later has none yet (`Binding.scratch`). `uid` is the user that programs
     started by the engine run as (None: no other than our own), and `confine` what each of them does before it runs.
-    `properties` are the engine's own (Spark's
-    configuration, for one).
+    `properties` are the engine's own (Spark's configuration, for one). `remote` says that files come as URLs, and the
+    binding's warehouse is their beginning.
     """
 
     threads: int
@@ -39,6 +39,7 @@ class EngineOptions:
     uid: int | None = None
     confine: Callable[[], None] = lambda: None
     properties: Mapping[str, str] = field(default_factory=dict)
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
