@@ -3,8 +3,10 @@
 import os
 from collections.abc import Callable, Mapping
 
+from compute.config import MachineSpec
 from compute.spark.cache import cache_folder
 from compute.spawners import CannotStart, Spawner
+from compute.spawners.by_engine import SpawnerByEngine
 from compute.spawners.process import ProcessSpawner
 from gateway.config import Config, IsolationLevel
 from gateway.warehouse import templates
@@ -21,9 +23,21 @@ def make_spawner(config: Config) -> Spawner:
 
 
 def _process(config: Config) -> Spawner:
-    warehouse = config.warehouse
-    isolated = warehouse.isolation is not IsolationLevel.NONE
-    return ProcessSpawner(templates=templates(warehouse), isolated=isolated, disk_bytes=warehouse.spill)
+    return _processes(config, templates(config.warehouse))
+
+
+def _processes(config: Config, warm: Mapping[str, MachineSpec]) -> Spawner:
+    isolated = config.warehouse.isolation is not IsolationLevel.NONE
+    return ProcessSpawner(templates=warm, isolated=isolated, disk_bytes=config.warehouse.spill)
+
+
+def _qemu(config: Config) -> Spawner:
+    """DuckDB in microVMs. Spark writes to the host's tables, which no channel does for it yet: it stays a process."""
+    from compute.spawners.qemu import QemuSpawner
+
+    cache = config.cache or cache_folder(os.environ)
+    duckdb = QemuSpawner(templates=templates(config.warehouse), cache=cache)
+    return SpawnerByEngine({"duckdb": duckdb, "spark": _processes(config, {})})
 
 
 def _firecracker(config: Config) -> Spawner:
@@ -38,4 +52,8 @@ def _firecracker(config: Config) -> Spawner:
     return FirecrackerSpawner(configure(chosen.program, cache, memory=chosen.memory, network=chosen.network))
 
 
-SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {"process": _process, "firecracker": _firecracker}
+SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {
+    "process": _process,
+    "qemu": _qemu,
+    "firecracker": _firecracker,
+}
