@@ -22,6 +22,8 @@ FOLDERS = ("tmp", "local", "warehouse")
 """What a JVM needs in its scratch folder: Java's temporary files, Spark's blocks, and a default warehouse."""
 
 _LISTENING = re.compile(r"Spark Connect server started at: 127\.0\.0\.1:(\d+)")
+_STUCK = re.compile(r"Killed task (\d+) could not be stopped")
+"""What Spark's reaper of tasks says where it may not end the JVM itself: in local mode."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -54,7 +56,8 @@ class ServerOptions:
 class SparkServer:
     """A running JVM. It listens on `port` of the loopback and answers only who knows `token`.
 
-    `on_lost` is called, on a thread of its own, when the JVM ends without having been stopped.
+    `on_lost` is called, on a thread of its own, when the JVM ends without having been stopped. A JVM ends too when a
+    task outlives its cancelled statement: it would keep its share of the cores for good.
 
     It dies with the thread that started it (Linux's parent death signal): start it from a lasting one.
     """
@@ -112,6 +115,9 @@ class SparkServer:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             logger.debug("jvm %d: %s", self.pid, line.rstrip())
+            if stuck := _STUCK.search(line):
+                logger.warning("task %s of a cancelled statement does not end, so spark's JVM does", stuck[1])
+                self._process.kill()
         if not self._stopping:
             logger.error("spark's JVM ended with status %d", self._process.wait())
             self.on_lost()
