@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 READ_AHEAD_BYTES = 4 << 20
 log = logging.getLogger(__name__)
+MAX_CONTROL = 1 << 20
+"""Of what a guest says: errors and counts. Only the pool has much to say."""
 
 
 class Connection(asyncio.BufferedProtocol):
     """One reader at a time. Once lost, every call raises MachineLost."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder()
+        self._decoder = Decoder(MAX_CONTROL)
         self._frames: deque[Frame] = deque()
         self.read_ahead = 0
         self._paused = False
@@ -50,7 +52,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if frames:
             self._frames += frames
-            self.read_ahead += sum(frame.body.size for frame in frames if frame.body is not None)
+            self.read_ahead += sum(frame.weight for frame in frames)
             self._pause_or_resume()
             self._wake()
 
@@ -94,7 +96,7 @@ class Connection(asyncio.BufferedProtocol):
             finally:
                 self._arrived = None
         frame = self._frames.popleft()
-        self.read_ahead -= frame.body.size if frame.body is not None else 0
+        self.read_ahead -= frame.weight
         self._pause_or_resume()
         return frame
 

@@ -35,7 +35,8 @@ class Limits:
 class Warehouse:
     """Declared compute of the default warehouse: how many machines are kept warm and how large they are.
 
-    A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores.
+    A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores. `spawner` names how
+    machines come to be, as in `gateway.spawners`.
     """
 
     duckdb_warm: int = 1
@@ -46,6 +47,19 @@ class Warehouse:
     spark_most: int = field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2))
     spark_memory: int = 2048 * MEBIBYTE
     isolation: IsolationLevel = IsolationLevel.AUTO
+    spawner: str = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class Firecracker:
+    """Where a release of Firecracker lies, its jailer beside it, and what its machines get.
+
+    `memory` is ``File`` or ``Uffd``, `network` ``none`` or ``tap``: see `compute.spawners.firecracker`.
+    """
+
+    program: Path = Path("/usr/local/bin/firecracker")
+    memory: str = "File"
+    network: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,7 @@ class Config:
     private_key: Path | None = None
     limits: Limits = field(default_factory=Limits)
     warehouse: Warehouse = field(default_factory=Warehouse)
+    firecracker: Firecracker = field(default_factory=Firecracker)
 
     @classmethod
     def load(cls, data: Path, listen: str, warehouse: Warehouse, limits: Limits | None = None) -> "Config":
@@ -83,6 +98,7 @@ class Config:
             private_key=_path("LAKEGATE_TLS_KEY"),
             warehouse=warehouse,
             limits=limits or Limits(),
+            firecracker=_firecracker(),
         )
 
     @property
@@ -98,3 +114,12 @@ class Config:
 def _path(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value) if value else None
+
+
+def _firecracker() -> Firecracker:
+    usual = Firecracker()
+    return Firecracker(
+        program=_path("LAKEGATE_FIRECRACKER") or usual.program,
+        memory=os.environ.get("LAKEGATE_FIRECRACKER_MEMORY") or usual.memory,
+        network=os.environ.get("LAKEGATE_FIRECRACKER_NETWORK") or usual.network,
+    )

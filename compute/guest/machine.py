@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Lock, Thread
 
-from catalog.errors import FeatureNotSupported, SqlError
-from compute.engines import Binding, Engine
+from catalog.errors import FeatureNotSupported, MachineLost, SqlError
+from compute.engines import ENGINE_LOST, Binding, Engine
 from compute.guest.channel import SEND_BUFFER_BYTES, Channel, Stream
 from compute.guest.conversation import Conversation, error_frame
 from compute.guest.endpoint import Endpoint
@@ -68,6 +68,9 @@ class Guest:
                     Conversation(channel, session, self._remote_files(channel)).run()
                 finally:
                     session.close()
+        except MachineLost as error:
+            log.warning("the machine ends: %s", error.message)
+            os._exit(ENGINE_LOST)
         except (OSError, FrameError) as error:
             log.info("connection ends: %s", error)
         finally:

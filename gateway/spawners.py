@@ -1,0 +1,40 @@
+"""The spawners by the name that the command line gives them. Another one is a line in `SPAWNERS`."""
+
+import os
+from collections.abc import Callable, Mapping
+
+from compute.spark.cache import cache_folder
+from compute.spawners import CannotStart, Spawner
+from compute.spawners.process import ProcessSpawner
+from gateway.config import Config, IsolationLevel
+from gateway.warehouse import templates
+
+NAMES = ("process", "qemu", "firecracker", "kubernetes")
+
+
+def make_spawner(config: Config) -> Spawner:
+    """The spawner that the warehouse asks for, not yet open. Raises CannotStart for one that this build lacks."""
+    name = config.warehouse.spawner
+    if name not in SPAWNERS:
+        raise CannotStart(f"this build has no spawner {name!r}; it has: {', '.join(SPAWNERS)}")
+    return SPAWNERS[name](config)
+
+
+def _process(config: Config) -> Spawner:
+    isolated = config.warehouse.isolation is not IsolationLevel.NONE
+    return ProcessSpawner(templates=templates(config.warehouse), isolated=isolated)
+
+
+def _firecracker(config: Config) -> Spawner:
+    """Loaded only where it is asked for: its HTTP library would cost every start of a gateway some tenths of a second.
+
+    Raises CannotStart.
+    """
+    from compute.spawners.firecracker.config import configure
+    from compute.spawners.firecracker.spawner import FirecrackerSpawner
+
+    chosen, cache = config.firecracker, config.cache or cache_folder(os.environ)
+    return FirecrackerSpawner(configure(chosen.program, cache, memory=chosen.memory, network=chosen.network))
+
+
+SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {"process": _process, "firecracker": _firecracker}
