@@ -120,5 +120,9 @@ class Engine(Protocol):
 
 
 def open_engine(name: str, options: EngineOptions) -> Engine:
-    """Opens and warms the engine of that name; slow the first time, so it belongs into a template."""
-    return cast("Engine", import_module(f"compute.engines.{name}").open_engine(options))
+    """Opens and warms the engine of that name; slow the first time, so it belongs into a template.
+
+    A name with a dot in it is that of a module elsewhere. Names come from the operator's configuration alone.
+    """
+    module = import_module(name if "." in name else f"compute.engines.{name}")
+    return cast("Engine", module.open_engine(options))
