@@ -3,9 +3,12 @@
 import os
 from collections.abc import Callable, Mapping
 
+from compute.config import MachineSpec
 from compute.spark.cache import cache_folder
 from compute.spawners import CannotStart, Spawner
 from compute.spawners.process import ProcessSpawner
+from compute.spawners.qemu import QemuSpawner
+from compute.spawners.split import SplitSpawner
 from gateway.config import Config, IsolationLevel
 from gateway.warehouse import templates
 
@@ -21,9 +24,13 @@ def make_spawner(config: Config) -> Spawner:
 
 
 def _process(config: Config) -> Spawner:
+    return _processes(config, templates(config.warehouse))
+
+
+def _processes(config: Config, warm: Mapping[str, MachineSpec]) -> Spawner:
     warehouse = config.warehouse
     isolated = warehouse.isolation is not IsolationLevel.NONE
-    return ProcessSpawner(templates=templates(warehouse), isolated=isolated, disk_bytes=warehouse.spill)
+    return ProcessSpawner(templates=warm, isolated=isolated, disk_bytes=warehouse.spill)
 
 
 def _firecracker(config: Config) -> Spawner:
@@ -38,4 +45,10 @@ def _firecracker(config: Config) -> Spawner:
     return FirecrackerSpawner(configure(chosen.program, cache, memory=chosen.memory, network=chosen.network))
 
 
-SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {"process": _process, "firecracker": _firecracker}
+def _qemu(config: Config) -> Spawner:
+    """DuckDB in microVMs; Spark, whose machines serve a whole workspace and write its tables, as processes."""
+    machines = QemuSpawner(templates=templates(config.warehouse), cache=config.cache or cache_folder(os.environ))
+    return SplitSpawner({"duckdb": machines, "spark": _processes(config, {})})
+
+
+SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {"process": _process, "qemu": _qemu, "firecracker": _firecracker}
