@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from compute.config import MachineSpec
 from compute.spark.cache import cache_folder
 from compute.spawners import CannotStart, Spawner
-from compute.spawners.by_engine import SpawnerByEngine
 from compute.spawners.process import ProcessSpawner
+from compute.spawners.qemu import QemuSpawner
+from compute.spawners.split import SplitSpawner
 from gateway.config import Config, IsolationLevel
 from gateway.warehouse import templates
 
@@ -27,17 +28,9 @@ def _process(config: Config) -> Spawner:
 
 
 def _processes(config: Config, warm: Mapping[str, MachineSpec]) -> Spawner:
-    isolated = config.warehouse.isolation is not IsolationLevel.NONE
-    return ProcessSpawner(templates=warm, isolated=isolated, disk_bytes=config.warehouse.spill)
-
-
-def _qemu(config: Config) -> Spawner:
-    """DuckDB in microVMs. Spark writes to the host's tables, which no channel does for it yet: it stays a process."""
-    from compute.spawners.qemu import QemuSpawner
-
-    cache = config.cache or cache_folder(os.environ)
-    duckdb = QemuSpawner(templates=templates(config.warehouse), cache=cache)
-    return SpawnerByEngine({"duckdb": duckdb, "spark": _processes(config, {})})
+    warehouse = config.warehouse
+    isolated = warehouse.isolation is not IsolationLevel.NONE
+    return ProcessSpawner(templates=warm, isolated=isolated, disk_bytes=warehouse.spill)
 
 
 def _firecracker(config: Config) -> Spawner:
@@ -52,8 +45,10 @@ def _firecracker(config: Config) -> Spawner:
     return FirecrackerSpawner(configure(chosen.program, cache, memory=chosen.memory, network=chosen.network))
 
 
-SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {
-    "process": _process,
-    "qemu": _qemu,
-    "firecracker": _firecracker,
-}
+def _qemu(config: Config) -> Spawner:
+    """DuckDB in microVMs; Spark, whose machines serve a whole workspace and write its tables, as processes."""
+    machines = QemuSpawner(templates=templates(config.warehouse), cache=config.cache or cache_folder(os.environ))
+    return SplitSpawner({"duckdb": machines, "spark": _processes(config, {})})
+
+
+SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {"process": _process, "qemu": _qemu, "firecracker": _firecracker}
