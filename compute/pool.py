@@ -8,6 +8,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from compute.events import (
     Grant,
     Instruction,
     Move,
+    NodeEvent,
     Priority,
     Ready,
     Refusal,
@@ -96,6 +98,14 @@ class Pool:
                 member.greeted.abort()
         await asyncio.gather(*(self._spawner.stop(m.machine, now=True) for m in self._members.values()))
         await self._spawner.close()
+
+    def tell(self, news: NodeEvent) -> None:
+        """What a spawner hears of nodes of placed types. Leases on a draining one are marked `leaving`."""
+        self._handle(news)
+
+    def count(self, engine: str) -> Counter[str]:
+        """Machines by state (``starting``, ``spare``, ``serving``, ``stopping``), for metrics."""
+        return self._fleet.count(engine)
 
     async def lease(
         self,

@@ -3,7 +3,7 @@
 from compute.events import Grant, Refusal, Refuse, Wanted
 from compute.fleet.machine import Machine, State
 from compute.fleet.roster import Roster
-from compute.fleet.stock import Stock
+from compute.fleet.stock import ANYBODY, Stock
 from compute.fleet.supply import Supply
 from compute.fleet.template import Template
 
@@ -55,12 +55,14 @@ class Lending:
     def offer(self, machine: Machine, now: float) -> None:
         """Lends a machine to those whose turn it is, as far as it goes."""
         while not machine.leaving and self._has_room(machine):
-            request = machine.template.next_request(machine)
+            template = self._next_queue(machine)
+            is_scarce = template.stock_for(machine.workspace or ANYBODY).is_urgent
+            choose = template.waiting.fairest if is_scarce else template.waiting.oldest
+            request = choose(machine.workspace)
             if request is None:
                 return
-            template = self._roster.requests[request.request]
             seconds = self._roster.ledger.wait_seconds(request.workspace, now)
-            if not seconds:
+            if is_scarce and not seconds:
                 template.waiting.pass_turn(machine.workspace)
             self.withdraw(request.request, now)
             if seconds:
@@ -83,6 +85,13 @@ class Lending:
             machine.serves.show(machine)
             self.offer(machine, now)
             self._idle(machine, now)
+
+    def _next_queue(self, machine: Machine) -> Template:
+        """The template whose requests have the next claim on it: its own before smaller ones."""
+        if machine.state is State.SERVING:
+            return machine.serves
+        own = machine.template
+        return next((each for each in own.customers if each.waiting.has(machine.workspace)), own)
 
     def _want_machine(self, request: Wanted, template: Template, now: float) -> None:
         """A spare, its own or a larger one; else it waits while one is started for it."""

@@ -180,7 +180,8 @@ class Supply:
         self._enter_starting(machine, twin, now)
         node_name = None if node is None else node.name
         config = template.config
-        roster.out.append(Start(machine.number, config.engine, config.size, node_type.name, node_name, workspace))
+        late = None if twin is None else twin.number
+        roster.out.append(Start(machine.number, config.engine, config.size, node_type.name, node_name, workspace, late))
         return True
 
     def bind(self, machine: Machine, workspace: str | None, now: float) -> None:

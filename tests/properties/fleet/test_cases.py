@@ -174,7 +174,7 @@ def test_a_late_start_is_hedged_once_and_the_loser_stopped() -> None:
         settled(fleet, Ended(number), number + 0.5)
     assert settled(fleet, Wanted(17, "duckdb", "w", "p", 99.0), 20.0) == [Start(17, "duckdb")]
     assert fleet.wake_at() == 20.5
-    assert settled(fleet, Tick(), 20.5) == [Start(18, "duckdb")]
+    assert settled(fleet, Tick(), 20.5) == [Start(18, "duckdb", hedges=17)]
     assert fleet.wake_at() == 99.0
     assert settled(fleet, Ready(18), 21.0) == [Stop(17), Grant(17, 18)]
     assert settled(fleet, Ended(17), 22.0) == []
