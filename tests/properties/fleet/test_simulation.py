@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from benchmarks.simulation.fleet import PREDICTED, simulate
+from benchmarks.simulation.pages import PLOTS, write_pages
 from benchmarks.simulation.record import Record
 from benchmarks.simulation.workload import Demand, arrivals
 from benchmarks.simulation.world import Hardware
@@ -98,6 +100,16 @@ def test_the_same_seed_gives_the_same_history() -> None:
     demand = replace(DEMAND, hours=0.01, tenants=50)
     first, second = (simulate(PREDICTED, demand, HARDWARE) for _ in range(2))
     assert summary(first) == summary(second)
+
+
+def test_a_run_becomes_a_page_with_plots(tmp_path: Path) -> None:
+    demand = replace(DEMAND, hours=0.01, tenants=50)
+    page = write_pages(tmp_path, demand, {"predicted": simulate(PREDICTED, demand, HARDWARE)})
+    text = page.read_text()
+    assert "leases within 1 s" in text
+    for name in PLOTS:
+        assert f"fleet-{name}.svg" in text
+        assert "<svg" in (tmp_path / f"fleet-{name}.svg").read_text()
 
 
 def summary(record: Record) -> tuple[object, ...]:
