@@ -102,14 +102,25 @@ class Lending:
             self._lend(source.choose(request.workspace), request, template, now)
             if source is not stock:
                 self._supply.replenish(source, now)
-        elif len(template.waiting) >= self._roster.config.max_waiting:
-            self._refuse(request, Refusal.FULL)
-        else:
+        elif self._makes_way(request, template, now):
             template.waiting.add(request)
             self._roster.requests[request.request] = template
             self._roster.timers.put(("deadline", request.request, ""), request.deadline)
+        else:
+            self._refuse(request, Refusal.FULL)
         self._supply.replenish(stock, now)
         self._supply.watch(stock, now)
+
+    def _makes_way(self, request: Wanted, template: Template, now: float) -> bool:
+        """Whether the queue takes it. A full one does if another workspace has more in it, and loses its newest."""
+        if len(template.waiting) < self._roster.config.max_waiting:
+            return True
+        pushed_out = template.waiting.most_crowding(request.workspace)
+        if pushed_out is None:
+            return False
+        self.withdraw(pushed_out.request, now)
+        self._refuse(pushed_out, Refusal.FULL)
+        return True
 
     def _lend(self, machine: Machine, request: Wanted, template: Template, now: float) -> None:
         if machine.state is State.SPARE:

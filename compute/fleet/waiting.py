@@ -51,6 +51,7 @@ class Waiting:
         self._parties: dict[tuple[Priority, str], _Party] = {}
         self._orders: dict[Priority, Ranking[str]] = {priority: Ranking() for priority in Priority}
         self._counts: Counter[str] = Counter()
+        self._crowd: Ranking[str] = Ranking()
         self._held: Counter[str] = Counter()
         self._held_by: Counter[tuple[str, str]] = Counter()
         self._grants: Counter[str | None] = Counter()
@@ -125,6 +126,19 @@ class Waiting:
                 return party.first()
         return None
 
+    def most_crowding(self, workspace: str) -> Wanted | None:
+        """In a full queue: the newest request of the workspace that has most, if it has more than one more than this.
+
+        Batch requests come before interactive ones, here too.
+        """
+        head = self._crowd.head()
+        if head is None or -head[0] <= self._counts[workspace] + 1:
+            return None
+        for priority in reversed(Priority):
+            if party := self._parties.get((priority, head[1])):
+                return next(reversed(party.requests.values()))
+        return None
+
     def pass_turn(self, workspace: str | None = None) -> None:
         """The request that `fairest` chose is granted; remove it next."""
         self._grants[workspace] += 1
@@ -162,6 +176,10 @@ class Waiting:
         self.demand -= self.demand_of(workspace)
         _add(self._counts, workspace, change)
         self.demand += self.demand_of(workspace)
+        if workspace in self._counts:
+            self._crowd.put(workspace, -self._counts[workspace])
+        else:
+            self._crowd.drop(workspace)
 
 
 def _add(counter: Counter[_Key], key: _Key, change: int) -> None:

@@ -239,12 +239,26 @@ class Witness:
             case Refusal.LATE:
                 assert request.deadline <= now
             case Refusal.FULL:
-                assert request is event
-                assert len(self.queue((request.engine, request.size))) > self.config.max_waiting
+                self._check_full(request, event)
             case Refusal.BUDGET:
                 assert self.is_spent(request.workspace, now)
             case Refusal.FAILING:
                 assert now - self.failed_at <= LONGEST_BACKOFF
+
+    def _check_full(self, request: Wanted, event: Event) -> None:
+        """Who has most in a full queue loses the newest of it; if that is the newcomer, or as much, he is refused."""
+        assert isinstance(event, Wanted)
+        queue = self.queue((request.engine, request.size))
+        assert len(queue) > self.config.max_waiting
+        counts = Counter(each.workspace for each in queue)
+        most = max(counts.values())
+        assert counts[request.workspace] == most or request is event
+        if request is event:
+            assert most <= counts[event.workspace]
+        else:
+            assert most > counts[event.workspace]
+            rank = max((each.priority, each.request) for each in queue if each.workspace == request.workspace)
+            assert rank == (request.priority, request.request)
 
     def _check_turn(self, request: Wanted, machine: Machine) -> None:
         """Fairness: of all who could have had this lease, it is his turn."""
