@@ -3,6 +3,7 @@
 from compute.events import Grant, Refusal, Refuse, Wanted
 from compute.fleet.machine import Machine, State
 from compute.fleet.roster import Roster
+from compute.fleet.starts import Starts
 from compute.fleet.stock import ANYBODY, Stock
 from compute.fleet.supply import Supply
 from compute.fleet.template import Template
@@ -11,8 +12,9 @@ from compute.fleet.template import Template
 class Lending:
     """Between events nobody waits beside a machine that could serve him: each machine is offered once it can."""
 
-    def __init__(self, roster: Roster, supply: Supply) -> None:
+    def __init__(self, roster: Roster, starts: Starts, supply: Supply) -> None:
         self._roster = roster
+        self._starts = starts
         self._supply = supply
 
     def want(self, request: Wanted, now: float) -> None:
@@ -127,7 +129,7 @@ class Lending:
             self._supply.take(machine, now)
             machine.serves = template
             if machine.workspace is None:
-                self._supply.bind(machine, request.workspace, now)
+                self._starts.bind(machine, request.workspace, now)
         elif not machine.principals:
             machine.template.kept.pop(machine.number, None)
             self._roster.timers.drop(("idle", machine.number, ""))
