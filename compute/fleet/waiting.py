@@ -76,6 +76,7 @@ class Waiting:
         return ceil(self._counts[workspace] / self._leases_per_machine)
 
     def add(self, request: Wanted) -> None:
+        """Puts it behind what of its priority waits for its workspace and principal."""
         number, workspace = request.request, request.workspace
         key = (request.priority, workspace)
         self._requests[number] = request
