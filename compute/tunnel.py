@@ -25,7 +25,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
     address, socket, folder = sys.argv[1:]
     host, _, port = address.rpartition(":")
-    asyncio.run(serve(host.strip("[]"), int(port), socket, server_context(Path(folder))))
+    asyncio.run(_serve(host.strip("[]"), int(port), socket, server_context(Path(folder))))
+
+
+async def _serve(host: str, port: int, socket: str, context: ssl.SSLContext) -> None:
+    async with await listen(host, port, socket, context) as server:
+        await server.serve_forever()
 
 
 def server_context(folder: Path) -> ssl.SSLContext:
@@ -39,8 +44,8 @@ def server_context(folder: Path) -> ssl.SSLContext:
     return context
 
 
-async def serve(host: str, port: int, socket: str, context: ssl.SSLContext) -> None:
-    """Until it is cancelled. Raises OSError where it can't listen."""
+async def listen(host: str, port: int, socket: str, context: ssl.SSLContext) -> asyncio.Server:
+    """A server that takes peers to the guest's Unix socket. Raises OSError where it can't listen."""
     room = asyncio.Semaphore(MOST_CONNECTIONS)
 
     async def on_peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -50,11 +55,9 @@ async def serve(host: str, port: int, socket: str, context: ssl.SSLContext) -> N
         async with room:
             await relay(reader, writer, socket)
 
-    server = await asyncio.start_server(
+    return await asyncio.start_server(
         on_peer, host, port, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS, limit=CHUNK_BYTES
     )
-    async with server:
-        await server.serve_forever()
 
 
 async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, socket: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -136,3 +136,15 @@ async def pod_pool(config: KubernetesConfig, engine: EngineConfig, warehouse: Pa
         yield pool
     finally:
         await pool.close()
+
+
+def spare(pool: Pool) -> list[str]:
+    """Names of its machines that wait for a lease."""
+    return [member.machine.name for member in pool._members.values() if member.greeted is not None]
+
+
+async def eventually(happens: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:
+    """Returns once it has happened. Raises TimeoutError after a time that is far too long."""
+    async with asyncio.timeout(seconds):
+        while not (told if isinstance(told := happens(), bool) else await told):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from tests.cluster.certificates import Authority, make_signing_key
+from tests.fix_oracle import free_port
 from tests.processes import until
 
 START_SECONDS = 120.0
@@ -127,7 +127,7 @@ class ControlPlane:
         self.start("kube-scheduler", f"--config={path}", "--bind-address=127.0.0.1", f"--secure-port={free_port()}")
 
     def start(self, command: str, *options: str) -> Process:
-        """Runs a command until `stop`; it dies with us, whatever happens."""
+        """Runs a command until `stop`; it dies with the calling thread, whatever happens: call it in the main one."""
         log = self.folder / f"{command}.log"
         with log.open("ab") as output:
             running = _run_mortal([str(self.commands / command), *options], output)
@@ -180,13 +180,12 @@ class ControlPlane:
     def run(self, command: str, *arguments: str, stdin: str | None = None) -> str:
         """Runs kubectl, helm or etcdctl's like to its end as the administrator; its output.
 
-        Raises CalledProcessError.
+        Raises AssertionError with what it complains of.
         """
         line = [str(self.commands / command), *arguments]
         environment = {"KUBECONFIG": str(self.kubeconfig("admin")), "HOME": str(self.folder), "PATH": "/usr/bin:/bin"}
         done = subprocess.run(line, input=stdin, capture_output=True, text=True, env=environment, check=False)
-        if done.returncode:
-            raise subprocess.CalledProcessError(done.returncode, line, done.stdout, done.stderr)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
 
@@ -234,9 +233,3 @@ def _run_mortal(line: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
     """A process that the kernel kills when the thread that started it ends."""
     mortal = ["setpriv", "--pdeathsig", "KILL", "--", *line]
     return subprocess.Popen(mortal, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

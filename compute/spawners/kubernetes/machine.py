@@ -102,6 +102,10 @@ class PodMachine:
             connection.leave()
         self._vacate_if_empty()
 
+    def dismiss(self) -> None:
+        """It is ours to end, and is about to."""
+        self.leaving = True
+
     def end(self, status: int) -> None:
         """The pod is over. Idempotent."""
         if self.ended.done():

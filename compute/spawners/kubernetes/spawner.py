@@ -186,6 +186,7 @@ class KubernetesSpawner:
 
     async def _delete(self, machine: PodMachine) -> None:
         """Until the API server has taken it: a pod that nobody remembers would run on."""
+        machine.dismiss()
         await self._delete_pod(machine.name)
         if machine.name not in self._node_of:
             self._forget(machine.name)
