@@ -124,7 +124,7 @@ def _guest_container(config: KubernetesConfig, spec: MachineSpec) -> Manifest:
 
 def _channel_container(config: KubernetesConfig) -> Manifest:
     """A sidecar in Kubernetes' sense: it starts before the guest and is ended after it."""
-    command = ["python3", "-P", "-m", "compute.tunnel", f"{ANY_ADDRESS}:{GUEST_PORT}", SOCKET, PAIR_FOLDER]
+    command = ["python3", "-P", "-m", "compute.guest.tunnel", f"{ANY_ADDRESS}:{GUEST_PORT}", SOCKET, PAIR_FOLDER]
     return {
         **_container(config, CHANNEL, command, CHANNEL_RESOURCES),
         "restartPolicy": "Always",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compute import tunnel
+from compute.guest import tunnel
 from compute.spawners.kubernetes.channel import GUEST, Pair, client_context, make_pairs
 
 PAIRS = make_pairs()
