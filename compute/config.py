@@ -7,26 +7,46 @@ from typing import Literal
 GIB = 1 << 30
 IsolationMode = Literal["user", "shared"]
 """Whether a machine serves one lease, or leases of one workspace."""
+ANY_NODES = ""
+"""The node type of a pool that knows none: the spawner finds a place by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a machine comes to be: nodes of a type, one node of them, for one workspace; by default anywhere."""
+
+    node_type: str = ANY_NODES
+    node: str | None = None
+    workspace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MachineSpec:
-    """What to start: an engine with its template's options. Equal specs make equal machines, good for any workspace."""
+    """What to start: an engine with its template's options.
+
+    Specs that are equal but for their placement make equal machines, good for any workspace.
+    """
 
     engine: str
     mode: IsolationMode
     threads: int
     memory_bytes: int
     properties: Mapping[str, str] = field(default_factory=dict)
+    placement: Placement = Placement()
 
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """One engine's machines.
+    """One engine's machines of one size.
 
-    `warm_machines` unclaimed ones are kept ready (0 scales to zero), `max_machines` exist at most. Unclaimed ones
-    beyond the warm count, and shared ones without a lease, end after `idle_seconds`. `start_seconds` bounds a start
-    up to HELLO.
+    `warm_machines` unclaimed ones are kept ready (0 scales to zero), up to `warm_limit` where demand predicts that they
+    will be asked for; `max_machines` exist at most. Unclaimed ones beyond the warm count, and shared ones without a
+    lease, end after `idle_seconds`. `start_seconds` bounds a start up to HELLO.
+
+    A request names engine and `size`; a larger size that `serves_smaller` lends its unclaimed machines to smaller ones.
+    `reserved` machines are started for one workspace (its service account, its files), and none is kept but by
+    prediction. A `hedged` start that takes longer than 19 of 20 gets a second one. `node_types` are tried in that
+    order; the first `on_demand_base` machines keep off spot nodes.
     """
 
     engine: str
@@ -39,6 +59,13 @@ class EngineConfig:
     threads: int = 2
     memory_bytes: int = GIB
     properties: Mapping[str, str] = field(default_factory=dict)
+    size: str = ""
+    serves_smaller: bool = False
+    warm_limit: int = 0
+    reserved: bool = False
+    hedged: bool = False
+    node_types: tuple[str, ...] = (ANY_NODES,)
+    on_demand_base: int = 0
 
     @property
     def spec(self) -> MachineSpec:
@@ -46,9 +73,40 @@ class EngineConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeType:
+    """Nodes of one kind. On `placed` ones the fleet packs machines itself, as nodes join and leave.
+
+    `spread` is how many machines of one workspace a placed node should have at most, where there is a choice.
+    """
+
+    name: str
+    spot: bool = False
+    placed: bool = False
+    spread: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a workspace may spend in each window; machines count from when they are its own until their end."""
+
+    machine_seconds: float
+    window_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspacePolicy:
+    """A workspace's share of contended machines, in proportion to `weight`, and its budget."""
+
+    weight: float = 1.0
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PoolConfig:
-    """All engines, and how long a lease may wait. `max_waiting` is a count of leases an engine."""
+    """All engines, and how long a lease may wait. `max_waiting` is a count of leases an engine and size."""
 
     engines: tuple[EngineConfig, ...]
     wait_seconds: float = 60.0
     max_waiting: int = 256
+    node_types: tuple[NodeType, ...] = (NodeType(ANY_NODES),)
+    workspaces: Mapping[str, WorkspacePolicy] = field(default_factory=dict)

@@ -1,10 +1,17 @@
 """What the fleet hears (`Event`) and what it says (`Instruction`).
 
-Machines and requests are numbers; times are seconds of one monotonic clock.
+Machines and requests are numbers, nodes have names; times are seconds of one monotonic clock.
 """
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
+
+
+class Priority(IntEnum):
+    """Who goes first. Batch goes on all the same: one grant in eight is for who has waited longest."""
+
+    INTERACTIVE = 0
+    BATCH = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +23,8 @@ class Wanted:
     workspace: str
     principal: str
     deadline: float
+    size: str = ""
+    priority: Priority = Priority.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +65,49 @@ class Tick:
     """Time has passed."""
 
 
-Event = Wanted | Withdrawn | Ready | Failed | Ended | Released | Tick
+@dataclass(frozen=True, slots=True)
+class NodeJoined:
+    """A node of a placed type takes machines: this much memory and these processors are free."""
+
+    node: str
+    node_type: str
+    memory_bytes: int
+    cpus: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDraining:
+    """A node takes no more machines, and those on it end by `until`: a drain, or notice of a spot interruption."""
+
+    node: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLost:
+    """A node is gone, with all machines on it."""
+
+    node: str
+
+
+Event = Wanted | Withdrawn | Ready | Failed | Ended | Released | Tick | NodeJoined | NodeDraining | NodeLost
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Answered by Ready or Failed."""
+    """Answered by Ready or Failed, or by Ended where a Stop came first."""
 
     machine: int
     engine: str
+    size: str = ""
+    node_type: str = ""
+    node: str | None = None
+    workspace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Answered by Ended."""
+    """Answered by Ended. A machine that is still starting is stopped once it has started."""
 
     machine: int
 
@@ -82,10 +120,19 @@ class Grant:
     machine: int
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The machine's leases should be released and taken anew: it ends by `until`."""
+
+    machine: int
+    until: float
+
+
 class Refusal(Enum):
     FULL = auto()
     LATE = auto()
     FAILING = auto()
+    BUDGET = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +142,4 @@ class Refuse:
     reason: str = ""
 
 
-Instruction = Start | Stop | Grant | Refuse
+Instruction = Start | Stop | Grant | Move | Refuse

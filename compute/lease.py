@@ -69,6 +69,8 @@ class Lease:
     def __init__(self, connection: Connection, give_back: Callable[[], None]) -> None:
         self._connection = connection
         self._give_back = give_back
+        self.leaving = False
+        """Whether the machine ends soon: take another lease for the next statement."""
         self._shelf = ScanShelf()
         self._number = 0
         self._running = 0

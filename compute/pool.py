@@ -8,12 +8,13 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from catalog.errors import AdminShutdown, InsufficientResources, MachineLost, MachinesExhausted, SqlError
-from compute.config import PoolConfig
+from compute.config import Placement, PoolConfig
 from compute.connection import Connection
 from compute.events import (
     Ended,
@@ -21,6 +22,8 @@ from compute.events import (
     Failed,
     Grant,
     Instruction,
+    Move,
+    Priority,
     Ready,
     Refusal,
     Refuse,
@@ -46,6 +49,7 @@ class _Member:
 
     machine: Machine
     greeted: Connection | None
+    leases: set[Lease] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,11 @@ class Pool:
     def __init__(self, spawner: Spawner, config: PoolConfig, warehouse_of: Callable[[str], str]) -> None:
         self._spawner = spawner
         self._config = config
-        self._engines = {engine.engine: engine for engine in config.engines}
+        self._engines = {(engine.engine, engine.size): engine for engine in config.engines}
         self._warehouse_of = warehouse_of
         self._fleet = Fleet(config)
         self._members: dict[int, _Member] = {}
+        self._starting: set[int] = set()
         self._requests: dict[int, _Request] = {}
         self._request_number = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,19 +98,34 @@ class Pool:
         await asyncio.gather(*(self._spawner.stop(m.machine, now=True) for m in self._members.values()))
         await self._spawner.close()
 
-    async def lease(self, engine: str, *, workspace: str, principal: str) -> Lease:
-        """Waits for a machine of that engine, bound to the workspace.
+    def count(self, engine: str) -> Counter[str]:
+        """Machines by state: ``starting``, ``spare``, ``serving``, ``stopping``."""
+        return self._fleet.count(engine)
 
-        A machine that turns out to be dead is passed over. Raises MachinesExhausted when too many wait or the wait was
-        too long, InsufficientResources when machines do not start, MachineLost when they keep dying.
+    async def lease(
+        self,
+        engine: str,
+        *,
+        workspace: str,
+        principal: str,
+        size: str = "",
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> Lease:
+        """Waits for a machine of that engine and size, bound to the workspace.
+
+        A machine that turns out to be dead is passed over. Raises MachinesExhausted when too many wait, the wait was
+        too long or the workspace has spent its budget, InsufficientResources when machines do not start, MachineLost
+        when they keep dying.
         """
+        wanted = Wanted(0, engine, workspace, principal, 0.0, size, priority)
         for _ in range(LEASE_TRIES - 1):
             with suppress(MachineLost):
-                return await self._lease(engine, workspace, principal)
-        return await self._lease(engine, workspace, principal)
+                return await self._lease(wanted)
+        return await self._lease(wanted)
 
-    async def _lease(self, engine: str, workspace: str, principal: str) -> Lease:
-        number = await self._granted(engine, workspace, principal)
+    async def _lease(self, wanted: Wanted) -> Lease:
+        workspace, principal = wanted.workspace, wanted.principal
+        number = await self._granted(wanted)
         try:
             connection = await self._connection(number, workspace)
         except MachineLost:
@@ -114,21 +134,29 @@ class Pool:
         except BaseException:
             self._handle(Released(number, principal))
             raise
-        return Lease(connection, lambda: self._handle(Released(number, principal)))
+        lease = Lease(connection, lambda: self._take_back(number, lease, principal))
+        if member := self._members.get(number):
+            member.leases.add(lease)
+        return lease
 
-    async def _granted(self, engine: str, workspace: str, principal: str) -> int:
+    def _take_back(self, number: int, lease: Lease, principal: str) -> None:
+        if member := self._members.get(number):
+            member.leases.discard(lease)
+        self._handle(Released(number, principal))
+
+    async def _granted(self, wanted: Wanted) -> int:
         """The number of the machine that the fleet grants. A caller that goes away while granted gives it back."""
         self._request_number += 1
         request = self._request_number
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._requests[request] = _Request(future, principal)
+        self._requests[request] = _Request(future, wanted.principal)
         deadline = time.monotonic() + self._config.wait_seconds
-        self._handle(Wanted(request, engine, workspace, principal, deadline))
+        self._handle(replace(wanted, request=request, deadline=deadline))
         try:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._handle(Released(future.result(), principal))
+                self._handle(Released(future.result(), wanted.principal))
             else:
                 self._handle(Withdrawn(request))
             raise
@@ -163,10 +191,14 @@ class Pool:
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
-            case Start(number, engine):
-                self._run(self._start(number, engine))
+            case Start():
+                self._starting.add(instruction.machine)
+                self._run(self._start(instruction))
             case Stop(number):
                 self._run(self._stop(number))
+            case Move(number):
+                for lease in self._members[number].leases if number in self._members else ():
+                    lease.leaving = True
             case Grant(request, number):
                 self._grant(self._requests[request], number)
             case Refuse(request, refusal, reason):
@@ -186,25 +218,33 @@ class Pool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _start(self, number: int, engine: str) -> None:
-        """Reports Ready once the guest has said HELLO, Failed otherwise."""
-        config = self._engines[engine]
+    async def _start(self, start: Start) -> None:
+        """Reports Ready once the guest has said HELLO, Failed otherwise; Ended if it is not wanted any more."""
+        number, config = start.machine, self._engines[start.engine, start.size]
+        spec = replace(config.spec, placement=Placement(start.node_type, start.node, start.workspace))
         machine: Machine | None = None
         try:
             async with asyncio.timeout(config.start_seconds):
-                machine = await self._spawner.start(config.spec)
+                machine = await self._spawner.start(spec)
                 connection = await _greet(machine)
         except (CannotStart, OSError, SqlError, TimeoutError) as error:
-            log.warning("a %s machine did not start: %r", engine, error)
+            log.warning("a %s machine did not start: %r", start.engine, error)
+            self._starting.discard(number)
             if machine is not None:
                 await self._spawner.stop(machine, now=True)
             self._handle(Failed(number, str(error) or type(error).__name__))
             return
         self._members[number] = _Member(machine, connection)
         machine.ended.add_done_callback(lambda _ended: self._on_end(number))
-        self._handle(Ready(number))
+        if number in self._starting:
+            self._starting.discard(number)
+            self._handle(Ready(number))
+        else:
+            await self._stop(number)
 
     async def _stop(self, number: int) -> None:
+        """A start under way is stopped once it is done: it is not wanted any more."""
+        self._starting.discard(number)
         if member := self._members.get(number):
             await self._spawner.stop(member.machine)
 
@@ -264,6 +304,12 @@ def _refused(refusal: Refusal, reason: str) -> SqlError:
         case Refusal.LATE:
             return MachinesExhausted(
                 "no machine became free in time", hint="try again, or raise the number of machines"
+            )
+        case Refusal.BUDGET:
+            return MachinesExhausted(
+                "the workspace has spent its budget of machine time",
+                detail=reason,
+                hint="wait until it renews, or raise it",
             )
         case Refusal.FAILING:
             return InsufficientResources("machines do not start", detail=reason, hint="see the server's log")

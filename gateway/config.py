@@ -35,7 +35,8 @@ class Limits:
 class Warehouse:
     """Declared compute of the default warehouse: how many machines are kept warm and how large they are.
 
-    A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores.
+    A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores. `spawner` names how
+    machines come to be, as in `gateway.spawners`.
     """
 
     duckdb_warm: int = 1
@@ -46,6 +47,7 @@ class Warehouse:
     spark_most: int = field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2))
     spark_memory: int = 2048 * MEBIBYTE
     isolation: IsolationLevel = IsolationLevel.AUTO
+    spawner: str = "process"
 
 
 @dataclass(frozen=True, slots=True)

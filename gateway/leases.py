@@ -36,14 +36,14 @@ class Leases:
         """A lease for one statement; give it back with `give_back`, or `drop` it when it may still be at work."""
         for free in [free for free in self._free if free.engine == engine]:
             self._free.remove(free)
-            if not free.lease.lost:
+            if not free.lease.lost and not free.lease.leaving:
                 return free.lease
             await self.drop(free.lease)
         return await self._acquire(engine)
 
     async def give_back(self, engine: str, lease: Lease) -> None:
-        """The statement has ended; the machine waits for the session's next one, unless it is lost or none comes."""
-        if lease.lost or self._closed:
+        """The statement has ended; the machine waits for the session's next one, unless it ends or none comes."""
+        if lease.lost or lease.leaving or self._closed:
             await self.drop(lease)
             return
         self._free.append(_Free(engine, lease, time.monotonic()))

@@ -9,7 +9,7 @@ from another thread at any moment. Errors that a client may see are `catalog.err
 a bug.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol, cast
@@ -18,6 +18,9 @@ import pyarrow as pa
 
 from catalog.scans import Scan
 
+ENGINE_LOST = 70
+"""The exit status of a machine whose engine has gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
@@ -25,7 +28,8 @@ class EngineOptions:
 
     `memory_bytes` bounds the engine, not the whole process. `scratch` is a private folder to spill into, as the
     machine sees it; a template that is forked later has none yet (`Binding.scratch`). `uid` is the user that programs
-    started by the engine run as (None: no other than our own). `properties` are the engine's own (Spark's
+    started by the engine run as (None: no other than our own), and `confine` what each of them does before it runs.
+    `properties` are the engine's own (Spark's
     configuration, for one).
     """
 
@@ -33,6 +37,7 @@ class EngineOptions:
     memory_bytes: int
     scratch: str | None = None
     uid: int | None = None
+    confine: Callable[[], None] = lambda: None
     properties: Mapping[str, str] = field(default_factory=dict)
 
 

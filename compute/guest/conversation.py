@@ -9,7 +9,7 @@ import resource
 from queue import SimpleQueue
 from threading import Event, Thread
 
-from catalog.errors import InternalError, QueryCanceled, SqlError
+from catalog.errors import InternalError, MachineLost, QueryCanceled, SqlError
 from compute.engines import Session
 from compute.guest.batches import plain_batches, plain_schema
 from compute.guest.channel import Channel
@@ -38,7 +38,8 @@ class Conversation:
         self._idle = Event()
 
     def run(self) -> None:
-        """Returns when the connection is over. A frame that is none ends it too."""
+        """Returns when the connection is over. A frame that is none ends it too. Raises MachineLost: the engine has
+        gone, and what it ran is answered by the machine's end."""
         Thread(target=self._hear, name="hear", daemon=True).start()
         while (request := self._requests.get()) is not None:
             try:
@@ -77,6 +78,8 @@ class Conversation:
         self._running = request.statement
         try:
             self._run(request, statement)
+        except MachineLost:
+            raise
         except SqlError as error:
             self._channel.send(error_frame(request.statement, error))
         except OSError:

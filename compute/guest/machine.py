@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable, Sequence
 from threading import Lock, Thread
 
-from catalog.errors import FeatureNotSupported, SqlError
-from compute.engines import Binding, Engine
+from catalog.errors import FeatureNotSupported, MachineLost, SqlError
+from compute.engines import ENGINE_LOST, Binding, Engine
 from compute.guest.channel import Channel
 from compute.guest.conversation import Conversation, error_frame
 from compute.identity import Identity
@@ -75,6 +75,9 @@ class Guest:
             channel.send(self._hello())
             if self._identify(channel):
                 self._lend(channel)
+        except MachineLost as error:
+            log.warning("the machine ends: %s", error.message)
+            os._exit(ENGINE_LOST)
         except (OSError, FrameError) as error:
             log.info("connection ends: %s", error)
         finally:

@@ -1,7 +1,7 @@
 """``python -m compute.guest.tunnel HOST:PORT SOCKET FOLDER``:
 
-the TLS end of a guest in a pod, in a process and container of its own. Only it holds the private key; the guest speaks plain frames
-on a Unix socket that no other pod can reach.
+the TLS end of a guest in a pod, in a process and container of its own. Only it holds the private key; the guest speaks
+plain frames on a Unix socket that no other pod can reach.
 
 Peers show a certificate for clients of the authority in FOLDER (ca.crt, tls.crt, tls.key), or are turned away before
 the guest hears of them.

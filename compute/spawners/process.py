@@ -10,15 +10,18 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from compute.config import MachineSpec
 from compute.connection import Connection, connect
-from compute.spawners import CannotStart, Isolation, Machine
+from compute.sandbox import cgroups
+from compute.sandbox.cgroups import CgroupTree
+from compute.spawners import CannotStart, Isolation, Machine, reapers
 from compute.spawners.folders import RunFolder
+from compute.spawners.journal import Journal, Resource
 from compute.zygote.packets import receive, send
 
 GUEST_UID = 64023
@@ -27,6 +30,8 @@ GUEST_UID = 64023
 no account has it, and it owns nothing but what it is given.
 """
 OPEN_SECONDS = 60.0
+RUN, ZYGOTE = "run", "zygote"
+"""What the journal calls that which is no single machine's."""
 PACKAGE_ROOT = str(Path(__file__).parents[2])
 log = logging.getLogger(__name__)
 
@@ -55,29 +60,31 @@ class ProcessSpawner:
         self._uid = GUEST_UID if isolated and os.geteuid() == 0 else None
         self._parent = folder
         self._folder: RunFolder | None = None
+        self._tree = CgroupTree({})
+        self._withheld: Mapping[str, str] = {}
         self._zygote: _Zygote | None = None
         self._opening = asyncio.Lock()
 
-    @property
-    def guest_uid(self) -> int | None:
-        """The user that owns what machines write; None: the gateway's own. Known once the spawner is open."""
-        opened = self._zygote is not None and self._zygote.isolation.level == "namespaces"
-        return self._uid if opened else None
-
     async def open(self) -> Isolation:
         """Starts the zygote and warms its templates. Raises CannotStart."""
-        zygote = await self._running_zygote()
-        return zygote.isolation
+        isolation = (await self._running_zygote()).isolation
+        withheld = [f"{controller}: {reason}" for controller, reason in self._withheld.items()]
+        return replace(isolation, unbounded=(*withheld, *isolation.unbounded))
 
     async def start(self, spec: MachineSpec) -> Machine:
         """A machine whose address accepts connections; its guest says HELLO once it is warm. Raises CannotStart."""
         zygote = await self._running_zygote()
         name = f"{spec.engine}-{secrets.token_hex(5)}"
         address = os.path.join(zygote.folder, f"{name}.sock")
+        zygote.journal.record(name, *self._resources(name, address))
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(address)
             listener.listen()
             return await zygote.start(name, address, spec, listener.fileno())
+
+    def _resources(self, name: str, address: str) -> Sequence[Resource]:
+        groups = [reapers.cgroup(group) for group in self._tree.groups(name)]
+        return [reapers.folder(address.removesuffix(".sock")), reapers.file(address), *groups]
 
     async def poll(self, machine: Machine) -> int | None:
         return machine.ended.result() if machine.ended.done() else None
@@ -91,24 +98,45 @@ class ProcessSpawner:
     async def close(self) -> None:
         if self._zygote is not None:
             await self._zygote.close()
+            self._zygote = None
         if self._folder is not None:
             await asyncio.to_thread(self._folder.remove)
             self._folder = None
 
     async def _running_zygote(self) -> "_Zygote":
         async with self._opening:
+            if self._folder is None:
+                self._folder = await asyncio.to_thread(RunFolder, self._parent)
+                self._tree, self._withheld = await asyncio.to_thread(_open_groups, self._folder)
             if self._zygote is not None and self._zygote.gone:
                 await self._zygote.close()
+                await asyncio.to_thread(_reap_machines, self._folder)
                 self._zygote = None
             if self._zygote is None:
-                if self._folder is None:
-                    self._folder = await asyncio.to_thread(RunFolder, self._parent)
-                self._zygote = await _open_zygote(self._configuration(self._folder.path))
+                self._zygote = await _open_zygote(self._configuration(self._folder), self._folder.journal)
             return self._zygote
 
-    def _configuration(self, folder: str) -> dict[str, Any]:
-        templates = {engine: _options(spec) for engine, spec in self._templates.items()}
-        return {"folder": folder, "isolated": self._isolated, "uid": self._uid, "templates": templates}
+    def _configuration(self, folder: RunFolder) -> dict[str, Any]:
+        return {
+            "folder": folder.path,
+            "isolated": self._isolated,
+            "uid": self._uid,
+            "templates": {engine: _options(spec) for engine, spec in self._templates.items()},
+            "cgroups": {controller: astuple(place) for controller, place in self._tree.places.items()},
+        }
+
+
+def _open_groups(folder: RunFolder) -> tuple[CgroupTree, Mapping[str, str]]:
+    """The control groups of this run, recorded before they are made."""
+    name = os.path.basename(folder.path)
+    folder.journal.record(RUN, *(reapers.cgroup(path) for path in cgroups.run_folders(name)))
+    return cgroups.open_run(name)
+
+
+def _reap_machines(folder: RunFolder) -> None:
+    """What a zygote has left of itself and of its machines."""
+    for name in [name for name in folder.journal.machines if name != RUN]:
+        folder.reap(name)
 
 
 def _options(spec: MachineSpec) -> dict[str, Any]:
@@ -116,7 +144,7 @@ def _options(spec: MachineSpec) -> dict[str, Any]:
     return {"threads": spec.threads, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
 
 
-async def _open_zygote(configuration: Mapping[str, Any]) -> "_Zygote":
+async def _open_zygote(configuration: Mapping[str, Any], journal: Journal) -> "_Zygote":
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     with theirs:
@@ -127,8 +155,9 @@ async def _open_zygote(configuration: Mapping[str, Any]) -> "_Zygote":
             env=_environment(),
             start_new_session=True,
         )
-    zygote = _Zygote(ours, process, configuration["folder"])
+    zygote = _Zygote(ours, process, configuration["folder"], journal)
     try:
+        journal.record(ZYGOTE, reapers.process(process.pid))
         send(ours, configuration)
         async with asyncio.timeout(OPEN_SECONDS):
             await zygote.ready
@@ -156,8 +185,11 @@ def _environment() -> dict[str, str]:
 class _Zygote:
     """Our end of one zygote: orders go out, events come in on the loop."""
 
-    def __init__(self, control: socket.socket, process: asyncio.subprocess.Process, folder: str) -> None:
+    def __init__(
+        self, control: socket.socket, process: asyncio.subprocess.Process, folder: str, journal: Journal
+    ) -> None:
         self.folder = folder
+        self.journal = journal
         self._control = control
         self._process = process
         self._loop = asyncio.get_running_loop()
@@ -209,15 +241,19 @@ class _Zygote:
     def _on_event(self, event: Mapping[str, Any]) -> None:
         match event["event"]:
             case "ready":
-                self.isolation = Isolation(event["level"], tuple(event["missing"]))
+                self.isolation = Isolation(
+                    event["level"], tuple(event["missing"]), tuple(event["unbounded"]), event["guest_uid"]
+                )
                 self.ready.set_result(None)
             case "started":
                 _settle(self._starting.pop(event["name"]), None)
             case "failed":
-                self._machines.pop(event["name"])
+                Path(self._machines.pop(event["name"]).address).unlink(missing_ok=True)
+                self.journal.forget(event["name"])
                 _settle(self._starting.pop(event["name"]), CannotStart(event["reason"]))
             case "exited":
                 self._on_exit(self._machines.pop(event["name"]), event["status"])
+                self.journal.forget(event["name"])
 
     def _on_exit(self, machine: ProcessMachine, status: int) -> None:
         Path(machine.address).unlink(missing_ok=True)

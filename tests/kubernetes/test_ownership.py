@@ -18,12 +18,14 @@ from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Refused
 from compute.spawners.kubernetes.heartbeat import BEATS
 from compute.spawners.kubernetes.manifests import guest_pod, leases_path, pods_path
+from compute.transport import Frame, Kind
 from tests.cluster.host_node import HostNode
-from tests.fix_cluster import Machines, eventually, open_spawner, pod_pool, spare
+from tests.fix_cluster import Machines, eventually, open_spawner, pod_pool
 from tests.fix_compute import ask, duckdb_config
 
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
 DEADLINE = 60.0
+IDENTITY = {"hostname": "h", "time_ns": 0, "seed": "00" * 64, "workspace": "demo", "warehouse": "/nowhere"}
 
 
 async def test_of_a_claim_and_an_adoption_one_wins(machines: Machines) -> None:
@@ -124,16 +126,20 @@ async def signs_of_life(machines: Machines, gateway: str, count: int) -> None:
     await eventually(are_so_many)
 
 
-async def test_a_gateway_that_was_replaced_lets_go(machines: Machines, host_node: HostNode, warehouse: Path) -> None:
-    """Two processes under one name: the later one has it, and the earlier one's machines are not used twice."""
-    config = replace(machines.config, heartbeat_seconds=2.0)
-    async with pod_pool(config, duckdb_config(warm_machines=1, max_machines=1), warehouse) as earlier:
-        await eventually(lambda: len(spare(earlier)) == 1)
-        async with open_spawner(config) as later:
-            machine = await later.start(duckdb_config().spec)
-            with pytest.raises(MachineLost):
-                await earlier._lease("duckdb", "demo", "ada")
-            await later.stop(machine)
+async def test_a_gateway_that_was_replaced_lets_go(machines: Machines, host_node: HostNode) -> None:
+    """Two processes under one name: the later one has it, and what it adopted can't be claimed by the earlier."""
+    async with open_spawner(machines.config) as earlier, open_spawner(machines.config) as later:
+        machine = await earlier.start(SPEC)
+        connection = await machine.connect()
+        await connection.expect(Kind.HELLO)
+        await eventually(lambda: machine.name in [name for pods in later._adoptable.values() for name in pods])
+        adopted = await later.start(SPEC)
+        assert adopted.name == machine.name
+        connection.send(Frame(Kind.IDENTITY, control=IDENTITY))
+        with pytest.raises(MachineLost):
+            await connection.expect(Kind.READY)
+        assert await earlier.poll(machine) is not None
+        assert await later.poll(adopted) is None
 
 
 async def pods_settle(machines: Machines, count: int) -> set[str]:

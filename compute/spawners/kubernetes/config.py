@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compute.config import GIB
+from compute.config import ANY_NODES, GIB, Placement
+from compute.spawners import CannotStart
 from compute.spawners.kubernetes.nodes import NodeType
 
 GUEST_PORT = 9443
@@ -14,9 +15,10 @@ GUEST_PORT = 9443
 class KubernetesConfig:
     """`gateway` is this gateway's name, the same after a restart and no other's at the same time; a DNS label.
 
-    `image` holds the guest. `kubeconfig` None means that the gateway is itself a pod. `node_types` are the engines'
-    (`default_node` for the others). `owner` is the object, in the form of an owner reference, that everything goes
-    with: the gateway's own pod, for one. `heartbeat_seconds` is how long others wait for a sign of life.
+    `image` holds the guest. `kubeconfig` None means that the gateway is itself a pod. `node_types` are those that a
+    placement may name, `default_node` is for one that names none. `owner` is the object, in the form of an owner
+    reference, that everything goes with: the gateway's own pod, for one. `heartbeat_seconds` is how long others wait
+    for a sign of life.
     """
 
     namespace: str
@@ -32,5 +34,10 @@ class KubernetesConfig:
     heartbeat_seconds: float = 40.0
     owner: Mapping[str, str] | None = None
 
-    def node_type(self, engine: str) -> NodeType:
-        return self.node_types.get(engine, self.default_node)
+    def node_type(self, placement: Placement) -> NodeType:
+        """Raises CannotStart for a type that nobody has described."""
+        if placement.node_type == ANY_NODES:
+            return self.default_node
+        if placement.node_type not in self.node_types:
+            raise CannotStart(f"the configuration has no node type {placement.node_type!r}")
+        return self.node_types[placement.node_type]

@@ -77,8 +77,10 @@ class Heartbeat:
             await self.begin()
 
     async def end(self) -> None:
-        """Raises Refused, OSError."""
-        await self._api.delete(self._path)
+        """Gives the name back, unless a later instance has it. Raises Refused, OSError."""
+        lease = await self._api.read(self._path)
+        if lease["spec"]["holderIdentity"] == self._instance:
+            await self._api.delete(self._path, unless_changed=lease["metadata"]["resourceVersion"])
 
     @property
     def _name(self) -> str:

@@ -8,7 +8,7 @@ another lease.
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from compute.connection import Connection, machine_lost
@@ -26,13 +26,13 @@ HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerE
 """Reasons for which a container waits and will wait for ever."""
 log = logging.getLogger(__name__)
 
-Claim = Callable[["PodMachine"], Awaitable[None]]
+Claim = Callable[["PodMachine"], Coroutine[None, None, bool]]
 
 
 class PodMachine:
     """`running` is settled when the guest's container runs, `ended` when the pod is over.
 
-    `claim` raises OSError or Refused where the pod is not ours to use; `vacate` is called once when a leaving machine
+    `claim` tells whether the pod is ours to use from now on; `vacate` is called once when a leaving machine
     has nobody left.
     """
 
@@ -48,7 +48,7 @@ class PodMachine:
         self.waits_for = "its pod has not been scheduled"
         self._context = context
         self._claim = claim
-        self._claiming: asyncio.Task[None] | None = None
+        self._claiming: asyncio.Task[bool] | None = None
         self._vacate = vacate
         self._connections: set[PodConnection] = set()
 
@@ -86,10 +86,10 @@ class PodMachine:
         over: list[asyncio.Future[Any]] = [self.running, self.ended]
         await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
 
-    def claim(self) -> "asyncio.Task[None]":
-        """The one claim of this machine: begun with the first identity that is sent to it."""
+    def claim(self) -> "asyncio.Task[bool]":
+        """The one claim of this machine: begun with the first identity that is sent to it. Whether it holds."""
         if self._claiming is None:
-            self._claiming = asyncio.ensure_future(_as_task(self._claim(self)))
+            self._claiming = asyncio.ensure_future(self._claim(self))
         return self._claiming
 
     def leave(self, reason: str) -> None:
@@ -158,7 +158,7 @@ class PodConnection(Connection):
         super().__init__()
         self._machine = machine
         self._busy = False
-        self._claim: asyncio.Task[None] | None = None
+        self._claim: asyncio.Task[bool] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -178,8 +178,9 @@ class PodConnection(Connection):
     async def receive(self) -> Frame:
         """Raises MachineLost."""
         frame = await super().receive()
-        if frame.kind is Kind.READY and self._claim is not None:
-            await self._await_claim(self._claim)
+        if frame.kind is Kind.READY and self._claim is not None and not await asyncio.shield(self._claim):
+            self.abort()
+            raise machine_lost()
         if frame.kind in (Kind.READY, Kind.DONE, Kind.ERROR, Kind.STATS):
             self._busy = False
             if self._machine.leaving:
@@ -190,18 +191,6 @@ class PodConnection(Connection):
         """Ends the connection, unless somebody still waits for an answer."""
         if not self._busy:
             self.abort()
-
-    async def _await_claim(self, claim: "asyncio.Task[None]") -> None:
-        try:
-            await asyncio.shield(claim)
-        except Exception as error:
-            log.warning("%s could not be claimed: %s", self._machine.name, error)
-            self.abort()
-            raise machine_lost() from error
-
-
-async def _as_task(claim: Awaitable[None]) -> None:
-    await claim
 
 
 def _guest_state(status: Any) -> Any:

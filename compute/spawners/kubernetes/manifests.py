@@ -45,8 +45,8 @@ def channel_secret(config: KubernetesConfig, holder: str, pair: Pair, owner: Man
 def guest_pod(
     config: KubernetesConfig, name: str, spec: MachineSpec, labels: Mapping[str, str], owner: Manifest
 ) -> Manifest:
-    """A machine of that specification, on nodes of its engine's type."""
-    node = config.node_type(spec.engine)
+    """A machine of that specification, on nodes of the type that it is to be placed on."""
+    node = config.node_type(spec.placement)
     placed = {
         "runtimeClassName": node.runtime_class,
         "nodeSelector": dict(node.node_selector()),
@@ -110,7 +110,7 @@ def _guest_container(config: KubernetesConfig, spec: MachineSpec) -> Manifest:
         "cpu": str(spec.threads),
         "memory": str(spec.memory_bytes + config.overhead_bytes),
         "ephemeral-storage": str(config.scratch_bytes),
-        **config.node_type(spec.engine).devices(),
+        **config.node_type(spec.placement).devices(),
     }
     command = ["python3", "-P", "-m", "compute.guest.pod", json.dumps(order, separators=(",", ":"))]
     return {

@@ -44,7 +44,7 @@ def template_key(spec: MachineSpec, config: KubernetesConfig) -> str:
     content = [
         config.image,
         *(spec.engine, spec.mode, spec.threads, spec.memory_bytes, sorted(spec.properties.items())),
-        repr(config.node_type(spec.engine)),
+        repr((spec.placement, config.node_type(spec.placement))),
         *(config.service_account, config.scratch_bytes, config.overhead_bytes),
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]

@@ -178,8 +178,16 @@ class KubernetesSpawner:
         assert self._context is not None, "open comes before start"
         return PodMachine(name, self._context, self._claim, self._vacate)
 
-    async def _claim(self, machine: PodMachine) -> None:
-        await self._reach().patch(pods_path(self._config.namespace, machine.name), ownership.claim(self.instance))
+    async def _claim(self, machine: PodMachine) -> bool:
+        """A pod that is another's by now is left to it."""
+        try:
+            await self._reach().patch(pods_path(self._config.namespace, machine.name), ownership.claim(self.instance))
+        except (Refused, OSError) as error:
+            log.warning("%s could not be claimed: %s", machine.name, error)
+            if isinstance(error, Refused) and error.conflicts:
+                self._forget(machine.name)
+            return False
+        return True
 
     def _vacate(self, machine: PodMachine) -> None:
         self._run(self._delete(machine))

@@ -23,7 +23,7 @@ async def spawner(request: pytest.FixtureRequest) -> AsyncIterator[Spawner]:
     opened = ProcessSpawner(templates={"duckdb": SPEC}, isolated=request.param == "namespaces")
     isolation = await opened.open()
     assert isolation.level == request.param, isolation.missing
-    assert opened.guest_uid == (GUEST_UID if os.geteuid() == 0 and request.param == "namespaces" else None)
+    assert isolation.guest_uid == (GUEST_UID if os.geteuid() == 0 and request.param == "namespaces" else None)
     yield opened
     await opened.close()
 

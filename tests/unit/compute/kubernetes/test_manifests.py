@@ -4,7 +4,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from compute.config import MachineSpec
+import pytest
+
+from compute.config import MachineSpec, Placement
+from compute.spawners import CannotStart
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.config import KubernetesConfig
 from compute.spawners.kubernetes.manifests import guest_pod
@@ -57,11 +60,13 @@ def test_the_order_reaches_the_guest_as_one_argument() -> None:
     assert (order["engine"], order["mode"], order["options"]["threads"]) == ("duckdb", "user", 2)
 
 
-def test_an_engine_goes_to_its_node_type() -> None:
-    config = replace(CONFIG, node_types={"spark": NodeType("metal", pool="metal", runtime_class="kata")})
+def test_a_machine_goes_to_the_nodes_that_it_is_placed_on() -> None:
+    config = replace(CONFIG, node_types={"metal": NodeType("metal", pool="metal", runtime_class="kata")})
     assert "runtimeClassName" not in pod(config)["spec"]
-    spark = pod(config, replace(SPEC, engine="spark"))["spec"]
-    assert (spark["runtimeClassName"], spark["nodeSelector"]) == ("kata", {"karpenter.sh/nodepool": "metal"})
+    placed = pod(config, replace(SPEC, placement=Placement("metal")))["spec"]
+    assert (placed["runtimeClassName"], placed["nodeSelector"]) == ("kata", {"karpenter.sh/nodepool": "metal"})
+    with pytest.raises(CannotStart, match="no node type 'moon'"):
+        pod(config, replace(SPEC, placement=Placement("moon")))
 
 
 def test_the_template_tells_what_makes_machines_equal() -> None:

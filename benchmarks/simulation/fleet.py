@@ -1,0 +1,51 @@
+"""The simulated fleet: 10,000 nodes for 100,000 machines, and the policies that are compared."""
+
+from dataclasses import replace
+
+from benchmarks.simulation.record import Record
+from benchmarks.simulation.workload import Demand, arrivals
+from benchmarks.simulation.world import Hardware, Watch, World
+from compute.config import EngineConfig, NodeType, PoolConfig
+
+ENGINES = ("duckdb", "spark")
+NODE_TYPES = (NodeType("spot", spot=True, placed=True, spread=4), NodeType("on-demand", placed=True, spread=4))
+DUCKDB = EngineConfig(
+    "duckdb",
+    "user",
+    warm_machines=0,
+    warm_limit=4000,
+    max_machines=100_000,
+    idle_seconds=30.0,
+    start_seconds=10.0,
+    threads=2,
+    memory_bytes=4 << 30,
+    hedged=True,
+    node_types=("spot", "on-demand"),
+    on_demand_base=1000,
+)
+SPARK = replace(
+    DUCKDB,
+    engine="spark",
+    mode="shared",
+    warm_limit=500,
+    max_machines=5000,
+    idle_seconds=300.0,
+    start_seconds=60.0,
+    leases_per_machine=32,
+    memory_bytes=8 << 30,
+    threads=4,
+)
+PREDICTED = PoolConfig((DUCKDB, SPARK), max_waiting=100_000, node_types=NODE_TYPES)
+COLD = replace(PREDICTED, engines=(replace(DUCKDB, warm_limit=0), replace(SPARK, warm_limit=0)))
+"""Nothing is kept warm: every lease waits for a start."""
+INTERVALS = 360
+
+
+def simulate(
+    config: PoolConfig, demand: Demand, hardware: Hardware | None = None, watch: Watch | None = None
+) -> Record:
+    """Runs one history to its end. The same arguments give the same history."""
+    seconds = demand.hours * 3600
+    record = Record(ENGINES, max(1.0, seconds / INTERVALS))
+    World(config, hardware or Hardware(), record, watch).run(arrivals(demand), seconds)
+    return record

@@ -1,0 +1,284 @@
+"""How machines come to be and end: starts in turn, hedges, what fails, what idles, what makes room."""
+
+from compute.config import NodeType
+from compute.events import Start, Stop
+from compute.fleet.machine import Machine, State
+from compute.fleet.nodes import Node
+from compute.fleet.roster import Roster
+from compute.fleet.stock import ANYBODY, Stock
+from compute.fleet.template import Template
+
+MOST_AT_ONCE = 64
+"""Starts or stops that one event may cause in one stock; the rest follows by a timer that is due at once."""
+HEDGED_SHARE = 20
+"""One start in so many may be hedged at a time, at least one: when all are slow, more would make them slower."""
+LOOKS_PER_IDLE_TIME = 4
+"""How often in `idle_seconds` a stock that demand keeps up is looked at anew."""
+
+
+class Supply:
+    """Every change of what machines exist."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+
+    def replenish(self, stock: Stock, now: float) -> None:
+        """Starts what the stock lacks, or puts it in line for room. What is in line already waits for `refill`."""
+        lacking = self._lacking(stock, now)
+        if lacking > 0 and stock.owner in stock.template.short:
+            self._put_in_line(stock)
+            self.make_room(stock.template, now)
+            return
+        for _ in range(min(lacking, MOST_AT_ONCE)):
+            if not self._start(stock, now):
+                self._put_in_line(stock)
+                self.make_room(stock.template, now)
+                return
+        if lacking > MOST_AT_ONCE:
+            self._put_in_line(stock)
+            self._roster.timers.put(("refill", 0, ""), now)
+        else:
+            stock.template.short.drop(stock.owner)
+
+    def refill(self, now: float) -> None:
+        """Room may have come free: stocks that are short of machines start one each, in turn, while it lasts."""
+        open_templates = [template for template in self._roster.by_index if template.short]
+        for _ in range(MOST_AT_ONCE):
+            heads = [(head, template) for template in open_templates if (head := template.short.head())]
+            if not heads:
+                return
+            (_, owner), template = min(heads, key=lambda each: each[0])
+            stock = template.stocks[owner]
+            if self._lacking(stock, now) <= 0:
+                template.short.drop(owner)
+            elif self._start(stock, now):
+                template.short.drop(owner)
+                self._put_in_line(stock)
+            else:
+                open_templates.remove(template)
+        self._roster.timers.put(("refill", 0, ""), now)
+
+    def ready(self, machine: Machine, now: float) -> None:
+        """A start has come to its end: the machine is spare. Its twin is not needed any more."""
+        template = machine.template
+        template.breakers[machine.node_type].succeed()
+        if machine.node is not None:
+            machine.node.breaker.succeed()
+        template.start_times.saw(now - machine.since)
+        twin = machine.twin
+        self._leave_starting(machine)
+        if twin is not None:
+            self.stop(twin, now)
+        template.change(machine, State.SPARE, now)
+        machine.stock.spares[machine.number] = machine
+        if machine.workspace is not None:
+            template.kept[machine.number] = machine
+
+    def end(self, machine: Machine, reason: str, now: float) -> None:
+        """A start that came to nothing, or a machine that is over.
+
+        One that dies while nobody uses it would be replaced for ever: it counts as a failed start.
+        """
+        was_missed = machine.state in (State.STARTING, State.SPARE)
+        if was_missed:
+            self._blame(machine, reason, now)
+        self._detach(machine)
+        self._remove(machine, now)
+        if was_missed:
+            self.replenish(machine.stock, now)
+        self.refill(now)
+
+    def stop(self, machine: Machine, now: float) -> None:
+        """Takes it out of every index and has it stopped. Idempotent."""
+        if machine.state is State.STOPPING:
+            return
+        self._detach(machine)
+        machine.template.change(machine, State.STOPPING, now)
+        self._roster.out.append(Stop(machine.number))
+
+    def take(self, machine: Machine, now: float) -> None:
+        """A spare leaves its stock, to serve."""
+        del machine.stock.spares[machine.number]
+        machine.template.kept.pop(machine.number, None)
+        machine.template.change(machine, State.SERVING, now)
+        self.watch(machine.stock, now)
+
+    def watch(self, stock: Stock, now: float) -> None:
+        """Keeps a timer while the stock has spares that may become too many, or nothing at all."""
+        timers, timer = self._roster.timers, ("stock", stock.template.index, stock.owner)
+        if len(stock.spares) <= stock.least and stock.owner == ANYBODY:
+            timers.drop(timer)
+        elif timer not in timers:
+            since = next(iter(stock.spares.values())).since if stock.spares else now
+            timers.put(timer, since + stock.template.config.idle_seconds)
+
+    def sweep(self, stock: Stock, now: float) -> None:
+        """Ends spares that nobody asked for in `idle_seconds` and that no forecast wants; looks again while some are
+        left. A workspace's own stock that is empty is forgotten."""
+        idle_seconds = stock.template.config.idle_seconds
+        surplus = min(-self._lacking(stock, now), MOST_AT_ONCE)
+        looks_again = now + idle_seconds / LOOKS_PER_IDLE_TIME
+        for machine in list(stock.spares.values())[: max(surplus, 0)] if surplus > 0 else ():
+            if machine.since + idle_seconds > now:
+                looks_again = machine.since + idle_seconds
+                break
+            self.stop(machine, now)
+        else:
+            if surplus == MOST_AT_ONCE:
+                looks_again = now
+        if stock.owner != ANYBODY and stock.is_empty:
+            del stock.template.stocks[stock.owner]
+            stock.template.short.drop(stock.owner)
+        elif stock.owner != ANYBODY or len(stock.spares) > stock.least:
+            self._roster.timers.put(("stock", stock.template.index, stock.owner), looks_again)
+
+    def hedge(self, machine: Machine, now: float) -> None:
+        """A start that is late gets a second one, on another node, if somebody waits for it."""
+        template = machine.template
+        most = max(1, template.states[State.STARTING] // HEDGED_SHARE)
+        if machine.stock.demand and machine.twin is None and template.hedges < most:
+            self._start(machine.stock, now, twin=machine)
+
+    def _put_in_line(self, stock: Stock) -> None:
+        """Who has somebody waiting goes first, then in turn. What is in line already keeps its turn."""
+        short, urgency = stock.template.short, 0 if stock.is_urgent else 1
+        rank = short.rank(stock.owner)
+        if rank is None or rank[0] != urgency:
+            short.put(stock.owner, (urgency, next(self._roster.turns)))
+
+    def _lacking(self, stock: Stock, now: float) -> int:
+        """Nothing is started for a workspace that has spent its budget; what it keeps unused is too much."""
+        if stock.owner != ANYBODY and self._roster.ledger.wait_seconds(stock.owner, now):
+            return -len(stock.spares)
+        return stock.lacking(now)
+
+    def _start(self, stock: Stock, now: float, twin: Machine | None = None) -> bool:
+        """Starts one machine, unless there is no room or breakers are open."""
+        roster, template = self._roster, stock.template
+        if template.is_full:
+            return False
+        workspace = None if stock.owner == ANYBODY else stock.owner
+        place = self._place(template, workspace, now, None if twin is None else twin.node)
+        if place is None:
+            return False
+        node_type, node = place
+        machine = Machine(
+            next(roster.numbers), template, stock, State.STARTING, now, node_type.name, node, workspace, template
+        )
+        roster.machines[machine.number] = machine
+        template.add(machine)
+        if node is not None:
+            roster.nodes.put(machine, node)
+        self.bind(machine, workspace, now)
+        self._enter_starting(machine, twin, now)
+        node_name = None if node is None else node.name
+        config = template.config
+        roster.out.append(Start(machine.number, config.engine, config.size, node_type.name, node_name, workspace))
+        return True
+
+    def bind(self, machine: Machine, workspace: str | None, now: float) -> None:
+        """From now on the machine is the workspace's, and on its account."""
+        machine.workspace = workspace
+        if workspace is None:
+            return
+        self._roster.ledger.begin(workspace, now)
+        if machine.node is not None:
+            machine.node.tenants[workspace] += 1
+
+    def _place(
+        self, template: Template, workspace: str | None, now: float, avoid: Node | None
+    ) -> tuple[NodeType, Node | None] | None:
+        """Node type by preference, node by best fit. Where breakers stand in the way, a timer tells when to retry."""
+        retry_at = []
+        room = template.config.memory_bytes, template.config.threads
+        for node_type in template.preferred():
+            breaker = template.breakers[node_type.name]
+            if breaker.is_open(now):
+                retry_at.append(breaker.retry_at)
+            elif not node_type.placed:
+                return node_type, None
+            elif node := self._roster.nodes.best_fit(node_type.name, room, workspace, avoid):
+                return node_type, node
+        if retry_at:
+            self._roster.timers.put(("refill", template.index + 1, ""), min(retry_at))
+        return None
+
+    def make_room(self, template: Template, now: float) -> None:
+        """What a workspace keeps unused ends when another one waits and could get none."""
+        states = template.states
+        if not template.waiting or any(breaker.is_open(now) for breaker in template.breakers.values()):
+            return
+        while template.kept and template.waiting.demand > states[State.STARTING] + states[State.STOPPING]:
+            self.stop(next(iter(template.kept.values())), now)
+        if not template.is_full and not states[State.STARTING]:
+            self._reclaim(template, now)
+
+    def _reclaim(self, template: Template, now: float) -> None:
+        """Nodes are full: where nobody uses a machine, of whatever template, it ends for one who waits."""
+        if any(each.states[State.STOPPING] for each in self._roster.by_index):
+            return
+        idle = [machine for each in self._roster.by_index if (machine := each.longest_idle()) and machine.node]
+        if idle:
+            self.stop(min(idle, key=lambda machine: machine.since), now)
+
+    def _enter_starting(self, machine: Machine, twin: Machine | None, now: float) -> None:
+        template = machine.template
+        if twin is not None:
+            machine.twin, twin.twin = twin, machine
+            machine.is_hedge = True
+            template.hedges += 1
+            return
+        machine.stock.starting += 1
+        if template.config.hedged and template.start_times.known:
+            self._roster.timers.put(("hedge", machine.number, ""), now + template.start_times.p95)
+
+    def _leave_starting(self, machine: Machine) -> None:
+        """A hedge left alone by its twin becomes the start that is waited for."""
+        self._roster.timers.drop(("hedge", machine.number, ""))
+        twin, machine.twin = machine.twin, None
+        if machine.is_hedge:
+            machine.template.hedges -= 1
+            machine.is_hedge = False
+        else:
+            machine.stock.starting -= 1
+            if twin is not None:
+                twin.is_hedge = False
+                machine.template.hedges -= 1
+                machine.stock.starting += 1
+        if twin is not None:
+            twin.twin = None
+
+    def _blame(self, machine: Machine, reason: str, now: float) -> None:
+        machine.template.breakers[machine.node_type].fail(reason, now)
+        if machine.node is not None and not machine.node.leaving:
+            machine.node.breaker.fail(reason, now)
+            self._roster.nodes.close(machine.node)
+            self._roster.timers.put(("node", 0, machine.node.name), machine.node.breaker.retry_at)
+
+    def _detach(self, machine: Machine) -> None:
+        """Takes it out of the indexes of its state."""
+        template, number = machine.template, machine.number
+        match machine.state:
+            case State.STARTING:
+                self._leave_starting(machine)
+            case State.SPARE:
+                del machine.stock.spares[number]
+                template.kept.pop(number, None)
+            case State.SERVING:
+                template.kept.pop(number, None)
+                self._roster.timers.drop(("idle", number, ""))
+                machine.serves.hide(machine)
+
+    def _remove(self, machine: Machine, now: float) -> None:
+        """Nothing is left of it: its room, its leases and its account are."""
+        roster = self._roster
+        del roster.machines[machine.number]
+        machine.template.remove(machine)
+        for principal in machine.principals:
+            assert machine.workspace is not None, "a lease binds a machine"
+            machine.serves.waiting.give_back(machine.workspace, principal)
+        if machine.workspace is not None:
+            roster.ledger.end(machine.workspace, now)
+            if machine.node is not None:
+                machine.node.tenants[machine.workspace] -= 1
+        roster.nodes.remove(machine, now)
