@@ -78,7 +78,7 @@ class ControlPlane:
         self.start(
             "kube-apiserver",
             f"--etcd-servers={self.etcd_url}",
-            "--bind-address=127.0.0.1",
+            f"--bind-address={self.url.removeprefix('https://').rpartition(':')[0]}",
             f"--secure-port={self.url.rpartition(':')[2]}",
             f"--advertise-address={OUTSIDE}",
             "--endpoint-reconciler-type=none",
@@ -190,21 +190,23 @@ class ControlPlane:
 
 
 USERS = {
-    "admin": "system:masters",
-    "kube-controller-manager": "",
-    "kube-scheduler": "",
+    "admin": ("admin", "system:masters"),
+    "kube-controller-manager": ("system:kube-controller-manager", ""),
+    "kube-scheduler": ("system:kube-scheduler", ""),
+    "kubelet": ("system:node:real", "system:nodes"),
+    "kwok": ("kwok", "system:masters"),
 }
-"""Users that come with a token, and the group of each."""
+"""Who comes with a token: the name that Kubernetes knows it by, and its group."""
 
 
 @contextmanager
-def running_control_plane(commands: Path, folder: Path) -> Iterator[ControlPlane]:
-    """etcd and an API server on loopback, ready. Leaving stops every process that was started on it."""
+def running_control_plane(commands: Path, folder: Path, address: str = "127.0.0.1") -> Iterator[ControlPlane]:
+    """etcd, and an API server at that address, ready. Leaving stops every process that was started on it."""
     authority = Authority(folder)
-    authority.sign("kube-apiserver", groups=["system:masters"], addresses=["127.0.0.1"])
+    authority.sign("kube-apiserver", groups=["system:masters"], addresses=[address])
     make_signing_key(folder / "tokens.key")
     _write_tokens(folder)
-    url = f"https://127.0.0.1:{free_port()}"
+    url = f"https://{address}:{free_port()}"
     plane = ControlPlane(commands, folder, url, authority, _token_of(folder, "admin"), free_port())
     try:
         plane.start_etcd()
@@ -216,8 +218,7 @@ def running_control_plane(commands: Path, folder: Path) -> Iterator[ControlPlane
 
 def _write_tokens(folder: Path) -> None:
     lines = []
-    for user, group in USERS.items():
-        name = user if group else f"system:{user}"
+    for user, (name, group) in USERS.items():
         lines.append(f'{secrets.token_urlsafe(24)},{name},{user},"{group}"')
     path = folder / "tokens.csv"
     path.touch(mode=0o600)
