@@ -20,7 +20,7 @@ help:
 	@echo "make test    set up, then run every test"
 	@echo "make check   format, lint, types and import contracts only"
 	@echo "make bench   measure, and write benchmarks/results/"
-	@echo "make soak    fuzz the protocol for ten minutes"
+	@echo "make soak    fuzz the protocol for ten minutes, then kill parts of a gateway for thirty"
 	@echo "make setup   only set up; make clean removes what setup and tests left in the clone"
 
 setup:
@@ -45,6 +45,7 @@ bench: setup
 
 soak: setup
 	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 600
+	@$(PYTHON) -m tests.chaos --seconds 1800
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache native/target

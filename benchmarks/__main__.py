@@ -15,11 +15,12 @@ from benchmarks.suites import SUITES
 @click.argument("suites", nargs=-1, type=click.Choice(list(SUITES)))
 @click.option("--scale", default=0.1, show_default=True, help="TPC-H scale factor.")
 @click.option("--rounds", default=ROUNDS, show_default=True, help="Rounds that count, after one that does not.")
-def main(suites: tuple[str, ...], scale: float, rounds: int) -> None:
+@click.option("--hours", default=24.0, show_default=True, help="Simulated hours of the fleet's day.")
+def main(suites: tuple[str, ...], scale: float, rounds: int, hours: float) -> None:
     """Measures; asserts nothing. Results go to benchmarks/results/, one report a suite and one of all."""
     measurements: list[Measurement] = []
     try:
-        with laboratory(scale, rounds) as bench:
+        with laboratory(scale, rounds, hours) as bench:
             for name in suites or SUITES:
                 click.echo(f"{name} ...", err=True)
                 _run(name, bench, measurements)

@@ -20,17 +20,21 @@ from tests.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Laboratory:
-    """`tables` are the folders that the gateway reads, so that an embedded engine reads the very same files."""
+    """`tables` are the folders that the gateway reads, so that an embedded engine reads the very same files.
+
+    `hours` are those of simulations.
+    """
 
     gateway: Target
     postgres: Target
     tables: Mapping[TableName, Path]
     scale: float
     rounds: int = ROUNDS
+    hours: float = 24.0
 
 
 @contextmanager
-def laboratory(scale: float, rounds: int) -> Iterator[Laboratory]:
+def laboratory(scale: float, rounds: int, hours: float) -> Iterator[Laboratory]:
     """Starts both servers and fills them. The gateway keeps its accounts in a metastore of its own."""
     lake, password = bench_tables(scale), secrets.token_urlsafe()
     with running_postgres() as postgres, lake_folder(lake, password) as data:
@@ -41,7 +45,7 @@ def laboratory(scale: float, rounds: int) -> Iterator[Laboratory]:
         tables = {name: data / "warehouse" / "demo" / name.schema / name.name for name in lake}
         with running_gateway(data, password) as gateway:
             wait_until_warm(gateway)
-            yield Laboratory(gateway, postgres, tables, scale, rounds)
+            yield Laboratory(gateway, postgres, tables, scale, rounds, hours)
 
 
 def wait_until_warm(gateway: Target) -> None:

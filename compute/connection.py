@@ -12,13 +12,15 @@ from catalog.errors import MachineLost
 from compute.transport import Decoder, Frame, FrameError, Kind, encode
 
 READ_AHEAD_BYTES = 4 << 20
+MAX_CONTROL = 1 << 20
+"""Of what a guest says: errors and counts. Only the pool has much to say."""
 
 
 class Connection(asyncio.BufferedProtocol):
     """One reader at a time. Once lost, every call raises MachineLost."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder()
+        self._decoder = Decoder(MAX_CONTROL)
         self._frames: deque[Frame] = deque()
         self.read_ahead = 0
         self._paused = False
@@ -41,7 +43,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if frames:
             self._frames += frames
-            self.read_ahead += sum(frame.body.size for frame in frames if frame.body is not None)
+            self.read_ahead += sum(frame.weight for frame in frames)
             self._pause_or_resume()
             self._wake()
 
@@ -74,7 +76,7 @@ class Connection(asyncio.BufferedProtocol):
             finally:
                 self._arrived = None
         frame = self._frames.popleft()
-        self.read_ahead -= frame.body.size if frame.body is not None else 0
+        self.read_ahead -= frame.weight
         self._pause_or_resume()
         return frame
 

@@ -45,10 +45,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Member:
-    """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it."""
+    """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it. `start_seconds`
+    bounds each of its steps towards a lease."""
 
     machine: Machine
     greeted: Connection | None
+    start_seconds: float
     leases: set[Lease] = field(default_factory=set)
 
 
@@ -117,7 +119,13 @@ class Pool:
         too long or the workspace has spent its budget, InsufficientResources when machines do not start, MachineLost
         when they keep dying.
         """
-        wanted = Wanted(0, engine, workspace, principal, 0.0, size, priority)
+        asked, asleep = time.monotonic(), not self.count(engine)
+        lease = await self._lease_any(Wanted(0, engine, workspace, principal, 0.0, size, priority))
+        if asleep:
+            lease.woken_seconds = time.monotonic() - asked
+        return lease
+
+    async def _lease_any(self, wanted: Wanted) -> Lease:
         for _ in range(LEASE_TRIES - 1):
             with suppress(MachineLost):
                 return await self._lease(wanted)
@@ -170,14 +178,15 @@ class Pool:
             raise MachineLost("the machine was lost before the statement began")
         connection, member.greeted = member.greeted, None
         try:
-            if connection is None:
-                connection = await _greet(member.machine)
-            connection.send(_identity(member.machine.name, workspace, self._warehouse_of(workspace)))
-            await connection.expect(Kind.READY)
+            async with asyncio.timeout(member.start_seconds):
+                if connection is None:
+                    connection = await _greet(member.machine)
+                connection.send(_identity(member.machine.name, workspace, self._warehouse_of(workspace)))
+                await connection.expect(Kind.READY)
         except BaseException as error:
             if connection is not None:
                 connection.abort()
-            if isinstance(error, OSError | SqlError):
+            if isinstance(error, OSError | SqlError | TimeoutError):
                 raise MachineLost("the machine was lost before the statement began") from error
             raise
         return connection
@@ -234,7 +243,7 @@ class Pool:
                 await self._spawner.stop(machine, now=True)
             self._handle(Failed(number, str(error) or type(error).__name__))
             return
-        self._members[number] = _Member(machine, connection)
+        self._members[number] = _Member(machine, connection, config.start_seconds)
         machine.ended.add_done_callback(lambda _ended: self._on_end(number))
         if number in self._starting:
             self._starting.discard(number)

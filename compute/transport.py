@@ -28,6 +28,8 @@ PROTOCOL_VERSION = 1
 PREFIX = struct.Struct(">BIII")
 MAX_CONTROL = 64 << 20
 MAX_BODY = 256 << 20
+FRAME_WEIGHT, CONTROL_WEIGHT = 512, 32
+"""Bytes of memory that a frame takes at least, and for each byte of its control."""
 CHUNK_BYTES = 64 << 10
 """What is read at once, and up to which the parts of a frame are written together."""
 
@@ -53,12 +55,14 @@ class FrameError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message. `control` is small and JSON; `body` is Arrow IPC, or None."""
+    """One message. `control` is small and JSON; `body` is Arrow IPC, or None. `weight` is what a received one takes of
+    memory, in bytes: its control is parsed."""
 
     kind: Kind
     statement: int = 0
     control: Mapping[str, Any] = field(default_factory=dict)
     body: pa.Buffer | None = None
+    weight: int = field(default=0, compare=False)
 
 
 def encode(*frames: Frame) -> Sequence[bytes | memoryview]:
@@ -91,16 +95,18 @@ def _encode_head(frame: Frame) -> bytes:
 class Decoder:
     """Turns received bytes into frames. Fill `writable()` and say how much with `wrote()`.
 
-    Small frames come many to a read; a long body is received in place.
+    Small frames come many to a read; a long body is received in place. Controls have `max_control` bytes at most.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_control: int = MAX_CONTROL) -> None:
+        self._max_control = max_control
         self._chunk = memoryview(bytearray(CHUNK_BYTES))
         self._kind = Kind.HELLO
         self._statement = 0
         self._control: Mapping[str, Any] = {}
         self._body: pa.Buffer | None = None
         self._body_length = 0
+        self._weight = 0
         self._part = self._missing = memoryview(b"")
         self._whole: Callable[[list[Frame]], None] = self._read_prefix
         self._expect_prefix()
@@ -137,7 +143,7 @@ class Decoder:
 
     def _read_prefix(self, frames: list[Frame]) -> None:
         kind, self._statement, control_length, self._body_length = PREFIX.unpack(self._part)
-        if control_length > MAX_CONTROL or self._body_length > MAX_BODY:
+        if control_length > self._max_control or self._body_length > MAX_BODY:
             raise FrameError(f"frame of {control_length} + {self._body_length} bytes is over the bound")
         try:
             self._kind = Kind(kind)
@@ -147,11 +153,12 @@ class Decoder:
 
     def _read_control(self, frames: list[Frame]) -> None:
         self._control = _parse_control(self._part.tobytes())
+        self._weight = FRAME_WEIGHT + CONTROL_WEIGHT * len(self._part) + self._body_length
         self._body = pa.allocate_buffer(self._body_length) if self._body_length else None
         self._expect(memoryview(self._body or b"").cast("B"), self._read_body)
 
     def _read_body(self, frames: list[Frame]) -> None:
-        frames.append(Frame(self._kind, self._statement, self._control, self._body))
+        frames.append(Frame(self._kind, self._statement, self._control, self._body, self._weight))
         self._expect_prefix()
 
 
@@ -160,7 +167,7 @@ def _parse_control(text: bytes) -> Mapping[str, Any]:
         return {}
     try:
         control = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FrameError("control is not JSON") from error
     if not isinstance(control, dict):
         raise FrameError("control is not an object")

@@ -4,6 +4,7 @@ The only module that reads the environment. Command-line options arrive as argum
 """
 
 import os
+import socket
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -51,6 +52,33 @@ class Warehouse:
 
 
 @dataclass(frozen=True, slots=True)
+class Firecracker:
+    """Where a release of Firecracker lies, its jailer beside it, and what its machines get.
+
+    `memory` is ``File`` or ``Uffd``, `network` ``none`` or ``tap``: see `compute.spawners.firecracker`.
+    """
+
+    program: Path = Path("/usr/local/bin/firecracker")
+    memory: str = "File"
+    network: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """The cluster that machines are pods of, and this gateway's name in it, which a restart keeps.
+
+    `kubeconfig` None means that the gateway is itself a pod. `node_types` are JSON: fields of
+    `compute.spawners.kubernetes.nodes.NodeType` by name, ``default`` for machines that are placed nowhere in particular.
+    """
+
+    namespace: str = "lakegate-machines"
+    gateway: str = field(default_factory=socket.gethostname)
+    image: str = "lakegate.io/guest:latest"
+    kubeconfig: Path | None = None
+    node_types: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """`metastore_dsn` None means the embedded PostgreSQL below `data`; certificate None means a self-signed one;
     `cache` is where set-up left Spark, None for its usual place."""
@@ -67,6 +95,8 @@ class Config:
     private_key: Path | None = None
     limits: Limits = field(default_factory=Limits)
     warehouse: Warehouse = field(default_factory=Warehouse)
+    firecracker: Firecracker = field(default_factory=Firecracker)
+    kubernetes: Kubernetes = field(default_factory=Kubernetes)
 
     @classmethod
     def load(cls, data: Path, listen: str, warehouse: Warehouse, limits: Limits | None = None) -> "Config":
@@ -85,6 +115,8 @@ class Config:
             private_key=_path("LAKEGATE_TLS_KEY"),
             warehouse=warehouse,
             limits=limits or Limits(),
+            firecracker=_firecracker(),
+            kubernetes=_kubernetes(),
         )
 
     @property
@@ -100,3 +132,21 @@ class Config:
 def _path(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value) if value else None
+
+
+def _firecracker() -> Firecracker:
+    usual = Firecracker()
+    return Firecracker(
+        program=_path("LAKEGATE_FIRECRACKER") or usual.program,
+        memory=os.environ.get("LAKEGATE_FIRECRACKER_MEMORY") or usual.memory,
+        network=os.environ.get("LAKEGATE_FIRECRACKER_NETWORK") or usual.network,
+    )
+
+
+def _kubernetes() -> Kubernetes:
+    settings = {
+        name: value
+        for name in ("namespace", "gateway", "image", "node_types")
+        if (value := os.environ.get(f"LAKEGATE_KUBERNETES_{name.upper()}"))
+    }
+    return Kubernetes(**settings, kubeconfig=_path("KUBECONFIG"))

@@ -1,7 +1,10 @@
 """The spawners by the name that the command line gives them. Another one is a line in `SPAWNERS`."""
 
+import dataclasses
+import os
 from collections.abc import Callable, Mapping
 
+from compute.spark.cache import cache_folder
 from compute.spawners import CannotStart, Spawner
 from compute.spawners.process import ProcessSpawner
 from gateway.config import Config, IsolationLevel
@@ -23,4 +26,31 @@ def _process(config: Config) -> Spawner:
     return ProcessSpawner(templates=templates(config.warehouse), isolated=isolated)
 
 
-SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {"process": _process}
+def _firecracker(config: Config) -> Spawner:
+    """Loaded only where it is asked for: its HTTP library would cost every start of a gateway some tenths of a second.
+
+    Raises CannotStart.
+    """
+    from compute.spawners.firecracker.config import configure
+    from compute.spawners.firecracker.spawner import FirecrackerSpawner
+
+    chosen, cache = config.firecracker, config.cache or cache_folder(os.environ)
+    return FirecrackerSpawner(configure(chosen.program, cache, memory=chosen.memory, network=chosen.network))
+
+
+def _kubernetes(config: Config) -> Spawner:
+    """Loaded only where it is asked for: its client would cost every start of a gateway a second.
+
+    Raises CannotStart.
+    """
+    from compute.spawners.kubernetes.config import configure
+    from compute.spawners.kubernetes.spawner import KubernetesSpawner
+
+    return KubernetesSpawner(configure(**dataclasses.asdict(config.kubernetes)))
+
+
+SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {
+    "process": _process,
+    "firecracker": _firecracker,
+    "kubernetes": _kubernetes,
+}

@@ -1,5 +1,8 @@
 """The simulated fleet: 10,000 nodes for 100,000 machines, and the policies that are compared."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from benchmarks.simulation.record import Record
@@ -46,6 +49,19 @@ def simulate(
 ) -> Record:
     """Runs one history to its end. The same arguments give the same history."""
     seconds = demand.hours * 3600
-    record = Record(ENGINES, max(1.0, seconds / INTERVALS))
-    World(config, hardware or Hardware(), record, watch).run(arrivals(demand), seconds)
+    record = Record(ENGINES, max(1.0, seconds / INTERVALS), seconds)
+    world = World(config, hardware or Hardware(), record, watch)
+    with seldom_collected():
+        world.run(arrivals(demand), seconds)
     return record
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """The collector would look through the whole world again and again, and find nothing: it has no cycles."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(100_000, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)

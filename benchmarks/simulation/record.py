@@ -26,9 +26,9 @@ class Moment:
 
 
 class Record:
-    """`interval` seconds pass between two moments of `timeline`."""
+    """`interval` seconds pass between two moments of `timeline`, which ends at `until`."""
 
-    def __init__(self, engines: tuple[str, ...], interval: float) -> None:
+    def __init__(self, engines: tuple[str, ...], interval: float, until: float) -> None:
         self.timeline: list[Moment] = []
         self.leases: Counter[str] = Counter()
         self.refusals: Counter[Refusal] = Counter()
@@ -42,6 +42,7 @@ class Record:
         self._engines = engines
         self._interval = interval
         self._next = interval
+        self._until = until
         self._latencies = {engine: [0] * LATENCY_BINS for engine in engines}
         self._costs = [0] * COST_BINS
         self._recent: list[float] = []
@@ -81,7 +82,7 @@ class Record:
 
     def pass_time(self, now: float, fleet: Fleet) -> None:
         """Closes the intervals that are over."""
-        while now >= self._next:
+        while now >= self._next <= self._until:
             self._close(fleet)
             self._next += self._interval
 

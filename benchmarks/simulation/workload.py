@@ -11,8 +11,8 @@ and no leases:
 - statements: log-normal, log mean -0.38, sigma 2.36 seconds (figure 7), an hour at most.
 
 Assumed, not published: a lease is a statement and then the time for which its session goes on, exponential with mean
-400 s, so that a fleet of 100,000 machines is half used at the peak by some 120 leases a second; one lease in 30 is
-for Spark, one in ten is batch; a spike of ten times the demand of all, for half a minute.
+ten minutes, so that 100 leases a second use some 60,000 machines at the peak; one lease in 30 is for Spark, one in ten
+is batch; a spike of ten times the demand of all, for half a minute.
 """
 
 from collections.abc import Iterator
@@ -43,9 +43,9 @@ class Demand:
 
     hours: float = 24.0
     first_hour: float = 0.0
-    peak_rate: float = 120.0
+    peak_rate: float = 100.0
     tenants: int = 5000
-    session_seconds: float = 400.0
+    session_seconds: float = 600.0
     spike_at_hour: float = 15.0
     spike_seconds: float = 30.0
     spike_factor: float = 10.0
@@ -94,7 +94,8 @@ def _batch_times(demand: Demand, begin: float, per_batch: float, random: np.rand
     """When batches begin, second by second, since a spike is shorter than a chunk."""
     seconds = np.arange(begin, begin + CHUNK_SECONDS)
     counts = random.poisson([demand.rate(float(second)) / per_batch for second in seconds])
-    return np.repeat(seconds, counts) + random.random(counts.sum())
+    times: NDArray[np.float64] = np.repeat(seconds, counts) + random.random(counts.sum())
+    return times
 
 
 def _chunk(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from benchmarks.compare import Measurement
 from benchmarks.laboratory import Laboratory
 from benchmarks.suites.connections import connections
+from benchmarks.suites.fleet import fleet_decisions, fleet_simulation
 from benchmarks.suites.lookups import point_lookups
 from benchmarks.suites.relay import relay, select_one
 from benchmarks.suites.sending import sending
@@ -21,5 +22,7 @@ SUITES: Mapping[str, Suite] = {
     "connections": connections,
     "tpch-duckdb": tpch_duckdb,
     "machine-starts": machine_starts,
+    "fleet-decisions": fleet_decisions,
+    "fleet-simulation": fleet_simulation,
     "tpch-spark": tpch_spark,
 }

@@ -105,7 +105,7 @@ class Fleet:
                 machine.serves.hide(machine)
                 self._roster.out.append(Move(machine.number, until))
             else:
-                self._discard(machine, now)
+                self._supply.discard(machine, now)
         if node.machines:
             self._roster.timers.put(("drain", 0, name), until)
 
@@ -117,11 +117,7 @@ class Fleet:
         self._roster.timers.drop(("drain", 0, name))
         self._roster.nodes.leave(node)
         for machine in list(node.machines.values()):
-            self._discard(machine, now)
-
-    def _discard(self, machine: Machine, now: float) -> None:
-        self._supply.stop(machine, now)
-        self._supply.replenish(machine.stock, now)
+            self._supply.discard(machine, now)
 
     def _pass_time(self, now: float) -> None:
         """Does what was due. What becomes due by doing it waits for the next event, so that each event is short."""

@@ -58,10 +58,12 @@ class Lending:
             request = machine.template.next_request(machine)
             if request is None:
                 return
-            template = self._roster.requests.pop(request.request)
-            template.waiting.take(request.request, machine.workspace)
-            self._roster.timers.drop(("deadline", request.request, ""))
-            if seconds := self._roster.ledger.wait_seconds(request.workspace, now):
+            template = self._roster.requests[request.request]
+            seconds = self._roster.ledger.wait_seconds(request.workspace, now)
+            if not seconds:
+                template.waiting.pass_turn(machine.workspace)
+            self.withdraw(request.request, now)
+            if seconds:
                 self._refuse_spent(request, seconds)
             else:
                 self._lend(machine, request, template, now)

@@ -96,6 +96,13 @@ class Supply:
         machine.template.change(machine, State.STOPPING, now)
         self._roster.out.append(Stop(machine.number))
 
+    def discard(self, machine: Machine, now: float) -> None:
+        """Stops a machine that was still wanted: another one is started for it."""
+        is_missed = machine.state in (State.STARTING, State.SPARE)
+        self.stop(machine, now)
+        if is_missed:
+            self.replenish(machine.stock, now)
+
     def take(self, machine: Machine, now: float) -> None:
         """A spare leaves its stock, to serve."""
         del machine.stock.spares[machine.number]
@@ -215,9 +222,10 @@ class Supply:
 
     def _reclaim(self, template: Template, now: float) -> None:
         """Nodes are full: where nobody uses a machine, of whatever template, it ends for one who waits."""
-        if any(each.states[State.STOPPING] for each in self._roster.by_index):
+        placed = [each for each in self._roster.by_index if each.is_placed]
+        if any(each.states[State.STOPPING] for each in placed):
             return
-        idle = [machine for each in self._roster.by_index if (machine := each.longest_idle()) and machine.node]
+        idle = [machine for each in placed if (machine := each.longest_idle()) and machine.node]
         if idle:
             self.stop(min(idle, key=lambda machine: machine.since), now)
 

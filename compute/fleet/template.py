@@ -39,6 +39,7 @@ class Template:
         self.hedges = 0
         types = {each.name: each for each in pool.node_types}
         self.node_types = tuple(types[name] for name in config.node_types)
+        self.is_placed = any(each.placed for each in self.node_types)
         self.breakers = {each.name: Breaker(GIVE_UP_FAILURES if each.placed else 1) for each in self.node_types}
         self._spot = {each.name: each.spot for each in self.node_types}
         self.suppliers = [self]

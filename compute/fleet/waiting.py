@@ -112,10 +112,9 @@ class Waiting:
             return min((next(iter(party.requests.values())) for party in parties), key=lambda each: each.request)
         return parties[0].first()
 
-    def take(self, number: int, workspace: str | None = None) -> Wanted:
-        """Removes a request for a grant that `first` chose. Raises KeyError."""
+    def pass_turn(self, workspace: str | None = None) -> None:
+        """The request that `first` chose is granted; remove it next."""
         self._grants[workspace] += 1
-        return self.remove(number)
 
     def lend(self, workspace: str, principal: str) -> None:
         self._hold(workspace, principal, 1)

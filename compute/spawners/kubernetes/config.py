@@ -1,5 +1,7 @@
 """What the spawner is told. Frozen; nothing here reads files or the environment."""
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,7 @@ from compute.spawners import CannotStart
 from compute.spawners.kubernetes.nodes import NodeType
 
 GUEST_PORT = 9443
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +19,8 @@ class KubernetesConfig:
     """`gateway` is this gateway's name, the same after a restart and no other's at the same time; a DNS label.
 
     `image` holds the guest. `kubeconfig` None means that the gateway is itself a pod. `node_types` are those that a
-    placement may name, `default_node` is for one that names none. `owner` is the object, in the form of an owner
-    reference, that everything goes with: the gateway's own pod, for one. `heartbeat_seconds` is how long others wait
-    for a sign of life.
+    placement may name, `default_node` is for one that names none. `heartbeat_seconds` is how long others wait for a
+    sign of life.
     """
 
     namespace: str
@@ -32,7 +34,6 @@ class KubernetesConfig:
     scratch_bytes: int = 8 * GIB
     overhead_bytes: int = 256 << 20
     heartbeat_seconds: float = 40.0
-    owner: Mapping[str, str] | None = None
 
     def node_type(self, placement: Placement) -> NodeType:
         """Raises CannotStart for a type that nobody has described."""
@@ -41,3 +42,27 @@ class KubernetesConfig:
         if placement.node_type not in self.node_types:
             raise CannotStart(f"the configuration has no node type {placement.node_type!r}")
         return self.node_types[placement.node_type]
+
+
+def configure(
+    namespace: str,
+    gateway: str,
+    image: str,
+    kubeconfig: Path | None,
+    node_types: str,
+) -> KubernetesConfig:
+    """What an operator wrote, checked. `node_types` is JSON. Raises CannotStart."""
+    if NAME.fullmatch(gateway) is None:
+        raise CannotStart(f"a gateway can't be called {gateway!r} here: letters, digits and dashes, at most 40")
+    try:
+        types = {name: NodeType(name, **fields) for name, fields in json.loads(node_types).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CannotStart(f"the node types are not understood: {error}") from error
+    return KubernetesConfig(
+        namespace,
+        gateway,
+        image,
+        kubeconfig,
+        default_node=types.get("default", NodeType()),
+        node_types=types,
+    )

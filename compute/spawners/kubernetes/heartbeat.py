@@ -26,15 +26,12 @@ class Superseded(Exception):
 class Heartbeat:
     """Our own Lease. `begin`, then `renew` every `pause_seconds`, then `end`."""
 
-    def __init__(
-        self, api: Api, namespace: str, gateway: str, instance: str, seconds: float, owner: Object | None
-    ) -> None:
+    def __init__(self, api: Api, namespace: str, gateway: str, instance: str, seconds: float) -> None:
         self._api = api
         self._namespace = namespace
         self._gateway = gateway
         self._instance = instance
         self._seconds = seconds
-        self._owner = owner
         self.pause_seconds = seconds / BEATS
         self.uid = ""
 
@@ -107,7 +104,6 @@ class Heartbeat:
                 "name": self._name,
                 "namespace": self._namespace,
                 "labels": {LABEL: GATEWAY, "lakegate.dev/gateway": self._gateway},
-                "ownerReferences": [] if self._owner is None else [dict(self._owner)],
             },
             "spec": {
                 "holderIdentity": self._instance,

@@ -85,6 +85,7 @@ def runtime_class(name: str) -> Manifest:
 
 
 def priority_class(name: str, value: int, preemption: str) -> Manifest:
+    """`preemption` Never: its pods wait for room and take none."""
     return {
         "apiVersion": "scheduling.k8s.io/v1",
         "kind": "PriorityClass",

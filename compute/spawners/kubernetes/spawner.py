@@ -54,7 +54,7 @@ class KubernetesSpawner:
         try:
             api = self._api = await Api.connect(config.kubeconfig)
             heartbeat = self._heartbeat = Heartbeat(
-                api, config.namespace, config.gateway, self.instance, config.heartbeat_seconds, config.owner
+                api, config.namespace, config.gateway, self.instance, config.heartbeat_seconds
             )
             await heartbeat.begin()
             self._context = client_context(await self._channel_pair(api, heartbeat))

@@ -1,0 +1,287 @@
+"""A slow fleet beside the fast one: it scans everything after every event, and finds each instruction right or wrong.
+
+It shares no code with the fleet: machines, requests and nodes are kept in plain dicts and counted anew each time.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from compute.config import EngineConfig, PoolConfig
+from compute.events import (
+    Ended,
+    Event,
+    Failed,
+    Grant,
+    Instruction,
+    Move,
+    NodeDraining,
+    NodeJoined,
+    NodeLost,
+    Priority,
+    Ready,
+    Refusal,
+    Refuse,
+    Released,
+    Start,
+    Stop,
+    Wanted,
+    Withdrawn,
+)
+
+TURN = 8
+LONGEST_BACKOFF = 30.0
+Key = tuple[str, str]
+
+
+@dataclass(eq=False)
+class Machine:
+    """`leases` are the requests that it serves now."""
+
+    start: Start
+    config: EngineConfig
+    workspace: str | None
+    own_since: float | None = None
+    is_up: bool = False
+    is_stopping: bool = False
+    has_served: bool = False
+    leases: list[Wanted] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        if self.is_stopping:
+            return "stopping"
+        return "starting" if not self.is_up else "serving" if self.has_served else "spare"
+
+
+@dataclass(eq=False)
+class Node:
+    type: str
+    memory_bytes: int
+    cpus: float
+    leaving: bool = False
+
+
+class Witness:
+    """`saw` raises AssertionError at the first wrong instruction; `agrees` at a state that no fleet should rest in."""
+
+    def __init__(self, config: PoolConfig) -> None:
+        self.config = config
+        self.engines = {(engine.engine, engine.size): engine for engine in config.engines}
+        self.types = {each.name: each for each in config.node_types}
+        self.machines: dict[int, Machine] = {}
+        self.waiting: dict[int, Wanted] = {}
+        self.nodes: dict[str, Node] = {}
+        self.failed_at = float("-inf")
+        self.spent: Counter[str] = Counter()
+        self.windows: dict[str, float] = {}
+        self.turns: Counter[tuple[Key, str | None]] = Counter()
+
+    def saw(self, event: Event, instructions: Sequence[Instruction], now: float) -> None:
+        """Notes the event, then judges the instructions one after the other."""
+        self._note(event, now)
+        for instruction in instructions:
+            match instruction:
+                case Start():
+                    self._saw_start(instruction, now)
+                case Stop(number):
+                    self._saw_stop(self.machines[number])
+                case Grant(request, number):
+                    self._saw_grant(self.waiting[request], self.machines[number], event, now)
+                    self._leave(request)
+                case Move(number):
+                    assert self.is_leaving(self.machines[number])
+                    assert self.machines[number].leases
+                case Refuse(request, refusal):
+                    self._saw_refusal(self.waiting[request], refusal, event, now)
+                    self._leave(request)
+
+    def of(self, key: Key) -> Iterator[Machine]:
+        return (machine for machine in self.machines.values() if key == (machine.start.engine, machine.start.size))
+
+    def queue(self, key: Key) -> list[Wanted]:
+        return [request for request in self.waiting.values() if key == (request.engine, request.size)]
+
+    def is_leaving(self, machine: Machine) -> bool:
+        node = self.nodes.get(machine.start.node or "")
+        return machine.start.node is not None and (node is None or node.leaving)
+
+    def can_serve(self, machine: Machine, request: Wanted) -> bool:
+        """Whether it may be lent to that request now."""
+        config = machine.config
+        exact = (config.engine, config.size) == (request.engine, request.size)
+        smaller = self.engines[request.engine, request.size]
+        larger = config.serves_smaller and config.engine == request.engine
+        if not exact and not (larger and config.memory_bytes > smaller.memory_bytes and not machine.has_served):
+            return False
+        if machine.is_stopping or not machine.is_up or self.is_leaving(machine):
+            return False
+        if machine.workspace not in (None, request.workspace) or (config.mode == "user" and machine.has_served):
+            return False
+        return len(machine.leases) < config.leases_per_machine
+
+    def spent_now(self, workspace: str, now: float) -> float:
+        """Machine-seconds in the running window, its machines' up to now."""
+        begin = self.windows.get(workspace, now)
+        own = [m.own_since for m in self.machines.values() if m.workspace == workspace and m.own_since is not None]
+        return self.spent[workspace] + sum(now - max(since, begin) for since in own)
+
+    def is_spent(self, workspace: str, now: float) -> bool:
+        policy = self.config.workspaces.get(workspace)
+        if policy is None or policy.budget is None:
+            return False
+        return self.spent_now(workspace, now) >= policy.budget.machine_seconds
+
+    def free_room(self, name: str) -> tuple[int, float]:
+        on_it = [machine.config for machine in self.machines.values() if machine.start.node == name]
+        node = self.nodes[name]
+        return node.memory_bytes - sum(c.memory_bytes for c in on_it), node.cpus - sum(c.threads for c in on_it)
+
+    def has_room(self, config: EngineConfig) -> bool:
+        """Whether a machine could be started, were no breaker open."""
+        if sum(1 for _ in self.of((config.engine, config.size))) >= config.max_machines:
+            return False
+        for name in config.node_types:
+            if not self.types[name].placed:
+                return True
+            for node_name, node in self.nodes.items():
+                memory, cpus = self.free_room(node_name)
+                fits = memory >= config.memory_bytes and cpus >= config.threads
+                if node.type == name and not node.leaving and fits:
+                    return True
+        return False
+
+    def _note(self, event: Event, now: float) -> None:
+        self._renew(now)
+        match event:
+            case Wanted():
+                self._open_window(event.workspace, now)
+                self.waiting[event.request] = event
+            case Withdrawn(request):
+                self._leave(request)
+            case Ready(number):
+                self.machines[number].is_up = True
+            case Failed(number):
+                self.failed_at = now
+                self._forget(number, now)
+            case Ended(number):
+                if self.machines[number].state == "spare":
+                    self.failed_at = now
+                self._forget(number, now)
+            case Released(number, principal) if number in self.machines:
+                leases = self.machines[number].leases
+                leases.remove(next(request for request in leases if request.principal == principal))
+            case NodeJoined(name, node_type, memory_bytes, cpus):
+                self.nodes.setdefault(name, Node(node_type, memory_bytes, cpus))
+            case NodeDraining(name):
+                self.nodes[name].leaving = True
+            case NodeLost(name):
+                self.nodes.pop(name, None)
+
+    def _renew(self, now: float) -> None:
+        """Budget windows that are over begin anew."""
+        for workspace, begin in list(self.windows.items()):
+            budget = self.config.workspaces[workspace].budget
+            assert budget is not None
+            if now >= begin + budget.window_seconds:
+                self.windows[workspace] = begin + (now - begin) // budget.window_seconds * budget.window_seconds
+                self.spent[workspace] = 0
+
+    def _open_window(self, workspace: str, now: float) -> None:
+        policy = self.config.workspaces.get(workspace)
+        if policy is not None and policy.budget is not None:
+            self.windows.setdefault(workspace, now)
+
+    def _forget(self, number: int, now: float) -> None:
+        machine = self.machines.pop(number)
+        if machine.workspace is not None and machine.own_since is not None:
+            begin = self.windows.get(machine.workspace, now)
+            self.spent[machine.workspace] += now - max(machine.own_since, begin)  # type: ignore[assignment]
+
+    def _saw_start(self, start: Start, now: float) -> None:
+        config = self.engines[start.engine, start.size]
+        assert start.machine not in self.machines
+        assert sum(1 for _ in self.of((start.engine, start.size))) < config.max_machines
+        assert start.node_type in config.node_types
+        assert (start.workspace is not None) == config.reserved
+        assert (start.node is not None) == self.types[start.node_type].placed
+        if start.node is not None:
+            node = self.nodes[start.node]
+            memory, cpus = self.free_room(start.node)
+            assert node.type == start.node_type
+            assert not node.leaving
+            assert memory >= config.memory_bytes
+            assert cpus >= config.threads
+        owner = start.workspace
+        if owner is not None:
+            assert not self.is_spent(owner, now)
+        self.machines[start.machine] = Machine(start, config, owner, None if owner is None else now)
+
+    def _saw_stop(self, machine: Machine) -> None:
+        assert not machine.is_stopping
+        assert not machine.leases or self.is_leaving(machine), "a lease is never taken away, but with its node"
+        machine.is_stopping = True
+
+    def _saw_grant(self, request: Wanted, machine: Machine, event: Event, now: float) -> None:
+        assert self.can_serve(machine, request)
+        assert request.deadline > now
+        assert not self.is_spent(request.workspace, now)
+        if request is not event:
+            self._check_turn(request, machine)
+        machine.has_served = True
+        if machine.workspace is None:
+            machine.workspace, machine.own_since = request.workspace, now
+        machine.leases.append(request)
+
+    def _saw_refusal(self, request: Wanted, refusal: Refusal, event: Event, now: float) -> None:
+        match refusal:
+            case Refusal.LATE:
+                assert request.deadline <= now
+            case Refusal.FULL:
+                assert request is event
+                assert len(self.queue((request.engine, request.size))) > self.config.max_waiting
+            case Refusal.BUDGET:
+                assert self.is_spent(request.workspace, now)
+            case Refusal.FAILING:
+                assert now - self.failed_at <= LONGEST_BACKOFF
+
+    def _check_turn(self, request: Wanted, machine: Machine) -> None:
+        """Fairness: of all who could have had this lease, it is his turn."""
+        key = (request.engine, request.size)
+        own = (machine.start.engine, machine.start.size)
+        scope = machine.workspace
+        if key != own:
+            assert not [each for each in self.queue(own) if scope in (None, each.workspace)]
+        candidates = [each for each in self.queue(key) if scope in (None, each.workspace)]
+        if self.turns[key, scope] % TURN == TURN - 1:
+            assert request.request == min(each.request for each in candidates)
+        else:
+            assert request is self._fairest(key, candidates)
+        self.turns[key, scope] += 1
+
+    def _leave(self, number: int) -> None:
+        """A workspace of which nobody waits starts its turns anew."""
+        request = self.waiting.pop(number)
+        key = (request.engine, request.size)
+        if not [each for each in self.queue(key) if each.workspace == request.workspace]:
+            self.turns.pop((key, request.workspace), None)
+
+    def _fairest(self, key: Key, candidates: list[Wanted]) -> Wanted:
+        leases = [lease for machine in self.machines.values() for lease in machine.leases]
+        leases = [lease for lease in leases if key == (lease.engine, lease.size)]
+        priority: Priority = min(each.priority for each in candidates)
+        candidates = [each for each in candidates if each.priority == priority]
+
+        def share(workspace: str) -> tuple[float, int]:
+            policy = self.config.workspaces.get(workspace)
+            held = sum(lease.workspace == workspace for lease in leases) / (1.0 if policy is None else policy.weight)
+            return held, min(each.request for each in candidates if each.workspace == workspace)
+
+        workspace = min({each.workspace for each in candidates}, key=share)
+        candidates = [each for each in candidates if each.workspace == workspace]
+
+        def rank(each: Wanted) -> tuple[int, int]:
+            held = sum((lease.workspace, lease.principal) == (workspace, each.principal) for lease in leases)
+            return held, min(other.request for other in candidates if other.principal == each.principal)
+
+        return min(candidates, key=lambda each: (rank(each), each.request))
