@@ -68,7 +68,7 @@ class Kubernetes:
     """The cluster that machines are pods of, and this gateway's name in it, which a restart keeps.
 
     `kubeconfig` None means that the gateway is itself a pod. `node_types` are JSON: fields of
-    `compute.spawners.kubernetes.nodes.NodeType` by name, ``default`` for machines that are placed nowhere in particular.
+    `compute.spawners.kubernetes.nodes.NodeType` by name, ``default`` for machines that are placed nowhere.
     """
 
     namespace: str = "lakegate-machines"
