@@ -43,7 +43,7 @@ async def test_pods_of_every_node_type_are_taken(machines: Machines, node: NodeT
     await asyncio.to_thread(apply, machines.plane, [runtime_class(name) for name in ("kata", "gvisor")])
     taken = await create_dry(machines, manifest(machines, node))
     assert taken["spec"]["priority"] == 1000
-    assert taken["status"]["qosClass"] == "Guaranteed"
+    assert taken["status"]["qosClass"] == "Burstable"
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ class KubernetesConfig:
     """`gateway` is this gateway's name, the same after a restart and no other's at the same time; a DNS label.
 
     `image` holds the guest. `kubeconfig` None means that the gateway is itself a pod. `node_types` are those that a
-    placement may name, `default_node` is for one that names none. `heartbeat_seconds` is how long others wait for a
-    sign of life.
+    placement may name, `default_node` is for one that names none. `cpu_share` is how much
+    of its threads a machine is promised; the rest it has while others leave it. `heartbeat_seconds` is how long others
+    wait for a sign of life.
     """
 
     namespace: str
@@ -31,6 +32,7 @@ class KubernetesConfig:
     priority_class: str | None = "lakegate-machine"
     default_node: NodeType = field(default_factory=NodeType)
     node_types: Mapping[str, NodeType] = field(default_factory=dict)
+    cpu_share: float = 1.0
     scratch_bytes: int = 8 * GIB
     overhead_bytes: int = 256 << 20
     heartbeat_seconds: float = 40.0

@@ -24,7 +24,9 @@ SCRATCH = "/scratch"
 ANY_ADDRESS = "0.0.0.0"
 DRAIN_SECONDS = 30
 """How long a statement may go on in a pod that its node wants to be rid of."""
-CHANNEL_RESOURCES = {"cpu": "100m", "memory": "64Mi"}
+CHANNEL_CPU = 1.0
+CHANNEL_SHARE = 0.05
+CHANNEL_MEMORY = "96Mi"
 
 
 def secret_name(gateway: str, holder: str) -> str:
@@ -67,6 +69,8 @@ def guest_pod(
             "serviceAccountName": config.service_account,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
+            "dnsPolicy": "None",
+            "dnsConfig": {"nameservers": ["127.0.0.1"]},
             "terminationGracePeriodSeconds": DRAIN_SECONDS,
             "securityContext": pod_security(),
             "initContainers": [_channel_container(config)],
@@ -106,15 +110,14 @@ def _metadata(config: KubernetesConfig, name: str, labels: Mapping[str, str], ow
 def _guest_container(config: KubernetesConfig, spec: MachineSpec) -> Manifest:
     options = {"threads": spec.threads, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
     order = {"engine": spec.engine, "mode": spec.mode, "options": options, "scratch": SCRATCH, "socket": SOCKET}
-    resources = {
-        "cpu": str(spec.threads),
+    held = {
         "memory": str(spec.memory_bytes + config.overhead_bytes),
         "ephemeral-storage": str(config.scratch_bytes),
         **config.node_type(spec.placement).devices(),
     }
     command = ["python3", "-P", "-m", "compute.guest.pod", json.dumps(order, separators=(",", ":"))]
     return {
-        **_container(config, GUEST, command, resources),
+        **_container(config, GUEST, command, _resources(spec.threads, config.cpu_share, held)),
         "volumeMounts": [
             {"name": "run", "mountPath": SOCKET_FOLDER},
             {"name": "scratch", "mountPath": SCRATCH},
@@ -126,7 +129,7 @@ def _channel_container(config: KubernetesConfig) -> Manifest:
     """A sidecar in Kubernetes' sense: it starts before the guest and is ended after it."""
     command = ["python3", "-P", "-m", "compute.guest.tunnel", f"{ANY_ADDRESS}:{GUEST_PORT}", SOCKET, PAIR_FOLDER]
     return {
-        **_container(config, CHANNEL, command, CHANNEL_RESOURCES),
+        **_container(config, CHANNEL, command, _resources(CHANNEL_CPU, CHANNEL_SHARE, {"memory": CHANNEL_MEMORY})),
         "restartPolicy": "Always",
         "ports": [{"name": "guest", "containerPort": GUEST_PORT}],
         "volumeMounts": [
@@ -137,18 +140,22 @@ def _channel_container(config: KubernetesConfig) -> Manifest:
 
 
 def _container(
-    config: KubernetesConfig, name: str, command: Sequence[str], resources: Mapping[str, str]
+    config: KubernetesConfig, name: str, command: Sequence[str], resources: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
-    """Requests equal limits: no pod takes from another what that one was promised."""
     return {
         "name": name,
         "image": config.image,
         "imagePullPolicy": "IfNotPresent",
         "command": list(command),
-        "resources": {"requests": dict(resources), "limits": dict(resources)},
+        "resources": dict(resources),
         "securityContext": container_security(),
         "terminationMessagePolicy": "File",
     }
+
+
+def _resources(cpus: float, share: float, held: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
+    """What is held is promised in full, processors in part: who waits in a warm pool needs none."""
+    return {"requests": {**held, "cpu": f"{cpus * share:g}"}, "limits": {**held, "cpu": f"{cpus:g}"}}
 
 
 def _volumes(config: KubernetesConfig) -> Sequence[Manifest]:

@@ -44,9 +44,13 @@ def test_only_the_channel_sees_the_private_key() -> None:
     assert holders == ["channel"]
 
 
-def test_what_is_requested_is_the_limit() -> None:
-    for container in (*pod()["spec"]["initContainers"], *pod()["spec"]["containers"]):
-        assert container["resources"]["requests"] == container["resources"]["limits"]
+def test_what_is_held_is_promised_in_full_and_processors_in_part() -> None:
+    config = replace(CONFIG, cpu_share=0.25)
+    for container in (*pod(config)["spec"]["initContainers"], *pod(config)["spec"]["containers"]):
+        requests, limits = container["resources"]["requests"], container["resources"]["limits"]
+        assert {name for name in limits if requests[name] != limits[name]} == {"cpu"}
+    assert requests["cpu"] == "0.5"
+    assert limits["cpu"] == "2"
 
 
 def test_memory_is_the_engines_and_what_surrounds_it() -> None:
