@@ -1,19 +1,24 @@
 """The pool's end of one connection to a guest: frames in and out on the event loop, memory bounded.
 
 Received batches wait in a queue. Above `READ_AHEAD_BYTES` the socket is not read, which blocks the guest's send and so
-pauses the engine.
+pauses the engine. READs never wait behind batches: they go to who answers them as they come.
 """
 
 import asyncio
+import logging
 from collections import deque
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from catalog.errors import MachineLost
 from compute.transport import Decoder, Frame, FrameError, Kind, encode
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 READ_AHEAD_BYTES = 4 << 20
 MAX_CONTROL = 1 << 20
 """Of what a guest says: errors and counts. Only the pool has much to say."""
+log = logging.getLogger(__name__)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -24,9 +29,12 @@ class Connection(asyncio.BufferedProtocol):
         self._frames: deque[Frame] = deque()
         self.read_ahead = 0
         self._paused = False
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._arrived: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
         self.lost = False
+        self.on_read: Callable[[Frame], None] = _refuse_read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -37,8 +45,9 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Queues the frames that have become whole. A peer that sends what is no frame is left."""
         try:
-            frames = self._decoder.wrote(nbytes)
-        except FrameError:
+            frames = [frame for frame in self._decoder.wrote(nbytes) if not self._is_read(frame)]
+        except FrameError as error:
+            log.warning("a guest is left: %s", error)
             self.abort()
             return
         if frames:
@@ -49,7 +58,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        self._writable.set()
         self._wake()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
 
     def abort(self) -> None:
         """Closes without a word. The guest sees the end and stops what it runs."""
@@ -64,6 +80,10 @@ class Connection(asyncio.BufferedProtocol):
             raise machine_lost()
         for piece in encode(frame):
             self._transport.write(piece)
+
+    async def drain(self) -> None:
+        """Returns once the guest has taken most of what was sent, or is lost."""
+        await self._writable.wait()
 
     async def receive(self) -> Frame:
         """The next frame. Frames that came before the connection was lost still come. Raises MachineLost."""
@@ -88,6 +108,13 @@ class Connection(asyncio.BufferedProtocol):
             raise machine_lost()
         return frame
 
+    def _is_read(self, frame: Frame) -> bool:
+        """Answers a READ. Raises FrameError."""
+        if frame.kind is not Kind.READ:
+            return False
+        self.on_read(frame)
+        return True
+
     def _wake(self) -> None:
         if self._arrived is not None and not self._arrived.done():
             self._arrived.set_result(None)
@@ -101,6 +128,10 @@ class Connection(asyncio.BufferedProtocol):
         elif self._paused and self.read_ahead < READ_AHEAD_BYTES // 2:
             self._transport.resume_reading()
             self._paused = False
+
+
+def _refuse_read(_frame: Frame) -> None:
+    raise FrameError("it may not read files")
 
 
 def machine_lost() -> MachineLost:

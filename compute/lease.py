@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from catalog.errors import ObjectNotInPrerequisiteState, SqlError
 from catalog.scans import Scan
 from compute.connection import Connection, machine_lost
 from compute.inspection import read_batch, read_count, read_error, read_schema, read_usage
+from compute.ranges import RangeServer
 from compute.statement import ScanShelf, Statement, pack_statement
 from compute.transport import Frame, FrameError, Kind
 
@@ -72,10 +74,16 @@ class Answer:
 
 
 class Lease:
-    """One connection to one guest. One statement at a time; `cancel` comes from anywhere on the same loop."""
+    """One connection to one guest. One statement at a time; `cancel` comes from anywhere on the same loop.
 
-    def __init__(self, connection: Connection, give_back: Callable[[], None]) -> None:
+    `ranges` reads files for a guest that cannot.
+    """
+
+    def __init__(
+        self, connection: Connection, give_back: Callable[[], None], ranges: RangeServer | None = None
+    ) -> None:
         self._connection = connection
+        self._ranges = ranges
         self._give_back = give_back
         self.leaving = False
         """Whether the machine ends soon: take another lease for the next statement."""
@@ -176,6 +184,8 @@ class Lease:
         """The statement is over as far as the session is concerned."""
         if self._running == number:
             self._running = 0
+            if self._ranges is not None:
+                self._ranges.withdraw()
 
     async def abandon(self, number: int) -> None:
         """Cancels a statement and drops what still comes of it. A machine that doesn't stop in time is given up."""
@@ -202,6 +212,8 @@ class Lease:
 
     async def _begin(self, kind: Kind, statement: Statement) -> int:
         number = self._next_number()
+        if self._ranges is not None:
+            statement = replace(statement, scans=self._ranges.offer(statement.scans))
         try:
             self._connection.send(pack_statement(kind, number, statement, self._shelf))
         except SqlError:

@@ -9,9 +9,10 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from catalog.errors import AdminShutdown, InsufficientResources, MachineLost, MachinesExhausted, SqlError
 from compute.config import Placement, PoolConfig
@@ -36,6 +37,7 @@ from compute.events import (
 )
 from compute.fleet import Fleet
 from compute.lease import Lease
+from compute.ranges import RangeServer
 from compute.spawners import CannotStart, Isolation, Machine, Spawner
 from compute.transport import PROTOCOL_VERSION, Frame, Kind
 
@@ -46,11 +48,13 @@ log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Member:
     """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it. `start_seconds`
-    bounds each of its steps towards a lease."""
+    bounds each of its steps towards a lease. `remote` says that its guest cannot open this host's files.
+    """
 
     machine: Machine
     greeted: Connection | None
     start_seconds: float
+    remote: bool
     leases: set[Lease] = field(default_factory=set)
 
 
@@ -135,14 +139,14 @@ class Pool:
         workspace, principal = wanted.workspace, wanted.principal
         number = await self._granted(wanted)
         try:
-            connection = await self._connection(number, workspace)
+            connection, ranges = await self._connection(number, workspace)
         except MachineLost:
             self._give_up(number)
             raise
         except BaseException:
             self._handle(Released(number, principal))
             raise
-        lease = Lease(connection, lambda: self._take_back(number, lease, principal))
+        lease = Lease(connection, lambda: self._take_back(number, lease, principal), ranges)
         if member := self._members.get(number):
             member.leases.add(lease)
         return lease
@@ -171,8 +175,8 @@ class Pool:
         finally:
             del self._requests[request]
 
-    async def _connection(self, number: int, workspace: str) -> Connection:
-        """A connection to that machine, past READY. The first one was made when it started."""
+    async def _connection(self, number: int, workspace: str) -> tuple[Connection, RangeServer | None]:
+        """A connection to that machine, past READY, and who reads for its guest. The first was made at its start."""
         member = self._members.get(number)
         if member is None:
             raise MachineLost("the machine was lost before the statement began")
@@ -180,8 +184,9 @@ class Pool:
         try:
             async with asyncio.timeout(member.start_seconds):
                 if connection is None:
-                    connection = await _greet(member.machine)
-                connection.send(_identity(member.machine.name, workspace, self._warehouse_of(workspace)))
+                    connection, _ = await _greet(member.machine)
+                root = self._warehouse_of(workspace)
+                connection.send(_identity(member.machine.name, workspace, root))
                 await connection.expect(Kind.READY)
         except BaseException as error:
             if connection is not None:
@@ -189,7 +194,7 @@ class Pool:
             if isinstance(error, OSError | SqlError | TimeoutError):
                 raise MachineLost("the machine was lost before the statement began") from error
             raise
-        return connection
+        return connection, RangeServer(connection, root) if member.remote else None
 
     def _handle(self, event: Event) -> None:
         if self._closed:
@@ -235,7 +240,7 @@ class Pool:
         try:
             async with asyncio.timeout(config.start_seconds):
                 machine = await self._spawner.start(spec)
-                connection = await _greet(machine)
+                connection, hello = await _greet(machine)
         except (CannotStart, OSError, SqlError, TimeoutError) as error:
             log.warning("a %s machine did not start: %r", start.engine, error)
             self._starting.discard(number)
@@ -243,7 +248,8 @@ class Pool:
                 await self._spawner.stop(machine, now=True)
             self._handle(Failed(number, str(error) or type(error).__name__))
             return
-        self._members[number] = _Member(machine, connection, config.start_seconds)
+        remote = hello.get("reads") == "channel"
+        self._members[number] = _Member(machine, connection, config.start_seconds, remote)
         machine.ended.add_done_callback(lambda _ended: self._on_end(number))
         if number in self._starting:
             self._starting.discard(number)
@@ -281,8 +287,8 @@ class Pool:
             self._timer = asyncio.get_running_loop().call_later(delay, self._handle, Tick())
 
 
-async def _greet(machine: Machine) -> Connection:
-    """Connects and waits for HELLO, of our protocol. Raises OSError, MachineLost, CannotStart."""
+async def _greet(machine: Machine) -> tuple[Connection, Mapping[str, Any]]:
+    """Connects and waits for HELLO, of our protocol, and what it says. Raises OSError, MachineLost, CannotStart."""
     connection = await machine.connect()
     try:
         hello = await connection.expect(Kind.HELLO)
@@ -292,7 +298,7 @@ async def _greet(machine: Machine) -> Connection:
     if hello.control.get("protocol") != PROTOCOL_VERSION:
         connection.abort()
         raise CannotStart("the guest speaks another version of the protocol")
-    return connection
+    return connection, hello.control
 
 
 def _identity(hostname: str, workspace: str, warehouse: str) -> Frame:

@@ -7,12 +7,16 @@ told apart; 0 is the connection itself. The body holds Arrow IPC: a schema messa
 parameters, both. A body is received into an aligned Arrow buffer, a long one straight off the socket, so that
 batches are read without a copy.
 
-    pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN
-    guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS
+    pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN  DATA
+    guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS  READ
 
 The guest speaks first (HELLO). It refuses statements before IDENTITY, which it answers with READY. A statement is
 answered by SCHEMA, BATCH..., DONE, or by ERROR at any point. Back-pressure is the socket's: who does not read makes the
 other wait.
+
+A guest that cannot open the host's files (HELLO says ``"reads": "channel"``) asks for ranges of them while a statement
+runs: READ with a number, a scan of the statement, a file's place in it, offset and length. DATA answers, in any order,
+with that number and the bytes, or with a refusal.
 """
 
 import json
@@ -30,6 +34,10 @@ MAX_CONTROL = 64 << 20
 MAX_BODY = 256 << 20
 FRAME_WEIGHT, CONTROL_WEIGHT = 512, 32
 """Bytes of memory that a frame takes at least, and for each byte of its control."""
+READ_BYTES = 1 << 20
+"""The most that one READ may ask for."""
+MOST_READS = 16
+"""READs of one guest under way at once."""
 CHUNK_BYTES = 64 << 10
 """What is read at once, and up to which the parts of a frame are written together."""
 
@@ -47,6 +55,8 @@ class Kind(IntEnum):
     ERROR = 10
     STATS = 11
     SHUTDOWN = 12
+    READ = 13
+    DATA = 14
 
 
 class FrameError(Exception):

@@ -27,6 +27,9 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
         click.option("--min-machines", default=1, show_default=True, help="Machines of each engine kept warm."),
         click.option("--max-machines", default=16, show_default=True, help="DuckDB machines at most."),
         click.option("--memory", default=4096, show_default=True, help="MiB that a DuckDB machine may use."),
+        click.option(
+            "--spill", type=int, help="MiB that a machine may spill to disk.  [default: a quarter of the free]"
+        ),
         click.option("--spawner", type=click.Choice(NAMES), default="process", show_default=True, help="Of machines."),
         click.option("--isolation", type=isolation, default="auto", show_default=True, help="none: do without."),
     ):
@@ -69,7 +72,14 @@ def _run(serving: Coroutine[None, None, None]) -> None:
 
 
 def _load(
-    data: Path, listen: str, min_machines: int, max_machines: int, memory: int, spawner: str, isolation: str
+    data: Path,
+    listen: str,
+    min_machines: int,
+    max_machines: int,
+    memory: int,
+    spill: int | None,
+    spawner: str,
+    isolation: str,
 ) -> Config:
     warehouse = Warehouse(
         duckdb_warm=min_machines,
@@ -78,6 +88,7 @@ def _load(
         spark_warm=min(min_machines, 1),
         isolation=IsolationLevel(isolation),
         spawner=spawner,
+        spill=None if spill is None else spill * MEBIBYTE,
     )
     try:
         return Config.load(data, listen, warehouse)

@@ -37,7 +37,7 @@ class Warehouse:
     """Declared compute of the default warehouse: how many machines are kept warm and how large they are.
 
     A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores. `spawner` names how
-    machines come to be, as in `gateway.spawners`.
+    machines come to be, as in `gateway.spawners`. `spill` bounds each one's disk, in bytes; None: by what is free.
     """
 
     duckdb_warm: int = 1
@@ -49,6 +49,7 @@ class Warehouse:
     spark_memory: int = 2048 * MEBIBYTE
     isolation: IsolationLevel = IsolationLevel.AUTO
     spawner: str = "process"
+    spill: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

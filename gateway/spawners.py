@@ -22,8 +22,9 @@ def make_spawner(config: Config) -> Spawner:
 
 
 def _process(config: Config) -> Spawner:
-    isolated = config.warehouse.isolation is not IsolationLevel.NONE
-    return ProcessSpawner(templates=templates(config.warehouse), isolated=isolated)
+    warehouse = config.warehouse
+    isolated = warehouse.isolation is not IsolationLevel.NONE
+    return ProcessSpawner(templates=templates(warehouse), isolated=isolated, disk_bytes=warehouse.spill)
 
 
 def _firecracker(config: Config) -> Spawner:

@@ -6,5 +6,6 @@ pytest_plugins = [
     "tests.fix_cluster",
     "tests.fix_metastore",
     "tests.fix_compute",
+    "tests.fix_machines",
     "tests.fix_spark",
 ]

@@ -29,8 +29,8 @@ class EngineOptions:
     `memory_bytes` bounds the engine, not the whole process. `scratch` is a private folder to spill into, as the
     machine sees it; a template that is forked later has none yet (`Binding.scratch`). `uid` is the user that programs
     started by the engine run as (None: no other than our own), and `confine` what each of them does before it runs.
-    `properties` are the engine's own (Spark's
-    configuration, for one).
+    `properties` are the engine's own (Spark's configuration, for one). `remote` says that files come as URLs, and the
+    binding's warehouse is their beginning.
     """
 
     threads: int
@@ -39,6 +39,7 @@ class EngineOptions:
     uid: int | None = None
     confine: Callable[[], None] = lambda: None
     properties: Mapping[str, str] = field(default_factory=dict)
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +120,9 @@ class Engine(Protocol):
 
 
 def open_engine(name: str, options: EngineOptions) -> Engine:
-    """Opens and warms the engine of that name; slow the first time, so it belongs into a template."""
-    return cast("Engine", import_module(f"compute.engines.{name}").open_engine(options))
+    """Opens and warms the engine of that name; slow the first time, so it belongs into a template.
+
+    A name with a dot in it is that of a module elsewhere. Names come from the operator's configuration alone.
+    """
+    module = import_module(name if "." in name else f"compute.engines.{name}")
+    return cast("Engine", module.open_engine(options))

@@ -5,12 +5,15 @@ import os
 import random
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Lock, Thread
 
 from catalog.errors import FeatureNotSupported, MachineLost, SqlError
 from compute.engines import ENGINE_LOST, Binding, Engine
-from compute.guest.channel import Channel
+from compute.guest.channel import SEND_BUFFER_BYTES, Channel, Stream
 from compute.guest.conversation import Conversation, error_frame
+from compute.guest.endpoint import Endpoint
+from compute.guest.reads import RemoteFiles
 from compute.identity import Identity
 from compute.transport import PROTOCOL_VERSION, Frame, FrameError, Kind
 
@@ -25,12 +28,16 @@ mounts, root folder, privileges. Given the host's folders that the engine still 
 
 
 class Guest:
-    """An engine, and the identity that it gets once."""
+    """An engine, and the identity that it gets once.
 
-    def __init__(self, engine: Engine, seal: Seal, scratch: str) -> None:
+    With an `endpoint` its engine reads the host's files through that, over the channel; without one it opens them.
+    """
+
+    def __init__(self, engine: Engine, seal: Seal, scratch: str, endpoint: Endpoint | None = None) -> None:
         self._engine = engine
         self._seal = seal
         self._scratch = scratch
+        self._endpoint = endpoint
         self._identity: Identity | None = None
         self._binding = Lock()
         self._leases = 0
@@ -46,8 +53,7 @@ class Guest:
     def serve_until_claimed(self, listener: socket.socket) -> None:
         """One lease and the end, but a pool that leaves before it gave an identity makes room for the next."""
         while self._identity is None:
-            connection, _ = listener.accept()
-            self._converse(connection)
+            self.converse(_accept(listener))
 
     def retire(self) -> None:
         """Ends the process as soon as no lease uses it."""
@@ -60,16 +66,16 @@ class Guest:
             os._exit(0)
 
     def _serve_one(self, listener: socket.socket) -> None:
-        connection, _ = listener.accept()
+        connection = _accept(listener)
         listener.close()
-        self._converse(connection)
+        self.converse(connection)
 
     def _serve_many(self, listener: socket.socket) -> None:
         while True:
-            connection, _ = listener.accept()
-            Thread(target=self._converse, args=(connection,), name="conversation", daemon=True).start()
+            Thread(target=self.converse, args=(_accept(listener),), name="conversation", daemon=True).start()
 
-    def _converse(self, connection: socket.socket) -> None:
+    def converse(self, connection: Stream) -> None:
+        """One connection, from HELLO to its end."""
         channel = Channel(connection)
         try:
             channel.send(self._hello())
@@ -88,7 +94,7 @@ class Guest:
             self._leases += 1
         session = self._engine.open_session()
         try:
-            Conversation(channel, session).run()
+            Conversation(channel, session, self._remote_files(channel)).run()
         finally:
             session.close()
             with self._binding:
@@ -101,8 +107,16 @@ class Guest:
             "engine": self._engine.name,
             "version": self._engine.version,
             "pid": os.getpid(),
+            "reads": "host" if self._endpoint is None else "channel",
         }
         return Frame(Kind.HELLO, control=control)
+
+    def _remote_files(self, channel: Channel) -> RemoteFiles | None:
+        if self._endpoint is None:
+            return None
+        files = RemoteFiles(channel, self._endpoint.origin)
+        self._endpoint.serve(files)
+        return files
 
     def _identify(self, channel: Channel) -> bool:
         """Waits for IDENTITY and obeys it. Anything else before is refused and ends the connection."""
@@ -124,10 +138,20 @@ class Guest:
             if self._identity is None:
                 self._seal(identity, self._engine.folders)
                 random.seed(identity.binding.seed)
-                self._engine.bind(identity.binding)
+                self._engine.bind(self._located(identity.binding))
                 self._identity = identity
             elif _place(self._identity) != _place(identity):
                 raise FeatureNotSupported("the machine belongs to another workspace")
+
+    def _located(self, binding: Binding) -> Binding:
+        """The engine's readable place is the endpoint where the host's folders are out of reach."""
+        return binding if self._endpoint is None else replace(binding, warehouse=self._endpoint.origin)
+
+
+def _accept(listener: socket.socket) -> socket.socket:
+    connection, _ = listener.accept()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    return connection
 
 
 def _place(identity: Identity) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """What shuts a machine off from the host, from other machines and from the network.
 
-Owns: the Linux calls (`namespaces`), what a machine may take of the host (`cgroups`), what it may ask of the kernel
+Owns: the Linux calls (`namespaces`), what a machine may take of the host (`cgroups`, `disk`) and ask of the kernel
 (`seccomp`, by the tables of `syscalls`), the order in which a machine uses them (`recipe`) and the trial that tells
 what this host allows (`trial`).
 

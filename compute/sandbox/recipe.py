@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compute.identity import Identity
-from compute.sandbox import cgroups, namespaces, seccomp
+from compute.sandbox import cgroups, disk, namespaces, seccomp
 from compute.sandbox.namespaces import Mount
 
 MACHINE_NAMESPACES = (
@@ -29,7 +29,7 @@ class Sandbox:
     spills. `uid` is the user that it becomes, None where the host lets us have no other. `writable` is whether it may
     write to its warehouse; `data_bytes` bounds its private memory. `programs` says that its engine runs programs, which
     need a /proc (of this machine alone). `filtered` is whether its system calls are; `groups` are the control groups
-    that bound it.
+    that bound it, `disk` is the template of its disk.
     """
 
     folder: str
@@ -40,6 +40,7 @@ class Sandbox:
     data_bytes: int | None
     filtered: bool
     groups: Sequence[str]
+    disk: str | None
 
     @property
     def scratch(self) -> str:
@@ -55,6 +56,7 @@ class Sandbox:
                 namespaces.make_mounts_private()
                 namespaces.raise_loopback()
                 self._name_user()
+                self._mount_disk()
         namespaces.limit_resources(self.data_bytes, OPEN_FILES)
 
     @contextmanager
@@ -64,6 +66,10 @@ class Sandbox:
             entered = helper.submit(cgroups.enter, self.groups)
             yield
             entered.result()
+
+    def _mount_disk(self) -> None:
+        if self.disk is not None:
+            disk.mount_copy(self.disk, os.path.join(self.folder, "disk"), self.scratch, programs=self.programs)
 
     def _name_user(self) -> None:
         """Java asks the system for its user's name and refuses none; no account of the host has that uid."""

@@ -5,14 +5,17 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from compute.engines import Binding
 from compute.identity import Identity
+from compute.sandbox import disk
 from compute.sandbox.cgroups import ADVICE, Bounds, CgroupTree
 from compute.sandbox.recipe import Sandbox, make_folder
 
-NAME = "trial"
+NAME, DISK = "trial", "disk"
+DISK_ADVICE = "the gateway needs to be root with /dev/loop-control, or a file system of its own for temporary files"
 BOUNDS = Bounds(memory_bytes=1 << 30, tasks=64, cores=1)
 _ROOT_ADVICE = "CAP_SYS_ADMIN and a seccomp profile that allows unshare, mount and pivot_root"
 _USER_ADVICE = (
@@ -22,52 +25,91 @@ _USER_ADVICE = (
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Of the sandbox: those to be used, or tried."""
+
+    tree: CgroupTree = field(default_factory=lambda: CgroupTree({}))
+    filtered: bool = False
+    isolated: bool = False
+    disk: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """What works here, which is then used, and in the operator's words what does not: `missing` of the isolation,
     `unbounded` of the bounds."""
 
-    isolated: bool
-    filtered: bool
-    tree: CgroupTree
-    missing: Sequence[str] = ()
-    unbounded: Sequence[str] = ()
+    works: Parts
+    missing: Sequence[str]
+    unbounded: Sequence[str]
 
 
-def try_sandbox(fork: Callable[[], int], uid: int | None, tree: CgroupTree, *, isolated: bool) -> Trial:
-    """Seals children in an empty warehouse, each way once, until one works. `fork` makes them as machines are made."""
-    nothing = CgroupTree({})
-    missing: list[str] = []
-    unbounded: list[str] = []
-    if tree.places and (failure := _try(fork, uid, tree, isolated=False, filtered=False)):
-        unbounded, tree = [f"control groups: {failure}; {ADVICE}"], nothing
-    filtered = not (failure := _try(fork, uid, nothing, isolated=False, filtered=True))
-    missing += [] if filtered else [f"{failure}; the kernel needs CONFIG_SECCOMP_FILTER"]
-    if isolated and (failure := _try(fork, uid, nothing, isolated=True, filtered=filtered)):
+def try_sandbox(
+    fork: Callable[[], int], folder: str, uid: int | None, tree: CgroupTree, disk_bytes: int | None, *, isolated: bool
+) -> Trial:
+    """Seals children in an empty warehouse, with one more part of the sandbox each time. `fork` makes them as machines
+    are made; `folder` is where machines have theirs, and `disk_bytes` what each may spill."""
+    trying = _Trying(fork, folder, uid if isolated else None)
+    failure = trying.add(tree=tree)
+    unbounded = [f"memory, tasks and processor time: {failure}; {ADVICE}"] if failure else []
+    failure = trying.add(filtered=True)
+    missing = [f"{failure}; the kernel needs CONFIG_SECCOMP_FILTER"] if failure else []
+    if isolated and (failure := trying.add(isolated=True)):
         missing.append(failure)
-    return Trial(isolated and not missing, filtered, tree, missing, unbounded)
+    if isolated and (
+        failure := _make_disk(path := os.path.join(folder, DISK), uid, disk_bytes) or trying.add(disk=path)
+    ):
+        unbounded.append(f"disk space for spilling: {failure}; {DISK_ADVICE}")
+    return Trial(replace(trying.works, isolated=isolated and not missing), missing, unbounded)
 
 
-def _try(fork: Callable[[], int], uid: int | None, tree: CgroupTree, *, isolated: bool, filtered: bool) -> str:
-    """What a child that is shut off in this way says is wrong; empty if all works."""
-    with tempfile.TemporaryDirectory(prefix="lakegate-trial-") as folder:
-        make_folder(folder, uid if isolated else None)
+def _make_disk(path: str, uid: int | None, size: int | None) -> str:
+    """What is wrong; empty if the template is there."""
+    try:
+        disk.make_template(path, uid, size)
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+class _Trying:
+    """The parts of the sandbox that have been seen to work together."""
+
+    def __init__(self, fork: Callable[[], int], folder: str, uid: int | None) -> None:
+        self._fork = fork
+        self._folder = folder
+        self._uid = uid
+        self.works = Parts()
+
+    def add(self, **part: Any) -> str:
+        """Tries one part more and keeps it if it works; what is wrong otherwise, in the operator's words."""
+        parts = replace(self.works, **part)
+        with tempfile.TemporaryDirectory(prefix="trial-", dir=self._folder) as folder:
+            failure = self._try(folder, parts)
+        if not failure:
+            self.works = parts
+        return failure
+
+    def _try(self, folder: str, parts: Parts) -> str:
         sandbox = Sandbox(
             folder,
-            isolated=isolated,
-            uid=uid,
+            isolated=parts.isolated,
+            uid=self._uid,
             writable=False,
             programs=False,
             data_bytes=None,
-            filtered=filtered,
-            groups=tree.groups(NAME),
+            filtered=parts.filtered,
+            groups=parts.tree.groups(NAME),
+            disk=parts.disk,
         )
         try:
-            tree.make(NAME, BOUNDS)
-            return _seal_in_child(fork, sandbox)
+            make_folder(folder, self._uid)
+            parts.tree.make(NAME, BOUNDS)
+            return _seal_in_child(self._fork, sandbox)
         except OSError as error:
             return str(error)
         finally:
-            tree.remove(NAME)
+            parts.tree.remove(NAME)
 
 
 def _seal_in_child(fork: Callable[[], int], sandbox: Sandbox) -> str:

@@ -50,12 +50,21 @@ class ProcessMachine:
 
 
 class ProcessSpawner:
-    """Starts machines from templates. `templates` names the specs that are forked warm; others start from nothing."""
+    """Starts machines from templates. `templates` names the specs that are forked warm; others start from nothing.
+
+    Each may spill `disk_bytes` (None: a part of what is free) below `folder` (None: the host's temporary files).
+    """
 
     def __init__(
-        self, *, templates: Mapping[str, MachineSpec], isolated: bool = True, folder: str | None = None
+        self,
+        *,
+        templates: Mapping[str, MachineSpec],
+        isolated: bool = True,
+        folder: str | None = None,
+        disk_bytes: int | None = None,
     ) -> None:
         self._templates = templates
+        self._disk_bytes = disk_bytes
         self._isolated = isolated
         self._uid = GUEST_UID if isolated and os.geteuid() == 0 else None
         self._parent = folder
@@ -121,6 +130,7 @@ class ProcessSpawner:
             "folder": folder.path,
             "isolated": self._isolated,
             "uid": self._uid,
+            "disk_bytes": self._disk_bytes,
             "templates": {engine: _options(spec) for engine, spec in self._templates.items()},
             "cgroups": {controller: astuple(place) for controller, place in self._tree.places.items()},
         }

@@ -64,7 +64,7 @@ def _serve(control: socket.socket, content: Any, missing: tuple[str, ...]) -> No
         isolated=content["isolated"] and not missing,
         tree=CgroupTree({controller: Place(*place) for controller, place in content["cgroups"].items()}),
     )
-    report = zygote.open(content["templates"], missing)
+    report = zygote.open(content["templates"], content["disk_bytes"], missing)
     send(control, report)
     zygote.run()
 

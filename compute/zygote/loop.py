@@ -14,7 +14,7 @@ from compute.engines import Engine, EngineOptions, open_engine
 from compute.sandbox import namespaces
 from compute.sandbox.cgroups import Bounds, CgroupTree
 from compute.sandbox.recipe import Sandbox, make_folder, remove_folder
-from compute.sandbox.trial import try_sandbox
+from compute.sandbox.trial import Parts, try_sandbox
 from compute.zygote.child import become_machine
 from compute.zygote.packets import receive, send
 
@@ -33,25 +33,27 @@ class Zygote:
         self, control: socket.socket, *, folder: str, uid: int | None, isolated: bool, tree: CgroupTree
     ) -> None:
         self._control = control
-        self._tree = tree
-        self._filtered = False
         self._folder = folder
         self._uid = uid
-        self._isolated = isolated
+        self._parts = Parts(tree, isolated=isolated)
         self._own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._templates: dict[str, Engine] = {}
         self._machines: dict[int, str] = {}
 
-    def open(self, templates: Mapping[str, Mapping[str, Any]], missing: tuple[str, ...]) -> dict[str, Any]:
+    def open(
+        self, templates: Mapping[str, Mapping[str, Any]], disk_bytes: int | None, missing: tuple[str, ...]
+    ) -> dict[str, Any]:
         """Tries the isolation, then warms the templates. The report for the spawner."""
-        trial = try_sandbox(self._fork, self._uid, self._tree, isolated=self._isolated)
-        self._isolated, self._filtered, self._tree = trial.isolated, trial.filtered, trial.tree
+        trial = try_sandbox(
+            self._fork, self._folder, self._uid, self._parts.tree, disk_bytes, isolated=self._parts.isolated
+        )
+        self._parts = trial.works
         for name, options in templates.items():
             self._templates[name] = open_engine(name, EngineOptions(**options))
         gc.collect()
         gc.freeze()
         threads = len(os.listdir("/proc/self/task"))
-        level, uid = ("namespaces", self._uid) if self._isolated else ("none", None)
+        level, uid = ("namespaces", self._uid) if self._parts.isolated else ("none", None)
         report = {"level": level, "missing": [*missing, *trial.missing], "unbounded": trial.unbounded, "guest_uid": uid}
         return {"event": "ready", "threads": threads, **report}
 
@@ -84,8 +86,8 @@ class Zygote:
     def _start(self, name: str, order: Mapping[str, Any], listener: int) -> None:
         sandbox = self._sandbox(name, order)
         try:
-            make_folder(sandbox.folder, self._uid if self._isolated else None)
-            self._tree.make(name, _bounds(order["options"], sandbox.programs))
+            make_folder(sandbox.folder, self._uid if self._parts.isolated else None)
+            self._parts.tree.make(name, _bounds(order["options"], sandbox.programs))
             pid = self._fork()
         except OSError as error:
             os.close(listener)
@@ -102,24 +104,25 @@ class Zygote:
         forked = order["engine"] in self._templates
         return Sandbox(
             os.path.join(self._folder, name),
-            isolated=self._isolated,
+            isolated=self._parts.isolated,
             uid=self._uid,
             writable=not forked,
             programs=not forked,
             data_bytes=order["options"]["memory_bytes"] + SPARE_MEMORY_BYTES if forked else None,
-            filtered=self._filtered,
-            groups=self._tree.groups(name),
+            filtered=self._parts.filtered,
+            groups=self._parts.tree.groups(name),
+            disk=self._parts.disk,
         )
 
     def _fork(self) -> int:
         """A child that is process 1 of a namespace of its own; the zygote stays in its own."""
-        if self._isolated:
+        if self._parts.isolated:
             namespaces.unshare(namespaces.CLONE_NEWPID)
         pid = -1
         try:
             pid = os.fork()
         finally:
-            if self._isolated and pid != 0:
+            if self._parts.isolated and pid != 0:
                 namespaces.enter_pid_namespace(self._own_namespace)
         return pid
 
@@ -143,7 +146,7 @@ class Zygote:
     def _remove(self, name: str) -> None:
         """What is left in its groups dies first. A group that does not empty is left to whoever reaps the run."""
         try:
-            self._tree.remove(name)
+            self._parts.tree.remove(name)
         except OSError as error:
             log.warning("%s", error)
         remove_folder(os.path.join(self._folder, name))

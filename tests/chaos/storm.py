@@ -50,6 +50,8 @@ class Storm:
 
     def __init__(self, data: Path, password: str, seed: int) -> None:
         self.report = Report()
+        self.runs: set[str] = set()
+        """The names of the run folders that there have been."""
         self._data = data
         self._password = password
         self._chance = random.Random(seed)
@@ -106,6 +108,7 @@ class Storm:
             pause.wait(self._chance.expovariate(1 / MEAN_PAUSE_SECONDS))
             costly = time.monotonic() >= costly_at
             assert self._daemon is not None
+            self.runs |= {path.name for path in run_folders(self._data.parent)}
             victim = saboteur.strike(self._daemon.process.pid, costly=costly)
             if victim is not None:
                 self.report.kills[victim] += 1
@@ -152,11 +155,10 @@ def run_storm(lake: Mapping[TableName, Path], seconds: float, seed: int) -> Repo
     password = secrets.token_urlsafe()
     tables = {name: folder for name, folder in lake.items() if name.name in ("orders", "lineitem", "region")}
     with passable_folder() as folder, lake_folder(tables, password, folder) as data:
-        before = set(control_groups())
         storm = Storm(data, password, seed)
         storm.rage(seconds)
-        storm.report.wrong += [f"left behind: {path.name}" for path in folder.glob("lakegate-run-*")]
-        storm.report.wrong += [f"left behind: {path}" for path in set(control_groups()) - before]
+        storm.report.wrong += [f"left behind: {path}" for path in run_folders(folder)]
+        storm.report.wrong += [f"left behind: {path}" for run in storm.runs for path in control_groups(run)]
         storm.report.wrong += [f"left running: {process}" for process in users_of(folder)]
     return storm.report
 
@@ -170,8 +172,13 @@ def passable_folder() -> Iterator[Path]:
         yield folder
 
 
-def control_groups() -> Iterator[Path]:
-    return Path("/sys/fs/cgroup").glob("**/lakegate-run-*")
+def run_folders(folder: Path) -> Iterator[Path]:
+    """Those of spawners, whose control groups are called like them."""
+    return folder.glob("lakegate-run-*")
+
+
+def control_groups(run: str) -> Iterator[Path]:
+    return Path("/sys/fs/cgroup").glob(f"**/{run}")
 
 
 def users_of(folder: Path) -> list[psutil.Process]:

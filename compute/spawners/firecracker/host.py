@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,17 @@ from pathlib import Path
 from compute.spawners import CannotStart
 from compute.spawners.firecracker import network
 from compute.spawners.firecracker.config import FirecrackerConfig
-from compute.spawners.firecracker.jail import Jail, control_group, remove
-from compute.spawners.firecracker.reaping import REAPERS, jail_resource, namespace_resource
+from compute.spawners.firecracker.jail import Jail, control_group
+from compute.spawners.firecracker.reaping import REAPERS, end_jail, jail_resource, namespace_resource
 from compute.spawners.firecracker.slots import Slot, Slots
+from compute.spawners.firecracker.threads import finish_in_thread
 from compute.spawners.folders import RunFolder
+from compute.spawners.journal import JournalFull
 
 LOCK = "owner.lock"
 NAMESPACES = "namespaces"
 """What the journal has the namespaces under: they are no one machine's."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +62,21 @@ class Host:
         assert self._folder is not None, "the host is not open"
         slot = self._slots.take()
         jail = Jail(self.folder, self._config.firecracker.name, identifier)
-        self._folder.journal.record(identifier, jail_resource(self._config, jail))
+        try:
+            self._folder.journal.record(identifier, jail_resource(self._config, jail))
+        except (JournalFull, OSError) as error:
+            self._slots.give_back(slot)
+            raise CannotStart(f"a machine that cannot be recorded is not made: {error}") from error
         return Place(jail, slot)
 
     async def give_back(self, place: Place) -> None:
-        """Its VMM is gone: so is its jail when this returns."""
+        """Ends what is left in the place and removes it. Where that fails, the journal and the slot keep it."""
         assert self._folder is not None, "the host is not open"
-        await asyncio.to_thread(remove, place.jail, control_group(self._config, place.jail))
+        try:
+            await finish_in_thread(end_jail, place.jail, control_group(self._config, place.jail))
+        except OSError as error:
+            log.warning("%s stays: %s", place.jail.folder, error)
+            return
         self._folder.journal.forget(place.jail.identifier)
         self._slots.give_back(place.slot)
 
@@ -84,8 +96,8 @@ class Host:
 
     async def _make_namespaces(self, slots: tuple[Slot, ...]) -> None:
         assert self._folder is not None, "the folder comes first"
-        for namespace in sorted({slot.namespace for slot in slots}):
-            self._folder.journal.record(NAMESPACES, namespace_resource(self._config, namespace))
+        for slot in {slot.namespace: slot for slot in slots}.values():
+            self._folder.journal.record(NAMESPACES, namespace_resource(self._config, slot))
         if self._config.network == "none":
             commands = network.empty_commands()
         else:

@@ -119,8 +119,9 @@ def give(path: Path, uid: int) -> None:
 
 
 def remove(jail: Jail, control_group: Path) -> None:
-    """Takes the jail and the control group away, once no process is left in them."""
-    shutil.rmtree(jail.folder, ignore_errors=True)
+    """Takes the jail and the control group away, once no process is left in them. Raises OSError."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(jail.folder)
     with suppress(FileNotFoundError):
         os.rmdir(control_group)
 

@@ -46,7 +46,7 @@ def build_commands(slot: Slot) -> tuple[Command, ...]:
     """A namespace with a tap that the slot's user may open, and a way to the host."""
     host, inside = uplink(slot.number)
     within = ("-n", slot.namespace)
-    outer = f"lg{slot.number}"
+    outer = uplink_name(slot)
     return (
         ("netns", "add", slot.namespace),
         (*within, "link", "set", "lo", "up"),
@@ -62,9 +62,14 @@ def build_commands(slot: Slot) -> tuple[Command, ...]:
     )
 
 
-def remove_command(namespace: str) -> Command:
-    """Takes everything in it along."""
-    return ("netns", "delete", namespace)
+def uplink_name(slot: Slot) -> str:
+    """The host's end of a slot's link, which is short as names of devices are; empty where the slot has none."""
+    return "" if slot.namespace == EMPTY_NAMESPACE else f"lg{slot.number}"
+
+
+def remove_commands(namespace: str, uplink: str) -> tuple[Command, ...]:
+    link: tuple[Command, ...] = (("link", "delete", uplink),) if uplink else ()
+    return (*link, ("netns", "delete", namespace))
 
 
 async def run(ip: str, command: Command) -> None:

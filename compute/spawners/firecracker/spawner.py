@@ -2,6 +2,7 @@
 
 import asyncio
 import platform
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from compute.spawners.firecracker.host import Host, Place
 from compute.spawners.firecracker.jail import clone_bounds, fill
 from compute.spawners.firecracker.pagers import Pager, open_pager
 from compute.spawners.firecracker.templates import Ground, Plan, Template, find_template, make_template, survey
+from compute.spawners.firecracker.threads import finish, finish_in_thread
 from compute.spawners.firecracker.trial import find_missing
 from compute.spawners.firecracker.vmm import Vmm, end, launch
 from compute.spawners.firecracker.vsock import connect_guest
@@ -83,7 +85,7 @@ class FirecrackerSpawner:
             pager = await self._pager(template) if self._config.memory_backend == "Uffd" else None
             vmm = await self._clone(template, place, pager)
         except BaseException:
-            await asyncio.shield(self._host.give_back(place))
+            await finish(asyncio.create_task(self._host.give_back(place)))
             raise
         ended = asyncio.get_running_loop().create_future()
         machine = FirecrackerMachine(place.jail.identifier, place.jail.root / VSOCK, vmm, ended)
@@ -111,12 +113,12 @@ class FirecrackerSpawner:
         config = self._config
         memory = {MEMORY: template.memory} if pager is None else {PAGER_SOCKET: pager.socket_path}
         files = {ROOT_IMAGE: template.root_image, STATE: template.state, **memory}
-        await asyncio.to_thread(fill, place.jail, place.slot, files)
+        await finish_in_thread(fill, place.jail, place.slot, files)
         vmm = await launch(config, place.jail, place.slot, clone_bounds(template.hardware))
         network = template.hardware.network
         try:
-            realtime = platform.machine() == "x86_64"
-            await vmm.api.send(load_call(config.memory_backend, network=network, realtime=realtime))
+            load = load_call(config.memory_backend, network=network, realtime=_moves_clock_on(platform.uname()))
+            await vmm.api.send(load)
             if network:
                 await vmm.api.send(metadata_call(place.jail.identifier))
         except BaseException:
@@ -149,7 +151,7 @@ class FirecrackerSpawner:
         try:
             return await make_template(plan, self._config, place.jail, place.slot)
         finally:
-            await asyncio.shield(self._host.give_back(place))
+            await finish(asyncio.create_task(self._host.give_back(place)))
 
     async def _pager(self, template: Template) -> Pager:
         """The template's, a new one where it has none that lives."""
@@ -162,3 +164,9 @@ class FirecrackerSpawner:
                 await pager.close()
             self._pagers[name] = await open_pager(template, self._host.folder / PAGERS)
             return self._pagers[name]
+
+
+def _moves_clock_on(host: platform.uname_result) -> bool:
+    """Whether KVM can set a restored guest's clock to now: on x86-64, since Linux 5.16. The identity sets it again."""
+    version = re.match(r"(\d+)\.(\d+)", host.release)
+    return host.machine == "x86_64" and version is not None and (int(version[1]), int(version[2])) >= (5, 16)

@@ -31,6 +31,7 @@ from compute.spawners.firecracker.config import FirecrackerConfig
 from compute.spawners.firecracker.jail import Jail, fill, give, template_bounds
 from compute.spawners.firecracker.kernel import KernelError, uncompress_kernel
 from compute.spawners.firecracker.slots import Slot
+from compute.spawners.firecracker.threads import finish_in_thread
 from compute.spawners.firecracker.trial import read_version
 from compute.spawners.firecracker.vmm import Vmm, end, launch
 from compute.transport import Kind
@@ -151,7 +152,7 @@ async def make_template(plan: Plan, config: FirecrackerConfig, jail: Jail, slot:
     ground = plan.ground
     images = {KERNEL: ground.kernel, INITRD: ground.initrd, ROOT_IMAGE: ground.root_image}
     files = {name: config.images / digest for name, digest in images.items()}
-    await asyncio.to_thread(fill, jail, slot, files)
+    await finish_in_thread(fill, jail, slot, files)
     async with _ready_listener(jail, slot) as ready:
         vmm = await launch(config, jail, slot, template_bounds(plan.hardware))
         try:
@@ -162,7 +163,7 @@ async def make_template(plan: Plan, config: FirecrackerConfig, jail: Jail, slot:
                 await vmm.api.send(call)
         finally:
             await end(vmm)
-    return await asyncio.to_thread(_keep, plan, config, jail)
+    return await finish_in_thread(_keep, plan, config, jail)
 
 
 @asynccontextmanager
@@ -182,6 +183,8 @@ async def _ready_listener(jail: Jail, slot: Slot) -> AsyncIterator["asyncio.Queu
         yield arrived
     finally:
         server.close()
+        while not arrived.empty():
+            arrived.get_nowait().abort()
 
 
 async def _wait_until_warm(ready: "asyncio.Queue[Connection]", vmm: Vmm, engine: str, seconds: float) -> None:
@@ -200,13 +203,14 @@ async def _hear_hello(ready: "asyncio.Queue[Connection]", engine: str) -> None:
     connection = await ready.get()
     try:
         hello = await connection.expect(Kind.HELLO)
+        if hello.control.get("engine") != engine:
+            raise CannotStart(f"the guest lends another engine than {engine}")
+        with suppress(MachineLost):
+            await connection.receive()
     except MachineLost as error:
         raise CannotStart("what the guest said is no HELLO") from error
-    if hello.control.get("engine") != engine:
-        raise CannotStart(f"the guest lends another engine than {engine}")
-    with suppress(MachineLost):
-        await connection.receive()
-    connection.abort()
+    finally:
+        connection.abort()
 
 
 def _keep(plan: Plan, config: FirecrackerConfig, jail: Jail) -> Template:

@@ -12,8 +12,8 @@ from compute.spawners.firecracker.calls import VSOCK
 from compute.spawners.firecracker.config import FirecrackerConfig
 from compute.spawners.firecracker.jail import LONGEST_SOCKET, longest_socket
 
-OLDEST_VERSION = (1, 15)
-"""The first whose snapshots can be given another vsock path and a clock that has moved on."""
+OLDEST_VERSION = (1, 16, 1)
+"""The first whose restored guests can be reached at a vsock path of their own, with a clock that has moved on."""
 KVM = Path("/dev/kvm")
 KVM_GET_API_VERSION = 0xAE00
 KVM_CREATE_VM = 0xAE01

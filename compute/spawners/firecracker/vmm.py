@@ -16,6 +16,7 @@ from compute.spawners.firecracker.api import Api
 from compute.spawners.firecracker.config import FirecrackerConfig
 from compute.spawners.firecracker.jail import Bounds, Jail, jailer_command
 from compute.spawners.firecracker.slots import Slot
+from compute.spawners.firecracker.threads import finish
 
 MAX_COMPLAINT = 4096
 FIRST_PAUSE_SECONDS = 0.001
@@ -50,8 +51,12 @@ class Vmm:
 
 
 async def launch(config: FirecrackerConfig, jail: Jail, slot: Slot, bounds: Bounds) -> Vmm:
-    """A VMM in a jail that has been filled. Raises CannotStart; then no process is left."""
-    await _run_jailer(jailer_command(config, jail, slot, bounds), config.call_seconds)
+    """A VMM in a jail that has been filled. Raises CannotStart; whoever ends the jail then ends what is left in it.
+
+    The jailer is not interrupted: half of its work would be harder to take away than all of it.
+    """
+    command = jailer_command(config, jail, slot, bounds)
+    await finish(asyncio.create_task(_run_jailer(command, config.call_seconds)))
     process = find_process(jail)
     if process is None:
         raise CannotStart("the VMM ended at once")
@@ -95,8 +100,8 @@ async def _run_jailer(command: Sequence[str], seconds: float) -> None:
 def find_process(jail: Jail) -> int | None:
     """A pidfd of the jail's VMM, None where there is none any more.
 
-    The file with its number is the VMM's to write, and numbers are used again: only a process that was started with
-    the jail's identifier counts.
+    The file with its number is the VMM's to write, and numbers are used again: only a process whose folder is the
+    jail's root counts, which is what the jailer leaves it in.
     """
     try:
         number = int(_read_start(jail.pid_file))
@@ -104,7 +109,7 @@ def find_process(jail: Jail) -> int | None:
     except (OSError, ValueError, OverflowError):
         return None
     with suppress(OSError):
-        if jail.identifier.encode() in Path(f"/proc/{number}/cmdline").read_bytes():
+        if os.path.samestat(os.stat(f"/proc/{number}/cwd"), os.stat(jail.root)):
             return process
     os.close(process)
     return None

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -21,10 +22,18 @@ from compute.spawners.firecracker.spawner import FirecrackerSpawner
 
 ROOT = Path(__file__).parents[3]
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
-JAILER = f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m tests.conformance.firecracker.jailer'
+CLIENT = """\
+import json, socket, sys
+stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+stream.connect(sys.argv[1])
+stream.sendall(json.dumps(sys.argv[2:]).encode())
+stream.shutdown(socket.SHUT_WR)
+sys.exit(stream.makefile().read() or None)
+"""
+"""Its arguments: the server's socket, the contract's folder, then the jailer's own. It ends as the jailer does."""
 SCRIPTS = {
     "firecracker": 'echo "Firecracker v1.17.0"',
-    "jailer": f'{JAILER} "{{folder}}" "$@"',
+    "jailer": f'exec "{sys.executable}" -IS "{{folder}}/client.py" "{{server}}" "{{folder}}" "$@"',
     "ip": 'printf "%s\\n" "$*" >> "{folder}/ip.log"',
 }
 
@@ -72,13 +81,28 @@ class Contract:
         return FirecrackerConfig(**settings)
 
 
+@pytest.fixture(scope="session")
+def jailer() -> Iterator[Path]:
+    """The socket of a jailer for all contracts."""
+    with tempfile.TemporaryDirectory(prefix="lgfc-") as folder:
+        address = Path(folder, "jailer")
+        program = (sys.executable, "-P", "-m", "tests.conformance.firecracker.jailer", str(address))
+        with subprocess.Popen(program, stdout=subprocess.PIPE, env={"PYTHONPATH": str(ROOT)}) as server:
+            assert server.stdout is not None
+            assert server.stdout.readline() == b"ready\n"
+            yield address
+            server.kill()
+
+
 @contextmanager
-def host() -> Iterator[Contract]:
+def host(jailer: Path) -> Iterator[Contract]:
     """Not in pytest's own folder: its path is too long for sockets, and closed to the machines' users."""
     folder = Path(tempfile.mkdtemp(prefix="lgfc-"))
     folder.chmod(0o711)
+    (folder / "client.py").write_text(CLIENT)
     for name, script in SCRIPTS.items():
-        (folder / name).write_text(f"#!/bin/sh\n{script.replace('{folder}', str(folder))}\n")
+        filled = script.replace("{folder}", str(folder)).replace("{server}", str(jailer))
+        (folder / name).write_text(f"#!/bin/sh\n{filled}\n")
         (folder / name).chmod(0o755)
     for name in ("vmlinux", "initrd", "root.erofs"):
         (folder / name).write_bytes(b"\x7fELF" + name.encode())
@@ -93,14 +117,14 @@ def host() -> Iterator[Contract]:
 
 
 @pytest.fixture
-def contract() -> Iterator[Contract]:
+def contract(jailer: Path) -> Iterator[Contract]:
     """A host on which nothing was ever started."""
-    with host() as made:
+    with host(jailer) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def template() -> Iterator[Path]:
+def template(jailer: Path) -> Iterator[Path]:
     """What a spawner keeps once it has made the template of `SPEC`."""
 
     async def make(contract: Contract) -> None:
@@ -109,7 +133,7 @@ def template() -> Iterator[Path]:
         await spawner.start(SPEC)
         await spawner.close()
 
-    with host() as made:
+    with host(jailer) as made:
         asyncio.run(make(made))
         yield made.folder / "m"
 

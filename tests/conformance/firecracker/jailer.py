@@ -2,8 +2,10 @@
 
 From its document: which arguments there are and what they may hold, where the jail lies, that the executable is copied
 into it, who owns it, the file with the process id. No namespaces, no chroot and no control groups are made: the
-stand-in reaches nothing but relative paths. It forks where the real one executes the VMM, so that an interpreter
-which only root can read will do.
+stand-in reaches nothing but relative paths.
+
+The program that a spawner runs (`conftest.CLIENT`) only hands its arguments to one server of a test session, which
+forks: an interpreter that has all modules starts in milliseconds, and only root need be able to read it.
 """
 
 import argparse
@@ -11,6 +13,8 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -19,24 +23,39 @@ from tests.conformance.firecracker import vmm
 LIMITS = {"fsize", "no-file"}
 
 
-def main() -> None:
-    """The first argument is the contract's own folder, where the log and the behaviour are."""
-    contract = Path(sys.argv[1])
-    words = sys.argv[2:]
+def main(address: str) -> None:
+    """Serves until it is killed. Says so when it is ready."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(address)
+    listener.listen()
+    print("ready", flush=True)
+    while True:
+        stream, _ = listener.accept()
+        with stream:
+            if os.fork() == 0:
+                listener.close()
+                _serve(stream)
+
+
+def _serve(stream: socket.socket) -> None:
+    """The jailer, in a process of its own: answers with its complaint, or with nothing once the VMM is forked."""
+    contract, *words = json.loads(stream.makefile().read())
     separator = words.index("--")
-    options = _parse(words[:separator])
-    _check(options)
-    (vmm_words,) = [words[separator + 1 :]]
-    jail = Path(options.chroot_base_dir, Path(options.exec_file).name, options.id)
-    root = jail / "root"
-    root.mkdir(parents=True, exist_ok=True)
-    shutil.copy(options.exec_file, root)
-    (contract / "groups" / options.parent_cgroup / options.id).mkdir(parents=True)
-    with open(contract / "jailer.log", "a") as log:
-        log.write(json.dumps(words) + "\n")
-    if os.geteuid() == 0:
-        os.chown(root, options.uid, options.gid)
-    _fork(options, root, contract, vmm_words)
+    try:
+        options = _parse(words[:separator])
+        _check(options)
+        root = _make_jail(options, Path(contract), words)
+    except SystemExit as refusal:
+        stream.sendall(str(refusal.code).encode())
+        os._exit(1)
+    os.chdir(root)
+    pid = os.fork()
+    if pid:
+        Path(f"{Path(options.exec_file).name}.pid").write_text(str(pid))
+        os._exit(0)
+    stream.close()
+    _become_vmm(options, Path(contract), words[separator + 1 :])
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -57,8 +76,8 @@ def _check(options: argparse.Namespace) -> None:
     groups = dict(group.split("=", 1) for group in options.cgroup)
     faults = {
         "Invalid instance ID": not re.fullmatch(r"[A-Za-z0-9-]{1,64}", options.id),
-        "the exec file is not absolute or not firecracker": "firecracker" not in Path(options.exec_file).name
-        or not options.exec_file.startswith("/"),
+        "the exec file is not absolute": not options.exec_file.startswith("/"),
+        "the exec file is not firecracker": "firecracker" not in Path(options.exec_file).name,
         "Invalid resource argument": set(limits) - LIMITS or not all(value.isdigit() for value in limits.values()),
         "Invalid cgroup": not all(re.fullmatch(r"[a-z]+\.[a-z.]+", name) for name in groups),
         "the parent cgroup is not relative": options.parent_cgroup.startswith("/"),
@@ -69,16 +88,24 @@ def _check(options: argparse.Namespace) -> None:
             sys.exit(fault)
 
 
-def _fork(options: argparse.Namespace, root: Path, contract: Path, words: list[str]) -> None:
-    behaviour = json.loads((contract / "behaviour.json").read_text())
-    if behaviour.get("jailer") == "fail":
+def _make_jail(options: argparse.Namespace, contract: Path, words: list[str]) -> Path:
+    if json.loads((contract / "behaviour.json").read_text()).get("jailer") == "fail":
         sys.exit("the jail cannot be made, on purpose")
-    pid = os.fork()
-    if pid:
-        (root / f"{Path(options.exec_file).name}.pid").write_text(str(pid))
-        os._exit(0)
+    root = Path(options.chroot_base_dir, Path(options.exec_file).name, options.id, "root")
+    root.mkdir(parents=True, exist_ok=True)
+    shutil.copy(options.exec_file, root)
+    (contract / "groups" / options.parent_cgroup / options.id).mkdir(parents=True)
+    with open(contract / "jailer.log", "a") as log:
+        log.write(json.dumps(words) + "\n")
+    if os.geteuid() == 0:
+        os.chown(root, options.uid, options.gid)
+    return root
+
+
+def _become_vmm(options: argparse.Namespace, contract: Path, words: list[str]) -> None:
+    behaviour = json.loads((contract / "behaviour.json").read_text())
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
-    os.chdir(root)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
@@ -91,4 +118,4 @@ def _fork(options: argparse.Namespace, root: Path, contract: Path, words: list[s
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -9,6 +9,7 @@ import pytest
 
 from compute.sandbox.seccomp import assemble
 from compute.sandbox.syscalls import CHECKED, ENGINE, NEWEST, PROGRAMS
+from tests.hostile import REFUSED
 
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 ALLOW, KILL = "allow", "kill"
@@ -33,7 +34,7 @@ TIOCSTI, FIONREAD = 0x5412, 0x541B
 
 def decide(machine: str, name: str, *arguments: int, programs: bool, architecture: int | None = None) -> str | int:
     column, own = ARCHITECTURES[machine]
-    number = (ENGINE | PROGRAMS | CHECKED | OTHERS)[name][column]
+    number = (ENGINE | PROGRAMS | CHECKED | REFUSED)[name][column]
     assert number is not None
     return run(assemble(programs, machine), number, architecture or own, arguments)
 
@@ -56,34 +57,13 @@ def run(program: bytes, number: int, architecture: int, arguments: tuple[int, ..
             place += if_true if true[code] else if_false
 
 
-OTHERS = {
-    "unshare": (272, 97),
-    "setns": (308, 268),
-    "mount": (165, 40),
-    "pivot_root": (155, 41),
-    "ptrace": (101, 117),
-    "process_vm_readv": (310, 270),
-    "bpf": (321, 280),
-    "perf_event_open": (298, 241),
-    "userfaultfd": (323, 282),
-    "io_uring_setup": (425, 425),
-    "keyctl": (250, 219),
-    "open_by_handle_at": (304, 265),
-    "memfd_create": (319, 279),
-    "setuid": (105, 146),
-    "sethostname": (170, 161),
-    "clock_settime": (227, 112),
-    "init_module": (175, 105),
-}
-
-
 @pytest.mark.parametrize("machine", ARCHITECTURES)
 def test_numbers_are_the_kernels(machine: str) -> None:
     command = ["cc", "-E", "-dM", "-"]
     headers = subprocess.run(command, input=HEADERS[machine], text=True, capture_output=True, check=True).stdout
     defined = dict(re.findall(r"#define (__NR\w+) (\S+)", headers))
     column, _ = ARCHITECTURES[machine]
-    listed = {name: numbers[column] for name, numbers in (ENGINE | PROGRAMS | CHECKED | OTHERS).items()}
+    listed = {name: numbers[column] for name, numbers in (ENGINE | PROGRAMS | CHECKED | REFUSED).items()}
     known = {name: text for name in listed if (text := defined.get(f"__NR_{name}"))}
     assert {name: int(defined.get(text, text)) for name, text in known.items()} == {
         name: listed[name] for name in known

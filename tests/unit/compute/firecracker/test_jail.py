@@ -19,7 +19,7 @@ from compute.spawners.firecracker.jail import (
     remove,
     template_bounds,
 )
-from compute.spawners.firecracker.network import build_commands, make_slots, remove_command, uplink
+from compute.spawners.firecracker.network import build_commands, make_slots, remove_commands, uplink
 from compute.spawners.firecracker.slots import Slot, Slots
 from compute.spawners.firecracker.vmm import find_process
 
@@ -76,7 +76,7 @@ def test_files_are_linked_and_outlive_the_jail(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"x", b"-1", b"1", str(os.getpid()).encode(), b"9" * 400])
 def test_a_pid_file_is_not_believed(tmp_path: Path, content: bytes) -> None:
-    """The VMM owns it: what it names must have been started with the jail's identifier."""
+    """The VMM owns it: what it names must be in the jail's root folder."""
     jail = Jail(tmp_path, "firecracker", "duckdb-00000000")
     jail.root.mkdir(parents=True)
     jail.pid_file.write_bytes(content)
@@ -127,5 +127,6 @@ def test_network_commands() -> None:
         "link set lg7 up",
         "-n lakegate-7 route add default via 10.201.0.29",
     ]
-    assert " ".join(remove_command("lakegate-7")) == "netns delete lakegate-7"
+    assert remove_commands("lakegate-7", "lg7") == (("link", "delete", "lg7"), ("netns", "delete", "lakegate-7"))
+    assert remove_commands("lakegate-empty", "") == (("netns", "delete", "lakegate-empty"),)
     assert str(uplink(16383)[1]) == "10.201.255.254"

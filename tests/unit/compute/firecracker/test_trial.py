@@ -42,7 +42,7 @@ def test_versions_must_be_the_same_and_young_enough(tmp_path: Path) -> None:
     firecracker = program(tmp_path / "firecracker", "echo 'Firecracker v1.17.0'")
     jailer = program(tmp_path / "jailer", "echo 'Jailer v1.7.1'; echo exited")
     missing = "\n".join(find_missing(config(tmp_path, firecracker, jailer)))
-    assert "has version 1.7.1: 1.15 or later is needed" in missing
+    assert "has version 1.7.1: 1.16.1 or later is needed" in missing
     assert "are of different versions" in missing
     assert read_version(firecracker) == (1, 17, 0)
 
