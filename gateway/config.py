@@ -70,6 +70,7 @@ class Kubernetes:
 
     `kubeconfig` None means that the gateway is itself a pod. `node_types` are JSON: fields of
     `compute.spawners.kubernetes.nodes.NodeType` by name, ``default`` for machines that are placed nowhere.
+    `cpu_share` is how much of its threads a machine is promised.
     """
 
     namespace: str = "lakegate-machines"
@@ -77,6 +78,7 @@ class Kubernetes:
     image: str = "lakegate.io/guest:latest"
     kubeconfig: Path | None = None
     node_types: str = "{}"
+    cpu_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +152,5 @@ def _kubernetes() -> Kubernetes:
         for name in ("namespace", "gateway", "image", "node_types")
         if (value := os.environ.get(f"LAKEGATE_KUBERNETES_{name.upper()}"))
     }
-    return Kubernetes(**settings, kubeconfig=_path("KUBECONFIG"))
+    share = float(os.environ.get("LAKEGATE_KUBERNETES_CPU_SHARE") or 1.0)
+    return Kubernetes(**settings, kubeconfig=_path("KUBECONFIG"), cpu_share=share)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,14 +14,19 @@ import pytest
 
 from compute.config import EngineConfig, PoolConfig
 from compute.pool import Pool
+from compute.spark.cache import cache_folder
 from compute.spawners.kubernetes.api import Api, Object
 from compute.spawners.kubernetes.config import KubernetesConfig
 from compute.spawners.kubernetes.manifests import leases_path, pods_path
 from compute.spawners.kubernetes.namespace import MACHINE, NamespaceSettings, namespace_objects, service_account
 from compute.spawners.kubernetes.spawner import KubernetesSpawner
+from deploy.guest.image import build_oci
+from tests.cluster import packages
 from tests.cluster.build import commands_folder
 from tests.cluster.control_plane import ControlPlane, running_control_plane
 from tests.cluster.host_node import HostNode
+from tests.cluster.kubelet import Node, pause_image, running_node
+from tests.cluster.wire import wired
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +34,29 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     """etcd and an API server. Nothing schedules, controls or runs pods."""
     with running_control_plane(commands_folder(), tmp_path_factory.mktemp("control-plane")) as plane:
         yield plane
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A control plane with all its parts, and one real node that has the guest's image."""
+
+    plane: ControlPlane
+    node: Node
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Pods run in it: scheduled, isolated by crun, their images the ones that are shipped."""
+    packages.require()
+    folder = tmp_path_factory.mktemp("cluster")
+    for name in ("plane", "node"):
+        (folder / name).mkdir()
+    images = [build_oci(cache_folder(os.environ), ["python3"]), pause_image(folder)]
+    with wired() as wire, running_control_plane(commands_folder(), folder / "plane", wire.host) as plane:
+        plane.start_controllers()
+        plane.start_scheduler()
+        with running_node(plane, wire, folder / "node", images) as node:
+            yield Cluster(plane, node)
 
 
 GATEWAYS = ("gw-0", "gw-1")

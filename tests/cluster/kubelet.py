@@ -6,6 +6,7 @@ with its first process, which goes with ours.
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from pathlib import Path
 
 import psutil
 
+from deploy.guest import tarball
+from deploy.guest.oci import write_oci
+from deploy.guest.tarball import Entry
 from tests.cluster import groups, packages
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.wire import Wire
@@ -87,6 +91,16 @@ def write_configuration(plane: ControlPlane, wire: Wire, folder: Path, images: S
         "kubelet": [str(part) for part in kubelet],
     }
     (folder / "node.json").write_text(json.dumps(node))
+
+
+def pause_image(folder: Path) -> Path:
+    """What holds a pod's namespaces: a program that sleeps, as an OCI archive."""
+    layer, archive = folder / "pause-layer.tar", folder / "pause.tar"
+    busybox = shutil.which("busybox")
+    assert busybox is not None, "a node's packages have it"
+    tarball.write(layer, {"bin/busybox": Entry(0o755, Path(busybox).read_bytes())})
+    write_oci([layer], archive, name=PAUSE_IMAGE, entrypoint=["/bin/busybox", "sleep", "2147483647"])
+    return archive
 
 
 def network(wire: Wire) -> object:

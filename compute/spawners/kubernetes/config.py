@@ -52,10 +52,13 @@ def configure(
     image: str,
     kubeconfig: Path | None,
     node_types: str,
+    cpu_share: float,
 ) -> KubernetesConfig:
     """What an operator wrote, checked. `node_types` is JSON. Raises CannotStart."""
     if NAME.fullmatch(gateway) is None:
         raise CannotStart(f"a gateway can't be called {gateway!r} here: letters, digits and dashes, at most 40")
+    if not 0 < cpu_share <= 1:
+        raise CannotStart(f"a machine can't be promised {cpu_share:g} of its processors: above 0, at most 1")
     try:
         types = {name: NodeType(name, **fields) for name, fields in json.loads(node_types).items()}
     except (ValueError, TypeError, AttributeError) as error:
@@ -67,4 +70,5 @@ def configure(
         kubeconfig,
         default_node=types.get("default", NodeType()),
         node_types=types,
+        cpu_share=cpu_share,
     )

@@ -11,7 +11,14 @@ from compute.spawners.kubernetes.config import KubernetesConfig, configure
 
 
 def configured(**changes: Any) -> KubernetesConfig:
-    settings = {"namespace": "machines", "gateway": "gw-0", "image": "guest:1", "kubeconfig": None, "node_types": "{}"}
+    settings = {
+        "namespace": "machines",
+        "gateway": "gw-0",
+        "image": "guest:1",
+        "kubeconfig": None,
+        "node_types": "{}",
+        "cpu_share": 1.0,
+    }
     return configure(**(settings | changes))
 
 
@@ -32,3 +39,9 @@ def test_others_are_refused(node_types: str) -> None:
 def test_a_gateways_name_becomes_part_of_its_pods(gateway: str) -> None:
     with pytest.raises(CannotStart, match="can't be called"):
         configured(gateway=gateway)
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
+def test_a_share_is_a_share(share: float) -> None:
+    with pytest.raises(CannotStart, match="of its processors"):
+        configured(cpu_share=share)
