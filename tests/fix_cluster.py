@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +82,6 @@ class Machines:
     async def leases(self) -> list[str]:
         listed = await self.admin.list(leases_path(self.namespace))
         return [lease["metadata"]["name"] for lease in listed["items"]]
-
-    def gateway(self, name: str, **changes: Any) -> KubernetesConfig:
-        """Another gateway of the same rights. Its channel's Secrets must be among `gateway_names`."""
-        return replace(self.config, gateway=name, **changes)
-
-
-GATEWAYS = ("gw-0", "gw-1")
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ import base64
 import itertools
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from asyncio.subprocess import Process
@@ -36,10 +35,11 @@ ROOT = Path(__file__).resolve().parents[2]
 class HostNode:
     """Runs every pod of a namespace, until `stop`."""
 
-    def __init__(self, api: Api, namespace: str, name: str = "host") -> None:
+    def __init__(self, api: Api, namespace: str) -> None:
         self._api = api
         self._namespace = namespace
-        self._name = name
+        self.name = f"{namespace}-a"
+        """Of the node that pods are bound to from now on."""
         self._informer = Informer(api, pods_path(namespace), self._on_pod)
         self._pods: dict[str, asyncio.Task[None]] = {}
         self._processes: dict[str, Process] = {}
@@ -54,10 +54,6 @@ class HostNode:
             pod.cancel()
         await asyncio.gather(*self._pods.values(), return_exceptions=True)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def crash(self, pod: str) -> None:
-        """Its guest dies as of a fault of its own."""
-        self._processes[pod].send_signal(signal.SIGKILL)
 
     def _on_pod(self, change: Change) -> None:
         metadata = change.object["metadata"]
@@ -118,7 +114,7 @@ class HostNode:
             "apiVersion": "v1",
             "kind": "Binding",
             "metadata": {"name": name},
-            "target": {"apiVersion": "v1", "kind": "Node", "name": self._name},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": self.name},
         }
         await self._api.create(f"{pods_path(self._namespace, name)}/binding", binding)
 
