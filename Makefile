@@ -34,6 +34,7 @@ run: setup
 	@exec .venv/bin/lakegate demo --data "$(DATA)" --listen "$(LISTEN)"
 
 test: setup
+	@$(PYTHON) -m tests.cluster.build >/dev/null
 	@$(PYTHON) -m pytest
 
 check: setup
