@@ -47,6 +47,7 @@ def engine_options(spec: MachineSpec) -> dict[str, Any]:
 
 
 async def open_zygote(configuration: Mapping[str, Any], journal: Journal) -> "ZygoteProcess":
+    """Starts a zygote and waits until its templates are warm. Raises CannotStart."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     with theirs:
