@@ -76,6 +76,7 @@ class Waiting:
         return ceil(self._counts[workspace] / self._leases_per_machine)
 
     def add(self, request: Wanted) -> None:
+        """At the end of its line. Numbers grow from request to request."""
         number, workspace = request.request, request.workspace
         key = (request.priority, workspace)
         self._requests[number] = request
