@@ -20,7 +20,7 @@ help:
 	@echo "make test    set up, then run every test"
 	@echo "make check   format, lint, types and import contracts only"
 	@echo "make bench   measure, and write benchmarks/results/"
-	@echo "make soak    fuzz the protocol for ten minutes"
+	@echo "make soak    fuzz the protocol for ten minutes, then kill parts of a gateway for thirty"
 	@echo "make setup   only set up; make clean removes what setup and tests left in the clone"
 
 setup:
@@ -34,6 +34,7 @@ run: setup
 	@exec .venv/bin/lakegate demo --data "$(DATA)" --listen "$(LISTEN)"
 
 test: setup
+	@$(PYTHON) -m tests.cluster.build >/dev/null
 	@$(PYTHON) -m pytest
 
 check: setup
@@ -44,6 +45,9 @@ bench: setup
 
 soak: setup
 	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 600
+	@$(PYTHON) -m tests.chaos --seconds 1800
+	@$(PYTHON) -m deploy.guest >/dev/null
+	@$(PYTHON) -m tests.chaos --seconds 600 --spawner qemu
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache native/target

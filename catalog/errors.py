@@ -7,6 +7,7 @@ in the hint.
 References: PostgreSQL documentation, appendix A (error codes) and chapter "Error Message Style Guide".
 """
 
+from functools import lru_cache
 from typing import ClassVar
 
 
@@ -148,6 +149,12 @@ class SerializationFailure(SqlError):
     sqlstate = "40001"
 
 
+class StatementCompletionUnknown(SqlError):
+    """A write was under way when its machine was lost: look at the table before running it again."""
+
+    sqlstate = "40003"
+
+
 class InsufficientPrivilege(SqlError):
     sqlstate = "42501"
 
@@ -284,7 +291,10 @@ BY_SQLSTATE: dict[str, type[SqlError]] = {cls.sqlstate: cls for cls in SqlError.
 
 
 def error_class(sqlstate: str) -> type[SqlError]:
-    """The class of that SQLSTATE, made on first use where PostgreSQL has a code that none of ours names."""
-    return BY_SQLSTATE.get(sqlstate) or BY_SQLSTATE.setdefault(
-        sqlstate, type(f"SqlError{sqlstate}", (SqlError,), {"sqlstate": sqlstate})
-    )
+    """The class of that SQLSTATE, made when it is needed where PostgreSQL has a code that none of ours names."""
+    return BY_SQLSTATE.get(sqlstate) or _unnamed_class(sqlstate)
+
+
+@lru_cache(maxsize=1024)
+def _unnamed_class(sqlstate: str) -> type[SqlError]:
+    return type(f"SqlError{sqlstate}", (SqlError,), {"sqlstate": sqlstate})

@@ -7,7 +7,7 @@ Layers, outside the machine and then inside:
     pool        carries out what `fleet` decides (pure: `events` in, instructions out); lends a `lease`
     fleet       how many machines, where, for whom: queues, warm stocks, nodes, budgets; a package of its own
     lease       one session's machine: execute, describe, cancel; an `Answer` is pulled batch by batch
-    connection  frames on the event loop, bounded read-ahead
+    connection  frames on the event loop, bounded read-ahead; `inspection` is what makes them fit to be believed
     spawners    start, poll, stop; `process` asks the `zygote`, which forks warm templates
     ---------   `transport` (frames) and `statement` (SQL, parameters, scans) cross here
     guest       accepts, gets an identity, executes on one thread and hears cancels on another

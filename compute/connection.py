@@ -1,30 +1,40 @@
 """The pool's end of one connection to a guest: frames in and out on the event loop, memory bounded.
 
 Received batches wait in a queue. Above `READ_AHEAD_BYTES` the socket is not read, which blocks the guest's send and so
-pauses the engine.
+pauses the engine. READs never wait behind batches: they go to who answers them as they come.
 """
 
 import asyncio
+import logging
 from collections import deque
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from catalog.errors import MachineLost
 from compute.transport import Decoder, Frame, FrameError, Kind, encode
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 READ_AHEAD_BYTES = 4 << 20
+MAX_CONTROL = 1 << 20
+"""Of what a guest says: errors and counts. Only the pool has much to say."""
+log = logging.getLogger(__name__)
 
 
 class Connection(asyncio.BufferedProtocol):
     """One reader at a time. Once lost, every call raises MachineLost."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder()
+        self._decoder = Decoder(MAX_CONTROL)
         self._frames: deque[Frame] = deque()
         self.read_ahead = 0
         self._paused = False
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._arrived: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
         self.lost = False
+        self.on_read: Callable[[Frame], None] = _refuse_read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -35,19 +45,27 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Queues the frames that have become whole. A peer that sends what is no frame is left."""
         try:
-            frames = self._decoder.wrote(nbytes)
-        except FrameError:
+            frames = [frame for frame in self._decoder.wrote(nbytes) if not self._is_read(frame)]
+        except FrameError as error:
+            log.warning("a guest is left: %s", error)
             self.abort()
             return
         if frames:
             self._frames += frames
-            self.read_ahead += sum(frame.body.size for frame in frames if frame.body is not None)
+            self.read_ahead += sum(frame.weight for frame in frames)
             self._pause_or_resume()
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        self._writable.set()
         self._wake()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
 
     def abort(self) -> None:
         """Closes without a word. The guest sees the end and stops what it runs."""
@@ -63,6 +81,10 @@ class Connection(asyncio.BufferedProtocol):
         for piece in encode(frame):
             self._transport.write(piece)
 
+    async def drain(self) -> None:
+        """Returns once the guest has taken most of what was sent, or is lost."""
+        await self._writable.wait()
+
     async def receive(self) -> Frame:
         """The next frame. Frames that came before the connection was lost still come. Raises MachineLost."""
         while not self._frames:
@@ -74,7 +96,7 @@ class Connection(asyncio.BufferedProtocol):
             finally:
                 self._arrived = None
         frame = self._frames.popleft()
-        self.read_ahead -= frame.body.size if frame.body is not None else 0
+        self.read_ahead -= frame.weight
         self._pause_or_resume()
         return frame
 
@@ -85,6 +107,13 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
             raise machine_lost()
         return frame
+
+    def _is_read(self, frame: Frame) -> bool:
+        """Answers a READ. Raises FrameError."""
+        if frame.kind is not Kind.READ:
+            return False
+        self.on_read(frame)
+        return True
 
     def _wake(self) -> None:
         if self._arrived is not None and not self._arrived.done():
@@ -99,6 +128,10 @@ class Connection(asyncio.BufferedProtocol):
         elif self._paused and self.read_ahead < READ_AHEAD_BYTES // 2:
             self._transport.resume_reading()
             self._paused = False
+
+
+def _refuse_read(_frame: Frame) -> None:
+    raise FrameError("it may not read files")
 
 
 def machine_lost() -> MachineLost:

@@ -1,20 +1,29 @@
 """A lease: a machine's engine lent to one session, from its first statement until it lets go."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from typing import TypeVar
 
 import pyarrow as pa
 
-from catalog.errors import ObjectNotInPrerequisiteState, SqlError, error_class
+from catalog.errors import ObjectNotInPrerequisiteState, SqlError
 from catalog.scans import Scan
 from compute.connection import Connection, machine_lost
+from compute.inspection import read_batch, read_count, read_error, read_schema, read_usage
+from compute.ranges import RangeServer
 from compute.statement import ScanShelf, Statement, pack_statement
-from compute.transport import Frame, Kind
+from compute.transport import Frame, FrameError, Kind
 
 LONGEST_KEPT_SCHEMA = 16 << 10
+MOST_LEFT = 1024
+"""Frames that may still come of statements that were given up."""
 CANCEL_SECONDS = 5.0
 """How long a cancelled statement may take to end before its machine is given up."""
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Answer:
@@ -40,14 +49,15 @@ class Answer:
         if self._over:
             raise StopAsyncIteration
         try:
-            frame = await self._lease.receive(self._number)
+            frame = await self._lease.receive(self._number, Kind.BATCH, Kind.DONE)
+            if frame.kind is Kind.BATCH:
+                batch = self._lease.believe(lambda: read_batch(frame.body, self.schema))
+                self.handed_out = True
+                return batch
+            self.affected = self._lease.believe(lambda: read_count(frame.control))
         except SqlError:
             self._end()
             raise
-        if frame.kind is Kind.BATCH:
-            self.handed_out = True
-            return pa.ipc.read_record_batch(frame.body, self.schema)
-        self.affected = frame.control.get("affected")
         self._end()
         raise StopAsyncIteration
 
@@ -64,13 +74,21 @@ class Answer:
 
 
 class Lease:
-    """One connection to one guest. One statement at a time; `cancel` comes from anywhere on the same loop."""
+    """One connection to one guest. One statement at a time; `cancel` comes from anywhere on the same loop.
 
-    def __init__(self, connection: Connection, give_back: Callable[[], None]) -> None:
+    `ranges` reads files for a guest that cannot.
+    """
+
+    def __init__(
+        self, connection: Connection, give_back: Callable[[], None], ranges: RangeServer | None = None
+    ) -> None:
         self._connection = connection
+        self._ranges = ranges
         self._give_back = give_back
         self.leaving = False
         """Whether the machine ends soon: take another lease for the next statement."""
+        self.woken_seconds: float | None = None
+        """How long it took to get, where there was no machine at all; else None."""
         self._shelf = ScanShelf()
         self._number = 0
         self._running = 0
@@ -112,7 +130,7 @@ class Lease:
         """The result's schema by the engine's analyser. Executes nothing. Raises SqlError."""
         number = await self._begin(Kind.DESCRIBE, Statement(sql, parameters, scans, settings or {}))
         schema = await self._receive_schema(number)
-        await self.receive(number)
+        await self.receive(number, Kind.DONE)
         self.finish(number)
         return schema
 
@@ -125,9 +143,9 @@ class Lease:
         """CPU seconds and peak memory (bytes) of the guest so far. Not while a statement runs."""
         number = self._next_number()
         self._connection.send(Frame(Kind.STATS, number))
-        usage = (await self.receive(number)).control
+        frame = await self.receive(number, Kind.STATS)
         self.finish(number)
-        return usage
+        return self.believe(lambda: read_usage(frame.control))
 
     async def release(self) -> None:
         """Gives the machine back: it ends, or stays with its workspace. Idempotent."""
@@ -136,20 +154,38 @@ class Lease:
             self._connection.abort()
             self._give_back()
 
-    async def receive(self, number: int) -> Frame:
-        """The next frame of that statement; what is left of earlier ones is dropped. Raises SqlError."""
-        while True:
+    async def receive(self, number: int, *kinds: Kind) -> Frame:
+        """The next frame of that statement, which must be of one of those kinds.
+
+        What is left of earlier ones is dropped. Raises SqlError: the engine's own, or MachineLost, also for a guest
+        that says what it should not.
+        """
+        for _ in range(MOST_LEFT):
             frame = await self._connection.receive()
-            if frame.statement != number:
-                continue
-            if frame.kind is Kind.ERROR:
-                raise _error(frame)
-            return frame
+            if frame.statement == number and frame.kind is Kind.ERROR:
+                raise read_error(frame.control)
+            if frame.statement == number and frame.kind in kinds:
+                return frame
+            if frame.statement >= number:
+                break
+        self._connection.abort()
+        raise machine_lost()
+
+    def believe(self, read: Callable[[], T]) -> T:
+        """What `read` makes of a frame. A guest that is not to be believed is left: raises MachineLost."""
+        try:
+            return read()
+        except FrameError as error:
+            log.warning("a guest is left: %s", error)
+            self._connection.abort()
+            raise machine_lost() from error
 
     def finish(self, number: int) -> None:
         """The statement is over as far as the session is concerned."""
         if self._running == number:
             self._running = 0
+            if self._ranges is not None:
+                self._ranges.withdraw()
 
     async def abandon(self, number: int) -> None:
         """Cancels a statement and drops what still comes of it. A machine that doesn't stop in time is given up."""
@@ -158,7 +194,7 @@ class Lease:
         self._connection.send(Frame(Kind.CANCEL, number))
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
-                while (await self.receive(number)).kind is not Kind.DONE:
+                while (await self.receive(number, Kind.SCHEMA, Kind.BATCH, Kind.DONE)).kind is not Kind.DONE:
                     pass
         except TimeoutError:
             self._connection.abort()
@@ -176,6 +212,8 @@ class Lease:
 
     async def _begin(self, kind: Kind, statement: Statement) -> int:
         number = self._next_number()
+        if self._ranges is not None:
+            statement = replace(statement, scans=self._ranges.offer(statement.scans))
         try:
             self._connection.send(pack_statement(kind, number, statement, self._shelf))
         except SqlError:
@@ -186,7 +224,8 @@ class Lease:
     async def _receive_schema(self, number: int) -> pa.Schema:
         """A caller that is cancelled while it waits leaves no statement behind."""
         try:
-            frame = await self.receive(number)
+            frame = await self.receive(number, Kind.SCHEMA)
+            return self.believe(lambda: _read_schema(frame.body))
         except asyncio.CancelledError:
             self.finish(number)
             await asyncio.shield(self.abandon(number))
@@ -194,22 +233,15 @@ class Lease:
         except SqlError:
             self.finish(number)
             raise
-        if frame.body is None or frame.body.size > LONGEST_KEPT_SCHEMA:
-            return pa.ipc.read_schema(frame.body)
-        return _read_short_schema(frame.body.to_pybytes())
+
+
+def _read_schema(body: pa.Buffer | None) -> pa.Schema:
+    if body is None or body.size > LONGEST_KEPT_SCHEMA:
+        return read_schema(body)
+    return _read_short_schema(body.to_pybytes())
 
 
 @lru_cache(maxsize=256)
 def _read_short_schema(message: bytes) -> pa.Schema:
     """A statement's schema comes again with every execution."""
-    return pa.ipc.read_schema(pa.py_buffer(message))
-
-
-def _error(frame: Frame) -> SqlError:
-    control = frame.control
-    return error_class(str(control.get("sqlstate", "XX000")))(
-        str(control.get("message", "the engine failed")),
-        detail=control.get("detail"),
-        hint=control.get("hint"),
-        position=control.get("position"),
-    )
+    return read_schema(pa.py_buffer(message))

@@ -9,9 +9,10 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from catalog.errors import AdminShutdown, InsufficientResources, MachineLost, MachinesExhausted, SqlError
 from compute.config import Placement, PoolConfig
@@ -37,6 +38,7 @@ from compute.events import (
 )
 from compute.fleet import Fleet
 from compute.lease import Lease
+from compute.ranges import RangeServer
 from compute.spawners import CannotStart, Isolation, Machine, Spawner
 from compute.transport import PROTOCOL_VERSION, Frame, Kind
 
@@ -46,10 +48,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Member:
-    """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it."""
+    """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it. `start_seconds`
+    bounds each of its steps towards a lease. `remote` says that its guest cannot open this host's files.
+    """
 
     machine: Machine
     greeted: Connection | None
+    start_seconds: float
+    remote: bool
     leases: set[Lease] = field(default_factory=set)
 
 
@@ -122,7 +128,13 @@ class Pool:
         too long or the workspace has spent its budget, InsufficientResources when machines do not start, MachineLost
         when they keep dying.
         """
-        wanted = Wanted(0, engine, workspace, principal, 0.0, size, priority)
+        asked, asleep = time.monotonic(), not self.count(engine)
+        lease = await self._lease_any(Wanted(0, engine, workspace, principal, 0.0, size, priority))
+        if asleep:
+            lease.woken_seconds = time.monotonic() - asked
+        return lease
+
+    async def _lease_any(self, wanted: Wanted) -> Lease:
         for _ in range(LEASE_TRIES - 1):
             with suppress(MachineLost):
                 return await self._lease(wanted)
@@ -132,14 +144,14 @@ class Pool:
         workspace, principal = wanted.workspace, wanted.principal
         number = await self._granted(wanted)
         try:
-            connection = await self._connection(number, workspace)
+            connection, ranges = await self._connection(number, workspace)
         except MachineLost:
             self._give_up(number)
             raise
         except BaseException:
             self._handle(Released(number, principal))
             raise
-        lease = Lease(connection, lambda: self._take_back(number, lease, principal))
+        lease = Lease(connection, lambda: self._take_back(number, lease, principal), ranges)
         if member := self._members.get(number):
             member.leases.add(lease)
         return lease
@@ -168,24 +180,26 @@ class Pool:
         finally:
             del self._requests[request]
 
-    async def _connection(self, number: int, workspace: str) -> Connection:
-        """A connection to that machine, past READY. The first one was made when it started."""
+    async def _connection(self, number: int, workspace: str) -> tuple[Connection, RangeServer | None]:
+        """A connection to that machine, past READY, and who reads for its guest. The first was made at its start."""
         member = self._members.get(number)
         if member is None:
             raise MachineLost("the machine was lost before the statement began")
         connection, member.greeted = member.greeted, None
         try:
-            if connection is None:
-                connection = await _greet(member.machine)
-            connection.send(_identity(member.machine.name, workspace, self._warehouse_of(workspace)))
-            await connection.expect(Kind.READY)
+            async with asyncio.timeout(member.start_seconds):
+                if connection is None:
+                    connection, _ = await _greet(member.machine)
+                root = self._warehouse_of(workspace)
+                connection.send(_identity(member.machine.name, workspace, root))
+                await connection.expect(Kind.READY)
         except BaseException as error:
             if connection is not None:
                 connection.abort()
-            if isinstance(error, OSError | SqlError):
+            if isinstance(error, OSError | SqlError | TimeoutError):
                 raise MachineLost("the machine was lost before the statement began") from error
             raise
-        return connection
+        return connection, RangeServer(connection, root) if member.remote else None
 
     def _handle(self, event: Event) -> None:
         if self._closed:
@@ -231,7 +245,7 @@ class Pool:
         try:
             async with asyncio.timeout(config.start_seconds):
                 machine = await self._spawner.start(spec)
-                connection = await _greet(machine)
+                connection, hello = await _greet(machine)
         except (CannotStart, OSError, SqlError, TimeoutError) as error:
             log.warning("a %s machine did not start: %r", start.engine, error)
             self._starting.discard(number)
@@ -239,7 +253,8 @@ class Pool:
                 await self._spawner.stop(machine, now=True)
             self._handle(Failed(number, str(error) or type(error).__name__))
             return
-        self._members[number] = _Member(machine, connection)
+        remote = hello.get("reads") == "channel"
+        self._members[number] = _Member(machine, connection, config.start_seconds, remote)
         machine.ended.add_done_callback(lambda _ended: self._on_end(number))
         if number in self._starting:
             self._starting.discard(number)
@@ -277,8 +292,8 @@ class Pool:
             self._timer = asyncio.get_running_loop().call_later(delay, self._handle, Tick())
 
 
-async def _greet(machine: Machine) -> Connection:
-    """Connects and waits for HELLO, of our protocol. Raises OSError, MachineLost, CannotStart."""
+async def _greet(machine: Machine) -> tuple[Connection, Mapping[str, Any]]:
+    """Connects and waits for HELLO, of our protocol, and what it says. Raises OSError, MachineLost, CannotStart."""
     connection = await machine.connect()
     try:
         hello = await connection.expect(Kind.HELLO)
@@ -288,7 +303,7 @@ async def _greet(machine: Machine) -> Connection:
     if hello.control.get("protocol") != PROTOCOL_VERSION:
         connection.abort()
         raise CannotStart("the guest speaks another version of the protocol")
-    return connection
+    return connection, hello.control
 
 
 def _identity(hostname: str, workspace: str, warehouse: str) -> Frame:

@@ -7,12 +7,16 @@ told apart; 0 is the connection itself. The body holds Arrow IPC: a schema messa
 parameters, both. A body is received into an aligned Arrow buffer, a long one straight off the socket, so that
 batches are read without a copy.
 
-    pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN
-    guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS
+    pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN  DATA
+    guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS  READ
 
 The guest speaks first (HELLO). It refuses statements before IDENTITY, which it answers with READY. A statement is
 answered by SCHEMA, BATCH..., DONE, or by ERROR at any point. Back-pressure is the socket's: who does not read makes the
 other wait.
+
+A guest that cannot open the host's files (HELLO says ``"reads": "channel"``) asks for ranges of them while a statement
+runs: READ with a number, a scan of the statement, a file's place in it, offset and length. DATA answers, in any order,
+with that number and the bytes, or with a refusal.
 """
 
 import json
@@ -28,6 +32,12 @@ PROTOCOL_VERSION = 1
 PREFIX = struct.Struct(">BIII")
 MAX_CONTROL = 64 << 20
 MAX_BODY = 256 << 20
+FRAME_WEIGHT, CONTROL_WEIGHT = 512, 32
+"""Bytes of memory that a frame takes at least, and for each byte of its control."""
+READ_BYTES = 1 << 20
+"""The most that one READ may ask for."""
+MOST_READS = 16
+"""READs of one guest under way at once."""
 CHUNK_BYTES = 64 << 10
 """What is read at once, and up to which the parts of a frame are written together."""
 
@@ -45,6 +55,8 @@ class Kind(IntEnum):
     ERROR = 10
     STATS = 11
     SHUTDOWN = 12
+    READ = 13
+    DATA = 14
 
 
 class FrameError(Exception):
@@ -53,12 +65,14 @@ class FrameError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message. `control` is small and JSON; `body` is Arrow IPC, or None."""
+    """One message. `control` is small and JSON; `body` is Arrow IPC, or None. `weight` is what a received one takes of
+    memory, in bytes: its control is parsed."""
 
     kind: Kind
     statement: int = 0
     control: Mapping[str, Any] = field(default_factory=dict)
     body: pa.Buffer | None = None
+    weight: int = field(default=0, compare=False)
 
 
 def encode(*frames: Frame) -> Sequence[bytes | memoryview]:
@@ -91,16 +105,18 @@ def _encode_head(frame: Frame) -> bytes:
 class Decoder:
     """Turns received bytes into frames. Fill `writable()` and say how much with `wrote()`.
 
-    Small frames come many to a read; a long body is received in place.
+    Small frames come many to a read; a long body is received in place. Controls have `max_control` bytes at most.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_control: int = MAX_CONTROL) -> None:
+        self._max_control = max_control
         self._chunk = memoryview(bytearray(CHUNK_BYTES))
         self._kind = Kind.HELLO
         self._statement = 0
         self._control: Mapping[str, Any] = {}
         self._body: pa.Buffer | None = None
         self._body_length = 0
+        self._weight = 0
         self._part = self._missing = memoryview(b"")
         self._whole: Callable[[list[Frame]], None] = self._read_prefix
         self._expect_prefix()
@@ -137,7 +153,7 @@ class Decoder:
 
     def _read_prefix(self, frames: list[Frame]) -> None:
         kind, self._statement, control_length, self._body_length = PREFIX.unpack(self._part)
-        if control_length > MAX_CONTROL or self._body_length > MAX_BODY:
+        if control_length > self._max_control or self._body_length > MAX_BODY:
             raise FrameError(f"frame of {control_length} + {self._body_length} bytes is over the bound")
         try:
             self._kind = Kind(kind)
@@ -147,11 +163,12 @@ class Decoder:
 
     def _read_control(self, frames: list[Frame]) -> None:
         self._control = _parse_control(self._part.tobytes())
+        self._weight = FRAME_WEIGHT + CONTROL_WEIGHT * len(self._part) + self._body_length
         self._body = pa.allocate_buffer(self._body_length) if self._body_length else None
         self._expect(memoryview(self._body or b"").cast("B"), self._read_body)
 
     def _read_body(self, frames: list[Frame]) -> None:
-        frames.append(Frame(self._kind, self._statement, self._control, self._body))
+        frames.append(Frame(self._kind, self._statement, self._control, self._body, self._weight))
         self._expect_prefix()
 
 
@@ -160,7 +177,7 @@ def _parse_control(text: bytes) -> Mapping[str, Any]:
         return {}
     try:
         control = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FrameError("control is not JSON") from error
     if not isinstance(control, dict):
         raise FrameError("control is not an object")

@@ -1,4 +1,4 @@
-"""The command line: `lakegate serve` and `lakegate demo`."""
+"""The command line: `lakegate serve`, `lakegate demo` and `lakegate bench`."""
 
 import logging
 from collections.abc import Coroutine
@@ -10,8 +10,10 @@ import uvloop
 
 from catalog.postgres import PostgresUnavailable
 from compute.spawners import CannotStart
+from gateway.bench import bench
 from gateway.config import MEBIBYTE, Config, IsolationLevel, Warehouse
 from gateway.server import Server, serve
+from gateway.spawners import NAMES
 from gateway.welcome import welcome
 
 
@@ -25,6 +27,10 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
         click.option("--min-machines", default=1, show_default=True, help="Machines of each engine kept warm."),
         click.option("--max-machines", default=16, show_default=True, help="DuckDB machines at most."),
         click.option("--memory", default=4096, show_default=True, help="MiB that a DuckDB machine may use."),
+        click.option(
+            "--spill", type=int, help="MiB that a machine may spill to disk.  [default: a quarter of the free]"
+        ),
+        click.option("--spawner", type=click.Choice(NAMES), default="process", show_default=True, help="Of machines."),
         click.option("--isolation", type=isolation, default="auto", show_default=True, help="none: do without."),
     ):
         command = option(command)
@@ -55,6 +61,9 @@ def demo(scale: float, **options: Any) -> None:
     _run(serve(server, lambda: welcome(server, scale)))
 
 
+main.add_command(bench)
+
+
 def _run(serving: Coroutine[None, None, None]) -> None:
     try:
         uvloop.run(serving)
@@ -62,13 +71,24 @@ def _run(serving: Coroutine[None, None, None]) -> None:
         raise click.ClickException(str(error)) from None
 
 
-def _load(data: Path, listen: str, min_machines: int, max_machines: int, memory: int, isolation: str) -> Config:
+def _load(
+    data: Path,
+    listen: str,
+    min_machines: int,
+    max_machines: int,
+    memory: int,
+    spill: int | None,
+    spawner: str,
+    isolation: str,
+) -> Config:
     warehouse = Warehouse(
         duckdb_warm=min_machines,
         duckdb_most=max_machines,
         duckdb_memory=memory * MEBIBYTE,
         spark_warm=min(min_machines, 1),
         isolation=IsolationLevel(isolation),
+        spawner=spawner,
+        spill=None if spill is None else spill * MEBIBYTE,
     )
     try:
         return Config.load(data, listen, warehouse)

@@ -4,6 +4,7 @@ The only module that reads the environment. Command-line options arrive as argum
 """
 
 import os
+import socket
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -35,7 +36,8 @@ class Limits:
 class Warehouse:
     """Declared compute of the default warehouse: how many machines are kept warm and how large they are.
 
-    A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores.
+    A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores. `spawner` names how
+    machines come to be, as in `gateway.spawners`. `spill` bounds each one's disk, in bytes; None: by what is free.
     """
 
     duckdb_warm: int = 1
@@ -46,6 +48,37 @@ class Warehouse:
     spark_most: int = field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2))
     spark_memory: int = 2048 * MEBIBYTE
     isolation: IsolationLevel = IsolationLevel.AUTO
+    spawner: str = "process"
+    spill: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Firecracker:
+    """Where a release of Firecracker lies, its jailer beside it, and what its machines get.
+
+    `memory` is ``File`` or ``Uffd``, `network` ``none`` or ``tap``: see `compute.spawners.firecracker`.
+    """
+
+    program: Path = Path("/usr/local/bin/firecracker")
+    memory: str = "File"
+    network: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """The cluster that machines are pods of, and this gateway's name in it, which a restart keeps.
+
+    `kubeconfig` None means that the gateway is itself a pod. `node_types` are JSON: fields of
+    `compute.spawners.kubernetes.nodes.NodeType` by name, ``default`` for machines that are placed nowhere.
+    `cpu_share` is how much of its threads a machine is promised.
+    """
+
+    namespace: str = "lakegate-machines"
+    gateway: str = field(default_factory=socket.gethostname)
+    image: str = "lakegate.io/guest:latest"
+    kubeconfig: Path | None = None
+    node_types: str = "{}"
+    cpu_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +98,8 @@ class Config:
     private_key: Path | None = None
     limits: Limits = field(default_factory=Limits)
     warehouse: Warehouse = field(default_factory=Warehouse)
+    firecracker: Firecracker = field(default_factory=Firecracker)
+    kubernetes: Kubernetes = field(default_factory=Kubernetes)
 
     @classmethod
     def load(cls, data: Path, listen: str, warehouse: Warehouse, limits: Limits | None = None) -> "Config":
@@ -83,6 +118,8 @@ class Config:
             private_key=_path("LAKEGATE_TLS_KEY"),
             warehouse=warehouse,
             limits=limits or Limits(),
+            firecracker=_firecracker(),
+            kubernetes=_kubernetes(),
         )
 
     @property
@@ -98,3 +135,22 @@ class Config:
 def _path(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value) if value else None
+
+
+def _firecracker() -> Firecracker:
+    usual = Firecracker()
+    return Firecracker(
+        program=_path("LAKEGATE_FIRECRACKER") or usual.program,
+        memory=os.environ.get("LAKEGATE_FIRECRACKER_MEMORY") or usual.memory,
+        network=os.environ.get("LAKEGATE_FIRECRACKER_NETWORK") or usual.network,
+    )
+
+
+def _kubernetes() -> Kubernetes:
+    settings = {
+        name: value
+        for name in ("namespace", "gateway", "image", "node_types")
+        if (value := os.environ.get(f"LAKEGATE_KUBERNETES_{name.upper()}"))
+    }
+    share = float(os.environ.get("LAKEGATE_KUBERNETES_CPU_SHARE") or 1.0)
+    return Kubernetes(**settings, kubeconfig=_path("KUBECONFIG"), cpu_share=share)

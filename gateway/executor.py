@@ -9,7 +9,7 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError, SuccessfulCompletion
+from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError
 from catalog.types import Description
 from gateway import actions
 from gateway.arguments import describe_schema, engine_parameters
@@ -104,7 +104,7 @@ class Executor:
             return await self._open_query(planned, portal, values)
         if isinstance(planned, Constant):
             if planned.notice is not None:
-                self._session.notices.append(actions.Notice(SuccessfulCompletion(planned.notice), "NOTICE"))
+                self._session.inform(planned.notice)
             return ConstantResult(planned.tag, planned.columns, planned.rows)
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
 

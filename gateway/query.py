@@ -15,7 +15,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from catalog.errors import FeatureNotSupported, MachineLost, OutOfMemory, SqlError, UnreadableTable
+from catalog.errors import (
+    FeatureNotSupported,
+    MachineLost,
+    OutOfMemory,
+    SqlError,
+    StatementCompletionUnknown,
+    UnreadableTable,
+)
 from gateway.leases import Leases
 from gateway.pgwire.encode import ResultEncoder
 from gateway.spool import Spool
@@ -171,13 +178,23 @@ class QueryResult:
                 self._affected = answer.affected or 0
             finally:
                 await answer.close()
-        except (SqlError, asyncio.CancelledError):
+        except (SqlError, asyncio.CancelledError) as error:
             await leases.give_back(query.lane.value, lease)
+            if _is_in_doubt(error, query):
+                raise StatementCompletionUnknown(
+                    f"the machine was lost while it wrote to table {query.writes}",
+                    hint="Look at the table before you run the statement again: it may have been done.",
+                ) from error
             raise
         except BaseException:
             await leases.drop(lease)
             raise
         await leases.give_back(query.lane.value, lease)
+
+
+def _is_in_doubt(error: BaseException, query: Query) -> bool:
+    """Whether a write may have been done although it failed. One to a new place is undone."""
+    return isinstance(error, MachineLost) and query.writes is not None and query.location is None
 
 
 def _with_names(error: UnreadableTable, query: Query) -> UnreadableTable:

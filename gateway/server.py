@@ -21,7 +21,6 @@ from catalog.catalog import Catalog
 from catalog.external import ExternalPostgres
 from catalog.postgres import EmbeddedPostgres
 from compute.pool import Pool
-from compute.spawners.process import ProcessSpawner
 from gateway import tls
 from gateway.activity import Activity
 from gateway.config import Config, IsolationLevel
@@ -33,7 +32,8 @@ from gateway.relay.limits import RelayLimits
 from gateway.session import Services
 from gateway.settings import Verdicts
 from gateway.sole import SolePrincipal
-from gateway.warehouse import pool_config, templates
+from gateway.spawners import make_spawner
+from gateway.warehouse import pool_config
 from gateway.writers import Writers
 
 if TYPE_CHECKING:
@@ -113,15 +113,14 @@ class Server:
         return embedded
 
     async def _open_pool(self, stack: contextlib.AsyncExitStack) -> Pool:
-        warehouse = self.config.warehouse
-        spawner = ProcessSpawner(
-            templates=templates(warehouse), isolated=warehouse.isolation is not IsolationLevel.NONE
-        )
-        config = pool_config(warehouse, self.config.cache)
+        config = pool_config(self.config.warehouse, self.config.cache)
+        spawner = make_spawner(self.config)
         pool = Pool(spawner, config, lambda workspace: str(self.config.warehouse_root / workspace))
         stack.push_async_callback(pool.close)
         await pool.start()
-        self.machine_uid = spawner.guest_uid
+        for resource in pool.isolation.unbounded:
+            log.warning("a machine can take from others: %s", resource)
+        self.machine_uid = pool.isolation.guest_uid
         workspace = self.config.warehouse_root / self.config.workspace
         if self.machine_uid is not None:
             await asyncio.to_thread(os.chown, workspace, self.machine_uid, self.machine_uid)

@@ -22,6 +22,7 @@ from catalog.errors import (
     ProgramLimitExceeded,
     QueryCanceled,
     SqlError,
+    SuccessfulCompletion,
 )
 from catalog.principals import Principal
 from catalog.resolution import Resolution
@@ -44,6 +45,8 @@ from planner.parse import Statement, parse
 from planner.plan import Dialect
 
 T = TypeVar("T")
+_UNHEARD = {"warning": ("NOTICE",), "error": ("NOTICE", "WARNING")}
+"""What is not sent at a value of client_min_messages."""
 Situation = tuple[int, int, int]
 """What decides, beside a statement's text, what it means to this session."""
 
@@ -266,7 +269,15 @@ class Session:
         await self.relay.end(commit=commit)
 
     def warn(self, content: SqlError) -> None:
-        self.notices.append(Notice(content, "WARNING"))
+        self._notify(content, "WARNING")
+
+    def inform(self, text: str) -> None:
+        self._notify(SuccessfulCompletion(text), "NOTICE")
+
+    def _notify(self, content: SqlError, severity: str) -> None:
+        """Kept for the door, unless the client does not want to hear of such."""
+        if severity not in _UNHEARD.get(self.variables.effective.get("client_min_messages", "notice").lower(), ()):
+            self.notices.append(Notice(content, severity))
 
     def fail(self) -> None:
         """A statement failed: an explicit block takes nothing but its end now, an implicit one's settings go back."""
@@ -334,7 +345,10 @@ class Session:
         await self.relay.close()
 
     async def _acquire(self, engine: str) -> Lease:
-        return await self._services.pool.lease(engine, workspace=self.workspace, principal=self.principal.name)
+        lease = await self._services.pool.lease(engine, workspace=self.workspace, principal=self.principal.name)
+        if lease.woken_seconds is not None:
+            self.inform(f"compute was asleep: a {engine} machine started in {lease.woken_seconds:.2f} s")
+        return lease
 
 
 def _check_values(prepared: PreparedStatement, name: str, binding: Binding) -> None:

@@ -60,12 +60,12 @@ def _stop(daemon: Daemon) -> None:
 
 
 @contextmanager
-def lake_folder(lake: Mapping[TableName, Path], password: str) -> Iterator[Path]:
+def lake_folder(lake: Mapping[TableName, Path], password: str, parent: Path | None = None) -> Iterator[Path]:
     """A gateway's data folder that knows copies of these Delta tables, with that password for `admin`.
 
     Machines run as another user, who may pass this folder, unlike pytest's own.
     """
-    folder = Path(tempfile.mkdtemp(prefix="lakegate-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="lakegate-test-", dir=parent))
     folder.chmod(0o711)
     try:
         copies = {name: folder / "warehouse" / "demo" / name.schema / name.name for name in lake}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.compare import Measurement
 from benchmarks.laboratory import Laboratory
+from benchmarks.suites.claims import claims
 from benchmarks.suites.connections import connections
 from benchmarks.suites.fleet import fleet_decisions, fleet_simulation
 from benchmarks.suites.lookups import point_lookups
@@ -22,6 +23,7 @@ SUITES: Mapping[str, Suite] = {
     "connections": connections,
     "tpch-duckdb": tpch_duckdb,
     "machine-starts": machine_starts,
+    "claims": claims,
     "fleet-decisions": fleet_decisions,
     "fleet-simulation": fleet_simulation,
     "tpch-spark": tpch_spark,

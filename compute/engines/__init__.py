@@ -9,7 +9,7 @@ from another thread at any moment. Errors that a client may see are `catalog.err
 a bug.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol, cast
@@ -18,6 +18,9 @@ import pyarrow as pa
 
 from catalog.scans import Scan
 
+ENGINE_LOST = 70
+"""The exit status of a machine whose engine has gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
@@ -25,15 +28,18 @@ class EngineOptions:
 
     `memory_bytes` bounds the engine, not the whole process. `scratch` is a private folder to spill into, as the
     machine sees it; a template that is forked later has none yet (`Binding.scratch`). `uid` is the user that programs
-    started by the engine run as (None: no other than our own). `properties` are the engine's own (Spark's
-    configuration, for one).
+    started by the engine run as (None: no other than our own), and `confine` what each of them does before it runs.
+    `properties` are the engine's own (Spark's configuration, for one). `remote` says that files come as URLs, and the
+    binding's warehouse is their beginning.
     """
 
     threads: int
     memory_bytes: int
     scratch: str | None = None
     uid: int | None = None
+    confine: Callable[[], None] = lambda: None
     properties: Mapping[str, str] = field(default_factory=dict)
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,5 +120,9 @@ class Engine(Protocol):
 
 
 def open_engine(name: str, options: EngineOptions) -> Engine:
-    """Opens and warms the engine of that name; slow the first time, so it belongs into a template."""
-    return cast("Engine", import_module(f"compute.engines.{name}").open_engine(options))
+    """Opens and warms the engine of that name; slow the first time, so it belongs into a template.
+
+    A name with a dot in it is that of a module elsewhere. Names come from the operator's configuration alone.
+    """
+    module = import_module(name if "." in name else f"compute.engines.{name}")
+    return cast("Engine", module.open_engine(options))

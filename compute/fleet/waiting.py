@@ -76,7 +76,7 @@ class Waiting:
         return ceil(self._counts[workspace] / self._leases_per_machine)
 
     def add(self, request: Wanted) -> None:
-        """At the end of its line. Numbers grow from request to request."""
+        """Puts it behind what of its priority waits for its workspace and principal."""
         number, workspace = request.request, request.workspace
         key = (request.priority, workspace)
         self._requests[number] = request

@@ -20,7 +20,7 @@ def main() -> None:
     content = json.loads(sys.argv[2])
     sandbox = Sandbox(**content["sandbox"])
     uid = sandbox.uid if sandbox.isolated else None
-    options = EngineOptions(**content["options"], scratch=sandbox.scratch, uid=uid)
+    options = EngineOptions(**content["options"], scratch=sandbox.scratch, uid=uid, confine=sandbox.confine_program)
     guest = Guest(open_engine(content["engine"], options), sandbox.seal, sandbox.scratch)
     guest.serve(listener, content["mode"])
 

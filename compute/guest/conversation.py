@@ -9,10 +9,11 @@ import resource
 from queue import SimpleQueue
 from threading import Event, Thread
 
-from catalog.errors import InternalError, QueryCanceled, SqlError
+from catalog.errors import InternalError, MachineLost, QueryCanceled, SqlError
 from compute.engines import Session
 from compute.guest.batches import plain_batches, plain_schema
 from compute.guest.channel import Channel
+from compute.guest.reads import RemoteFiles
 from compute.statement import ScanShelf, Statement, unpack_statement
 from compute.transport import Frame, FrameError, Kind
 
@@ -28,9 +29,10 @@ class Conversation:
     Frames that follow one another at once leave together: a small answer is one write, which wakes the pool once.
     """
 
-    def __init__(self, channel: Channel, session: Session) -> None:
+    def __init__(self, channel: Channel, session: Session, files: RemoteFiles | None = None) -> None:
         self._channel = channel
         self._session = session
+        self._files = files
         self._shelf = ScanShelf()
         self._requests: SimpleQueue[Frame | None] = SimpleQueue()
         self._running = 0
@@ -38,7 +40,8 @@ class Conversation:
         self._idle = Event()
 
     def run(self) -> None:
-        """Returns when the connection is over. A frame that is none ends it too."""
+        """Returns when the connection is over. A frame that is none ends it too. Raises MachineLost: the engine has
+        gone, and what it ran is answered by the machine's end."""
         Thread(target=self._hear, name="hear", daemon=True).start()
         while (request := self._requests.get()) is not None:
             try:
@@ -52,6 +55,8 @@ class Conversation:
             while (frame := self._channel.receive()) and frame.kind is not Kind.SHUTDOWN:
                 if frame.kind is Kind.CANCEL:
                     self._cancel(frame.statement)
+                elif frame.kind is Kind.DATA and self._files is not None:
+                    self._files.deliver(frame)
                 else:
                     self._requests.put(frame)
         except (OSError, FrameError) as error:
@@ -64,6 +69,8 @@ class Conversation:
         self._cancelled = max(self._cancelled, statement)
         pause = FIRST_CANCEL_SECONDS
         while 0 < self._running <= statement:
+            if self._files is not None:
+                self._files.stop()
             self._session.cancel()
             self._idle.wait(pause)
             pause = min(pause * 2, LAST_CANCEL_SECONDS)
@@ -77,8 +84,11 @@ class Conversation:
         self._running = request.statement
         try:
             self._run(request, statement)
+        except MachineLost:
+            raise
         except SqlError as error:
-            self._channel.send(error_frame(request.statement, error))
+            was_cancelled = self._cancelled >= request.statement
+            self._channel.send(error_frame(request.statement, _cancelled() if was_cancelled else error))
         except OSError:
             raise
         except Exception:
@@ -90,7 +100,8 @@ class Conversation:
 
     def _run(self, request: Frame, statement: Statement) -> None:
         self._stop_if_cancelled(request.statement)
-        arguments = (statement.sql, statement.parameters, statement.scans, statement.settings)
+        scans = statement.scans if self._files is None else self._files.offer(statement.scans)
+        arguments = (statement.sql, statement.parameters, scans, statement.settings)
         if request.kind is Kind.DESCRIBE:
             schema = plain_schema(self._session.describe(*arguments))
             described = Frame(Kind.SCHEMA, request.statement, body=schema.serialize())
@@ -108,7 +119,12 @@ class Conversation:
 
     def _stop_if_cancelled(self, statement: int) -> None:
         if self._cancelled >= statement:
-            raise QueryCanceled("canceling statement due to user request")
+            raise _cancelled()
+
+
+def _cancelled() -> QueryCanceled:
+    """Also for a statement that fails for want of a read that the cancel has stopped."""
+    return QueryCanceled("canceling statement due to user request")
 
 
 def error_frame(statement: int, error: SqlError) -> Frame:

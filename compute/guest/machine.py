@@ -5,12 +5,16 @@ import os
 import random
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
 from threading import Lock, Thread
 
-from catalog.errors import FeatureNotSupported, SqlError
-from compute.engines import Binding, Engine
-from compute.guest.channel import Channel
+from catalog.errors import FeatureNotSupported, MachineLost, SqlError
+from compute.engines import ENGINE_LOST, Binding, Engine
+from compute.guest.channel import SEND_BUFFER_BYTES, Channel, Stream
 from compute.guest.conversation import Conversation, error_frame
+from compute.guest.endpoint import Endpoint
+from compute.guest.reads import RemoteFiles
 from compute.identity import Identity
 from compute.transport import PROTOCOL_VERSION, Frame, FrameError, Kind
 
@@ -25,14 +29,20 @@ mounts, root folder, privileges. Given the host's folders that the engine still 
 
 
 class Guest:
-    """An engine, and the identity that it gets once."""
+    """An engine, and the identity that it gets once.
 
-    def __init__(self, engine: Engine, seal: Seal, scratch: str) -> None:
+    With an `endpoint` its engine reads the host's files through that, over the channel; without one it opens them.
+    """
+
+    def __init__(self, engine: Engine, seal: Seal, scratch: str, endpoint: Endpoint | None = None) -> None:
         self._engine = engine
         self._seal = seal
         self._scratch = scratch
+        self._endpoint = endpoint
         self._identity: Identity | None = None
         self._binding = Lock()
+        self._leases = 0
+        self._retired = False
 
     def serve(self, listener: socket.socket, mode: str) -> None:
         """One lease and the end (``user``), or leases until the machine is stopped (``shared``)."""
@@ -41,30 +51,56 @@ class Guest:
         else:
             self._serve_one(listener)
 
+    def serve_until_claimed(self, listener: socket.socket) -> None:
+        """One lease and the end, but a pool that leaves before it gave an identity makes room for the next."""
+        while self._identity is None:
+            self.converse(_accept(listener))
+
+    def retire(self) -> None:
+        """Ends the process as soon as no lease uses it."""
+        with self._binding:
+            self._retired = True
+            self._end_if_unused()
+
+    def _end_if_unused(self) -> None:
+        if self._retired and self._leases == 0:
+            os._exit(0)
+
     def _serve_one(self, listener: socket.socket) -> None:
-        connection, _ = listener.accept()
+        connection = _accept(listener)
         listener.close()
-        self._converse(connection)
+        self.converse(connection)
 
     def _serve_many(self, listener: socket.socket) -> None:
         while True:
-            connection, _ = listener.accept()
-            Thread(target=self._converse, args=(connection,), name="conversation", daemon=True).start()
+            Thread(target=self.converse, args=(_accept(listener),), name="conversation", daemon=True).start()
 
-    def _converse(self, connection: socket.socket) -> None:
+    def converse(self, connection: Stream) -> None:
+        """One connection, from HELLO to its end."""
         channel = Channel(connection)
         try:
             channel.send(self._hello())
             if self._identify(channel):
-                session = self._engine.open_session()
-                try:
-                    Conversation(channel, session).run()
-                finally:
-                    session.close()
+                self._lend(channel)
+        except MachineLost as error:
+            log.warning("the machine ends: %s", error.message)
+            os._exit(ENGINE_LOST)
         except (OSError, FrameError) as error:
             log.info("connection ends: %s", error)
         finally:
             channel.close()
+
+    def _lend(self, channel: Channel) -> None:
+        """A session of the engine, until the pool leaves."""
+        with self._binding:
+            self._leases += 1
+        try:
+            with closing(self._engine.open_session()) as session, self._reading(channel) as files:
+                Conversation(channel, session, files).run()
+        finally:
+            with self._binding:
+                self._leases -= 1
+                self._end_if_unused()
 
     def _hello(self) -> Frame:
         control = {
@@ -72,8 +108,12 @@ class Guest:
             "engine": self._engine.name,
             "version": self._engine.version,
             "pid": os.getpid(),
+            "reads": "host" if self._endpoint is None else "channel",
         }
         return Frame(Kind.HELLO, control=control)
+
+    def _reading(self, channel: Channel) -> AbstractContextManager[RemoteFiles | None]:
+        return nullcontext() if self._endpoint is None else self._endpoint.serving(channel)
 
     def _identify(self, channel: Channel) -> bool:
         """Waits for IDENTITY and obeys it. Anything else before is refused and ends the connection."""
@@ -95,10 +135,20 @@ class Guest:
             if self._identity is None:
                 self._seal(identity, self._engine.folders)
                 random.seed(identity.binding.seed)
-                self._engine.bind(identity.binding)
+                self._engine.bind(self._located(identity.binding))
                 self._identity = identity
             elif _place(self._identity) != _place(identity):
                 raise FeatureNotSupported("the machine belongs to another workspace")
+
+    def _located(self, binding: Binding) -> Binding:
+        """The engine's readable place is the endpoint where the host's folders are out of reach."""
+        return binding if self._endpoint is None else replace(binding, warehouse=self._endpoint.origin)
+
+
+def _accept(listener: socket.socket) -> socket.socket:
+    connection, _ = listener.accept()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    return connection
 
 
 def _place(identity: Identity) -> tuple[str, str]:

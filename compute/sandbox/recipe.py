@@ -1,14 +1,17 @@
-"""What shuts a machine off: namespaces at the fork, root folder and privileges once its identity is known."""
+"""What shuts a machine off: namespaces and control groups at the fork, root folder, privileges and the filter of its
+system calls once its identity is known."""
 
 import os
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from compute.identity import Identity
-from compute.sandbox import namespaces
+from compute.sandbox import cgroups, disk, namespaces, seccomp
 from compute.sandbox.namespaces import Mount
 
 MACHINE_NAMESPACES = (
@@ -25,7 +28,8 @@ class Sandbox:
     `folder` is the machine's own on the host: `root` in it is where its root folder is put together, `scratch` where it
     spills. `uid` is the user that it becomes, None where the host lets us have no other. `writable` is whether it may
     write to its warehouse; `data_bytes` bounds its private memory. `programs` says that its engine runs programs, which
-    need a /proc (of this machine alone).
+    need a /proc (of this machine alone). `filtered` is whether its system calls are; `groups` are the control groups
+    that bound it, `disk` is the template of its disk.
     """
 
     folder: str
@@ -34,6 +38,9 @@ class Sandbox:
     writable: bool
     programs: bool
     data_bytes: int | None
+    filtered: bool
+    groups: Sequence[str]
+    disk: str | None
 
     @property
     def scratch(self) -> str:
@@ -43,12 +50,26 @@ class Sandbox:
     def prepare(self) -> None:
         """In the new process, before anything else: nothing of other machines, of the network or of other processes."""
         namespaces.die_with_parent()
-        if self.isolated:
-            namespaces.unshare(MACHINE_NAMESPACES)
-            namespaces.make_mounts_private()
-            namespaces.raise_loopback()
-            self._name_user()
+        with self._entering_groups():
+            if self.isolated:
+                namespaces.unshare(MACHINE_NAMESPACES)
+                namespaces.make_mounts_private()
+                namespaces.raise_loopback()
+                self._name_user()
+                self._mount_disk()
         namespaces.limit_resources(self.data_bytes, OPEN_FILES)
+
+    @contextmanager
+    def _entering_groups(self) -> Iterator[None]:
+        """Meanwhile: what it waits for takes no processor time."""
+        with ThreadPoolExecutor(1) as helper:
+            entered = helper.submit(cgroups.enter, self.groups)
+            yield
+            entered.result()
+
+    def _mount_disk(self) -> None:
+        if self.disk is not None:
+            disk.mount_copy(self.disk, os.path.join(self.folder, "disk"), self.scratch, programs=self.programs)
 
     def _name_user(self) -> None:
         """Java asks the system for its user's name and refuses none; no account of the host has that uid."""
@@ -67,6 +88,16 @@ class Sandbox:
         else:
             namespaces.drop_privileges(None)
         namespaces.die_with_parent()
+        self._filter()
+
+    def confine_program(self) -> None:
+        """In a program that the engine starts before the seal, between fork and exec."""
+        namespaces.drop_privileges(None)
+        self._filter()
+
+    def _filter(self) -> None:
+        if self.filtered:
+            seccomp.install(programs=self.programs)
 
     def _mounts(self, warehouse: str, folders: Sequence[str]) -> list[Mount]:
         devices = [Mount(path, path, writable=True, devices=True) for path in DEVICES]

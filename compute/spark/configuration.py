@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+STUCK_SECONDS = 10
+"""How long a task may outlive its cancelled statement."""
+
 
 def spark_settings(threads: int, scratch: Path) -> Mapping[str, str]:
     """The settings of one server. `scratch` holds whatever Spark writes beside tables; it goes with the machine."""
@@ -22,6 +25,7 @@ def spark_settings(threads: int, scratch: Path) -> Mapping[str, str]:
         **_SEMANTICS,
         **_SMALL_STATEMENTS,
         **_RESULTS,
+        **_CANCELS,
     }
 
 
@@ -52,4 +56,11 @@ _RESULTS = {
     "spark.connect.grpc.arrow.maxBatchSize": "1m",
     "spark.connect.session.manager.defaultSessionTimeout": "24h",
     "spark.sql.connect.serverStacktrace.enabled": "false",
+}
+_CANCELS = {
+    # A nested loop asks only between the rows of its outer side whether it has been cancelled, so hardly ever.
+    "spark.task.reaper.enabled": "true",
+    "spark.task.reaper.pollingInterval": "2s",
+    "spark.task.reaper.killTimeout": f"{STUCK_SECONDS}s",
+    "spark.task.reaper.threadDump": "false",
 }

@@ -22,6 +22,8 @@ FOLDERS = ("tmp", "local", "warehouse")
 """What a JVM needs in its scratch folder: Java's temporary files, Spark's blocks, and a default warehouse."""
 
 _LISTENING = re.compile(r"Spark Connect server started at: 127\.0\.0\.1:(\d+)")
+_STUCK = re.compile(r"Killed task (\d+) could not be stopped")
+"""What Spark's reaper of tasks says where it may not end the JVM itself: in local mode."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -37,7 +39,8 @@ class ServerOptions:
     """What one JVM is started with. `java` is the program; `java_flags` are those beyond the fixed ones, the AOT
     cache's among them.
 
-    `uid` is the user that it runs as, None for our own; `scratch` must be writable to it.
+    `uid` is the user that it runs as, None for our own; `scratch` must be writable to it. `confine` is called in the
+    new process before the JVM runs.
     """
 
     java: Path
@@ -46,13 +49,15 @@ class ServerOptions:
     scratch: Path
     heap_bytes: int
     uid: int | None = None
+    confine: Callable[[], None] = lambda: None
     java_flags: tuple[str, ...] = ()
 
 
 class SparkServer:
     """A running JVM. It listens on `port` of the loopback and answers only who knows `token`.
 
-    `on_lost` is called, on a thread of its own, when the JVM ends without having been stopped.
+    `on_lost` is called, on a thread of its own, when the JVM ends without having been stopped. A JVM ends too when a
+    task outlives its cancelled statement: it would keep its share of the cores for good.
 
     It dies with the thread that started it (Linux's parent death signal): start it from a lasting one.
     """
@@ -110,6 +115,9 @@ class SparkServer:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             logger.debug("jvm %d: %s", self.pid, line.rstrip())
+            if stuck := _STUCK.search(line):
+                logger.warning("task %s of a cancelled statement does not end, so spark's JVM does", stuck[1])
+                self._process.kill()
         if not self._stopping:
             logger.error("spark's JVM ended with status %d", self._process.wait())
             self.on_lost()
@@ -151,11 +159,11 @@ def _start_java(options: ServerOptions, token: str) -> subprocess.Popen[str]:
         user=options.uid,
         group=options.uid,
         extra_groups=None if options.uid is None else [],
-        preexec_fn=_prepare_child(),
+        preexec_fn=_prepare_child(options.confine),
     )
 
 
-def _prepare_child() -> Callable[[], None]:
+def _prepare_child(confine: Callable[[], None]) -> Callable[[], None]:
     """What the child does before ``exec``: it will die with us, and no program it runs gains rights."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
@@ -165,5 +173,6 @@ def _prepare_child() -> Callable[[], None]:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
+        confine()
 
     return prepare

@@ -2,6 +2,9 @@
 
 `process` starts machines as processes of this host, from a zygote. Others (microVM, Kubernetes) implement the same
 three calls. A spawner knows nothing of leases: it starts, tells whether a machine still lives, and stops it.
+
+What a spawner makes outlives a SIGKILL unless somebody takes it away: it lies in its run folder (`folders`) or is
+recorded in that folder's `journal` before it is made, and whoever starts next has the `reapers` take it away.
 """
 
 from dataclasses import dataclass
@@ -19,12 +22,18 @@ if TYPE_CHECKING:
 class Isolation:
     """How well machines are shut off from the host and each other.
 
-    `level` is ``namespaces`` when everything works, else ``none``; `missing` then says what failed and which setting
-    helps. A gateway without isolation serves one principal only, unless its operator accepted that.
+    `level` is ``virtual`` for virtual machines, ``namespaces`` for processes when everything works, else ``none``;
+    `missing` then says what failed and which setting helps. A gateway without isolation serves one principal only,
+    unless its operator accepted that. `unbounded` says which of the host's resources one machine could use up, and
+    which setting would bound it: a warning.
+
+    `guest_uid` is the host's user that machines write to their warehouses as; None: the gateway's own.
     """
 
-    level: Literal["namespaces", "none"]
+    level: Literal["virtual", "namespaces", "none"]
     missing: tuple[str, ...] = ()
+    unbounded: tuple[str, ...] = ()
+    guest_uid: int | None = None
 
 
 class Machine(Protocol):

@@ -1,45 +1,130 @@
-"""The run folder of a spawner: its sockets and its machines' scratch folders, gone with it even if it was killed."""
+"""The run folder of a spawner: its sockets, its machines' scratch folders and its journal.
+
+A folder is locked while its spawner lives. Whoever opens a run folder first reaps those that nobody holds any more: of
+gateways that were killed.
+"""
 
 import fcntl
+import logging
 import os
 import shutil
+import stat
 import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from compute.spawners import journal
+from compute.spawners.journal import Journal, Resource
+from compute.spawners.reapers import REAPERS, Reaper
 
 PREFIX = "lakegate-run-"
 LOCK = "owner.lock"
+JOURNAL = "journal"
+BORN_SECONDS = 60.0
+"""Far longer than it takes to lock a folder that has been made."""
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
     """A folder that only we can list; programs of machines reach their scratch folders in it as another user.
 
-    It is locked while we live, so that others know what is left of the dead.
+    `reapers` are those of the spawner's own kinds, beyond the host's. What the dead have left of a kind that none of
+    them knows stays, for a spawner that does.
     """
 
-    def __init__(self, parent: str | None) -> None:
-        remove_abandoned(parent or tempfile.gettempdir())
-        self.path = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
-        os.chmod(self.path, 0o711)
-        self._lock = os.open(os.path.join(self.path, LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+    def __init__(self, parent: str | None, reapers: Mapping[str, Reaper] | None = None) -> None:
+        """Slow where the dead have left much. Raises OSError."""
+        self._reapers = {**REAPERS, **(reapers or {})}
+        reap_abandoned(parent or tempfile.gettempdir(), self._reapers)
+        self.path, self._lock = _make_locked(parent)
+        self.journal = Journal(os.path.join(self.path, JOURNAL))
+
+    def reap(self, machine: str) -> None:
+        """Takes away all that is recorded of a machine, and forgets it; what could not be reaped stays recorded."""
+        if not list(_reap_all(self.journal.machines.get(machine, ()), self._reapers)):
+            self.journal.forget(machine)
 
     def remove(self) -> None:
-        """Takes its time where machines have spilled much."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Reaps what the journal still holds, then all of the folder: it takes its time where machines have spilled."""
+        self.journal.close()
+        _reap(self.path, self._reapers)
         os.close(self._lock)
 
 
-def remove_abandoned(parent: str) -> None:
-    """Removes our own run folders that nobody holds any more: of gateways that were killed."""
-    for folder in Path(parent).glob(PREFIX + "*"):
-        try:
-            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        except BlockingIOError:
-            continue
-        finally:
+def _make_locked(parent: str | None) -> tuple[str, int]:
+    """A new folder and its lock. One that another gateway took for abandoned before it was locked is given up."""
+    while True:
+        path = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
+        with suppress(FileNotFoundError):
+            os.chmod(path, 0o711)
+            lock = os.open(os.path.join(path, LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.path.exists(os.path.join(path, LOCK)):
+                return path, lock
             os.close(lock)
+
+
+def reap_abandoned(parent: str, reapers: Mapping[str, Reaper] = REAPERS) -> None:
+    """Reaps what is left in our own run folders that nobody holds any more, and the folders."""
+    for folder in Path(parent).glob(PREFIX + "*"):
+        with _owned(folder) as owned:
+            if owned:
+                _reap(str(folder), reapers)
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[bool]:
+    """Whether the folder is nobody's, and so ours for the moment. Nothing is believed that another user may have put
+    there."""
+    try:
+        if _is_foreign(folder.lstat()):
+            raise PermissionError
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        _remove_unborn(folder)
+        yield False
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(lock)
+
+
+def _is_foreign(status: os.stat_result) -> bool:
+    return status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode)
+
+
+def _remove_unborn(folder: Path) -> None:
+    """One whose maker was killed before it could lock it is empty, and no longer being made."""
+    with suppress(OSError):
+        if time.time() - folder.lstat().st_mtime > BORN_SECONDS:
+            folder.rmdir()
+
+
+def _reap(folder: str, reapers: Mapping[str, Reaper]) -> None:
+    """What was made last goes first, and the folder at the end: as long as anything is left, its journal tells."""
+    left = journal.read(os.path.join(folder, JOURNAL))
+    failed = [one for resources in reversed(left.values()) for one in _reap_all(resources, reapers)]
+    if failed:
+        log.warning("%s stays: not reaped are %s", folder, ", ".join(f"{one.kind} {one.name}" for one in failed))
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reap_all(resources: Sequence[Resource], reapers: Mapping[str, Reaper]) -> Iterator[Resource]:
+    """What could not be reaped."""
+    for resource in reversed(resources):
+        reaper = reapers.get(resource.kind)
+        try:
+            if reaper is None:
+                yield resource
+            else:
+                reaper(resource)
+        except OSError as error:
+            log.warning("%s %s: %s", resource.kind, resource.name, error)
+            yield resource

@@ -53,11 +53,18 @@ def _enter_namespaces(control: socket.socket) -> tuple[str, ...]:
 def _serve(control: socket.socket, content: Any, missing: tuple[str, ...]) -> None:
     """Engines are imported only now: what runs before must be small and have one thread."""
     sys.meta_path.insert(0, _WithoutPandas())
+    from compute.sandbox.cgroups import CgroupTree, Place
     from compute.zygote.loop import Zygote
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    zygote = Zygote(control, folder=content["folder"], uid=content["uid"], isolated=content["isolated"] and not missing)
-    report = zygote.open(content["templates"], missing)
+    zygote = Zygote(
+        control,
+        folder=content["folder"],
+        uid=content["uid"],
+        isolated=content["isolated"] and not missing,
+        tree=CgroupTree({controller: Place(*place) for controller, place in content["cgroups"].items()}),
+    )
+    report = zygote.open(content["templates"], content["disk_bytes"], missing)
     send(control, report)
     zygote.run()
 

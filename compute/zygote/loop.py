@@ -1,6 +1,7 @@
 """Orders in, machines out, exits back. One thread, so that every fork copies a process at rest."""
 
 import gc
+import logging
 import os
 import select
 import signal
@@ -11,39 +12,50 @@ from typing import Any
 
 from compute.engines import Engine, EngineOptions, open_engine
 from compute.sandbox import namespaces
+from compute.sandbox.cgroups import Bounds, CgroupTree
 from compute.sandbox.recipe import Sandbox, make_folder, remove_folder
-from compute.sandbox.trial import try_sandbox
+from compute.sandbox.trial import Parts, try_sandbox
 from compute.zygote.child import become_machine
 from compute.zygote.packets import receive, send
 
 SPARE_MEMORY_BYTES = 1 << 30
 """Private memory that a machine may have beyond its engine's bound: the interpreter, buffers, allocator slack."""
+PAGE_CACHE_BYTES = 64 << 20
+"""What a machine's control group grants beyond that, so that the engine meets its own bound, which it survives."""
+ENGINE_TASKS, PROGRAM_TASKS, TASKS_A_THREAD = 64, 2048, 16
+log = logging.getLogger(__name__)
 
 
 class Zygote:
     """Holds templates, forks machines, reaps them."""
 
-    def __init__(self, control: socket.socket, *, folder: str, uid: int | None, isolated: bool) -> None:
+    def __init__(
+        self, control: socket.socket, *, folder: str, uid: int | None, isolated: bool, tree: CgroupTree
+    ) -> None:
         self._control = control
         self._folder = folder
         self._uid = uid
-        self._isolated = isolated
+        self._parts = Parts(tree, isolated=isolated)
         self._own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._templates: dict[str, Engine] = {}
         self._machines: dict[int, str] = {}
 
-    def open(self, templates: Mapping[str, Mapping[str, Any]], missing: tuple[str, ...]) -> dict[str, Any]:
+    def open(
+        self, templates: Mapping[str, Mapping[str, Any]], disk_bytes: int | None, missing: tuple[str, ...]
+    ) -> dict[str, Any]:
         """Tries the isolation, then warms the templates. The report for the spawner."""
-        if self._isolated:
-            missing = try_sandbox(self._fork, self._uid)
-            self._isolated = not missing
+        trial = try_sandbox(
+            self._fork, self._folder, self._uid, self._parts.tree, disk_bytes, isolated=self._parts.isolated
+        )
+        self._parts = trial.works
         for name, options in templates.items():
             self._templates[name] = open_engine(name, EngineOptions(**options))
         gc.collect()
         gc.freeze()
         threads = len(os.listdir("/proc/self/task"))
-        level = "namespaces" if self._isolated else "none"
-        return {"event": "ready", "level": level, "missing": missing, "threads": threads}
+        level, uid = ("namespaces", self._uid) if self._parts.isolated else ("none", None)
+        report = {"level": level, "missing": [*missing, *trial.missing], "unbounded": trial.unbounded, "guest_uid": uid}
+        return {"event": "ready", "threads": threads, **report}
 
     def run(self) -> None:
         """Until the spawner has gone. Machines left then are killed by the kernel, as this is their process 1."""
@@ -72,13 +84,14 @@ class Zygote:
         return True
 
     def _start(self, name: str, order: Mapping[str, Any], listener: int) -> None:
-        sandbox = self._sandbox(os.path.join(self._folder, name), order)
+        sandbox = self._sandbox(name, order)
         try:
-            make_folder(sandbox.folder, self._uid if self._isolated else None)
+            make_folder(sandbox.folder, self._uid if self._parts.isolated else None)
+            self._parts.tree.make(name, _bounds(order["options"], sandbox.programs))
             pid = self._fork()
         except OSError as error:
             os.close(listener)
-            remove_folder(sandbox.folder)
+            self._remove(name)
             send(self._control, {"event": "failed", "name": name, "reason": str(error)})
             return
         if pid == 0:
@@ -87,26 +100,29 @@ class Zygote:
         self._machines[pid] = name
         send(self._control, {"event": "started", "name": name, "pid": pid})
 
-    def _sandbox(self, folder: str, order: Mapping[str, Any]) -> Sandbox:
+    def _sandbox(self, name: str, order: Mapping[str, Any]) -> Sandbox:
         forked = order["engine"] in self._templates
         return Sandbox(
-            folder,
-            isolated=self._isolated,
+            os.path.join(self._folder, name),
+            isolated=self._parts.isolated,
             uid=self._uid,
             writable=not forked,
             programs=not forked,
             data_bytes=order["options"]["memory_bytes"] + SPARE_MEMORY_BYTES if forked else None,
+            filtered=self._parts.filtered,
+            groups=self._parts.tree.groups(name),
+            disk=self._parts.disk,
         )
 
     def _fork(self) -> int:
         """A child that is process 1 of a namespace of its own; the zygote stays in its own."""
-        if self._isolated:
+        if self._parts.isolated:
             namespaces.unshare(namespaces.CLONE_NEWPID)
         pid = -1
         try:
             pid = os.fork()
         finally:
-            if self._isolated and pid != 0:
+            if self._parts.isolated and pid != 0:
                 namespaces.enter_pid_namespace(self._own_namespace)
         return pid
 
@@ -124,5 +140,20 @@ class Zygote:
             if pid == 0:
                 return
             if name := self._machines.pop(pid, None):
-                remove_folder(os.path.join(self._folder, name))
+                self._remove(name)
                 send(self._control, {"event": "exited", "name": name, "status": os.waitstatus_to_exitcode(status)})
+
+    def _remove(self, name: str) -> None:
+        """What is left in its groups dies first. A group that does not empty is left to whoever reaps the run."""
+        try:
+            self._parts.tree.remove(name)
+        except OSError as error:
+            log.warning("%s", error)
+        remove_folder(os.path.join(self._folder, name))
+
+
+def _bounds(options: Mapping[str, Any], programs: bool) -> Bounds:
+    """A JVM keeps half its heap's bound again outside the heap, and many threads."""
+    memory = options["memory_bytes"] * 3 // 2 if programs else options["memory_bytes"]
+    tasks = (PROGRAM_TASKS if programs else ENGINE_TASKS) + TASKS_A_THREAD * options["threads"]
+    return Bounds(memory + SPARE_MEMORY_BYTES + PAGE_CACHE_BYTES, tasks, options["threads"])

@@ -12,6 +12,7 @@ from catalog.errors import FeatureNotSupported, InvalidParameterValue, Unreadabl
 from catalog.scans import Scan
 from compute.engines import Binding, EngineOptions, Result
 from compute.engines.duckdb.errors import translate
+from compute.engines.duckdb.httpfs import load_httpfs
 from compute.engines.duckdb.parameters import named_values
 from compute.engines.duckdb.statements import Statements
 from compute.engines.duckdb.types import quote_literal
@@ -180,6 +181,8 @@ def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:
     database.execute("SET GLOBAL python_enable_replacements = false")
     database.execute("SET GLOBAL parquet_metadata_cache = true")
     database.execute("SET GLOBAL TimeZone = 'UTC'")
+    if options.remote:
+        load_httpfs(database)
     return database
 
 

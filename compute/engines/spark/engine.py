@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from catalog.errors import FeatureNotSupported, InvalidParameterValue
 from catalog.scans import Scan
-from compute.engines import Binding, EngineOptions, Result
+from compute.engines import ENGINE_LOST, Binding, EngineOptions, Result
 from compute.engines.spark import writes
 from compute.engines.spark.errors import translate_error, translated
 from compute.engines.spark.parameters import substitute
@@ -32,7 +32,6 @@ CACHE_PROPERTY = "cache"
 SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib")
 SYSTEM_PROGRAMS = ("chmod", "ls")
 """Hadoop's local file system runs these to set and to tell permissions."""
-MACHINE_LOST = 70
 """The guest's exit status when its JVM has gone."""
 HISTORY_LIMIT = 100
 """How many commits of others may come between a write and the look at its count; beyond them it is not known."""
@@ -53,7 +52,7 @@ def open_engine(options: EngineOptions) -> "SparkEngine":
     except BaseException:
         engine.close()
         raise
-    engine.on_lost(lambda: os._exit(MACHINE_LOST))
+    engine.on_lost(lambda: os._exit(ENGINE_LOST))
     return engine
 
 
@@ -77,6 +76,7 @@ class SparkEngine:
                 scratch=self._scratch,
                 heap_bytes=options.memory_bytes,
                 uid=options.uid,
+                confine=options.confine,
                 java_flags=aot.use_flags(installation.archive),
             )
         )

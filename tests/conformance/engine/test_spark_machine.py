@@ -37,8 +37,8 @@ async def spark_pool(spark_installation: Installation, passable_folder: Path) ->
     pool = Pool(spawner, PoolConfig((engine,), wait_seconds=START_SECONDS), lambda _workspace: str(warehouse))
     try:
         await pool.start()
-        if spawner.guest_uid is not None:
-            os.chown(warehouse, spawner.guest_uid, spawner.guest_uid)
+        if (uid := pool.isolation.guest_uid) is not None:
+            os.chown(warehouse, uid, uid)
         yield pool
     finally:
         await pool.close()

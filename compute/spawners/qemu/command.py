@@ -1,0 +1,80 @@
+"""QEMU's command line, as a function of what a machine is. Template and clones differ in back ends only."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+PROGRAM = "qemu-system-x86_64"
+Accelerator = Literal["kvm", "tcg"]
+_SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a template and its clones have in common. `memory` is in MiB; `options` is what the guest is told."""
+
+    accelerator: Accelerator
+    image: Path
+    memory: int
+    clock_khz: int
+    options: Mapping[str, Any]
+
+    @property
+    def processor(self) -> str:
+        return "host" if self.accelerator == "kvm" else "max"
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The back ends of one machine: inherited descriptors, and the file that its memory is mapped from.
+
+    `shared` maps it so that what the machine writes stays there: that is how a template is made.
+    """
+
+    channel: int
+    template: int
+    control: int
+    memory: str
+    shared: bool
+
+
+def command_line(shape: Shape, ends: Ends, *, console: str = "null,id=console") -> Sequence[str]:
+    """A machine that boots (`shared`) or waits for the state of one that has."""
+    accelerator = "kvm" if shape.accelerator == "kvm" else "tcg,thread=multi"
+    memory = f"memory-backend-file,id=memory,size={shape.memory}M,mem-path={ends.memory}"
+    root = f"id=root,file={shape.image / 'root.erofs'},format=raw,if=none,readonly=on,file.locking=off"
+    return [
+        *(PROGRAM, "-nodefaults", "-no-user-config", "-no-reboot", "-nographic", "-sandbox", _SANDBOX),
+        *("-M", _machine(shape), "-accel", accelerator, "-cpu", shape.processor, "-smp", "1", "-m", f"{shape.memory}M"),
+        *("-object", f"{memory},share={'on' if ends.shared else 'off'}"),
+        *("-kernel", str(shape.image / "vmlinuz"), "-initrd", str(shape.image / "initrd")),
+        *("-append", kernel_options(shape)),
+        *("-drive", root, "-device", "virtio-blk-device,drive=root"),
+        *("-device", "virtio-serial-device,max_ports=4"),
+        *_port("channel", ends.channel, 1),
+        *_port("template", ends.template, 2),
+        *("-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-device,rng=random"),
+        *("-chardev", f"socket,id=control,fd={ends.control}", "-mon", "chardev=control,mode=control"),
+        *("-chardev", console, "-serial", "chardev:console"),
+        *([] if ends.shared else ["-incoming", "defer"]),
+    ]
+
+
+def _machine(shape: Shape) -> str:
+    clocks = "off" if shape.accelerator == "kvm" else "on"
+    return f"microvm,acpi=on,rtc=on,pit={clocks},pic={clocks},isa-serial=on,x-option-roms=off,memory-backend=memory"
+
+
+def _port(name: str, descriptor: int, number: int) -> Sequence[str]:
+    device = f"virtserialport,chardev={name},name={name},nr={number}"
+    return "-chardev", f"socket,id={name},fd={descriptor}", "-device", device
+
+
+def kernel_options(shape: Shape) -> str:
+    """Emulated, Debian's kernel cannot measure its clock on this machine type and hangs: it is told the frequency."""
+    told = base64.urlsafe_b64encode(json.dumps(shape.options, sort_keys=True).encode()).decode()
+    clock = [f"tsc_early_khz={shape.clock_khz}", "tsc=reliable"] if shape.accelerator == "tcg" else []
+    return " ".join(["console=ttyS0", "quiet", "panic=-1", "reboot=t", *clock, f"lakegate.guest={told}"])

@@ -1,0 +1,83 @@
+"""A QEMU process: started without privileges, ended by SIGKILL, dead with the gateway."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compute.spawners.qemu.child import Child
+from compute.spawners.qemu.command import Ends, Shape, command_line
+from compute.spawners.qemu.control import Command, Control, open_control, write_ahead
+
+KVM = Path("/dev/kvm")
+
+
+@dataclass(eq=False, slots=True)
+class Process:
+    """A running QEMU with our ends of its three streams; `channel` until somebody takes it."""
+
+    child: Child
+    control: Control
+    template: socket.socket
+    channel: socket.socket | None
+
+    def take_channel(self) -> socket.socket:
+        """Raises ConnectionRefusedError where it was taken before."""
+        if self.channel is None:
+            raise ConnectionRefusedError("the machine takes no more connections")
+        taken, self.channel = self.channel, None
+        return taken
+
+    def close(self) -> None:
+        """Closes our ends, also the channel where nobody took it."""
+        self.control.close()
+        self.template.close()
+        if self.channel is not None:
+            self.take_channel().close()
+
+
+async def launch(
+    shape: Shape,
+    memory: int,
+    *,
+    uid: int | None,
+    ahead: Sequence[Command],
+    state: int,
+    shared: bool = False,
+    console: int | None = None,
+) -> Process:
+    """Starts QEMU on that memory file, with commands and state waiting for it. Raises OSError."""
+    streams = [socket.socketpair() for _ in range(3)]
+    ours, theirs = [pair[0] for pair in streams], [pair[1] for pair in streams]
+    descriptors = [end.fileno() for end in theirs]
+    try:
+        write_ahead(ours[2], ahead, state)
+        ends = Ends(descriptors[0], descriptors[1], descriptors[2], memory=f"/proc/self/fd/{memory}", shared=shared)
+        output = "null,id=console" if console is None else "stdio,id=console,signal=off"
+        child = Child(
+            [*launcher(uid, shape.accelerator == "kvm"), *command_line(shape, ends, console=output)],
+            descriptors=[*descriptors, memory],
+            output=subprocess.DEVNULL if console is None else console,
+            environment={"PATH": os.environ.get("PATH", os.defpath)},
+        )
+    except BaseException:
+        for end in ours:
+            end.close()
+        raise
+    finally:
+        for end in theirs:
+            end.close()
+    for end in ours:
+        end.setblocking(False)
+    return Process(child, await open_control(ours[2]), ours[1], ours[0])
+
+
+def launcher(uid: int | None, kvm: bool) -> Sequence[str]:
+    """What starts QEMU so that it dies with the gateway and, where we are root, is somebody with no rights at all."""
+    command = ["setpriv", "--pdeathsig", "KILL", "--no-new-privs"]
+    if uid is None:
+        return command
+    groups = [f"--groups={KVM.stat().st_gid}"] if kvm else ["--clear-groups"]
+    return [*command, f"--reuid={uid}", f"--regid={uid}", *groups]

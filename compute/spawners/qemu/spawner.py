@@ -1,0 +1,92 @@
+"""The spawner: templates when it opens, clones when it is asked."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from compute.config import MachineSpec
+from compute.spawners import CannotStart, Isolation, Machine
+from compute.spawners.process import GUEST_UID
+from compute.spawners.qemu.command import Shape
+from compute.spawners.qemu.host import Host, examine_host
+from compute.spawners.qemu.image import find_image
+from compute.spawners.qemu.machine import QemuMachine, clone
+from compute.spawners.qemu.template import Template, open_template, template_key
+
+MIB = 1 << 20
+SPARE_MIB = 256
+"""What a machine has beyond its engine's bound: kernel, interpreter, buffers."""
+
+
+class QemuSpawner:
+    """Machines are microVMs of this host. `cache` has the guest image and keeps templates; `templates` names the specs
+    whose templates are ready once it is open."""
+
+    def __init__(self, *, templates: Mapping[str, MachineSpec], cache: Path) -> None:
+        self._specs = templates
+        self._cache = cache
+        self._uid = GUEST_UID if os.geteuid() == 0 else None
+        self._templates: dict[str, asyncio.Task[Template]] = {}
+        self._machines: set[QemuMachine] = set()
+        self._image = cache
+        self._host: Host | None = None
+
+    async def open(self) -> Isolation:
+        """Builds the templates that are not in the cache. Raises CannotStart."""
+        self._image = find_image(self._cache)
+        self._host = await examine_host(self._image, self._uid)
+        for spec in self._specs.values():
+            await self._template(spec)
+        return Isolation("virtual")
+
+    async def start(self, spec: MachineSpec) -> Machine:
+        """A clone that runs; its guest says HELLO as soon as it has noticed. Raises CannotStart."""
+        name = f"{spec.engine}-{secrets.token_hex(5)}"
+        try:
+            machine = await clone(name, await self._template(spec), self._uid)
+        except OSError as error:
+            raise CannotStart(f"QEMU could not be started: {error}") from error
+        self._machines.add(machine)
+        machine.ended.add_done_callback(lambda _ended: self._machines.discard(machine))
+        return machine
+
+    async def poll(self, machine: Machine) -> int | None:
+        return machine.ended.result() if machine.ended.done() else None
+
+    async def stop(self, machine: Machine, *, now: bool = False) -> None:
+        """Nothing in a machine needs saving, so asking would only take time: `now` makes no difference here."""
+        if isinstance(machine, QemuMachine):
+            machine.process.child.kill()
+        await asyncio.wait([machine.ended])
+
+    async def close(self) -> None:
+        """Ends every machine and lets go of the templates, which stay in the cache."""
+        await asyncio.gather(*(self.stop(machine, now=True) for machine in list(self._machines)))
+        for opening in self._templates.values():
+            if not opening.done():
+                opening.cancel()
+            elif opening.exception() is None:
+                opening.result().close()
+        await asyncio.gather(*self._templates.values(), return_exceptions=True)
+        self._templates.clear()
+
+    async def _template(self, spec: MachineSpec) -> Template:
+        """That of the spec, opened or built once. One that failed is tried again by the next call."""
+        assert self._host is not None, "opened"
+        shape = self._shape(spec, self._host)
+        key = template_key(shape, self._host)
+        opening = self._templates.get(key)
+        if opening is None or (opening.done() and opening.exception() is not None):
+            folder = self._cache / "qemu" / key
+            opening = self._templates[key] = asyncio.ensure_future(open_template(folder, shape, self._uid))
+        return await asyncio.shield(opening)
+
+    def _shape(self, spec: MachineSpec, host: Host) -> Shape:
+        """A machine has one processor, and so its engine one thread. Raises CannotStart."""
+        if spec.mode != "user":
+            raise CannotStart("a microVM serves one lease: its engine must be of mode user")
+        options = {"threads": 1, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
+        memory = -(-spec.memory_bytes // MIB) + SPARE_MIB
+        return Shape(host.accelerator, self._image, memory, host.clock_khz, {"engine": spec.engine, "options": options})

@@ -1,0 +1,114 @@
+"""A template: the memory and the device state of a machine that has booted and warmed its engine.
+
+It is kept in the cache folder under a key of everything that its clones depend on, and holds nothing of any tenant.
+"""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from compute.spawners import CannotStart
+from compute.spawners.qemu.command import Ends, Shape, command_line
+from compute.spawners.qemu.control import IGNORE_SHARED, NEGOTIATE, SAVE, STATUS, TAKE_STATE, Control
+from compute.spawners.qemu.host import Host
+from compute.spawners.qemu.memory import create_memory, open_sealed, write_memory
+from compute.spawners.qemu.process import launch
+
+BUILD_SECONDS = 600.0
+"""Emulated on a busy host; with KVM it is seconds."""
+KEPT = 4
+"""Templates kept in the cache folder: those used last."""
+POLL_SECONDS = 0.02
+_MIB = 1 << 20
+_CONSOLE_BYTES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What clones start from. `memory` is a sealed memfd, `state` the file of the devices' state."""
+
+    shape: Shape
+    memory: int
+    state: Path
+
+    def close(self) -> None:
+        os.close(self.memory)
+
+
+def template_key(shape: Shape, host: Host) -> str:
+    """Of everything that a clone has in common with its template. An image's folder is named by its content."""
+    line = command_line(shape, Ends(0, 0, 0, "", shared=True))
+    return hashlib.sha256("\0".join([host.version, host.processor, shape.image.name, *line]).encode()).hexdigest()[:32]
+
+
+async def open_template(folder: Path, shape: Shape, uid: int | None) -> Template:
+    """The template in that folder, made first where there is none. Raises CannotStart, OSError."""
+    if not await asyncio.to_thread(folder.exists):
+        await _build(folder, shape, uid)
+    return Template(shape, await asyncio.to_thread(_open_memory, folder), folder / "state")
+
+
+async def _build(folder: Path, shape: Shape, uid: int | None) -> None:
+    """Beside its place, then moved there. Of two builders at once the later one's work is thrown away."""
+    unfinished = await asyncio.to_thread(_make_folder_beside, folder)
+    memory = create_memory(shape.memory * _MIB)
+    files = [os.open(unfinished / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644) for name in ("state", "console")]
+    try:
+        await _boot_and_save(shape, uid, memory, *files)
+        await asyncio.to_thread(write_memory, memory, unfinished / "memory")
+        await asyncio.to_thread(_publish, unfinished, folder)
+    except (CannotStart, OSError, TimeoutError) as error:
+        said = os.pread(files[1], _MIB, 0)[-_CONSOLE_BYTES:].decode(errors="replace")
+        raise CannotStart(f"the template could not be made: {error!r}; its console said: {said}") from error
+    finally:
+        for file in (memory, *files):
+            os.close(file)
+        await asyncio.to_thread(shutil.rmtree, unfinished, ignore_errors=True)
+
+
+async def _boot_and_save(shape: Shape, uid: int | None, memory: int, state: int, console: int) -> None:
+    ahead = (NEGOTIATE, IGNORE_SHARED, TAKE_STATE)
+    process = await launch(shape, memory, uid=uid, ahead=ahead, state=state, shared=True, console=console)
+    try:
+        async with asyncio.timeout(BUILD_SECONDS):
+            if not await asyncio.get_running_loop().sock_recv(process.template, 1):
+                raise CannotStart("the guest ended before it was warm")
+            await _save(process.control, ahead=len(ahead))
+    finally:
+        process.child.kill()
+        await process.child.ended
+        process.close()
+
+
+async def _save(control: Control, ahead: int) -> None:
+    """Without a stop before: a state that was saved stopped would wake stopped."""
+    await control.skip(ahead)
+    await control.ask(SAVE)
+    while (status := (await control.ask(STATUS)).get("status")) != "completed":
+        if status in ("failed", "cancelled"):
+            raise CannotStart("QEMU could not save the machine's state")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _make_folder_beside(folder: Path) -> Path:
+    folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+
+
+def _publish(unfinished: Path, folder: Path) -> None:
+    """Whoever runs clones of a template that is removed here has its memory open, and keeps it."""
+    with suppress(FileExistsError):
+        unfinished.rename(folder)
+    kept = sorted((path for path in folder.parent.iterdir() if not path.suffix), key=lambda path: path.stat().st_mtime)
+    for path in kept[:-KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_memory(folder: Path) -> int:
+    os.utime(folder)
+    return open_sealed(folder / "memory")

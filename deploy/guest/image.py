@@ -1,0 +1,137 @@
+"""Builds the image out of its layers, each kept in the cache folder under a key of what it is made from."""
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from compute.spark.cache import locked
+from deploy.guest import host, recipe, tarball
+from deploy.guest.bill import bill_of_materials
+from deploy.guest.boot import INIT, initrd, kernel
+from deploy.guest.bytecode import bytecode_layer
+from deploy.guest.debian import Package, root_layer, unpack_packages
+from deploy.guest.erofs import write_erofs
+from deploy.guest.oci import write_oci
+from deploy.guest.recipe import digest
+from deploy.guest.sources import source_layer
+from deploy.guest.wheels import export_lock, install_wheels, list_wheels
+
+CURRENT = "current"
+"""A link to the image that was built last; where a gateway looks."""
+NAME = "lakegate.io/guest:latest"
+_HERE = Path(__file__).parent
+_LAYER = "layer.tar"
+_PACKAGES = "packages.json"
+
+
+def build(cache: Path) -> Path:
+    """The folder with `vmlinuz`, `initrd`, `root.erofs`, the layers' tars and `bill.json`. Quick where it is there.
+
+    Raises CalledProcessError where a tool fails, SystemExit where one is missing and may not be installed.
+    """
+    host.require("mmdebstrap", "mkfs.erofs")
+    guest = cache / "guest"
+    with locked(guest):
+        image = _assemble(guest)
+        _point(guest / CURRENT, image)
+    return image
+
+
+def build_oci(cache: Path, entrypoint: Sequence[str]) -> Path:
+    """An OCI archive of the image that runs `entrypoint`. Raises as `build` does."""
+    image = build(cache)
+    with locked(cache / "guest"):
+        target = image / f"oci-{digest(*entrypoint)[:12]}.tar"
+        if not target.exists():
+            unfinished = target.with_suffix(".unfinished")
+            write_oci(sorted(image.glob("*-layer.tar")), unfinished, name=NAME, entrypoint=entrypoint)
+            unfinished.rename(target)
+    return target
+
+
+def _assemble(guest: Path) -> Path:
+    lock = export_lock()
+    layers = guest / "layers"
+    debian = _keep(layers / f"debian-{_key('recipe', 'debian', 'tarball')}", _make_debian)
+    boot = _keep(layers / f"boot-{_key('recipe', 'debian', 'tarball', 'boot')}", _make_boot)
+    wheels = _keep(
+        layers / f"wheels-{_key('recipe', 'wheels', 'tarball', more=lock)}", lambda at: _make_wheels(at, lock)
+    )
+    ours = guest / f"ours-{os.getpid()}.tar"
+    tarball.write(ours, source_layer())
+    parts = [debian / _LAYER, wheels / _LAYER, ours, boot / "vmlinuz", boot / "initrd"]
+    key = digest(*(part.read_bytes() for part in parts), _key("image", "bytecode", "erofs", "bill"))
+    try:
+        return _keep(guest / "images" / key, lambda at: _make_image(at, debian, wheels, ours, boot))
+    finally:
+        ours.unlink()
+
+
+def _key(*modules: str, more: str = "") -> str:
+    """Of how a part is made: the modules that make it."""
+    return digest(*((_HERE / f"{module}.py").read_bytes() for module in modules), INIT.read_bytes(), more)
+
+
+def _keep(folder: Path, make: Callable[[Path], None]) -> Path:
+    """The folder, made beside its place and moved there, so that what is there is whole."""
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+        try:
+            make(unfinished)
+            unfinished.chmod(0o755)
+            unfinished.rename(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def _make_debian(folder: Path) -> None:
+    entries, packages = unpack_packages(recipe.ROOT_PACKAGES)
+    tarball.write(folder / _LAYER, root_layer(entries))
+    _write_packages(folder, packages)
+
+
+def _make_boot(folder: Path) -> None:
+    entries, packages = unpack_packages(recipe.BOOT_PACKAGES)
+    (folder / "vmlinuz").write_bytes(kernel(entries))
+    (folder / "initrd").write_bytes(initrd(entries))
+    _write_packages(folder, [package for package in packages if package.name.startswith(("linux-image", "busybox"))])
+
+
+def _make_wheels(folder: Path, lock: str) -> None:
+    tarball.write(folder / _LAYER, install_wheels(lock))
+    _write_packages(folder, list_wheels(lock))
+
+
+def _make_image(folder: Path, debian: Path, wheels: Path, ours: Path, boot: Path) -> None:
+    sources = [debian / _LAYER, wheels / _LAYER, ours]
+    tars = [folder / f"{number}-layer.tar" for number in range(len(sources))]
+    with tempfile.TemporaryDirectory(prefix="lakegate-root-") as root:
+        for source, tar in zip(sources, tars, strict=True):
+            shutil.copyfile(source, tar)
+            tarball.unpack(tar, Path(root))
+        tarball.write(folder / f"{len(sources)}-layer.tar", bytecode_layer(Path(root)))
+        write_erofs(Path(root), folder / "root.erofs")
+    for name in ("vmlinuz", "initrd"):
+        shutil.copyfile(boot / name, folder / name)
+    packages = [package for part in (debian, wheels, boot) for package in _read_packages(part)]
+    (folder / "bill.json").write_text(bill_of_materials(packages, folder.name.partition(".")[0]))
+
+
+def _write_packages(folder: Path, packages: Sequence[Package]) -> None:
+    (folder / _PACKAGES).write_text(json.dumps([dataclasses.asdict(package) for package in packages]))
+
+
+def _read_packages(folder: Path) -> Sequence[Package]:
+    return [Package(**package) for package in json.loads((folder / _PACKAGES).read_text())]
+
+
+def _point(link: Path, target: Path) -> None:
+    unfinished = link.with_name(f"{link.name}.{os.getpid()}")
+    unfinished.symlink_to(target)
+    unfinished.replace(link)

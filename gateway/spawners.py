@@ -1,0 +1,74 @@
+"""The spawners by the name that the command line gives them. Another one is a line in `SPAWNERS`."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+
+from compute.config import MachineSpec
+from compute.spark.cache import cache_folder
+from compute.spawners import CannotStart, Spawner
+from compute.spawners.process import ProcessSpawner
+from compute.spawners.qemu import QemuSpawner
+from compute.spawners.split import SplitSpawner
+from gateway.config import Config, IsolationLevel
+from gateway.warehouse import templates
+
+NAMES = ("process", "qemu", "firecracker", "kubernetes")
+
+
+def make_spawner(config: Config) -> Spawner:
+    """The spawner that the warehouse asks for, not yet open. Raises CannotStart for one that this build lacks."""
+    name = config.warehouse.spawner
+    if name not in SPAWNERS:
+        raise CannotStart(f"this build has no spawner {name!r}; it has: {', '.join(SPAWNERS)}")
+    return SPAWNERS[name](config)
+
+
+def _process(config: Config) -> Spawner:
+    return _processes(config, templates(config.warehouse))
+
+
+def _processes(config: Config, warm: Mapping[str, MachineSpec]) -> Spawner:
+    warehouse = config.warehouse
+    isolated = warehouse.isolation is not IsolationLevel.NONE
+    return ProcessSpawner(templates=warm, isolated=isolated, disk_bytes=warehouse.spill)
+
+
+def _firecracker(config: Config) -> Spawner:
+    """Loaded only where it is asked for: its HTTP library would cost every start of a gateway some tenths of a second.
+
+    Raises CannotStart.
+    """
+    from compute.spawners.firecracker.config import configure
+    from compute.spawners.firecracker.spawner import FirecrackerSpawner
+
+    chosen, cache = config.firecracker, config.cache or cache_folder(os.environ)
+    return FirecrackerSpawner(configure(chosen.program, cache, memory=chosen.memory, network=chosen.network))
+
+
+def _qemu(config: Config) -> Spawner:
+    return QemuSpawner(templates=templates(config.warehouse), cache=config.cache or cache_folder(os.environ))
+
+
+def _kubernetes(config: Config) -> Spawner:
+    """Loaded only where it is asked for: its client would cost every start of a gateway a second.
+
+    Raises CannotStart.
+    """
+    from compute.spawners.kubernetes.config import configure
+    from compute.spawners.kubernetes.spawner import KubernetesSpawner
+
+    return KubernetesSpawner(configure(**dataclasses.asdict(config.kubernetes)))
+
+
+def _beside_spark(make: Callable[[Config], Spawner]) -> Callable[[Config], Spawner]:
+    """DuckDB's machines from that spawner. Spark's serve a whole workspace and write its tables: they are processes."""
+    return lambda config: SplitSpawner({"duckdb": make(config), "spark": _processes(config, {})})
+
+
+SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {
+    "process": _process,
+    "qemu": _beside_spark(_qemu),
+    "firecracker": _beside_spark(_firecracker),
+    "kubernetes": _beside_spark(_kubernetes),
+}

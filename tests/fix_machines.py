@@ -1,0 +1,48 @@
+"""MicroVMs of this host: the guest image, built once, and a spawner whose template is in the cache."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from compute.config import EngineConfig, PoolConfig
+from compute.pool import Pool
+from compute.spark.cache import cache_folder
+from compute.spawners.qemu import QemuSpawner
+from compute.spawners.qemu.command import PROGRAM
+from deploy.guest import host
+from deploy.guest.image import build
+from tests.fix_compute import duckdb_config
+
+MICROVM = duckdb_config(threads=1, start_seconds=300.0, max_machines=3)
+"""One template for all tests. Emulated and on a busy host a start may take its time."""
+
+
+@pytest.fixture(scope="session")
+def guest_image() -> Path:
+    """The cache folder with the image in it."""
+    host.require(PROGRAM)
+    cache = cache_folder(os.environ)
+    build(cache)
+    return cache
+
+
+@asynccontextmanager
+async def running_microvms(cache: Path, warehouse: Path, engine: EngineConfig = MICROVM) -> AsyncIterator[Pool]:
+    """A started pool of microVMs. Leaving closes it, and asserts that none is left."""
+    spawner = QemuSpawner(templates={"duckdb": engine.spec}, cache=cache)
+    pool = Pool(spawner, PoolConfig((engine,)), lambda _workspace: str(warehouse))
+    try:
+        await pool.start()
+        yield pool
+    finally:
+        await pool.close()
+    assert microvms() == []
+
+
+def microvms(owner: int | None = None) -> list[psutil.Process]:
+    """The microVMs that a process (this one, if none is named) runs."""
+    return [child for child in psutil.Process(owner).children() if child.name().startswith(PROGRAM[:15])]

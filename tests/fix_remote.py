@@ -1,0 +1,51 @@
+"""A guest that cannot open the host's files, in a thread of the test: the whole way of range reads without a VM."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Thread
+
+from compute.connection import Connection
+from compute.engines import EngineOptions, open_engine
+from compute.guest.channel import Channel
+from compute.guest.endpoint import Endpoint
+from compute.guest.machine import Guest
+from compute.lease import Lease
+from compute.ranges import RangeServer
+from compute.transport import Frame, Kind
+
+IDENTITY = {"hostname": "remote", "time_ns": 0, "seed": "00" * 64, "workspace": "demo", "warehouse": "/nowhere"}
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[tuple[Connection, Channel]]:
+    """The pool's end of a connection, and the guest's."""
+    ours, theirs = socket.socketpair()
+    _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=ours)
+    try:
+        yield connection, Channel(theirs)
+    finally:
+        connection.abort()
+        theirs.close()
+
+
+@asynccontextmanager
+async def remote_lease(root: Path, scratch: Path) -> AsyncIterator[Lease]:
+    """A lease of a DuckDB guest whose files are read by us below `root`. Leaving waits for its end."""
+    ours, theirs = socket.socketpair()
+    options = EngineOptions(2, 256 << 20, str(scratch), remote=True)
+    engine = await asyncio.to_thread(open_engine, "duckdb", options)
+    guest = Guest(engine, lambda _identity, _folders: None, str(scratch), Endpoint())
+    thread = Thread(target=guest.converse, args=(theirs,))
+    thread.start()
+    _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=ours)
+    hello = await connection.expect(Kind.HELLO)
+    assert hello.control["reads"] == "channel"
+    connection.send(Frame(Kind.IDENTITY, control=IDENTITY))
+    await connection.expect(Kind.READY)
+    yield Lease(connection, lambda: None, RangeServer(connection, str(root)))
+    connection.abort()
+    await asyncio.to_thread(thread.join)
+    engine.close()
