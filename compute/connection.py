@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 READ_AHEAD_BYTES = 4 << 20
-log = logging.getLogger(__name__)
 MAX_CONTROL = 1 << 20
 """Of what a guest says: errors and counts. Only the pool has much to say."""
+log = logging.getLogger(__name__)
 
 
 class Connection(asyncio.BufferedProtocol):

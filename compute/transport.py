@@ -32,12 +32,12 @@ PROTOCOL_VERSION = 1
 PREFIX = struct.Struct(">BIII")
 MAX_CONTROL = 64 << 20
 MAX_BODY = 256 << 20
+FRAME_WEIGHT, CONTROL_WEIGHT = 512, 32
+"""Bytes of memory that a frame takes at least, and for each byte of its control."""
 READ_BYTES = 1 << 20
 """The most that one READ may ask for."""
 MOST_READS = 16
 """READs of one guest under way at once."""
-FRAME_WEIGHT, CONTROL_WEIGHT = 512, 32
-"""Bytes of memory that a frame takes at least, and for each byte of its control."""
 CHUNK_BYTES = 64 << 10
 """What is read at once, and up to which the parts of a frame are written together."""
 
