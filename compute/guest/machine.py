@@ -47,6 +47,8 @@ class Guest:
         self.claimed = Event()
         """Set when an identity arrives."""
         self._binding = Lock()
+        self._leases = 0
+        self._retired = False
 
     def bind_ahead(self) -> None:
         """Binds an engine that reads through the endpoint while it is still a template: where its files and its scratch
@@ -60,6 +62,21 @@ class Guest:
             self._serve_many(listener)
         else:
             self._serve_one(listener)
+
+    def serve_until_claimed(self, listener: socket.socket) -> None:
+        """One lease and the end, but a pool that leaves before it gave an identity makes room for the next."""
+        while self._identity is None:
+            self.converse(_accept(listener))
+
+    def retire(self) -> None:
+        """Ends the process as soon as no lease uses it."""
+        with self._binding:
+            self._retired = True
+            self._end_if_unused()
+
+    def _end_if_unused(self) -> None:
+        if self._retired and self._leases == 0:
+            os._exit(0)
 
     def _serve_one(self, listener: socket.socket) -> None:
         connection = _accept(listener)
@@ -85,6 +102,18 @@ class Guest:
         finally:
             channel.close()
 
+    def _lend(self, channel: Channel) -> None:
+        """A session of the engine, until the pool leaves."""
+        with self._binding:
+            self._leases += 1
+        try:
+            with closing(self._engine.open_session()) as session, self._reading(channel) as files:
+                Conversation(channel, session, files).run()
+        finally:
+            with self._binding:
+                self._leases -= 1
+                self._end_if_unused()
+
     def _hello(self) -> Frame:
         control = {
             "protocol": PROTOCOL_VERSION,
@@ -94,11 +123,6 @@ class Guest:
             "reads": "host" if self._endpoint is None else "channel",
         }
         return Frame(Kind.HELLO, control=control)
-
-    def _lend(self, channel: Channel) -> None:
-        """A session of the engine, until the pool leaves."""
-        with closing(self._engine.open_session()) as session, self._reading(channel) as files:
-            Conversation(channel, session, files).run()
 
     def _reading(self, channel: Channel) -> AbstractContextManager[RemoteFiles | None]:
         return nullcontext() if self._endpoint is None else self._endpoint.serving(channel)
