@@ -29,10 +29,17 @@ def guest_image() -> Path:
     return build(CACHE)
 
 
+@pytest.fixture(scope="session")
+def hostile_image() -> Path:
+    """One in which a machine may open the engine that a stranger has taken over."""
+    host.require(PROGRAM)
+    return build(CACHE, more=["tests/hostile.py"])
+
+
 @asynccontextmanager
 async def running_microvms(image: Path, warehouse: Path, engine: EngineConfig = MICROVM) -> AsyncIterator[Pool]:
     """A started pool of microVMs. Leaving closes it, and asserts that none is left."""
-    spawner = QemuSpawner(templates={"duckdb": engine.spec}, cache=CACHE, image=image)
+    spawner = QemuSpawner(templates={engine.engine: engine.spec}, cache=CACHE, image=image)
     pool = Pool(spawner, PoolConfig((engine,)), lambda _workspace: str(warehouse))
     try:
         await pool.start()
