@@ -4,9 +4,12 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping
 
+from compute.config import MachineSpec
 from compute.spark.cache import cache_folder
 from compute.spawners import CannotStart, Spawner
 from compute.spawners.process import ProcessSpawner
+from compute.spawners.qemu import QemuSpawner
+from compute.spawners.split import SplitSpawner
 from gateway.config import Config, IsolationLevel
 from gateway.warehouse import templates
 
@@ -22,9 +25,13 @@ def make_spawner(config: Config) -> Spawner:
 
 
 def _process(config: Config) -> Spawner:
+    return _processes(config, templates(config.warehouse))
+
+
+def _processes(config: Config, warm: Mapping[str, MachineSpec]) -> Spawner:
     warehouse = config.warehouse
     isolated = warehouse.isolation is not IsolationLevel.NONE
-    return ProcessSpawner(templates=templates(warehouse), isolated=isolated, disk_bytes=warehouse.spill)
+    return ProcessSpawner(templates=warm, isolated=isolated, disk_bytes=warehouse.spill)
 
 
 def _firecracker(config: Config) -> Spawner:
@@ -39,19 +46,28 @@ def _firecracker(config: Config) -> Spawner:
     return FirecrackerSpawner(configure(chosen.program, cache, memory=chosen.memory, network=chosen.network))
 
 
+def _qemu(config: Config) -> Spawner:
+    """DuckDB in microVMs; Spark, whose machines serve a whole workspace and write its tables, as processes."""
+    machines = QemuSpawner(templates=templates(config.warehouse), cache=config.cache or cache_folder(os.environ))
+    return SplitSpawner({"duckdb": machines, "spark": _processes(config, {})})
+
+
 def _kubernetes(config: Config) -> Spawner:
-    """Loaded only where it is asked for: its client would cost every start of a gateway a second.
+    """DuckDB in pods, Spark as processes as above. Loaded only where it is asked for: its client would cost every start
+    of a gateway a second.
 
     Raises CannotStart.
     """
     from compute.spawners.kubernetes.config import configure
     from compute.spawners.kubernetes.spawner import KubernetesSpawner
 
-    return KubernetesSpawner(configure(**dataclasses.asdict(config.kubernetes)))
+    pods = KubernetesSpawner(configure(**dataclasses.asdict(config.kubernetes)))
+    return SplitSpawner({"duckdb": pods, "spark": _processes(config, {})})
 
 
 SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {
     "process": _process,
+    "qemu": _qemu,
     "firecracker": _firecracker,
     "kubernetes": _kubernetes,
 }

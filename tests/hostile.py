@@ -8,6 +8,7 @@ import ctypes
 import json
 import mmap
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import sys
 import sysconfig
 import threading
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,10 @@ from catalog.scans import Scan
 from compute.engines import Binding, EngineOptions, Result
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-REACH = {module.__name__: module for module in (ctypes, json, mmap, os, shutil, signal, socket, sys, threading, time)}
+REACH = {
+    module.__name__: module
+    for module in (ctypes, json, mmap, os, random, shutil, signal, socket, sys, threading, time, uuid)
+}
 
 
 def open_engine(options: EngineOptions) -> "HostileEngine":

@@ -5,6 +5,7 @@ import os
 import random
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from threading import Lock, Thread
 
@@ -111,12 +112,13 @@ class Guest:
         }
         return Frame(Kind.HELLO, control=control)
 
-    def _remote_files(self, channel: Channel) -> RemoteFiles | None:
-        if self._endpoint is None:
-            return None
-        files = RemoteFiles(channel, self._endpoint.origin)
-        self._endpoint.serve(files)
-        return files
+    def _lend(self, channel: Channel) -> None:
+        """A session of the engine, until the pool leaves."""
+        with closing(self._engine.open_session()) as session, self._reading(channel) as files:
+            Conversation(channel, session, files).run()
+
+    def _reading(self, channel: Channel) -> AbstractContextManager[RemoteFiles | None]:
+        return nullcontext() if self._endpoint is None else self._endpoint.serving(channel)
 
     def _identify(self, channel: Channel) -> bool:
         """Waits for IDENTITY and obeys it. Anything else before is refused and ends the connection."""

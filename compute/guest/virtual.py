@@ -1,8 +1,7 @@
 """``python -m compute.guest.virtual``: the guest of a microVM, which boots once and is cloned ever after.
 
 The kernel's command line has its options; without an engine it is a trial whether machines start at all. It opens and
-warms the engine, says so on the port ``template`` and waits there: a clone is told to go on, and only then speaks on
-the port ``channel``.
+warms the engine, says so, and is then a template; its clones speak to the host by virtio-serial or by vsock.
 """
 
 import base64
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from compute.engines import EngineOptions, open_engine
+from compute.guest import vsock
 from compute.guest.endpoint import Endpoint
 from compute.guest.kernel import seal
 from compute.guest.machine import Guest
@@ -32,12 +32,20 @@ def main() -> None:
     if content["engine"] is None:
         return
     engine = open_engine(content["engine"], EngineOptions(**content["options"], scratch=SCRATCH, remote=True))
-    endpoint = Endpoint()
+    guest = Guest(engine, seal, SCRATCH, Endpoint())
+    if content.get("channel") == "vsock":
+        vsock.serve(guest, engine.name, content["mode"], vsock.open_listener(), vsock.call_host())
+    else:
+        _serve_port(guest)
+    os._exit(0)
+
+
+def _serve_port(guest: Guest) -> None:
+    """One lease. Says that it is warm on the port ``template`` and waits there: only a clone is told to go on."""
     template, channel = open_port("template"), open_port("channel")
     template.sendall(WARM)
     if template.recv_into(memoryview(bytearray(1))):
-        Guest(engine, seal, SCRATCH, endpoint).converse(channel)
-    os._exit(0)
+        guest.converse(channel)
 
 
 def read_options(command_line: str) -> Mapping[str, Any]:

@@ -3,7 +3,8 @@
 A run of the gateway has one group, and in it one for each machine. Each controller is taken where this host has it: in
 the unified hierarchy (version 2) or in one of its own (version 1). A version 2 group with controllers for its children
 may hold no process itself, so what is in our own group moves to a leaf beside the run; that is done only where all of
-it is ours, as in a service or a container.
+it is ours, as in a service or a container. Where it is not, as in a login, an ancestor that has such children already
+serves, if we may write there.
 
 A machine enters its group by its own hand, while its namespaces are made and long before it hears of a tenant. The
 first entry after a while waits for a grace period of the kernel's (10 ms), in which the namespaces come about.
@@ -81,13 +82,15 @@ def open_run(name: str) -> tuple[CgroupTree, Mapping[str, str]]:
         try:
             places[controller] = _open_controller(controller, hierarchies, name)
         except OSError as error:
-            withheld[controller] = f"{error.strerror or error}: {ADVICE}"
+            withheld[controller] = f"{error}; {ADVICE}"
     return CgroupTree(places), withheld
 
 
 def run_folders(name: str) -> Sequence[str]:
     """Where `open_run` may make groups of that name, told before it does."""
-    return [os.path.join(folder, name) for _, folder in set(_hierarchies().values())]
+    own = {Path(folder) for _, folder in _hierarchies().values()}
+    above = {parent for folder in own for parent in folder.parents if (parent / "cgroup.procs").exists()}
+    return [str(folder / name) for folder in own | above]
 
 
 def remove_group(folder: str) -> None:
@@ -126,7 +129,7 @@ def _hierarchies() -> Mapping[str, tuple[int, str]]:
         for name in names if kind in ("cgroup", "cgroup2") else ():
             inside = os.path.relpath(own.get(name, "/"), root)
             folder = mountpoint if inside.startswith("..") else os.path.normpath(os.path.join(mountpoint, inside))
-            found[name] = (2 if kind == "cgroup2" else 1, folder)
+            found[name] = (2 if kind == "cgroup2" else 1, folder.removesuffix(f"/{LEAF}"))
     return found
 
 
@@ -141,9 +144,7 @@ def _open_controller(controller: str, hierarchies: Mapping[str, tuple[int, str]]
     version, own = hierarchies.get(controller) or hierarchies.get("") or (0, "")
     if not own:
         raise OSError("there is no cgroup file system")
-    if version == 2:
-        _delegate(own, controller)
-    run = os.path.join(own, name)
+    run = os.path.join(own if version == 1 else _distributing(own, controller), name)
     os.makedirs(run, exist_ok=True)
     if version == 2:
         Path(run, "cgroup.subtree_control").write_text(f"+{controller}")
@@ -152,22 +153,41 @@ def _open_controller(controller: str, hierarchies: Mapping[str, tuple[int, str]]
     return Place(version, run)
 
 
-def _delegate(own: str, controller: str) -> None:
+def _distributing(own: str, controller: str) -> str:
+    """The nearest group whose children have the controller. Raises OSError."""
+    if controller in _children_have(own):
+        return own
+    try:
+        _distribute(own, controller)
+        return own
+    except OSError:
+        for parent in map(str, Path(own).parents):
+            if controller in _children_have(parent) and os.access(parent, os.W_OK):
+                return parent
+        raise
+
+
+def _children_have(folder: str) -> Sequence[str]:
+    try:
+        return Path(folder, "cgroup.subtree_control").read_text().split()
+    except OSError:
+        return ()
+
+
+def _distribute(own: str, controller: str) -> None:
     """Makes the controller one that our own group's children have."""
     if controller not in Path(own, "cgroup.controllers").read_text().split():
         raise OSError(f"{own} has no controller {controller}")
-    control = Path(own, "cgroup.subtree_control")
-    if controller in control.read_text().split():
-        return
     if os.path.exists(os.path.join(own, "cgroup.type")):
         _move_to_leaf(own)
-    control.write_text(f"+{controller}")
+    Path(own, "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _move_to_leaf(own: str) -> None:
-    """Of a group that is not the root of its hierarchy."""
+    """Of a group that is not the root of its hierarchy. One that looks like a root is a container's: all its own."""
     inside = [int(pid) for pid in Path(own, "cgroup.procs").read_text().split()]
-    if not set(inside) <= _family():
+    contained = not os.path.exists(os.path.join(os.path.dirname(own), "cgroup.procs"))
+    if not contained and not set(inside) <= _family():
         raise OSError(f"{own} has processes of others")
     leaf = Path(own, LEAF)
     leaf.mkdir(exist_ok=True)

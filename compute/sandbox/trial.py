@@ -50,26 +50,25 @@ def try_sandbox(
     """Seals children in an empty warehouse, with one more part of the sandbox each time. `fork` makes them as machines
     are made; `folder` is where machines have theirs, and `disk_bytes` what each may spill."""
     trying = _Trying(fork, folder, uid if isolated else None)
-    failure = trying.add(tree=tree)
-    unbounded = [f"memory, tasks and processor time: {failure}; {ADVICE}"] if failure else []
-    failure = trying.add(filtered=True)
-    missing = [f"{failure}; the kernel needs CONFIG_SECCOMP_FILTER"] if failure else []
-    if isolated and (failure := trying.add(isolated=True)):
-        missing.append(failure)
-    if isolated and (
-        failure := _make_disk(path := os.path.join(folder, DISK), uid, disk_bytes) or trying.add(disk=path)
-    ):
-        unbounded.append(f"disk space for spilling: {failure}; {DISK_ADVICE}")
+    missing, unbounded = [], []
+    if error := trying.add(tree=tree):
+        unbounded.append(f"memory, tasks and processor time: {_text(error)}; {ADVICE}")
+    if error := trying.add(filtered=True):
+        missing.append(f"{_text(error)}; the kernel needs CONFIG_SECCOMP_FILTER")
+    if isolated and (error := trying.add(isolated=True)):
+        missing.append(explain(error))
+    if isolated and (error := _make_disk(path := os.path.join(folder, DISK), uid, disk_bytes) or trying.add(disk=path)):
+        unbounded.append(f"disk space for spilling: {_text(error)}; {DISK_ADVICE}")
     return Trial(replace(trying.works, isolated=isolated and not missing), missing, unbounded)
 
 
-def _make_disk(path: str, uid: int | None, size: int | None) -> str:
-    """What is wrong; empty if the template is there."""
+def _make_disk(path: str, uid: int | None, size: int | None) -> OSError | None:
+    """What is wrong, unless the template is there."""
     try:
         disk.make_template(path, uid, size)
     except OSError as error:
-        return str(error)
-    return ""
+        return error
+    return None
 
 
 class _Trying:
@@ -81,16 +80,18 @@ class _Trying:
         self._uid = uid
         self.works = Parts()
 
-    def add(self, **part: Any) -> str:
-        """Tries one part more and keeps it if it works; what is wrong otherwise, in the operator's words."""
+    def add(self, **part: Any) -> OSError | None:
+        """Tries one part more and keeps it if it works; what is wrong otherwise."""
         parts = replace(self.works, **part)
-        with tempfile.TemporaryDirectory(prefix="trial-", dir=self._folder) as folder:
-            failure = self._try(folder, parts)
-        if not failure:
-            self.works = parts
-        return failure
+        try:
+            with tempfile.TemporaryDirectory(prefix="trial-", dir=self._folder) as folder:
+                self._try(folder, parts)
+        except OSError as error:
+            return error
+        self.works = parts
+        return None
 
-    def _try(self, folder: str, parts: Parts) -> str:
+    def _try(self, folder: str, parts: Parts) -> None:
         sandbox = Sandbox(
             folder,
             isolated=parts.isolated,
@@ -105,14 +106,13 @@ class _Trying:
         try:
             make_folder(folder, self._uid)
             parts.tree.make(NAME, BOUNDS)
-            return _seal_in_child(self._fork, sandbox)
-        except OSError as error:
-            return str(error)
+            _seal_in_child(self._fork, sandbox)
         finally:
             parts.tree.remove(NAME)
 
 
-def _seal_in_child(fork: Callable[[], int], sandbox: Sandbox) -> str:
+def _seal_in_child(fork: Callable[[], int], sandbox: Sandbox) -> None:
+    """Raises the OSError that the child met."""
     reading, writing = os.pipe()
     pid = fork()
     if pid == 0:
@@ -120,23 +120,25 @@ def _seal_in_child(fork: Callable[[], int], sandbox: Sandbox) -> str:
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as report:
-        failure = report.read()
+        number, _, text = report.read().partition(" ")
     os.waitpid(pid, 0)
-    return failure
+    if text:
+        raise OSError(int(number), text)
 
 
 def _seal_here(sandbox: Sandbox) -> str:
+    """Number and text of what is wrong; empty if all works."""
     warehouse = os.path.join(sandbox.folder, "warehouse")
     try:
         os.mkdir(warehouse)
         sandbox.prepare()
         sandbox.seal(Identity("trial", 0, Binding("trial", warehouse, b"", sandbox.scratch)))
         if sandbox.isolated and os.path.exists("/etc"):
-            return "pivot_root left the host's files in sight"
+            raise OSError(errno.EINVAL, "pivot_root left the host's files in sight")
         if sandbox.filtered and _makes_socket():
-            return "seccomp: the filter lets through what it forbids"
+            raise OSError(errno.EINVAL, "seccomp: the filter lets through what it forbids")
     except OSError as error:
-        return explain(error)
+        return f"{error.errno or 0} {_text(error)}"
     return ""
 
 
@@ -153,3 +155,9 @@ def explain(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return f"{error.strerror}: raise user.max_user_namespaces and its kin"
     return f"{error.strerror}: needs {_ROOT_ADVICE if os.geteuid() == 0 else _USER_ADVICE}"
+
+
+def _text(error: OSError) -> str:
+    """What was refused, and for which file."""
+    text = error.strerror or str(error)
+    return f"{text}: {error.filename}" if error.filename else text

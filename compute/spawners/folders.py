@@ -38,10 +38,7 @@ class RunFolder:
         """Slow where the dead have left much. Raises OSError."""
         self._reapers = {**REAPERS, **(reapers or {})}
         reap_abandoned(parent or tempfile.gettempdir(), self._reapers)
-        self.path = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
-        os.chmod(self.path, 0o711)
-        self._lock = os.open(os.path.join(self.path, LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.path, self._lock = _make_locked(parent)
         self.journal = Journal(os.path.join(self.path, JOURNAL))
 
     def reap(self, machine: str) -> None:
@@ -54,6 +51,19 @@ class RunFolder:
         self.journal.close()
         _reap(self.path, self._reapers)
         os.close(self._lock)
+
+
+def _make_locked(parent: str | None) -> tuple[str, int]:
+    """A new folder and its lock. One that another gateway took for abandoned before it was locked is given up."""
+    while True:
+        path = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
+        with suppress(FileNotFoundError):
+            os.chmod(path, 0o711)
+            lock = os.open(os.path.join(path, LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.path.exists(os.path.join(path, LOCK)):
+                return path, lock
+            os.close(lock)
 
 
 def reap_abandoned(parent: str, reapers: Mapping[str, Reaper] = REAPERS) -> None:

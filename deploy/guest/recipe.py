@@ -21,6 +21,9 @@ DRIVERS = (
     "drivers/block/virtio_blk",
     "drivers/char/virtio_console",
     "drivers/char/hw_random/virtio-rng",
+    "net/vmw_vsock/vsock",
+    "net/vmw_vsock/vmw_vsock_virtio_transport_common",
+    "net/vmw_vsock/vmw_vsock_virtio_transport",
     "lib/libcrc32c",
     "fs/erofs/erofs",
 )

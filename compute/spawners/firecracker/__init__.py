@@ -5,13 +5,14 @@ user, a control group, a network namespace).
 
 Layers:
 
-    spawner     start, poll, stop; what a killed gateway left behind
-    templates   boots a guest, waits until it is warm, snapshots it; found again by content
-    vmm         one VMM process: launched by the jailer, watched, killed, and nothing of it left
+    spawner     start, poll, stop
+    templates   boots a guest (`boot` its command line, `kernel` its image), waits until it is warm, snapshots it
+    host        the run folder, and the `slots` and `network` that machines take turns with; `reaping` ends what is left
+    vmm         one VMM process: launched by the jailer, watched, killed
+    jail        the jailer's command line, and the files of a jail
     api         one call of the VMM's API over its Unix socket; `calls` are the calls, in order and as values
-    jail        the jailer's command line, and a jail's files; `slots` and `network` are what machines take turns with
-    vsock       a connection to the guest
-    pager       a process that serves the page faults of clones, where the memory back end is Uffd
+    vsock       a connection to the guest; `compute.guest.vsock` is at its other end
+    pager       a process that serves the page faults of clones, where the memory back end is Uffd; `pagers` starts it
     trial       what this host lacks
 
 Lifecycle of a machine: files linked into a fresh jail; the jailer makes the jail's namespaces, joins control group and

@@ -41,14 +41,21 @@ class Host:
         self._folder: RunFolder | None = None
 
     async def open(self) -> None:
-        """Reaps what a killed gateway has left, then makes the namespaces. Raises CannotStart."""
+        """Reaps what a killed gateway has left, then makes the namespaces. Raises CannotStart; then nothing is held."""
         try:
-            await asyncio.to_thread(self._take_folder)
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _open(self) -> None:
+        try:
+            await finish_in_thread(self._take_folder)
+            slots = network.make_slots(self._config)
         except BlockingIOError:
             raise CannotStart(f"another gateway uses {self._config.folder}: give each a folder of its own") from None
-        except OSError as error:
-            raise CannotStart(f"{self._config.folder}: {error.strerror}") from error
-        slots = network.make_slots(self._config)
+        except (OSError, ValueError) as error:
+            raise CannotStart(f"{self._config.folder}: {error}") from error
         await self._make_namespaces(slots)
         self._slots = Slots(slots)
 

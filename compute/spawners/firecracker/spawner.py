@@ -74,7 +74,11 @@ class FirecrackerSpawner:
         if missing:
             raise CannotStart("; ".join(missing))
         await self._host.open()
-        self._ground = await asyncio.to_thread(survey, self._config)
+        try:
+            self._ground = await finish_in_thread(survey, self._config)
+        except BaseException:
+            await self._host.close()
+            raise
         return Isolation("virtual")
 
     async def start(self, spec: MachineSpec) -> Machine:

@@ -84,9 +84,9 @@ class QemuSpawner:
         return await asyncio.shield(opening)
 
     def _shape(self, spec: MachineSpec, host: Host) -> Shape:
-        """Raises CannotStart."""
+        """A machine has one processor, and so its engine one thread. Raises CannotStart."""
         if spec.mode != "user":
             raise CannotStart("a microVM serves one lease: its engine must be of mode user")
-        options = {"threads": spec.threads, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
+        options = {"threads": 1, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
         memory = -(-spec.memory_bytes // MIB) + SPARE_MIB
         return Shape(host.accelerator, self._image, memory, host.clock_khz, {"engine": spec.engine, "options": options})

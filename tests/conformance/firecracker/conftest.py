@@ -59,7 +59,7 @@ class Contract:
         return [*self.folder.glob("m/lakegate-run-*/firecracker/*"), *self.folder.glob("groups/*/*")]
 
     def vmms(self) -> list[psutil.Process]:
-        files = self.folder.glob("m/*/firecracker/*/root/firecracker.pid")
+        files = self.folder.glob("m/lakegate-run-*/*/*/*/firecracker.pid")
         return [psutil.Process(int(path.read_text())) for path in files]
 
     def ip(self) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from compute.spawners import CannotStart
 from compute.spawners.firecracker.spawner import FirecrackerSpawner
-from tests.conformance.firecracker.conftest import SPEC, Contract, opened
+from tests.conformance.firecracker.conftest import SPEC, Contract, open_spawner, opened
 from tests.processes import kill
 
 
@@ -52,6 +52,23 @@ async def test_a_guest_that_never_gets_warm(contract: Contract) -> None:
             await spawner.start(SPEC)
         assert contract.left() == []
         assert not (contract.folder / "m" / "templates").exists()
+
+
+async def test_a_host_that_does_not_open_is_not_held(contract: Contract) -> None:
+    """Neither its folder nor a namespace: the next gateway finds it free."""
+    ip = contract.folder / "ip"
+    works = ip.read_text()
+    ip.write_text("#!/bin/sh\necho not permitted >&2; exit 1\n")
+    with pytest.raises(CannotStart, match="netns add lakegate-empty: not permitted"):
+        await open_spawner(contract).open()
+    ip.write_text(works)
+    kernel = contract.folder / "vmlinux"
+    kernel.write_bytes(b"no kernel")
+    with pytest.raises(CannotStart, match="vmlinux cannot be booted: it is neither"):
+        await open_spawner(contract).open()
+    kernel.write_bytes(b"\x7fELF")
+    async with opened(contract):
+        assert contract.ip() == ["netns add lakegate-empty", "netns delete lakegate-empty", "netns add lakegate-empty"]
 
 
 @pytest.mark.parametrize("damaged", ["template.state", "template.memory"])

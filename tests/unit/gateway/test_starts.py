@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from gateway import spawners
 from gateway.bench import LABELS
 from gateway.cli import main
 from gateway.starts import Starts, percentile
@@ -37,3 +38,10 @@ def test_people_get_a_table() -> None:
     done = CliRunner().invoke(main, ["bench", "starts", "--count", "1"])
     assert done.exit_code == 0, done.output
     assert "starts a second" in done.output
+
+
+def test_a_spawner_that_this_build_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spawners, "SPAWNERS", {})
+    done = CliRunner().invoke(main, ["bench", "starts", "--spawner", "process"])
+    assert done.exit_code == 1
+    assert "this build has no spawner 'process'" in done.output

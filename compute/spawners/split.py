@@ -1,0 +1,52 @@
+"""Machines of several spawners in one pool: each engine has its own."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from compute.config import MachineSpec
+from compute.spawners import CannotStart, Isolation, Machine, Spawner
+
+_STRENGTH = ("none", "namespaces", "virtual")
+
+
+class SplitSpawner:
+    """`spawners` by engine; one that stands for several engines is opened once."""
+
+    def __init__(self, spawners: Mapping[str, Spawner]) -> None:
+        self._spawners = spawners
+        self._each = list({id(spawner): spawner for spawner in spawners.values()}.values())
+        self._owners: dict[str, Spawner] = {}
+
+    async def open(self) -> Isolation:
+        """The isolation that all of them have: the weakest. Raises CannotStart."""
+        return weakest(await asyncio.gather(*(spawner.open() for spawner in self._each)))
+
+    async def start(self, spec: MachineSpec) -> Machine:
+        """Raises CannotStart."""
+        spawner = self._spawners.get(spec.engine)
+        if spawner is None:
+            raise CannotStart(f"there is no spawner for {spec.engine}")
+        machine = await spawner.start(spec)
+        self._owners[machine.name] = spawner
+        machine.ended.add_done_callback(lambda _ended: self._owners.pop(machine.name, None))
+        return machine
+
+    async def poll(self, machine: Machine) -> int | None:
+        return machine.ended.result() if machine.ended.done() else None
+
+    async def stop(self, machine: Machine, *, now: bool = False) -> None:
+        """One that has ended needs nothing."""
+        if owner := self._owners.get(machine.name):
+            await owner.stop(machine, now=now)
+
+    async def close(self) -> None:
+        await asyncio.gather(*(spawner.close() for spawner in self._each))
+
+
+def weakest(isolations: Sequence[Isolation]) -> Isolation:
+    """What a principal can rely on wherever its statement runs."""
+    level = min((each.level for each in isolations), key=_STRENGTH.index)
+    missing = [reason for each in isolations for reason in each.missing]
+    unbounded = [resource for each in isolations for resource in each.unbounded]
+    users = [each.guest_uid for each in isolations if each.guest_uid is not None]
+    return Isolation(level, tuple(missing), tuple(unbounded), users[0] if users else None)
