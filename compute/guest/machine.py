@@ -91,13 +91,13 @@ class Guest:
             channel.close()
 
     def _lend(self, channel: Channel) -> None:
+        """A session of the engine, until the pool leaves."""
         with self._binding:
             self._leases += 1
-        session = self._engine.open_session()
         try:
-            Conversation(channel, session, self._remote_files(channel)).run()
+            with closing(self._engine.open_session()) as session, self._reading(channel) as files:
+                Conversation(channel, session, files).run()
         finally:
-            session.close()
             with self._binding:
                 self._leases -= 1
                 self._end_if_unused()
@@ -111,11 +111,6 @@ class Guest:
             "reads": "host" if self._endpoint is None else "channel",
         }
         return Frame(Kind.HELLO, control=control)
-
-    def _lend(self, channel: Channel) -> None:
-        """A session of the engine, until the pool leaves."""
-        with closing(self._engine.open_session()) as session, self._reading(channel) as files:
-            Conversation(channel, session, files).run()
 
     def _reading(self, channel: Channel) -> AbstractContextManager[RemoteFiles | None]:
         return nullcontext() if self._endpoint is None else self._endpoint.serving(channel)
