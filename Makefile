@@ -46,6 +46,8 @@ bench: setup
 soak: setup
 	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 600
 	@$(PYTHON) -m tests.chaos --seconds 1800
+	@$(PYTHON) -m deploy.guest >/dev/null
+	@$(PYTHON) -m tests.chaos --seconds 600 --spawner qemu
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache native/target
