@@ -47,7 +47,7 @@ class Fleet:
     spot: list[str]
 
     async def nodes_in_use(self) -> Counter[str]:
-        return Counter(pod["spec"].get("nodeName", "") for pod in await self.machines.pods())
+        return Counter(node for pod in await self.machines.pods() if (node := pod["spec"].get("nodeName")))
 
 
 @pytest.fixture
@@ -109,6 +109,20 @@ async def test_machines_leave_spot_nodes_that_are_reclaimed(fleet: Fleet) -> Non
     lease = await fleet.pool.lease("duckdb", workspace="demo", principal="ada")
     assert await ask(lease, "SELECT 1 AS one") == [{"one": 1}]
     await lease.release()
+
+
+async def test_machines_of_a_node_that_is_gone_are_lost_at_once(fleet: Fleet) -> None:
+    """An instance that was taken away: its pods can't be asked, so what they held is given up and replaced."""
+    lease = await fleet.pool.lease("duckdb", workspace="demo", principal="ada")
+    taken = sorted(await fleet.nodes_in_use())
+    await asyncio.gather(*(fleet.machines.admin.delete(f"/api/v1/nodes/{name}") for name in taken))
+    await eventually(lambda: lease.lost)
+    await lease.release()
+
+    async def is_replaced() -> bool:
+        return not set(await fleet.nodes_in_use()) & set(taken) and len(spare(fleet.pool)) == WARM
+
+    await eventually(is_replaced)
 
 
 async def test_what_a_gateway_owns_goes_with_its_lease(fleet: Fleet) -> None:
