@@ -34,6 +34,8 @@ run: setup
 	@exec .venv/bin/lakegate demo --data "$(DATA)" --listen "$(LISTEN)"
 
 test: setup
+	@$(PYTHON) -m tests.cluster.build >/dev/null
+	@$(PYTHON) -m deploy.guest >/dev/null
 	@$(PYTHON) -m pytest
 
 check: setup
@@ -45,6 +47,8 @@ bench: setup
 soak: setup
 	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 600
 	@$(PYTHON) -m tests.chaos --seconds 1800
+	@$(PYTHON) -m deploy.guest >/dev/null
+	@$(PYTHON) -m tests.chaos --seconds 600 --spawner qemu
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache native/target

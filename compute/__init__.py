@@ -5,6 +5,7 @@ Owns: the fleet's decisions, the pool, leases, the transport, spawners, the zygo
 Layers, outside the machine and then inside:
 
     pool        carries out what `fleet` decides (pure: `events` in, instructions out); lends a `lease`
+    fleet       how many machines, where, for whom: queues, warm stocks, nodes, budgets; a package of its own
     lease       one session's machine: execute, describe, cancel; an `Answer` is pulled batch by batch
     connection  frames on the event loop, bounded read-ahead; `inspection` is what makes them fit to be believed
     spawners    start, poll, stop; `process` asks the `zygote`, which forks warm templates

@@ -90,12 +90,13 @@ class NodeLost:
     node: str
 
 
-Event = Wanted | Withdrawn | Ready | Failed | Ended | Released | Tick | NodeJoined | NodeDraining | NodeLost
+NodeEvent = NodeJoined | NodeDraining | NodeLost
+Event = Wanted | Withdrawn | Ready | Failed | Ended | Released | Tick | NodeEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Answered by Ready or Failed, or by Ended where a Stop came first."""
+    """Answered by Ready or Failed, or by Ended where a Stop came first. `hedges` names the late start it stands by."""
 
     machine: int
     engine: str
@@ -103,6 +104,7 @@ class Start:
     node_type: str = ""
     node: str | None = None
     workspace: str | None = None
+    hedges: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

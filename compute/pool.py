@@ -24,6 +24,7 @@ from compute.events import (
     Grant,
     Instruction,
     Move,
+    NodeEvent,
     Priority,
     Ready,
     Refusal,
@@ -104,8 +105,12 @@ class Pool:
         await asyncio.gather(*(self._spawner.stop(m.machine, now=True) for m in self._members.values()))
         await self._spawner.close()
 
+    def tell(self, news: NodeEvent) -> None:
+        """What a spawner hears of nodes of placed types. Leases on a draining one are marked `leaving`."""
+        self._handle(news)
+
     def count(self, engine: str) -> Counter[str]:
-        """Machines by state: ``starting``, ``spare``, ``serving``, ``stopping``."""
+        """Machines by state (``starting``, ``spare``, ``serving``, ``stopping``), for metrics."""
         return self._fleet.count(engine)
 
     async def lease(

@@ -4,6 +4,7 @@ The only module that reads the environment. Command-line options arrive as argum
 """
 
 import os
+import socket
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -64,6 +65,23 @@ class Firecracker:
 
 
 @dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """The cluster that machines are pods of, and this gateway's name in it, which a restart keeps.
+
+    `kubeconfig` None means that the gateway is itself a pod. `node_types` are JSON: fields of
+    `compute.spawners.kubernetes.nodes.NodeType` by name, ``default`` for machines that are placed nowhere.
+    `cpu_share` is how much of its threads a machine is promised.
+    """
+
+    namespace: str = "lakegate-machines"
+    gateway: str = field(default_factory=socket.gethostname)
+    image: str = "lakegate.io/guest:latest"
+    kubeconfig: Path | None = None
+    node_types: str = "{}"
+    cpu_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """`metastore_dsn` None means the embedded PostgreSQL below `data`; certificate None means a self-signed one;
     `cache` is where set-up left Spark, None for its usual place."""
@@ -81,6 +99,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     warehouse: Warehouse = field(default_factory=Warehouse)
     firecracker: Firecracker = field(default_factory=Firecracker)
+    kubernetes: Kubernetes = field(default_factory=Kubernetes)
 
     @classmethod
     def load(cls, data: Path, listen: str, warehouse: Warehouse, limits: Limits | None = None) -> "Config":
@@ -100,6 +119,7 @@ class Config:
             warehouse=warehouse,
             limits=limits or Limits(),
             firecracker=_firecracker(),
+            kubernetes=_kubernetes(),
         )
 
     @property
@@ -124,3 +144,13 @@ def _firecracker() -> Firecracker:
         memory=os.environ.get("LAKEGATE_FIRECRACKER_MEMORY") or usual.memory,
         network=os.environ.get("LAKEGATE_FIRECRACKER_NETWORK") or usual.network,
     )
+
+
+def _kubernetes() -> Kubernetes:
+    settings = {
+        name: value
+        for name in ("namespace", "gateway", "image", "node_types")
+        if (value := os.environ.get(f"LAKEGATE_KUBERNETES_{name.upper()}"))
+    }
+    share = float(os.environ.get("LAKEGATE_KUBERNETES_CPU_SHARE") or 1.0)
+    return Kubernetes(**settings, kubeconfig=_path("KUBECONFIG"), cpu_share=share)

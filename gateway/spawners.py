@@ -1,5 +1,6 @@
 """The spawners by the name that the command line gives them. Another one is a line in `SPAWNERS`."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 
@@ -46,9 +47,28 @@ def _firecracker(config: Config) -> Spawner:
 
 
 def _qemu(config: Config) -> Spawner:
-    """DuckDB in microVMs; Spark, whose machines serve a whole workspace and write its tables, as processes."""
-    machines = QemuSpawner(templates=templates(config.warehouse), cache=config.cache or cache_folder(os.environ))
-    return SplitSpawner({"duckdb": machines, "spark": _processes(config, {})})
+    return QemuSpawner(templates=templates(config.warehouse), cache=config.cache or cache_folder(os.environ))
 
 
-SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {"process": _process, "qemu": _qemu, "firecracker": _firecracker}
+def _kubernetes(config: Config) -> Spawner:
+    """Loaded only where it is asked for: its client would cost every start of a gateway a second.
+
+    Raises CannotStart.
+    """
+    from compute.spawners.kubernetes.config import configure
+    from compute.spawners.kubernetes.spawner import KubernetesSpawner
+
+    return KubernetesSpawner(configure(**dataclasses.asdict(config.kubernetes)))
+
+
+def _beside_spark(make: Callable[[Config], Spawner]) -> Callable[[Config], Spawner]:
+    """DuckDB's machines from that spawner. Spark's serve a whole workspace and write its tables: they are processes."""
+    return lambda config: SplitSpawner({"duckdb": make(config), "spark": _processes(config, {})})
+
+
+SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {
+    "process": _process,
+    "qemu": _beside_spark(_qemu),
+    "firecracker": _beside_spark(_firecracker),
+    "kubernetes": _beside_spark(_kubernetes),
+}

@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.fix_oracle",
     "tests.fix_gateway",
+    "tests.fix_cluster",
     "tests.fix_metastore",
     "tests.fix_compute",
     "tests.fix_machines",

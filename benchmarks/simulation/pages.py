@@ -10,7 +10,8 @@ from benchmarks.simulation.record import Moment, Record
 from benchmarks.simulation.workload import Demand
 
 WIDTH, HEIGHT = 1100, 420
-LABELS = 12
+LEAST = 1.0
+"""What stands for nothing on a logarithmic axis."""
 Series = dict[str, Callable[[Moment], float]]
 
 PLOTS: dict[str, tuple[str, str, Series, bool]] = {
@@ -30,10 +31,11 @@ PLOTS: dict[str, tuple[str, str, Series, bool]] = {
         },
         True,
     ),
-    "waiting": (
-        "Waiting requests, and the slowest of a hundred leases",
-        "number; milliseconds; logarithmic",
-        {"waiting": lambda m: m.waiting, "p99, ms": lambda m: m.p99_seconds * 1000},
+    "waiting": ("Requests that wait", "number", {"waiting": lambda m: m.waiting}, False),
+    "latency": (
+        "From request to lease: the slowest of a hundred in each interval",
+        "milliseconds, logarithmic",
+        {"p99": lambda m: m.p99_seconds * 1000},
         True,
     ),
     "decisions": (
@@ -101,6 +103,8 @@ def most_machines(record: Record) -> int:
 def plot(name: str, demand: Demand, timeline: Sequence[Moment]) -> str:
     """Lines over the hours of the day."""
     title, axis, series, logarithmic = PLOTS[name]
+    numbers = [value(moment) for moment in timeline for value in series.values()]
+    decades = range(len(str(int(max(numbers, default=LEAST)))) + 1)
     chart = pygal.XY(
         title=title,
         y_title=axis,
@@ -109,6 +113,7 @@ def plot(name: str, demand: Demand, timeline: Sequence[Moment]) -> str:
         height=HEIGHT,
         dots_size=0,
         logarithmic=logarithmic,
+        y_labels=[10**power for power in decades] if logarithmic else None,
         show_x_guides=False,
         legend_at_bottom=True,
         disable_xml_declaration=True,
@@ -117,6 +122,6 @@ def plot(name: str, demand: Demand, timeline: Sequence[Moment]) -> str:
     )
     for label, value in series.items():
         points = [(demand.first_hour + m.at / 3600, float(value(m))) for m in timeline]
-        chart.add(label, [point for point in points if point[1] > 0 or not logarithmic])
+        chart.add(label, [(hour, max(LEAST, number)) if logarithmic else (hour, number) for hour, number in points])
     rendered: str = chart.render(is_unicode=True)
     return rendered

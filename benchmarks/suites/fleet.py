@@ -20,10 +20,11 @@ MACHINES = (1, 1_000, 100_000)
 def fleet_simulation(laboratory: Laboratory) -> Iterator[Measurement]:
     """`hours` of the day up to its end, with the spike in them; one round, since the clock is simulated."""
     demand = around_the_spike(laboratory.hours)
-    short = around_the_spike(min(SHORT_HOURS, laboratory.hours))
-    records = {"predicted": simulate(PREDICTED, demand)}
-    records["predicted, the spike's hour"] = simulate(PREDICTED, short)
-    records["cold, the spike's hour"] = simulate(COLD, short)
+    records = {f"predicted, {demand.hours:g} h": simulate(PREDICTED, demand)}
+    short = around_the_spike(min(SHORT_HOURS, demand.hours))
+    if short != demand:
+        records[f"predicted, {short.hours:g} h"] = simulate(PREDICTED, short)
+    records[f"cold, {short.hours:g} h"] = simulate(COLD, short)
     for subject, record in records.items():
         yield from (once("fleet", subject, metric, value) for metric, value in numbers(record).items())
     write_pages(RESULTS, demand, records)

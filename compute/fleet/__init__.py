@@ -8,7 +8,8 @@ Layers, the door first:
 
     fleet       `Fleet`: takes an event, does what is due, gives the instructions; nodes that drain and are lost
     lending     requests: granted, waiting, refused; leases that come back
-    supply      machines: starts in turn, hedges, failures, what idles, what makes room
+    supply      how many machines: what is lacking, what idles, what makes room
+    starts      where one comes to be, on whose account; hedges and failures
     ---------   indexes below: each knows its own, none knows the layers above
     roster      all of them, and the timers
     template    machines and queue of an engine and size; `stock` its warm machines, for anybody or one workspace

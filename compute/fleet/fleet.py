@@ -21,6 +21,7 @@ from compute.events import (
 from compute.fleet.lending import Lending
 from compute.fleet.machine import Machine, State
 from compute.fleet.roster import Roster
+from compute.fleet.starts import Starts
 from compute.fleet.stock import ANYBODY
 from compute.fleet.supply import Supply
 
@@ -30,8 +31,9 @@ class Fleet:
 
     def __init__(self, config: PoolConfig) -> None:
         self._roster = Roster(config)
-        self._supply = Supply(self._roster)
-        self._lending = Lending(self._roster, self._supply)
+        self._starts = Starts(self._roster)
+        self._supply = Supply(self._roster, self._starts)
+        self._lending = Lending(self._roster, self._starts, self._supply)
         for template in self._roster.by_index:
             if not template.config.reserved:
                 template.stock_for(ANYBODY)
@@ -143,7 +145,7 @@ class Fleet:
             case "idle" if machine is not None and not machine.principals:
                 self._supply.stop(machine, now)
             case "hedge" if machine is not None and machine.state is State.STARTING:
-                self._supply.hedge(machine, now)
+                self._starts.hedge(machine, now)
             case "node":
                 self._reopen(name, now)
             case "drain":

@@ -3,7 +3,8 @@
 from compute.events import Grant, Refusal, Refuse, Wanted
 from compute.fleet.machine import Machine, State
 from compute.fleet.roster import Roster
-from compute.fleet.stock import Stock
+from compute.fleet.starts import Starts
+from compute.fleet.stock import ANYBODY, Stock
 from compute.fleet.supply import Supply
 from compute.fleet.template import Template
 
@@ -11,8 +12,9 @@ from compute.fleet.template import Template
 class Lending:
     """Between events nobody waits beside a machine that could serve him: each machine is offered once it can."""
 
-    def __init__(self, roster: Roster, supply: Supply) -> None:
+    def __init__(self, roster: Roster, starts: Starts, supply: Supply) -> None:
         self._roster = roster
+        self._starts = starts
         self._supply = supply
 
     def want(self, request: Wanted, now: float) -> None:
@@ -55,12 +57,14 @@ class Lending:
     def offer(self, machine: Machine, now: float) -> None:
         """Lends a machine to those whose turn it is, as far as it goes."""
         while not machine.leaving and self._has_room(machine):
-            request = machine.template.next_request(machine)
+            template = self._next_queue(machine)
+            is_scarce = template.stock_for(machine.workspace or ANYBODY).is_urgent
+            choose = template.waiting.fairest if is_scarce else template.waiting.oldest
+            request = choose(machine.workspace)
             if request is None:
                 return
-            template = self._roster.requests[request.request]
             seconds = self._roster.ledger.wait_seconds(request.workspace, now)
-            if not seconds:
+            if is_scarce and not seconds:
                 template.waiting.pass_turn(machine.workspace)
             self.withdraw(request.request, now)
             if seconds:
@@ -84,6 +88,13 @@ class Lending:
             self.offer(machine, now)
             self._idle(machine, now)
 
+    def _next_queue(self, machine: Machine) -> Template:
+        """The template whose requests have the next claim on it: its own before smaller ones."""
+        if machine.state is State.SERVING:
+            return machine.serves
+        own = machine.template
+        return next((each for each in own.customers if each.waiting.has(machine.workspace)), own)
+
     def _want_machine(self, request: Wanted, template: Template, now: float) -> None:
         """A spare, its own or a larger one; else it waits while one is started for it."""
         stock = template.stock_for(request.workspace)
@@ -93,21 +104,32 @@ class Lending:
             self._lend(source.choose(request.workspace), request, template, now)
             if source is not stock:
                 self._supply.replenish(source, now)
-        elif len(template.waiting) >= self._roster.config.max_waiting:
-            self._refuse(request, Refusal.FULL)
-        else:
+        elif self._makes_way(request, template, now):
             template.waiting.add(request)
             self._roster.requests[request.request] = template
             self._roster.timers.put(("deadline", request.request, ""), request.deadline)
+        else:
+            self._refuse(request, Refusal.FULL)
         self._supply.replenish(stock, now)
         self._supply.watch(stock, now)
+
+    def _makes_way(self, request: Wanted, template: Template, now: float) -> bool:
+        """Whether the queue takes it. A full one does if another workspace has more in it, and loses its newest."""
+        if len(template.waiting) < self._roster.config.max_waiting:
+            return True
+        pushed_out = template.waiting.most_crowding(request.workspace)
+        if pushed_out is None:
+            return False
+        self.withdraw(pushed_out.request, now)
+        self._refuse(pushed_out, Refusal.FULL)
+        return True
 
     def _lend(self, machine: Machine, request: Wanted, template: Template, now: float) -> None:
         if machine.state is State.SPARE:
             self._supply.take(machine, now)
             machine.serves = template
             if machine.workspace is None:
-                self._supply.bind(machine, request.workspace, now)
+                self._starts.bind(machine, request.workspace, now)
         elif not machine.principals:
             machine.template.kept.pop(machine.number, None)
             self._roster.timers.drop(("idle", machine.number, ""))

@@ -36,6 +36,12 @@ class Node:
     def room(self) -> _Room:
         return self.memory_bytes, self.cpus
 
+    def house(self, workspace: str, machines: int) -> None:
+        """So many machines more, or fewer, are the workspace's."""
+        self.tenants[workspace] += machines
+        if not self.tenants[workspace]:
+            del self.tenants[workspace]
+
     def is_crowded(self, workspace: str | None) -> bool:
         """Whether it has its share of the workspace's machines already."""
         spread = self.type.spread

@@ -1,17 +1,16 @@
-"""How machines come to be and end: starts in turn, hedges, what fails, what idles, what makes room."""
+"""How many machines there are: what is lacking starts in turn, what idles ends, what somebody else needs makes room."""
 
-from compute.config import NodeType
-from compute.events import Start, Stop
+from itertools import islice
+
+from compute.events import Stop
 from compute.fleet.machine import Machine, State
-from compute.fleet.nodes import Node
 from compute.fleet.roster import Roster
+from compute.fleet.starts import Starts
 from compute.fleet.stock import ANYBODY, Stock
 from compute.fleet.template import Template
 
 MOST_AT_ONCE = 64
 """Starts or stops that one event may cause in one stock; the rest follows by a timer that is due at once."""
-HEDGED_SHARE = 20
-"""One start in so many may be hedged at a time, at least one: when all are slow, more would make them slower."""
 LOOKS_PER_IDLE_TIME = 4
 """How often in `idle_seconds` a stock that demand keeps up is looked at anew."""
 
@@ -19,8 +18,9 @@ LOOKS_PER_IDLE_TIME = 4
 class Supply:
     """Every change of what machines exist."""
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Roster, starts: Starts) -> None:
         self._roster = roster
+        self._starts = starts
 
     def replenish(self, stock: Stock, now: float) -> None:
         """Starts what the stock lacks, or puts it in line for room. What is in line already waits for `refill`."""
@@ -30,7 +30,7 @@ class Supply:
             self.make_room(stock.template, now)
             return
         for _ in range(min(lacking, MOST_AT_ONCE)):
-            if not self._start(stock, now):
+            if not self._starts.start(stock, now):
                 self._put_in_line(stock)
                 self.make_room(stock.template, now)
                 return
@@ -51,7 +51,7 @@ class Supply:
             stock = template.stocks[owner]
             if self._lacking(stock, now) <= 0:
                 template.short.drop(owner)
-            elif self._start(stock, now):
+            elif self._starts.start(stock, now):
                 template.short.drop(owner)
                 self._put_in_line(stock)
             else:
@@ -66,7 +66,7 @@ class Supply:
             machine.node.breaker.succeed()
         template.start_times.saw(now - machine.since)
         twin = machine.twin
-        self._leave_starting(machine)
+        self._starts.leave(machine)
         if twin is not None:
             self.stop(twin, now)
         template.change(machine, State.SPARE, now)
@@ -81,7 +81,7 @@ class Supply:
         """
         was_missed = machine.state in (State.STARTING, State.SPARE)
         if was_missed:
-            self._blame(machine, reason, now)
+            self._starts.blame(machine, reason, now)
         self._detach(machine)
         self._remove(machine, now)
         if was_missed:
@@ -122,29 +122,23 @@ class Supply:
     def sweep(self, stock: Stock, now: float) -> None:
         """Ends spares that nobody asked for in `idle_seconds` and that no forecast wants; looks again while some are
         left. A workspace's own stock that is empty is forgotten."""
-        idle_seconds = stock.template.config.idle_seconds
-        surplus = min(-self._lacking(stock, now), MOST_AT_ONCE)
-        looks_again = now + idle_seconds / LOOKS_PER_IDLE_TIME
-        for machine in list(stock.spares.values())[: max(surplus, 0)] if surplus > 0 else ():
-            if machine.since + idle_seconds > now:
-                looks_again = machine.since + idle_seconds
-                break
-            self.stop(machine, now)
-        else:
-            if surplus == MOST_AT_ONCE:
-                looks_again = now
+        template = stock.template
+        looks_again = self._end_idle(stock, now)
         if stock.owner != ANYBODY and stock.is_empty:
-            del stock.template.stocks[stock.owner]
-            stock.template.short.drop(stock.owner)
+            del template.stocks[stock.owner]
+            template.short.drop(stock.owner)
         elif stock.owner != ANYBODY or len(stock.spares) > stock.least:
-            self._roster.timers.put(("stock", stock.template.index, stock.owner), looks_again)
+            self._roster.timers.put(("stock", template.index, stock.owner), looks_again)
 
-    def hedge(self, machine: Machine, now: float) -> None:
-        """A start that is late gets a second one, on another node, if somebody waits for it."""
-        template = machine.template
-        most = max(1, template.states[State.STARTING] // HEDGED_SHARE)
-        if machine.stock.demand and machine.twin is None and template.hedges < most:
-            self._start(machine.stock, now, twin=machine)
+    def make_room(self, template: Template, now: float) -> None:
+        """What a workspace keeps unused ends when another one waits and could get none."""
+        states = template.states
+        if not template.waiting or any(breaker.is_open(now) for breaker in template.breakers.values()):
+            return
+        while template.kept and template.waiting.demand > states[State.STARTING] + states[State.STOPPING]:
+            self.stop(next(iter(template.kept.values())), now)
+        if not template.is_full and not states[State.STARTING]:
+            self._reclaim(template, now)
 
     def _put_in_line(self, stock: Stock) -> None:
         """Who has somebody waiting goes first, then in turn. What is in line already keeps its turn."""
@@ -159,66 +153,15 @@ class Supply:
             return -len(stock.spares)
         return stock.lacking(now)
 
-    def _start(self, stock: Stock, now: float, twin: Machine | None = None) -> bool:
-        """Starts one machine, unless there is no room or breakers are open."""
-        roster, template = self._roster, stock.template
-        if template.is_full:
-            return False
-        workspace = None if stock.owner == ANYBODY else stock.owner
-        place = self._place(template, workspace, now, None if twin is None else twin.node)
-        if place is None:
-            return False
-        node_type, node = place
-        machine = Machine(
-            next(roster.numbers), template, stock, State.STARTING, now, node_type.name, node, workspace, template
-        )
-        roster.machines[machine.number] = machine
-        template.add(machine)
-        if node is not None:
-            roster.nodes.put(machine, node)
-        self.bind(machine, workspace, now)
-        self._enter_starting(machine, twin, now)
-        node_name = None if node is None else node.name
-        config = template.config
-        roster.out.append(Start(machine.number, config.engine, config.size, node_type.name, node_name, workspace))
-        return True
-
-    def bind(self, machine: Machine, workspace: str | None, now: float) -> None:
-        """From now on the machine is the workspace's, and on its account."""
-        machine.workspace = workspace
-        if workspace is None:
-            return
-        self._roster.ledger.begin(workspace, now)
-        if machine.node is not None:
-            machine.node.tenants[workspace] += 1
-
-    def _place(
-        self, template: Template, workspace: str | None, now: float, avoid: Node | None
-    ) -> tuple[NodeType, Node | None] | None:
-        """Node type by preference, node by best fit. Where breakers stand in the way, a timer tells when to retry."""
-        retry_at = []
-        room = template.config.memory_bytes, template.config.threads
-        for node_type in template.preferred():
-            breaker = template.breakers[node_type.name]
-            if breaker.is_open(now):
-                retry_at.append(breaker.retry_at)
-            elif not node_type.placed:
-                return node_type, None
-            elif node := self._roster.nodes.best_fit(node_type.name, room, workspace, avoid):
-                return node_type, node
-        if retry_at:
-            self._roster.timers.put(("refill", template.index + 1, ""), min(retry_at))
-        return None
-
-    def make_room(self, template: Template, now: float) -> None:
-        """What a workspace keeps unused ends when another one waits and could get none."""
-        states = template.states
-        if not template.waiting or any(breaker.is_open(now) for breaker in template.breakers.values()):
-            return
-        while template.kept and template.waiting.demand > states[State.STARTING] + states[State.STOPPING]:
-            self.stop(next(iter(template.kept.values())), now)
-        if not template.is_full and not states[State.STARTING]:
-            self._reclaim(template, now)
+    def _end_idle(self, stock: Stock, now: float) -> float:
+        """Stops what is too much and has idled long enough; tells when to look again."""
+        idle_seconds = stock.template.config.idle_seconds
+        surplus = -self._lacking(stock, now)
+        for machine in list(islice(stock.spares.values(), min(max(surplus, 0), MOST_AT_ONCE))):
+            if machine.since + idle_seconds > now:
+                return machine.since + idle_seconds
+            self.stop(machine, now)
+        return now if surplus > MOST_AT_ONCE else now + idle_seconds / LOOKS_PER_IDLE_TIME
 
     def _reclaim(self, template: Template, now: float) -> None:
         """Nodes are full: where nobody uses a machine, of whatever template, it ends for one who waits."""
@@ -229,46 +172,12 @@ class Supply:
         if idle:
             self.stop(min(idle, key=lambda machine: machine.since), now)
 
-    def _enter_starting(self, machine: Machine, twin: Machine | None, now: float) -> None:
-        template = machine.template
-        if twin is not None:
-            machine.twin, twin.twin = twin, machine
-            machine.is_hedge = True
-            template.hedges += 1
-            return
-        machine.stock.starting += 1
-        if template.config.hedged and template.start_times.known:
-            self._roster.timers.put(("hedge", machine.number, ""), now + template.start_times.p95)
-
-    def _leave_starting(self, machine: Machine) -> None:
-        """A hedge left alone by its twin becomes the start that is waited for."""
-        self._roster.timers.drop(("hedge", machine.number, ""))
-        twin, machine.twin = machine.twin, None
-        if machine.is_hedge:
-            machine.template.hedges -= 1
-            machine.is_hedge = False
-        else:
-            machine.stock.starting -= 1
-            if twin is not None:
-                twin.is_hedge = False
-                machine.template.hedges -= 1
-                machine.stock.starting += 1
-        if twin is not None:
-            twin.twin = None
-
-    def _blame(self, machine: Machine, reason: str, now: float) -> None:
-        machine.template.breakers[machine.node_type].fail(reason, now)
-        if machine.node is not None and not machine.node.leaving:
-            machine.node.breaker.fail(reason, now)
-            self._roster.nodes.close(machine.node)
-            self._roster.timers.put(("node", 0, machine.node.name), machine.node.breaker.retry_at)
-
     def _detach(self, machine: Machine) -> None:
         """Takes it out of the indexes of its state."""
         template, number = machine.template, machine.number
         match machine.state:
             case State.STARTING:
-                self._leave_starting(machine)
+                self._starts.leave(machine)
             case State.SPARE:
                 del machine.stock.spares[number]
                 template.kept.pop(number, None)
@@ -288,5 +197,5 @@ class Supply:
         if machine.workspace is not None:
             roster.ledger.end(machine.workspace, now)
             if machine.node is not None:
-                machine.node.tenants[machine.workspace] -= 1
+                machine.node.house(machine.workspace, -1)
         roster.nodes.remove(machine, now)

@@ -4,7 +4,6 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 
 from compute.config import EngineConfig, NodeType, PoolConfig
-from compute.events import Wanted
 from compute.fleet.breaker import GIVE_UP_FAILURES, Breaker
 from compute.fleet.latency import StartTimes
 from compute.fleet.machine import Machine, State
@@ -103,15 +102,6 @@ class Template:
         machines = self.open.get(machine.workspace or "")
         if machines is not None and machines.pop(machine.number, None) is not None and not machines:
             del self.open[machine.workspace or ""]
-
-    def next_request(self, machine: Machine) -> Wanted | None:
-        """The request whose turn it is for a free lease of that machine."""
-        if machine.state is State.SERVING:
-            return machine.serves.waiting.first(machine.workspace)
-        for customer in self.customers:
-            if (request := customer.waiting.first(machine.workspace)) is not None:
-                return request
-        return None
 
 
 def make_templates(pool: PoolConfig) -> Mapping[tuple[str, str], Template]:

@@ -1,6 +1,7 @@
 """Requests of one template that wait, and who goes first.
 
-Interactive requests go before batch ones. Among those of one priority the workspace that holds the fewest leases for
+While a machine is coming for everybody, it is first come, first served. When machines are scarce, turns are fair:
+interactive requests go before batch ones. Among those of one priority the workspace that holds the fewest leases for
 its weight goes first, in it the principal who holds the fewest, and of his requests the oldest: max-min fairness, so
 nobody gets a second machine where somebody else gets none. Alone that could starve batch work, and a second lease; so
 one grant in `TURN` goes to the request that has waited longest, whoever's it is, and each request is served after at
@@ -50,6 +51,7 @@ class Waiting:
         self._parties: dict[tuple[Priority, str], _Party] = {}
         self._orders: dict[Priority, Ranking[str]] = {priority: Ranking() for priority in Priority}
         self._counts: Counter[str] = Counter()
+        self._crowd: Ranking[str] = Ranking()
         self._held: Counter[str] = Counter()
         self._held_by: Counter[tuple[str, str]] = Counter()
         self._grants: Counter[str | None] = Counter()
@@ -65,11 +67,16 @@ class Waiting:
         """The requests, oldest first."""
         return list(self._requests)
 
+    def has(self, workspace: str | None) -> bool:
+        """Whether anybody waits, or anybody of that workspace."""
+        return bool(self._requests) if workspace is None else workspace in self._counts
+
     def demand_of(self, workspace: str) -> int:
         """Machines that its requests need."""
         return ceil(self._counts[workspace] / self._leases_per_machine)
 
     def add(self, request: Wanted) -> None:
+        """Puts it behind what of its priority waits for its workspace and principal."""
         number, workspace = request.request, request.workspace
         key = (request.priority, workspace)
         self._requests[number] = request
@@ -101,19 +108,40 @@ class Waiting:
         self._rank(request.priority, request.workspace, request.principal)
         return request
 
-    def first(self, workspace: str | None = None) -> Wanted | None:
-        """Whose turn it is: of all, or of one workspace's."""
+    def oldest(self, workspace: str | None = None) -> Wanted | None:
+        """Who came first: of all, or of one workspace."""
+        if workspace is None:
+            return next(iter(self._requests.values()), None)
+        parties = [party for priority in Priority if (party := self._parties.get((priority, workspace)))]
+        heads = [next(iter(party.requests.values())) for party in parties]
+        return min(heads, key=lambda each: each.request, default=None)
+
+    def fairest(self, workspace: str | None = None) -> Wanted | None:
+        """Whose turn it is: of all, or of one workspace."""
+        if self._grants[workspace] % TURN == TURN - 1:
+            return self.oldest(workspace)
         if workspace is None:
             return self._first_of_all()
-        parties = [party for priority in Priority if (party := self._parties.get((priority, workspace)))]
-        if not parties:
+        for priority in Priority:
+            if party := self._parties.get((priority, workspace)):
+                return party.first()
+        return None
+
+    def most_crowding(self, workspace: str) -> Wanted | None:
+        """In a full queue: the newest request of the workspace that has most, if it has more than one more than this.
+
+        Batch requests come before interactive ones, here too.
+        """
+        head = self._crowd.head()
+        if head is None or -head[0] <= self._counts[workspace] + 1:
             return None
-        if self._is_turn_of_the_oldest(workspace):
-            return min((next(iter(party.requests.values())) for party in parties), key=lambda each: each.request)
-        return parties[0].first()
+        for priority in reversed(Priority):
+            if party := self._parties.get((priority, head[1])):
+                return next(reversed(party.requests.values()))
+        return None
 
     def pass_turn(self, workspace: str | None = None) -> None:
-        """The request that `first` chose is granted; remove it next."""
+        """The request that `fairest` chose is granted; remove it next."""
         self._grants[workspace] += 1
 
     def lend(self, workspace: str, principal: str) -> None:
@@ -123,17 +151,10 @@ class Waiting:
         self._hold(workspace, principal, -1)
 
     def _first_of_all(self) -> Wanted | None:
-        if not self._requests:
-            return None
-        if self._is_turn_of_the_oldest(None):
-            return next(iter(self._requests.values()))
         for priority, order in self._orders.items():
             if (head := order.head()) is not None:
                 return self._parties[priority, head[1]].first()
-        raise AssertionError("every request is in a party")
-
-    def _is_turn_of_the_oldest(self, workspace: str | None) -> bool:
-        return self._grants[workspace] % TURN == TURN - 1
+        return None
 
     def _hold(self, workspace: str, principal: str, change: int) -> None:
         _add(self._held, workspace, change)
@@ -156,6 +177,10 @@ class Waiting:
         self.demand -= self.demand_of(workspace)
         _add(self._counts, workspace, change)
         self.demand += self.demand_of(workspace)
+        if workspace in self._counts:
+            self._crowd.put(workspace, -self._counts[workspace])
+        else:
+            self._crowd.drop(workspace)
 
 
 def _add(counter: Counter[_Key], key: _Key, change: int) -> None:

@@ -26,7 +26,8 @@ class Plot:
 
 
 def _duckdb(gateway: int) -> Sequence[psutil.Process]:
-    return [machine for machine in machines(gateway) if not machine.children()]
+    processes = [machine for machine in machines(gateway) if not machine.children()]
+    return [*processes, *(child for child in psutil.Process(gateway).children() if child.name().startswith("qemu"))]
 
 
 def _spark(gateway: int) -> Sequence[psutil.Process]:

@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,12 +48,13 @@ class Report:
 class Storm:
     """One gateway, started again on the same port and data whenever it was killed."""
 
-    def __init__(self, data: Path, password: str, seed: int) -> None:
+    def __init__(self, data: Path, password: str, seed: int, options: Sequence[str]) -> None:
         self.report = Report()
         self.runs: set[str] = set()
         """The names of the run folders that there have been."""
         self._data = data
         self._password = password
+        self._options = options
         self._chance = random.Random(seed)
         self._daemon: Daemon | None = None
         self._target: Target | None = None
@@ -80,7 +81,7 @@ class Storm:
 
     def _start(self, stack: ExitStack) -> None:
         listen = "127.0.0.1:0" if self._target is None else f"127.0.0.1:{self._target.port}"
-        options = ["--listen", listen]
+        options = ["--listen", listen, *self._options]
         settings = {"TMPDIR": str(self._data.parent)}
         self._daemon = stack.enter_context(started_gateway(self._data, self._password, options, settings))
         url = self._daemon.ready_line.removeprefix("ready ").split()[0]
@@ -150,12 +151,12 @@ class Storm:
             self.report.wrong += client.outcome.wrong
 
 
-def run_storm(lake: Mapping[TableName, Path], seconds: float, seed: int) -> Report:
-    """A storm over these tables. What it leaves behind is among what is `wrong`."""
+def run_storm(lake: Mapping[TableName, Path], seconds: float, seed: int, options: Sequence[str] = ()) -> Report:
+    """A storm over these tables and a gateway with these options. What it leaves behind is among what is `wrong`."""
     password = secrets.token_urlsafe()
     tables = {name: folder for name, folder in lake.items() if name.name in ("orders", "lineitem", "region")}
     with passable_folder() as folder, lake_folder(tables, password, folder) as data:
-        storm = Storm(data, password, seed)
+        storm = Storm(data, password, seed, options)
         storm.rage(seconds)
         storm.report.wrong += [f"left behind: {path}" for path in run_folders(folder)]
         storm.report.wrong += [f"left behind: {path}" for run in storm.runs for path in control_groups(run)]

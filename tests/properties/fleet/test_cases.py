@@ -142,6 +142,15 @@ def test_leases_are_shared_by_weight() -> None:
     assert (len(granted), heavy) == (8, 5), "one in eight went to the oldest request, a light one"
 
 
+def test_a_full_queue_takes_from_who_has_most_in_it() -> None:
+    fleet = Fleet(PoolConfig((replace(COLD, max_machines=1),), max_waiting=3))
+    for request in (1, 2, 3):
+        settled(fleet, Wanted(request, "duckdb", "greedy", "p", 99.0))
+    assert settled(fleet, Wanted(4, "duckdb", "greedy", "p", 99.0)) == [Refuse(4, Refusal.FULL)]
+    assert settled(fleet, Wanted(5, "duckdb", "modest", "p", 99.0)) == [Refuse(3, Refusal.FULL)]
+    assert settled(fleet, Wanted(6, "duckdb", "modest", "p", 99.0)) == [Refuse(6, Refusal.FULL)]
+
+
 def test_batch_waits_but_does_not_starve() -> None:
     fleet = Fleet(PoolConfig((replace(COLD, max_machines=1),)))
     settled(fleet, Wanted(1, "duckdb", "w", "p", 1e6, priority=Priority.BATCH))
@@ -174,7 +183,7 @@ def test_a_late_start_is_hedged_once_and_the_loser_stopped() -> None:
         settled(fleet, Ended(number), number + 0.5)
     assert settled(fleet, Wanted(17, "duckdb", "w", "p", 99.0), 20.0) == [Start(17, "duckdb")]
     assert fleet.wake_at() == 20.5
-    assert settled(fleet, Tick(), 20.5) == [Start(18, "duckdb")]
+    assert settled(fleet, Tick(), 20.5) == [Start(18, "duckdb", hedges=17)]
     assert fleet.wake_at() == 99.0
     assert settled(fleet, Ready(18), 21.0) == [Stop(17), Grant(17, 18)]
     assert settled(fleet, Ended(17), 22.0) == []

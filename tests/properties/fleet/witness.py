@@ -6,6 +6,7 @@ It shares no code with the fleet: machines, requests and nodes are kept in plain
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from compute.config import EngineConfig, PoolConfig
 from compute.events import (
@@ -238,12 +239,26 @@ class Witness:
             case Refusal.LATE:
                 assert request.deadline <= now
             case Refusal.FULL:
-                assert request is event
-                assert len(self.queue((request.engine, request.size))) > self.config.max_waiting
+                self._check_full(request, event)
             case Refusal.BUDGET:
                 assert self.is_spent(request.workspace, now)
             case Refusal.FAILING:
                 assert now - self.failed_at <= LONGEST_BACKOFF
+
+    def _check_full(self, request: Wanted, event: Event) -> None:
+        """Who has most in a full queue loses the newest of it; if that is the newcomer, or as much, he is refused."""
+        assert isinstance(event, Wanted)
+        queue = self.queue((request.engine, request.size))
+        assert len(queue) > self.config.max_waiting
+        counts = Counter(each.workspace for each in queue)
+        most = max(counts.values())
+        assert counts[request.workspace] == most or request is event
+        if request is event:
+            assert most <= counts[event.workspace]
+        else:
+            assert most > counts[event.workspace]
+            rank = max((each.priority, each.request) for each in queue if each.workspace == request.workspace)
+            assert rank == (request.priority, request.request)
 
     def _check_turn(self, request: Wanted, machine: Machine) -> None:
         """Fairness: of all who could have had this lease, it is his turn."""
@@ -253,11 +268,29 @@ class Witness:
         if key != own:
             assert not [each for each in self.queue(own) if scope in (None, each.workspace)]
         candidates = [each for each in self.queue(key) if scope in (None, each.workspace)]
-        if self.turns[key, scope] % TURN == TURN - 1:
-            assert request.request == min(each.request for each in candidates)
-        else:
-            assert request is self._fairest(key, candidates)
+        oldest = min(candidates, key=lambda each: each.request)
+        if not self._is_scarce(key, scope):
+            assert request is oldest
+            return
+        assert request is (oldest if self.turns[key, scope] % TURN == TURN - 1 else self._fairest(key, candidates))
         self.turns[key, scope] += 1
+
+    def _is_scarce(self, key: Key, scope: str | None) -> bool:
+        """Whether fewer machines are spare or coming than those who wait need. A hedge comes for nobody else."""
+        config = self.engines[key]
+        owner = scope if config.reserved else None
+        mine = [m for m in self.of(key) if not config.reserved or m.start.workspace == owner]
+        coming = sum(m.state == "spare" or (m.state == "starting" and not self._is_hedge(m)) for m in mine)
+        return self.demand(key, owner) > coming
+
+    def _is_hedge(self, machine: Machine) -> bool:
+        late = self.machines.get(machine.start.hedges or 0)
+        return late is not None and late.state == "starting"
+
+    def demand(self, key: Key, workspace: str | None) -> int:
+        """Machines for those who wait."""
+        waiting = Counter(each.workspace for each in self.queue(key) if workspace in (None, each.workspace))
+        return sum(ceil(number / self.engines[key].leases_per_machine) for number in waiting.values())
 
     def _leave(self, number: int) -> None:
         """A workspace of which nobody waits starts its turns anew."""

@@ -1,0 +1,41 @@
+"""``python -m compute.spawners.kubernetes``: what an administrator applies once, as a list for kubectl."""
+
+import json
+
+import click
+
+from compute.spawners.kubernetes.namespace import RUNTIMES, NamespaceSettings, namespace_objects
+
+
+@click.command()
+@click.option("--namespace", default="lakegate-machines", show_default=True, help="Where machines will be.")
+@click.option("--gateway-namespace", default="lakegate", show_default=True, help="Where gateways are.")
+@click.option("--gateway-account", default="lakegate-gateway", show_default=True, help="Their service account.")
+@click.option("--gateway", "gateways", multiple=True, default=("lakegate-0",), show_default=True, help="Their names.")
+@click.option("--max-pods", default=2000, show_default=True, help="Machines at most, of all gateways together.")
+@click.option("--runtime", "runtimes", multiple=True, type=click.Choice(sorted(RUNTIMES)), help="RuntimeClass to make.")
+@click.option("--placeholders", default=0, show_default=True, help="Pods that keep room for machines to come.")
+def main(
+    namespace: str,
+    gateway_namespace: str,
+    gateway_account: str,
+    gateways: tuple[str, ...],
+    max_pods: int,
+    runtimes: tuple[str, ...],
+    placeholders: int,
+) -> None:
+    """Print the machines' namespace with its rights, bounds and walls, for `kubectl apply --server-side -f -`."""
+    settings = NamespaceSettings(
+        namespace=namespace,
+        gateway_namespace=gateway_namespace,
+        gateway_account=gateway_account,
+        gateway_names=gateways,
+        quota={"pods": str(max_pods)},
+        runtimes=runtimes,
+        placeholders=placeholders,
+    )
+    click.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(namespace_objects(settings))}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""The API server in plain values: objects are dictionaries, as they are written in manifests.
+
+kubernetes_asyncio knows how to find, trust and authenticate to a cluster. Its generated classes are left out: making
+one of a pod takes longer than the request.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from kubernetes_asyncio import config
+from kubernetes_asyncio.client import ApiClient, Configuration
+from kubernetes_asyncio.client.exceptions import ApiException
+from kubernetes_asyncio.config.config_exception import ConfigException
+
+from compute.spawners import CannotStart
+
+Object = Mapping[str, Any]
+REQUEST_SECONDS = 30.0
+LONGEST_EVENT = 8 << 20
+"""Bytes of a watch's line. etcd itself takes no object above 1.5 MiB."""
+
+
+class Refused(Exception):
+    """The API server answered, and not well. `status` is HTTP's, `reason` Kubernetes' word for it."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{reason or status}: {message}")
+        self.status = status
+        self.reason = reason
+
+    @property
+    def conflicts(self) -> bool:
+        """The object is not what the request presumed: another version, owner or state, or there already."""
+        return self.status in (409, 422)
+
+    @property
+    def is_absent(self) -> bool:
+        return self.status == 404
+
+
+class Api:
+    """Requests of one client. Every call raises Refused, or OSError where no answer came."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    @classmethod
+    async def connect(cls, kubeconfig: Path | None) -> "Api":
+        """As a kubeconfig file says, else as the pod that we are. Raises CannotStart. Nothing is asked yet."""
+        configuration = type.__call__(Configuration)
+        try:
+            if kubeconfig is None:
+                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            else:
+                await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
+        except (ConfigException, OSError) as error:
+            raise CannotStart(f"no Kubernetes cluster to start machines in: {error}") from error
+        return cls(ApiClient(configuration))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def create(self, path: str, manifest: Object) -> Object:
+        return await self._request("POST", path, body=manifest)
+
+    async def read(self, path: str) -> Object:
+        return await self._request("GET", path)
+
+    async def replace(self, path: str, manifest: Object) -> Object:
+        return await self._request("PUT", path, body=manifest)
+
+    async def patch(self, path: str, operations: Sequence[Object]) -> Object:
+        """A JSON patch: all of its operations, or none. A failed test is a Refused that `conflicts`."""
+        return await self._request("PATCH", path, body=operations, kind="application/json-patch+json")
+
+    async def delete(self, path: str, *, grace_seconds: int | None = None, unless_changed: str | None = None) -> None:
+        """`unless_changed` is the resource version that it must still have. What is gone already is no error."""
+        options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        if unless_changed is not None:
+            options["preconditions"] = {"resourceVersion": unless_changed}
+        try:
+            await self._request("DELETE", path, body=options)
+        except Refused as refused:
+            if not refused.is_absent:
+                raise
+
+    async def list(self, path: str, **query: str) -> Object:
+        return await self._request("GET", path, query=query)
+
+    async def watch(self, path: str, **query: str) -> AsyncIterator[Object]:
+        """Events until the server ends the watch, which it does as it likes. Raises Refused (410 among them)."""
+        limits = aiohttp.ClientTimeout(sock_connect=REQUEST_SECONDS, sock_read=float(query["timeoutSeconds"]) + 30)
+        answer = await self._send("GET", path, {**query, "watch": "true"}, None, "application/json", limits)
+        async with answer:
+            if answer.status != 200:
+                raise _refused(answer.status, await answer.read())
+            try:
+                async for line in answer.content:
+                    yield _read_event(line)
+            except (aiohttp.ClientError, ValueError) as error:
+                raise OSError(f"the watch broke: {error}") from error
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | Sequence[Object] | None = None,
+        kind: str = "application/json",
+    ) -> Object:
+        limits = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        answer = await self._send(method, path, query or {}, body, kind, limits)
+        async with answer:
+            try:
+                content = await answer.read()
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise OSError(f"the API server's answer broke off: {error!r}") from error
+        if answer.status not in (200, 201, 202):
+            raise _refused(answer.status, content)
+        parsed: Object = json.loads(content)
+        return parsed
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | Sequence[Object] | None,
+        kind: str,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        try:
+            answer: aiohttp.ClientResponse = await self._client.call_api(
+                path,
+                method,
+                query_params=list(query.items()),
+                header_params={"Accept": "application/json", "Content-Type": kind},
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=limits,
+            )
+        except (aiohttp.ClientError, TimeoutError, ApiException) as error:
+            raise OSError(f"the API server does not answer: {error!r}") from error
+        return answer
+
+
+def _read_event(line: bytes) -> Object:
+    """Raises Refused where the event is an error, ValueError where it is none at all."""
+    if len(line) > LONGEST_EVENT:
+        raise ValueError("an event is too long")
+    event: Object = json.loads(line)
+    if event["type"] == "ERROR":
+        status = event["object"]
+        raise Refused(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
+    return event
+
+
+def _refused(status: int, content: bytes) -> Refused:
+    try:
+        told = json.loads(content)
+    except ValueError:
+        told = {}
+    return Refused(
+        status, str(told.get("reason", "")), str(told.get("message", content[:200].decode(errors="replace")))
+    )

@@ -1,0 +1,74 @@
+"""What the spawner is told. Frozen; nothing here reads files or the environment."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from compute.config import ANY_NODES, GIB, Placement
+from compute.spawners import CannotStart
+from compute.spawners.kubernetes.nodes import NodeType
+
+GUEST_PORT = 9443
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesConfig:
+    """`gateway` is this gateway's name, the same after a restart and no other's at the same time; a DNS label.
+
+    `image` holds the guest. `kubeconfig` None means that the gateway is itself a pod. `node_types` are those that a
+    placement may name, `default_node` is for one that names none. `cpu_share` is how much
+    of its threads a machine is promised; the rest it has while others leave it. `heartbeat_seconds` is how long others
+    wait for a sign of life.
+    """
+
+    namespace: str
+    gateway: str
+    image: str
+    kubeconfig: Path | None = None
+    service_account: str = "lakegate-machine"
+    priority_class: str | None = "lakegate-machine"
+    default_node: NodeType = field(default_factory=NodeType)
+    node_types: Mapping[str, NodeType] = field(default_factory=dict)
+    cpu_share: float = 1.0
+    scratch_bytes: int = 8 * GIB
+    overhead_bytes: int = 256 << 20
+    heartbeat_seconds: float = 40.0
+
+    def node_type(self, placement: Placement) -> NodeType:
+        """Raises CannotStart for a type that nobody has described."""
+        if placement.node_type == ANY_NODES:
+            return self.default_node
+        if placement.node_type not in self.node_types:
+            raise CannotStart(f"the configuration has no node type {placement.node_type!r}")
+        return self.node_types[placement.node_type]
+
+
+def configure(
+    namespace: str,
+    gateway: str,
+    image: str,
+    kubeconfig: Path | None,
+    node_types: str,
+    cpu_share: float,
+) -> KubernetesConfig:
+    """What an operator wrote, checked. `node_types` is JSON. Raises CannotStart."""
+    if NAME.fullmatch(gateway) is None:
+        raise CannotStart(f"a gateway can't be called {gateway!r} here: letters, digits and dashes, at most 40")
+    if not 0 < cpu_share <= 1:
+        raise CannotStart(f"a machine can't be promised {cpu_share:g} of its processors: above 0, at most 1")
+    try:
+        types = {name: NodeType(name, **fields) for name, fields in json.loads(node_types).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CannotStart(f"the node types are not understood: {error}") from error
+    return KubernetesConfig(
+        namespace,
+        gateway,
+        image,
+        kubeconfig,
+        default_node=types.get("default", NodeType()),
+        node_types=types,
+        cpu_share=cpu_share,
+    )

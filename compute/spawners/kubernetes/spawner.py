@@ -1,0 +1,303 @@
+"""Starts machines as pods, keeps an eye on them, and leaves none behind."""
+
+import asyncio
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
+
+from compute.config import MachineSpec
+from compute.spawners import CannotStart, Isolation, Machine
+from compute.spawners.kubernetes import ownership
+from compute.spawners.kubernetes.api import Api, Object, Refused
+from compute.spawners.kubernetes.channel import Pair, client_context, make_pairs
+from compute.spawners.kubernetes.config import KubernetesConfig
+from compute.spawners.kubernetes.heartbeat import Heartbeat, Superseded
+from compute.spawners.kubernetes.informer import Change, Informer
+from compute.spawners.kubernetes.machine import KILLED, PodMachine
+from compute.spawners.kubernetes.manifests import channel_secret, guest_pod, pods_path, secret_name, secrets_path
+from compute.spawners.kubernetes.nodes import is_leaving, is_lost
+from compute.spawners.kubernetes.sweep import Sweep
+
+if TYPE_CHECKING:
+    import ssl
+
+NODES = "/api/v1/nodes"
+GRACE_SECONDS = 1
+"""A guest ends by itself when its connection does. This is for one that does not."""
+FIRST_BACKOFF_SECONDS = 0.2
+LAST_BACKOFF_SECONDS = 10.0
+CLOSE_SECONDS = 20.0
+log = logging.getLogger(__name__)
+
+
+class KubernetesSpawner:
+    """Machines in one namespace of one cluster, under this gateway's name."""
+
+    def __init__(self, config: KubernetesConfig) -> None:
+        self._config = config
+        self.instance = secrets.token_hex(8)
+        self._machines: dict[str, PodMachine] = {}
+        self._adoptable: dict[str, dict[str, Object]] = defaultdict(dict)
+        self._leaving_nodes: set[str] = set()
+        self._node_of: dict[str, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._api: Api | None = None
+        self._informers: list[Informer] = []
+        self._context: ssl.SSLContext | None = None
+        self._heartbeat: Heartbeat | None = None
+
+    async def open(self) -> Isolation:
+        """Takes the gateway's name, and what is left of its earlier instances. Raises CannotStart."""
+        config = self._config
+        try:
+            api = self._api = await Api.connect(config.kubeconfig)
+            heartbeat = self._heartbeat = Heartbeat(
+                api, config.namespace, config.gateway, self.instance, config.heartbeat_seconds
+            )
+            await heartbeat.begin()
+            self._context = client_context(await self._channel_pair(api, heartbeat))
+            await self._watch(api)
+        except (Refused, OSError) as error:
+            raise CannotStart(f"no machines in namespace {config.namespace}: {error}") from error
+        self._run(self._stay_alive(heartbeat))
+        self._run(Sweep(api, config.namespace, config.gateway, heartbeat.pause_seconds).run())
+        return Isolation("namespaces")
+
+    async def start(self, spec: MachineSpec) -> Machine:
+        """Adopts a warm pod of an earlier instance, else creates one; returns once its guest runs. Raises CannotStart.
+
+        A caller that goes away leaves no pod.
+        """
+        template = ownership.template_key(spec, self._config)
+        machine = await self._adopt(template) or await self._create(spec, template)
+        try:
+            await machine.started()
+        except BaseException:
+            log.warning("%s did not start: %s", machine.name, machine.waits_for)
+            self._run(self._delete(machine))
+            raise
+        if machine.ended.done():
+            self._run(self._delete(machine))
+            raise CannotStart(f"{machine.name} ended while it started: {machine.waits_for}")
+        return machine
+
+    async def poll(self, machine: Machine) -> int | None:
+        return machine.ended.result() if machine.ended.done() else None
+
+    async def stop(self, machine: Machine, *, now: bool = False) -> None:
+        """Deletes the pod. Nothing in it needs saving: `now` makes no difference."""
+        if (known := self._machines.get(machine.name)) is not None:
+            self._run(self._delete(known))
+        await asyncio.wait([machine.ended])
+
+    async def close(self) -> None:
+        """Deletes all pods and gives the name back. What an API server that is gone keeps us from, others do later."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.gather(*(self.stop(machine) for machine in list(self._machines.values())))
+                if self._heartbeat is not None and self._heartbeat.uid:
+                    await self._heartbeat.end()
+        except (Refused, OSError) as error:
+            log.warning("pods may be left for other gateways to delete: %r", error)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for informer in self._informers:
+            await informer.stop()
+        for machine in self._machines.values():
+            machine.end(KILLED)
+        if self._api is not None:
+            await self._api.close()
+            self._api = None
+
+    async def _channel_pair(self, api: Api, heartbeat: Heartbeat) -> Pair:
+        """Our own pair: the one that an earlier instance left with its guests, or a new one for us and them."""
+        path = secrets_path(self._config.namespace, secret_name(self._config.gateway, "gateway"))
+        try:
+            secret = await api.read(path)
+            owners = [owner["uid"] for owner in secret["metadata"].get("ownerReferences", [])]
+            pair = Pair.parse(secret["data"])
+            if owners == [heartbeat.uid] and pair.lasts():
+                return pair
+        except (KeyError, ValueError):
+            log.warning("the channel's certificates are malformed and are made anew")
+        except Refused as refused:
+            if not refused.is_absent:
+                raise
+        guests, ours = await asyncio.to_thread(make_pairs)
+        for holder, pair in (("guest", guests), ("gateway", ours)):
+            await _put(api, channel_secret(self._config, holder, pair, heartbeat.reference))
+        return ours
+
+    async def _watch(self, api: Api) -> None:
+        """First what exists, then every change. Leaving nodes are known before the pods on them."""
+        pods = pods_path(self._config.namespace)
+        nodes = Informer(api, NODES, self._on_node)
+        mine = Informer(api, pods, self._on_pod, labels=ownership.selector(self._config.gateway))
+        for informer in (nodes, mine):
+            await informer.start()
+            self._informers.append(informer)
+
+    async def _adopt(self, template: str) -> PodMachine | None:
+        waiting = self._adoptable[template]
+        while waiting:
+            name, pod = waiting.popitem()
+            machine = self._machines[name] = self._machine(name)
+            operations = ownership.adoption(self.instance, pod["metadata"]["labels"][ownership.INSTANCE])
+            try:
+                machine.observe(await self._reach().patch(pods_path(self._config.namespace, name), operations))
+            except (Refused, OSError) as error:
+                log.info("%s is not adopted: %s", name, error)
+                del self._machines[name]
+                continue
+            return machine
+        return None
+
+    async def _create(self, spec: MachineSpec, template: str) -> PodMachine:
+        assert self._heartbeat is not None, "open comes before start"
+        config = self._config
+        name = f"{config.gateway}-{spec.engine}-{secrets.token_hex(5)}"
+        machine = self._machines[name] = self._machine(name)
+        labels = ownership.labels(config.gateway, self.instance, template)
+        manifest = guest_pod(config, name, spec, labels, self._heartbeat.reference)
+        try:
+            await self._reach().create(pods_path(config.namespace), manifest)
+        except Refused as refused:
+            del self._machines[name]
+            raise CannotStart(f"the cluster takes no pod: {refused}") from refused
+        except BaseException as error:
+            self._run(self._delete(machine))
+            if isinstance(error, OSError):
+                raise CannotStart(str(error)) from error
+            raise
+        return machine
+
+    def _machine(self, name: str) -> PodMachine:
+        assert self._context is not None, "open comes before start"
+        return PodMachine(name, self._context, self._claim, self._vacate)
+
+    async def _claim(self, machine: PodMachine) -> bool:
+        """A pod that is another's by now is left to it."""
+        try:
+            await self._reach().patch(pods_path(self._config.namespace, machine.name), ownership.claim(self.instance))
+        except (Refused, OSError) as error:
+            log.warning("%s could not be claimed: %s", machine.name, error)
+            if isinstance(error, Refused) and error.conflicts:
+                self._forget(machine.name)
+            return False
+        return True
+
+    def _vacate(self, machine: PodMachine) -> None:
+        self._run(self._delete(machine))
+
+    async def _delete(self, machine: PodMachine) -> None:
+        """Until the API server has taken it: a pod that nobody remembers would run on."""
+        machine.dismiss()
+        await self._delete_pod(machine.name)
+        if machine.name not in self._node_of:
+            self._forget(machine.name)
+
+    async def _delete_pod(self, name: str, grace_seconds: int = GRACE_SECONDS) -> None:
+        pause = FIRST_BACKOFF_SECONDS
+        while True:
+            try:
+                await self._reach().delete(pods_path(self._config.namespace, name), grace_seconds=grace_seconds)
+            except (Refused, OSError) as error:
+                log.warning("%s is not deleted yet: %s", name, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LAST_BACKOFF_SECONDS)
+            else:
+                return
+
+    def _on_pod(self, change: Change) -> None:
+        pod = change.object
+        name = pod["metadata"]["name"]
+        if change.kind == "gone":
+            self._forget(name)
+            self._adoptable[pod["metadata"]["labels"].get(ownership.TEMPLATE, "")].pop(name, None)
+            return
+        machine = self._machines.get(name)
+        if machine is None:
+            self._find_left_over(name, pod)
+            return
+        machine.observe(pod)
+        if name not in self._machines:
+            return
+        node = self._node_of[name] = pod["spec"].get("nodeName", "")
+        if node in self._leaving_nodes:
+            machine.leave(f"its node {node} goes")
+
+    def _find_left_over(self, name: str, pod: Object) -> None:
+        """A pod of an earlier instance: to be adopted while it is warm and sound, else to be deleted.
+
+        So is one of our own whose start was given up before the API server had it.
+        """
+        if "deletionTimestamp" in pod["metadata"]:
+            return
+        labels = pod["metadata"]["labels"]
+        unused = labels.get(ownership.STATE) == ownership.WARM and labels.get(ownership.INSTANCE) != self.instance
+        sound = pod.get("status", {}).get("phase") in ("Running", "Pending")
+        leaving = pod["spec"].get("nodeName") in self._leaving_nodes
+        adoptable = self._adoptable[labels.get(ownership.TEMPLATE, "")]
+        if unused and sound and not leaving:
+            adoptable[name] = pod
+        else:
+            adoptable.pop(name, None)
+            self._run(self._delete_pod(name))
+
+    def _on_node(self, change: Change) -> None:
+        name = change.object["metadata"]["name"]
+        lost = change.kind == "gone" or is_lost(change.object)
+        if not lost and not is_leaving(change.object):
+            self._leaving_nodes.discard(name)
+            return
+        self._leaving_nodes.add(name)
+        for pod in [pod for pod, node in self._node_of.items() if node == name]:
+            if lost:
+                log.warning("%s is lost with its node %s", pod, name)
+                self._forget(pod)
+                self._run(self._delete_pod(pod, grace_seconds=0))
+            else:
+                self._machines[pod].leave(f"its node {name} goes")
+        if change.kind == "gone":
+            self._leaving_nodes.discard(name)
+
+    def _forget(self, name: str) -> None:
+        self._node_of.pop(name, None)
+        if (machine := self._machines.pop(name, None)) is not None:
+            machine.end(KILLED)
+
+    async def _stay_alive(self, heartbeat: Heartbeat) -> None:
+        while True:
+            await asyncio.sleep(heartbeat.pause_seconds)
+            try:
+                await heartbeat.renew()
+            except Superseded as error:
+                log.error("%s: its machines are no longer ours", error)
+                for name in list(self._machines):
+                    self._forget(name)
+                return
+            except (Refused, OSError) as error:
+                log.warning("no sign of life could be given: %s", error)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _reach(self) -> Api:
+        assert self._api is not None, "open comes before start"
+        return self._api
+
+
+async def _put(api: Api, manifest: Mapping[str, Any]) -> None:
+    """Creates it, or replaces what is there of that name."""
+    namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+    try:
+        await api.create(secrets_path(namespace), manifest)
+    except Refused as refused:
+        if not refused.conflicts:
+            raise
+        await api.replace(secrets_path(namespace, name), manifest)

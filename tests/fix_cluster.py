@@ -1,0 +1,172 @@
+"""A control plane a test session, a namespace of machines a test, and clients of both."""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compute.config import EngineConfig, PoolConfig
+from compute.pool import Pool
+from compute.spark.cache import cache_folder
+from compute.spawners.kubernetes.api import Api, Object
+from compute.spawners.kubernetes.config import KubernetesConfig
+from compute.spawners.kubernetes.manifests import leases_path, pods_path
+from compute.spawners.kubernetes.namespace import MACHINE, NamespaceSettings, namespace_objects, service_account
+from compute.spawners.kubernetes.spawner import KubernetesSpawner
+from deploy.guest.image import build_oci
+from tests.cluster import packages
+from tests.cluster.build import commands_folder
+from tests.cluster.control_plane import ControlPlane, running_control_plane
+from tests.cluster.host_node import HostNode
+from tests.cluster.kubelet import Node, pause_image, running_node
+from tests.cluster.wire import wired
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """etcd and an API server. Nothing schedules, controls or runs pods."""
+    with running_control_plane(commands_folder(), tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A control plane with all its parts, and one real node that has the guest's image."""
+
+    plane: ControlPlane
+    node: Node
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Pods run in it: scheduled, isolated by crun, their images the ones that are shipped."""
+    packages.require()
+    folder = tmp_path_factory.mktemp("cluster")
+    for name in ("plane", "node"):
+        (folder / name).mkdir()
+    images = [build_oci(cache_folder(os.environ), ["python3"]), pause_image(folder)]
+    with wired() as wire, running_control_plane(commands_folder(), folder / "plane", wire.host) as plane:
+        plane.start_controllers()
+        plane.start_scheduler()
+        with running_node(plane, wire, folder / "node", images) as node:
+            yield Cluster(plane, node)
+
+
+GATEWAYS = ("gw-0", "gw-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """A namespace that an administrator has prepared. `config` is of a gateway with no more rights than it needs."""
+
+    plane: ControlPlane
+    admin: Api
+    settings: NamespaceSettings
+    config: KubernetesConfig
+
+    @property
+    def namespace(self) -> str:
+        return self.settings.namespace
+
+    async def pods(self) -> list[Object]:
+        listed: list[Object] = (await self.admin.list(pods_path(self.namespace)))["items"]
+        return listed
+
+    async def leases(self) -> list[str]:
+        listed = await self.admin.list(leases_path(self.namespace))
+        return [lease["metadata"]["name"] for lease in listed["items"]]
+
+
+@asynccontextmanager
+async def prepared_namespace(plane: ControlPlane, **changes: Any) -> AsyncIterator[Machines]:
+    """Everything an administrator applies, and a token of the gateways' own service account."""
+    unique = secrets.token_hex(4)
+    settings = NamespaceSettings(
+        namespace=f"machines-{unique}", gateway_namespace=f"gateways-{unique}", gateway_names=GATEWAYS, **changes
+    )
+    admin = await Api.connect(plane.kubeconfig("admin"))
+    try:
+        await asyncio.to_thread(apply, plane, [*gateway_objects(settings), *namespace_objects(settings)])
+        kubeconfig = plane.kubeconfig(f"gateway-{unique}", await gateway_token(admin, settings))
+        config = KubernetesConfig(settings.namespace, GATEWAYS[0], "lakegate-guest:tests", kubeconfig)
+        yield Machines(plane, admin, settings, config)
+    finally:
+        await admin.close()
+
+
+def gateway_objects(settings: NamespaceSettings) -> list[Object]:
+    """Where the gateways would run: here they run outside, with the same service account."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": settings.gateway_namespace}}
+    return [namespace, service_account(settings.gateway_namespace, settings.gateway_account)]
+
+
+def apply(plane: ControlPlane, manifests: Sequence[Object]) -> str:
+    """As an administrator does it."""
+    content = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
+    return plane.run("kubectl", "apply", "--server-side", "-f", "-", stdin=content)
+
+
+async def gateway_token(admin: Api, settings: NamespaceSettings) -> str:
+    path = f"/api/v1/namespaces/{settings.gateway_namespace}/serviceaccounts/{settings.gateway_account}/token"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
+    return str((await admin.create(path, request))["status"]["token"])
+
+
+@pytest.fixture
+async def machines(control_plane: ControlPlane) -> AsyncIterator[Machines]:
+    """On the API server alone: nobody counts what a quota allows, so it is said to be unused."""
+    async with prepared_namespace(control_plane) as prepared:
+        path = f"/api/v1/namespaces/{prepared.namespace}/resourcequotas/{MACHINE}/status"
+        hard = dict(prepared.settings.quota)
+        status = {"hard": hard, "used": dict.fromkeys(hard, "0")}
+        await prepared.admin.patch(path, [{"op": "add", "path": "/status", "value": status}])
+        yield prepared
+
+
+@pytest.fixture
+async def host_node(machines: Machines) -> AsyncIterator[HostNode]:
+    """Runs the namespace's pods as processes of this host."""
+    node = HostNode(machines.admin, machines.namespace)
+    await node.start()
+    yield node
+    await node.stop()
+
+
+@asynccontextmanager
+async def open_spawner(config: KubernetesConfig) -> AsyncIterator[KubernetesSpawner]:
+    spawner = KubernetesSpawner(config)
+    try:
+        await spawner.open()
+        yield spawner
+    finally:
+        await spawner.close()
+
+
+@asynccontextmanager
+async def pod_pool(config: KubernetesConfig, engine: EngineConfig, warehouse: Path) -> AsyncIterator[Pool]:
+    """A started pool of pods. Leaving closes it."""
+    pool = Pool(KubernetesSpawner(config), PoolConfig((engine,)), lambda _workspace: str(warehouse))
+    try:
+        await pool.start()
+        yield pool
+    finally:
+        await pool.close()
+
+
+def spare(pool: Pool) -> list[str]:
+    """Names of its machines that wait for a lease."""
+    return [member.machine.name for member in pool._members.values() if member.greeted is not None]
+
+
+async def eventually(happens: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:
+    """Returns once it has happened. Raises TimeoutError after a time that is far too long."""
+    async with asyncio.timeout(seconds):
+        while not (told if isinstance(told := happens(), bool) else await told):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -1,0 +1,35 @@
+"""``python -m tests.kubernetes.gateway NAMESPACE NAME KUBECONFIG HEARTBEAT``:
+
+a pool of pods in a process of its own, to be killed. It prints the names of two warm machines once a third is claimed.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from compute.config import PoolConfig
+from compute.pool import Pool
+from compute.spawners.kubernetes.config import KubernetesConfig
+from compute.spawners.kubernetes.spawner import KubernetesSpawner
+from tests.fix_cluster import eventually, spare
+from tests.fix_compute import duckdb_config
+
+
+async def main() -> None:
+    namespace, name, kubeconfig, heartbeat = sys.argv[1:]
+    config = KubernetesConfig(
+        namespace, name, "lakegate-guest:tests", Path(kubeconfig), heartbeat_seconds=float(heartbeat)
+    )
+    engine = duckdb_config(warm_machines=2, max_machines=3)
+    pool = Pool(KubernetesSpawner(config), PoolConfig((engine,)), lambda _workspace: "/nowhere")
+    await pool.start()
+    lease = await pool.lease("duckdb", workspace="demo", principal="ada")
+    await eventually(lambda: len(spare(pool)) == 2)
+    print(json.dumps(spare(pool)), flush=True)
+    await asyncio.Event().wait()
+    await lease.release()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,155 @@
+"""Pods change hands by patches that only one can win; what the dead leave is taken over or reaped."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from catalog.errors import MachineLost
+from compute.config import MachineSpec
+from compute.spawners.kubernetes import ownership
+from compute.spawners.kubernetes.api import Refused
+from compute.spawners.kubernetes.heartbeat import BEATS
+from compute.spawners.kubernetes.manifests import guest_pod, leases_path, pods_path
+from compute.transport import Frame, Kind
+from tests.cluster.host_node import HostNode
+from tests.fix_cluster import Machines, eventually, open_spawner, pod_pool
+from tests.fix_compute import ask, duckdb_config
+
+SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
+DEADLINE = 60.0
+IDENTITY = {"hostname": "h", "time_ns": 0, "seed": "00" * 64, "workspace": "demo", "warehouse": "/nowhere"}
+
+
+async def test_of_a_claim_and_an_adoption_one_wins(machines: Machines) -> None:
+    """Two instances of one gateway's name, at the same moment, twenty times."""
+    admin = machines.admin
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "none"}
+    for number in range(20):
+        pod = guest_pod(machines.config, f"pod-{number}", SPEC, ownership.labels("gw-0", "old", "t"), owner)
+        path = pods_path(machines.namespace, f"pod-{number}")
+        await admin.create(pods_path(machines.namespace), pod)
+        attempts = [admin.patch(path, ownership.claim("old")), admin.patch(path, ownership.adoption("new", "old"))]
+        outcomes = await asyncio.gather(*(attempts if number % 2 else reversed(attempts)), return_exceptions=True)
+        lost = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+        assert len(lost) == 1
+        assert lost[0].conflicts
+        labels = (await admin.read(path))["metadata"]["labels"]
+        assert (labels[ownership.INSTANCE], labels[ownership.STATE]) in {("old", "claimed"), ("new", "warm")}
+
+
+async def test_a_claimed_pod_is_not_claimed_again(machines: Machines) -> None:
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "none"}
+    pod = guest_pod(machines.config, "pod", SPEC, ownership.labels("gw-0", "one", "t"), owner)
+    await machines.admin.create(pods_path(machines.namespace), pod)
+    path = pods_path(machines.namespace, "pod")
+    outcomes = await asyncio.gather(
+        *(machines.admin.patch(path, ownership.claim("one")) for _ in range(10)), return_exceptions=True
+    )
+    assert sum(not isinstance(outcome, Refused) for outcome in outcomes) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A pool in a process of its own. `pods` names its warm ones."""
+
+    process: asyncio.subprocess.Process
+    pods: Sequence[str]
+
+    async def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
+
+
+@asynccontextmanager
+async def other_gateway(machines: Machines, name: str, heartbeat_seconds: float) -> AsyncIterator[Gateway]:
+    """With two warm machines and a third that is claimed. Killed on leaving, if it was not before."""
+    command = ["-m", "tests.kubernetes.gateway", machines.namespace, name, str(machines.config.kubeconfig)]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *command, str(heartbeat_seconds)), stdout=asyncio.subprocess.PIPE, env=os.environ
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(DEADLINE):
+            warm = json.loads(await process.stdout.readline())
+        yield Gateway(process, warm)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_a_restarted_gateway_adopts_what_is_unused_and_reaps_the_rest(
+    machines: Machines, host_node: HostNode, warehouse: Path
+) -> None:
+    async with other_gateway(machines, "gw-0", 40.0) as former:
+        await former.kill()
+        names = {pod["metadata"]["name"] for pod in await machines.pods()}
+        assert len(names) == 3
+        async with pod_pool(machines.config, duckdb_config(warm_machines=2, max_machines=2), warehouse) as pool:
+            lease = await pool.lease("duckdb", workspace="demo", principal="ada")
+            assert await ask(lease, "SELECT 1 AS one") == [{"one": 1}]
+            left = await pods_settle(machines, 2)
+            assert left == set(former.pods)
+            await lease.release()
+
+
+async def test_pods_of_a_gateway_that_does_not_return_are_reaped(machines: Machines, host_node: HostNode) -> None:
+    async with (
+        other_gateway(machines, "gw-1", 2.0) as neighbour,
+        open_spawner(replace(machines.config, heartbeat_seconds=2.0)),
+    ):
+        assert len(await machines.pods()) == 3
+        await signs_of_life(machines, "gw-1", 2 * BEATS)
+        assert len(await machines.pods()) == 3, "a gateway that lives keeps its pods"
+        await neighbour.kill()
+        assert await pods_settle(machines, 0) == set()
+        assert await machines.leases() == ["lakegate-gw-0"]
+
+
+async def signs_of_life(machines: Machines, gateway: str, count: int) -> None:
+    """Returns once it has given so many."""
+    seen: set[str] = set()
+
+    async def are_so_many() -> bool:
+        lease = await machines.admin.read(leases_path(machines.namespace, f"lakegate-{gateway}"))
+        seen.add(lease["spec"]["renewTime"])
+        return len(seen) > count
+
+    await eventually(are_so_many)
+
+
+async def test_a_gateway_that_was_replaced_lets_go(machines: Machines, host_node: HostNode) -> None:
+    """Two processes under one name: the later one has it, and what it adopted can't be claimed by the earlier."""
+    async with open_spawner(machines.config) as earlier, open_spawner(machines.config) as later:
+        machine = await earlier.start(SPEC)
+        connection = await machine.connect()
+        await connection.expect(Kind.HELLO)
+        await eventually(lambda: machine.name in [name for pods in later._adoptable.values() for name in pods])
+        adopted = await later.start(SPEC)
+        assert adopted.name == machine.name
+        connection.send(Frame(Kind.IDENTITY, control=IDENTITY))
+        with pytest.raises(MachineLost):
+            await connection.expect(Kind.READY)
+        assert await earlier.poll(machine) is not None
+        assert await later.poll(adopted) is None
+
+
+async def pods_settle(machines: Machines, count: int) -> set[str]:
+    """Their names, once there are so many."""
+    names: set[str] = set()
+
+    async def are_so_many() -> bool:
+        names.clear()
+        names.update(pod["metadata"]["name"] for pod in await machines.pods())
+        return len(names) == count
+
+    await eventually(are_so_many)
+    return names

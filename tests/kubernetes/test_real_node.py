@@ -1,0 +1,78 @@
+"""The guest image in pods of a real node: kubelet, containerd, crun."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from catalog.names import TableName
+from catalog.scans import Scan
+from compute.lease import Lease
+from compute.spawners.kubernetes.config import KubernetesConfig
+from tests.conformance.tpch.test_tpch import QUERIES, run
+from tests.fix_cluster import Cluster, Machines, eventually, pod_pool, prepared_namespace
+from tests.fix_compute import ROWS, ask, duckdb_config
+from tests.fix_gateway import lake_folder, running_gateway
+from tests.target import Target
+
+pytestmark = pytest.mark.slow
+ENGINE = duckdb_config(threads=1, warm_machines=1, max_machines=3, start_seconds=120.0)
+
+
+@pytest.fixture
+async def real(cluster: Cluster) -> AsyncIterator[Machines]:
+    """A namespace of machines on it. Leaving asserts that no pod is left."""
+    async with prepared_namespace(cluster.plane) as machines:
+        yield replace(machines, config=sized(machines.config))
+
+        async def is_empty() -> bool:
+            return await machines.pods() == []
+
+        await eventually(is_empty)
+
+
+def sized(config: KubernetesConfig) -> KubernetesConfig:
+    """As the tests' node has room."""
+    return replace(config, image="lakegate.io/guest:latest", cpu_share=0.1, scratch_bytes=1 << 28)
+
+
+@pytest.fixture
+async def lease(real: Machines, warehouse: Path) -> AsyncIterator[Lease]:
+    async with pod_pool(real.config, ENGINE, warehouse) as pool:
+        taken = await pool.lease("duckdb", workspace="demo", principal="ada")
+        yield taken
+        await taken.release()
+
+
+async def test_a_pod_reads_the_gateways_files(lease: Lease, points: Scan) -> None:
+    sql = "SELECT count(*) AS n, sum(id) AS total FROM scan_0"
+    assert await ask(lease, sql, scans=[points]) == [{"n": ROWS, "total": ROWS * (ROWS - 1) // 2}]
+
+
+@pytest.fixture
+def pods_gateway(real: Machines, lake: Mapping[TableName, Path]) -> Iterator[Target]:
+    """`lakegate serve` whose machines are pods of the real node."""
+    password = secrets.token_urlsafe()
+    config = real.config
+    settings = {
+        "KUBECONFIG": str(config.kubeconfig),
+        "LAKEGATE_KUBERNETES_NAMESPACE": config.namespace,
+        "LAKEGATE_KUBERNETES_GATEWAY": config.gateway,
+        "LAKEGATE_KUBERNETES_IMAGE": config.image,
+        "LAKEGATE_KUBERNETES_CPU_SHARE": str(config.cpu_share),
+    }
+    options = ("--spawner", "kubernetes", "--min-machines", "1", "--memory", "512")
+    with lake_folder(lake, password) as data, running_gateway(data, password, options, settings) as target:
+        yield target
+
+
+def test_the_first_query_of_tpch(pods_gateway: Target, gateway: Target) -> None:
+    """By a PostgreSQL client, through the gateway, from a pod; as a process of this host answers it."""
+    answers = []
+    for target in (pods_gateway, gateway):
+        with target.connect(options="-c search_path=tpch -c lakegate.lane=duckdb") as connection:
+            answers.append(run(connection, QUERIES[0]))
+    assert answers[0] == answers[1]
+    assert len(answers[0].rows) == 4

@@ -1,0 +1,45 @@
+"""Node types as the scheduler's terms."""
+
+from compute.spawners.kubernetes.nodes import NodeType, is_leaving
+
+
+def test_on_demand_is_preferred_and_nothing_else_asked() -> None:
+    affinity = NodeType().affinity()["nodeAffinity"]
+    assert "requiredDuringSchedulingIgnoredDuringExecution" not in affinity
+    preferred = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert [rule["preference"]["matchExpressions"][0]["values"] for rule in preferred] == [["on-demand"], ["ON_DEMAND"]]
+
+
+def test_spot_is_required_under_either_label() -> None:
+    affinity = NodeType("spot", "spot", instance_types=("m7i.large",)).affinity()["nodeAffinity"]
+    terms = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert [[rule["key"] for rule in term["matchExpressions"]] for term in terms] == [
+        ["karpenter.sh/capacity-type", "node.kubernetes.io/instance-type"],
+        ["eks.amazonaws.com/capacityType", "node.kubernetes.io/instance-type"],
+    ]
+    assert "preferredDuringSchedulingIgnoredDuringExecution" not in affinity
+
+
+def test_spot_falls_back() -> None:
+    affinity = NodeType("cheap", "spot-or-on-demand").affinity()["nodeAffinity"]
+    assert "requiredDuringSchedulingIgnoredDuringExecution" not in affinity
+    assert affinity["preferredDuringSchedulingIgnoredDuringExecution"][0]["weight"] == 100
+
+
+def test_gpu_nodes_are_tolerated_and_asked_for() -> None:
+    node = NodeType("gpu", gpus=2)
+    assert node.devices() == {"nvidia.com/gpu": "2"}
+    assert "nvidia.com/gpu" in [toleration["key"] for toleration in node.tolerations()]
+    assert NodeType().devices() == {}
+
+
+def test_pool_and_architecture_are_selected() -> None:
+    node = NodeType("metal", pool="metal", architecture="arm64", runtime_class="kata")
+    assert node.node_selector() == {"karpenter.sh/nodepool": "metal", "kubernetes.io/arch": "arm64"}
+
+
+def test_a_tainted_node_is_leaving() -> None:
+    node = {"metadata": {"name": "n"}, "spec": {"taints": [{"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}]}}
+    assert is_leaving(node)
+    assert is_leaving({"metadata": {"name": "n", "deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}})
+    assert not is_leaving({"metadata": {"name": "n"}, "spec": {"taints": [{"key": "nvidia.com/gpu"}]}})
