@@ -62,36 +62,38 @@ class CgroupTree:
         self._taken: dict[str, Bounds] = {}
         self._numbers = count(1)
 
+    def make(self, name: str, bounds: Bounds) -> None:
+        """A group with those bounds. Raises OSError."""
+        for folder in self.groups(name):
+            os.mkdir(folder)
+        for controller, place in self.places.items():
+            _write(os.path.join(place.folder, name), _settings(controller, place.version, bounds))
+
+    def groups(self, name: str) -> Sequence[str]:
+        """The folders of that group, for a machine to enter."""
+        return [os.path.join(folder, name) for folder in self._folders]
+
     def take(self, bounds: Bounds) -> str:
         """The name of a group with those bounds, for one machine. Raises OSError."""
-        name = self._free[bounds].pop() if self._free[bounds] else self._make(bounds)
+        if self._free[bounds]:
+            name = self._free[bounds].pop()
+        else:
+            self.make(name := f"machine-{next(self._numbers)}", bounds)
         self._taken[name] = bounds
         return name
-
-    def folders(self, name: str) -> Sequence[str]:
-        """Of that group, for the machine to enter."""
-        return [os.path.join(folder, name) for folder in self._folders]
 
     def leave(self, name: str) -> None:
         """The machine has ended; what is left of it in the group is killed. Raises OSError when it does not end."""
         bounds = self._taken.pop(name)
-        if len(self._free[bounds]) < MOST_FREE and not any(map(_processes, self.folders(name))):
+        if len(self._free[bounds]) < MOST_FREE and not any(map(_processes, self.groups(name))):
             self._free[bounds].append(name)
         else:
-            _remove_all(self.folders(name))
+            _remove_all(self.groups(name))
 
     def clear(self) -> None:
         """Removes every machine's group: of a zygote that has died. Raises OSError when a process does not end."""
         for folder in self._folders:
             _remove_all([entry.path for entry in os.scandir(folder) if entry.is_dir()])
-
-    def _make(self, bounds: Bounds) -> str:
-        name = f"machine-{next(self._numbers)}"
-        for folder in self.folders(name):
-            os.mkdir(folder)
-        for controller, place in self.places.items():
-            _write(os.path.join(place.folder, name), _settings(controller, place.version, bounds))
-        return name
 
 
 def enter(groups: Sequence[str]) -> None:

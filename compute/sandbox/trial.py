@@ -101,7 +101,7 @@ class _Trying:
             programs=False,
             data_bytes=None,
             filtered=parts.filtered,
-            groups=parts.tree.folders(group),
+            groups=parts.tree.groups(group),
             disk=parts.disk,
         )
         try:

@@ -127,7 +127,7 @@ class Zygote:
             programs=programs,
             data_bytes=None if programs else order["options"]["memory_bytes"] + SPARE_MEMORY_BYTES,
             filtered=self._parts.filtered,
-            groups=self._parts.tree.folders(machine.group),
+            groups=self._parts.tree.groups(machine.group),
             disk=self._parts.disk,
         )
 

@@ -72,12 +72,12 @@ def test_a_machine_enters_is_bounded_and_leaves_nothing(name: str) -> None:
     tree, withheld = open_run(name)
     assert (set(tree.places), withheld) == (set(cgroups.CONTROLLERS), {})
     group = tree.take(BOUNDS)
-    with subprocess.Popen(["sleep", "1000"], preexec_fn=lambda: cgroups.enter(tree.folders(group))) as program:
+    with subprocess.Popen(["sleep", "1000"], preexec_fn=lambda: cgroups.enter(tree.groups(group))) as program:
         inside = Path(f"/proc/{program.pid}/cgroup").read_text()
         assert inside.count(f"{name}/{group}") == len({place.folder for place in tree.places.values()})
         tree.leave(group)
         assert program.wait(timeout=10) == -signal.SIGKILL
-    assert not [folder for folder in tree.folders(group) if os.path.exists(folder)]
+    assert not [folder for folder in tree.groups(group) if os.path.exists(folder)]
 
 
 def test_a_group_that_was_left_serves_equal_bounds_only(name: str) -> None:
@@ -87,14 +87,14 @@ def test_a_group_that_was_left_serves_equal_bounds_only(name: str) -> None:
     other = tree.take(Bounds(memory_bytes=64 << 20, tasks=8, cores=1))
     assert (tree.take(BOUNDS), tree.take(BOUNDS) != first, other != first) == (first, True, True)
     tree.clear()
-    assert not [group for group in (first, other) for folder in tree.folders(group) if os.path.exists(folder)]
+    assert not [group for group in (first, other) for folder in tree.groups(group) if os.path.exists(folder)]
 
 
 def test_a_fork_bomb_does_not_outrun_its_removal(name: str) -> None:
     tree, _ = open_run(name)
     group = tree.take(BOUNDS)
     bomb = "import os, time\nwhile True:\n try: os.fork()\n except OSError: pass"
-    entering = {"preexec_fn": lambda: cgroups.enter(tree.folders(group))}
+    entering = {"preexec_fn": lambda: cgroups.enter(tree.groups(group))}
     tasks = Path(tree.places["pids"].folder, group, "cgroup.procs")
     with subprocess.Popen([sys.executable, "-c", bomb], **entering) as program:  # type: ignore[call-overload]
         while program.poll() is None and len(tasks.read_text().split()) < BOUNDS.tasks:
