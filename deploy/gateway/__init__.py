@@ -9,8 +9,8 @@ Layers: `contents` (one function a layer) over `deploy.guest`, which knows packa
 bills of materials; `image` puts them together in the cache folder.
 
 Lifecycle: a layer is kept under a key of what it is made from, an image under a key of its layers. Beside the archive
-lies `bill.json`. `ctr images import` and registries' clients take the archive; the chart `deploy/helm/lakegate` runs it.
+lies `bill.json`. `ctr images import` and registries' clients take it, and the chart `deploy/helm/lakegate` runs it.
 
-Never: a shell, package tools or a compiler in the root; secrets; a file that is written while it runs (the root is
+Never: package tools or a compiler in the root; secrets; a file that is written while it runs (the root is
 read-only, the user is not root).
 """

