@@ -44,11 +44,12 @@ class Starts:
 
 
 async def measure_starts(
-    spawner: Spawner, engine: EngineConfig, warehouse: str, *, count: int, at_once: int = 1
+    spawner: Spawner, engine: EngineConfig, warehouse: str, *, count: int, at_once: int = 1, rest: float = 0.0
 ) -> Starts:
     """Starts, asks and stops `count` machines, `at_once` at a time, then claims as many from a warm pool, one by one.
 
-    The spawner is used up. `warehouse` is a folder that machines may read. Raises CannotStart, SqlError.
+    The spawner is used up. `warehouse` is a folder that machines may read. A claimed machine has waited for `rest`
+    seconds. Raises CannotStart, SqlError.
     """
     watched = _Watched(spawner)
     engine = replace(engine, mode="user", leases_per_machine=1)
@@ -61,7 +62,7 @@ async def measure_starts(
         recycle = tuple(watched.durations)
     warm = replace(engine, warm_machines=1, max_machines=3)
     async with _running(Pool(watched, PoolConfig((warm,)), lambda _workspace: warehouse)) as pool:
-        claim = [await _claim(pool, watched, engine.engine) for _ in range(count)]
+        claim = [await _claim(pool, watched, engine.engine, rest) for _ in range(count)]
     return Starts([one for each in timed for one in each], claim, recycle, elapsed)
 
 
@@ -108,9 +109,10 @@ async def _start_in_turn(pool: Pool, watched: "_Watched", engine: str, count: in
     return seconds
 
 
-async def _claim(pool: Pool, watched: "_Watched", engine: str) -> float:
+async def _claim(pool: Pool, watched: "_Watched", engine: str, rest: float) -> float:
     """Not before the last machine is gone and its successor is warm, which would take time from this one."""
     await until_spare(pool, engine)
+    await asyncio.sleep(rest)
     seconds = await first_answer(pool, engine)
     await watched.gone.get()
     return seconds

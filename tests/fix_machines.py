@@ -17,23 +17,29 @@ from deploy.guest import host
 from deploy.guest.image import build
 from tests.fix_compute import duckdb_config
 
+CACHE = cache_folder(os.environ)
 MICROVM = duckdb_config(threads=1, start_seconds=300.0, max_machines=3)
 """One template for all tests. Emulated and on a busy host a start may take its time."""
 
 
 @pytest.fixture(scope="session")
 def guest_image() -> Path:
-    """The cache folder with the image in it."""
+    """Its folder."""
     host.require(PROGRAM)
-    cache = cache_folder(os.environ)
-    build(cache)
-    return cache
+    return build(CACHE)
+
+
+@pytest.fixture(scope="session")
+def hostile_image() -> Path:
+    """One in which a machine may open the engine that a stranger has taken over."""
+    host.require(PROGRAM)
+    return build(CACHE, more=["tests/hostile.py"])
 
 
 @asynccontextmanager
-async def running_microvms(cache: Path, warehouse: Path, engine: EngineConfig = MICROVM) -> AsyncIterator[Pool]:
+async def running_microvms(image: Path, warehouse: Path, engine: EngineConfig = MICROVM) -> AsyncIterator[Pool]:
     """A started pool of microVMs. Leaving closes it, and asserts that none is left."""
-    spawner = QemuSpawner(templates={"duckdb": engine.spec}, cache=cache)
+    spawner = QemuSpawner(templates={engine.engine: engine.spec}, cache=CACHE, image=image)
     pool = Pool(spawner, PoolConfig((engine,)), lambda _workspace: str(warehouse))
     try:
         await pool.start()

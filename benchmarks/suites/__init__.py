@@ -8,6 +8,7 @@ from benchmarks.suites.claims import claims
 from benchmarks.suites.connections import connections
 from benchmarks.suites.fleet import fleet_decisions, fleet_simulation
 from benchmarks.suites.lookups import point_lookups
+from benchmarks.suites.microvms import microvms
 from benchmarks.suites.relay import relay, select_one
 from benchmarks.suites.sending import sending
 from benchmarks.suites.starts import machine_starts
@@ -23,6 +24,7 @@ SUITES: Mapping[str, Suite] = {
     "connections": connections,
     "tpch-duckdb": tpch_duckdb,
     "machine-starts": machine_starts,
+    "microvms": microvms,
     "claims": claims,
     "fleet-decisions": fleet_decisions,
     "fleet-simulation": fleet_simulation,

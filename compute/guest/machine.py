@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 
 from catalog.errors import FeatureNotSupported, MachineLost, SqlError
 from compute.engines import ENGINE_LOST, Binding, Engine
@@ -32,17 +32,29 @@ class Guest:
     """An engine, and the identity that it gets once.
 
     With an `endpoint` its engine reads the host's files through that, over the channel; without one it opens them.
+    `bound` says that the engine has been bound already.
     """
 
-    def __init__(self, engine: Engine, seal: Seal, scratch: str, endpoint: Endpoint | None = None) -> None:
+    def __init__(
+        self, engine: Engine, seal: Seal, scratch: str, endpoint: Endpoint | None = None, *, bound: bool = False
+    ) -> None:
         self._engine = engine
         self._seal = seal
         self._scratch = scratch
         self._endpoint = endpoint
         self._identity: Identity | None = None
+        self._bound = bound
+        self.claimed = Event()
+        """Set when an identity arrives."""
         self._binding = Lock()
         self._leases = 0
         self._retired = False
+
+    def bind_ahead(self) -> None:
+        """Binds an engine that reads through the endpoint while it is still a template: where its files and its scratch
+        folder are is no tenant's secret then. Only the seal is left to the clone."""
+        self._bind(Binding("", "", b"", self._scratch))
+        self._bound = True
 
     def serve(self, listener: socket.socket, mode: str) -> None:
         """One lease and the end (``user``), or leases until the machine is stopped (``shared``)."""
@@ -123,6 +135,7 @@ class Guest:
         try:
             if frame.kind is not Kind.IDENTITY:
                 raise FeatureNotSupported("the machine has no identity yet")
+            self.claimed.set()
             self._become(_parse_identity(frame, self._scratch))
         except SqlError as error:
             channel.send(error_frame(frame.statement, error))
@@ -135,14 +148,16 @@ class Guest:
             if self._identity is None:
                 self._seal(identity, self._engine.folders)
                 random.seed(identity.binding.seed)
-                self._engine.bind(self._located(identity.binding))
+                if not self._bound:
+                    self._bind(identity.binding)
                 self._identity = identity
             elif _place(self._identity) != _place(identity):
                 raise FeatureNotSupported("the machine belongs to another workspace")
 
-    def _located(self, binding: Binding) -> Binding:
+    def _bind(self, binding: Binding) -> None:
         """The engine's readable place is the endpoint where the host's folders are out of reach."""
-        return binding if self._endpoint is None else replace(binding, warehouse=self._endpoint.origin)
+        here = binding if self._endpoint is None else replace(binding, warehouse=self._endpoint.origin)
+        self._engine.bind(here)
 
 
 def _accept(listener: socket.socket) -> socket.socket:

@@ -10,14 +10,16 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
-from compute.engines import EngineOptions, open_engine
+from compute.engines import Engine, EngineOptions, open_engine
 from compute.guest import vsock
 from compute.guest.endpoint import Endpoint
 from compute.guest.kernel import seal
 from compute.guest.machine import Guest
 from compute.guest.ports import open_port
+from compute.guest.rehearsal import QUIET_SECONDS, rehearse
 
 OPTIONS = "lakegate.guest="
 """On the kernel's command line, before the JSON of engine and options in URL-safe Base64."""
@@ -32,20 +34,37 @@ def main() -> None:
     if content["engine"] is None:
         return
     engine = open_engine(content["engine"], EngineOptions(**content["options"], scratch=SCRATCH, remote=True))
-    guest = Guest(engine, seal, SCRATCH, Endpoint())
-    if content.get("channel") == "vsock":
+    endpoint = Endpoint()
+    guest = Guest(engine, seal, SCRATCH, endpoint)
+    guest.bind_ahead()
+    rehearse(_understudy(engine, endpoint))
+    if content["channel"] == "vsock":
         vsock.serve(guest, engine.name, content["mode"], vsock.open_listener(), vsock.call_host())
     else:
-        _serve_port(guest)
+        understudy = _understudy(engine, endpoint) if content["emulated"] else None
+        _serve_port(guest, understudy)
     os._exit(0)
 
 
-def _serve_port(guest: Guest) -> None:
+def _understudy(engine: Engine, endpoint: Endpoint) -> Guest:
+    """A guest for a rehearsal: the same engine, and a machine that is left as it is."""
+    return Guest(engine, lambda _identity, _folders: None, SCRATCH, endpoint, bound=True)
+
+
+def _serve_port(guest: Guest, understudy: Guest | None) -> None:
     """One lease. Says that it is warm on the port ``template`` and waits there: only a clone is told to go on."""
     template, channel = open_port("template"), open_port("channel")
     template.sendall(WARM)
-    if template.recv_into(memoryview(bytearray(1))):
-        guest.converse(channel)
+    if not template.recv_into(memoryview(bytearray(1))):
+        return
+    if understudy is not None:
+        Thread(target=_rehearse_unless_claimed, args=(guest, understudy), daemon=True).start()
+    guest.converse(channel)
+
+
+def _rehearse_unless_claimed(guest: Guest, understudy: Guest) -> None:
+    if not guest.claimed.wait(QUIET_SECONDS):
+        rehearse(understudy)
 
 
 def read_options(command_line: str) -> Mapping[str, Any]:

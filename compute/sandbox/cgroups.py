@@ -15,15 +15,19 @@ References: cgroups(7), Linux ``Documentation/admin-guide/cgroup-v2`` and ``cgro
 import os
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 CONTROLLERS = ("memory", "pids", "cpu")
 LEAF = "lakegate-gateway"
 PERIOD_MICROSECONDS = 100_000
 EMPTY_SECONDS = 10.0
+MOST_FREE = 64
+"""Groups without a machine that are kept for the next ones."""
 ADVICE = "run the gateway as a service of systemd with Delegate=yes, or in a container with a writable /sys/fs/cgroup"
 
 
@@ -45,27 +49,51 @@ class Place:
 
 
 class CgroupTree:
-    """A run's groups. `places` has one of each controller that this host grants, and may be empty."""
+    """A run's groups. `places` has one of each controller that this host grants, and may be empty.
+
+    A group that a machine has left serves the next one with the same bounds: making and removing groups would wait
+    for every machine that is just entering one.
+    """
 
     def __init__(self, places: Mapping[str, Place]) -> None:
         self.places = places
         self._folders = sorted({place.folder for place in places.values()})
+        self._free: defaultdict[Bounds, list[str]] = defaultdict(list)
+        self._taken: dict[str, Bounds] = {}
+        self._numbers = count(1)
 
-    def make(self, machine: str, bounds: Bounds) -> None:
-        """The machine's groups, with their bounds. Raises OSError."""
-        for folder in self.groups(machine):
+    def make(self, name: str, bounds: Bounds) -> None:
+        """A group with those bounds. Raises OSError."""
+        for folder in self.groups(name):
             os.mkdir(folder)
         for controller, place in self.places.items():
-            _write(os.path.join(place.folder, machine), _settings(controller, place.version, bounds))
+            _write(os.path.join(place.folder, name), _settings(controller, place.version, bounds))
 
-    def groups(self, machine: str) -> Sequence[str]:
-        """Their folders, for the machine to enter."""
-        return [os.path.join(folder, machine) for folder in self._folders]
+    def groups(self, name: str) -> Sequence[str]:
+        """The folders of that group, for a machine to enter."""
+        return [os.path.join(folder, name) for folder in self._folders]
 
-    def remove(self, machine: str) -> None:
-        """Kills what is left in the machine's groups. Raises OSError when it does not end."""
-        for folder in self.groups(machine):
-            remove_group(folder)
+    def take(self, bounds: Bounds) -> str:
+        """The name of a group with those bounds, for one machine. Raises OSError."""
+        if self._free[bounds]:
+            name = self._free[bounds].pop()
+        else:
+            self.make(name := f"machine-{next(self._numbers)}", bounds)
+        self._taken[name] = bounds
+        return name
+
+    def leave(self, name: str) -> None:
+        """The machine has ended; what is left of it in the group is killed. Raises OSError when it does not end."""
+        bounds = self._taken.pop(name)
+        if len(self._free[bounds]) < MOST_FREE and not any(map(_processes, self.groups(name))):
+            self._free[bounds].append(name)
+        else:
+            _remove_all(self.groups(name))
+
+    def clear(self) -> None:
+        """Removes every machine's group: of a zygote that has died. Raises OSError when a process does not end."""
+        for folder in self._folders:
+            _remove_all([entry.path for entry in os.scandir(folder) if entry.is_dir()])
 
 
 def enter(groups: Sequence[str]) -> None:
@@ -105,6 +133,15 @@ def remove_group(folder: str) -> None:
             raise OSError(f"processes in {folder} do not end")
 
 
+def _remove_all(folders: Sequence[str]) -> None:
+    for folder in folders:
+        remove_group(folder)
+
+
+def _processes(folder: str) -> Sequence[str]:
+    return Path(folder, "cgroup.procs").read_text().split()
+
+
 def _kill_all(folder: str) -> None:
     """Version 2 kills a group at once; in version 1 no fork outruns us once it may have no further task."""
     with suppress(OSError):
@@ -112,7 +149,7 @@ def _kill_all(folder: str) -> None:
             Path(folder, "cgroup.kill").write_text("1")
         elif os.path.exists(os.path.join(folder, "pids.max")):
             Path(folder, "pids.max").write_text("0")
-        for pid in Path(folder, "cgroup.procs").read_text().split():
+        for pid in _processes(folder):
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
 
@@ -185,7 +222,7 @@ def _distribute(own: str, controller: str) -> None:
 
 def _move_to_leaf(own: str) -> None:
     """Of a group that is not the root of its hierarchy. One that looks like a root is a container's: all its own."""
-    inside = [int(pid) for pid in Path(own, "cgroup.procs").read_text().split()]
+    inside = [int(pid) for pid in _processes(own)]
     contained = not os.path.exists(os.path.join(os.path.dirname(own), "cgroup.procs"))
     if not contained and not set(inside) <= _family():
         raise OSError(f"{own} has processes of others")

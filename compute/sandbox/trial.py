@@ -14,7 +14,7 @@ from compute.sandbox import disk
 from compute.sandbox.cgroups import ADVICE, Bounds, CgroupTree
 from compute.sandbox.recipe import Sandbox, make_folder
 
-NAME, DISK = "trial", "disk"
+DISK = "disk"
 DISK_ADVICE = "the gateway needs to be root with /dev/loop-control, or a file system of its own for temporary files"
 BOUNDS = Bounds(memory_bytes=1 << 30, tasks=64, cores=1)
 _ROOT_ADVICE = "CAP_SYS_ADMIN and a seccomp profile that allows unshare, mount and pivot_root"
@@ -92,6 +92,7 @@ class _Trying:
         return None
 
     def _try(self, folder: str, parts: Parts) -> None:
+        group = parts.tree.take(BOUNDS)
         sandbox = Sandbox(
             folder,
             isolated=parts.isolated,
@@ -100,15 +101,14 @@ class _Trying:
             programs=False,
             data_bytes=None,
             filtered=parts.filtered,
-            groups=parts.tree.groups(NAME),
+            groups=parts.tree.groups(group),
             disk=parts.disk,
         )
         try:
             make_folder(folder, self._uid)
-            parts.tree.make(NAME, BOUNDS)
             _seal_in_child(self._fork, sandbox)
         finally:
-            parts.tree.remove(NAME)
+            parts.tree.leave(group)
 
 
 def _seal_in_child(fork: Callable[[], int], sandbox: Sandbox) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, replace
 from typing import Any
 
@@ -17,7 +17,6 @@ from compute.sandbox import cgroups
 from compute.sandbox.cgroups import CgroupTree
 from compute.spawners import Isolation, Machine, reapers
 from compute.spawners.folders import RunFolder
-from compute.spawners.journal import Resource
 from compute.spawners.zygote import ZygoteProcess, engine_options, open_zygote
 
 GUEST_UID = 64023
@@ -65,15 +64,11 @@ class ProcessSpawner:
         zygote = await self._running_zygote()
         name = f"{spec.engine}-{secrets.token_hex(5)}"
         address = os.path.join(zygote.folder, f"{name}.sock")
-        zygote.journal.record(name, *self._resources(name, address))
+        zygote.journal.record(name, reapers.folder(address.removesuffix(".sock")), reapers.file(address))
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(address)
             listener.listen()
             return await zygote.start(name, address, spec, listener.fileno())
-
-    def _resources(self, name: str, address: str) -> Sequence[Resource]:
-        groups = [reapers.cgroup(group) for group in self._tree.groups(name)]
-        return [reapers.folder(address.removesuffix(".sock")), reapers.file(address), *groups]
 
     async def poll(self, machine: Machine) -> int | None:
         return machine.ended.result() if machine.ended.done() else None
@@ -99,7 +94,7 @@ class ProcessSpawner:
                 self._tree, self._withheld = await asyncio.to_thread(_open_groups, self._folder)
             if self._zygote is not None and self._zygote.gone:
                 await self._zygote.close()
-                await asyncio.to_thread(_reap_machines, self._folder)
+                await asyncio.to_thread(_reap_machines, self._folder, self._tree)
                 self._zygote = None
             if self._zygote is None:
                 self._zygote = await open_zygote(self._configuration(self._folder), self._folder.journal)
@@ -123,7 +118,8 @@ def _open_groups(folder: RunFolder) -> tuple[CgroupTree, Mapping[str, str]]:
     return cgroups.open_run(name)
 
 
-def _reap_machines(folder: RunFolder) -> None:
+def _reap_machines(folder: RunFolder, tree: CgroupTree) -> None:
     """What a zygote has left of itself and of its machines."""
+    tree.clear()
     for name in [name for name in folder.journal.machines if name != RUN]:
         folder.reap(name)

@@ -8,10 +8,11 @@ import signal
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from compute.engines import Engine, EngineOptions, open_engine
-from compute.sandbox import namespaces
+from compute.sandbox import namespaces, seccomp
 from compute.sandbox.cgroups import Bounds, CgroupTree
 from compute.sandbox.recipe import Sandbox, make_folder, remove_folder
 from compute.sandbox.trial import Parts, try_sandbox
@@ -26,6 +27,14 @@ ENGINE_TASKS, PROGRAM_TASKS, TASKS_A_THREAD = 64, 2048, 16
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """Its name, and that of its control group."""
+
+    name: str
+    group: str
+
+
 class Zygote:
     """Holds templates, forks machines, reaps them."""
 
@@ -38,7 +47,7 @@ class Zygote:
         self._parts = Parts(tree, isolated=isolated)
         self._own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._templates: dict[str, Engine] = {}
-        self._machines: dict[int, str] = {}
+        self._machines: dict[int, _Machine] = {}
 
     def open(
         self, templates: Mapping[str, Mapping[str, Any]], disk_bytes: int | None, missing: tuple[str, ...]
@@ -50,6 +59,8 @@ class Zygote:
         self._parts = trial.works
         for name, options in templates.items():
             self._templates[name] = open_engine(name, EngineOptions(**options))
+        if self._parts.filtered:
+            seccomp.assemble(False, os.uname().machine)
         gc.collect()
         gc.freeze()
         threads = len(os.listdir("/proc/self/task"))
@@ -84,33 +95,39 @@ class Zygote:
         return True
 
     def _start(self, name: str, order: Mapping[str, Any], listener: int) -> None:
-        sandbox = self._sandbox(name, order)
+        machine = None
         try:
+            machine = _Machine(name, self._parts.tree.take(_bounds(order["options"], self._runs_programs(order))))
+            sandbox = self._sandbox(machine, order)
             make_folder(sandbox.folder, self._uid if self._parts.isolated else None)
-            self._parts.tree.make(name, _bounds(order["options"], sandbox.programs))
             pid = self._fork()
         except OSError as error:
             os.close(listener)
-            self._remove(name)
+            if machine is not None:
+                self._remove(machine)
             send(self._control, {"event": "failed", "name": name, "reason": str(error)})
             return
         if pid == 0:
             become_machine(self._templates.get(order["engine"]), sandbox, order, listener)
         os.close(listener)
-        self._machines[pid] = name
+        self._machines[pid] = machine
         send(self._control, {"event": "started", "name": name, "pid": pid})
 
-    def _sandbox(self, name: str, order: Mapping[str, Any]) -> Sandbox:
-        forked = order["engine"] in self._templates
+    def _runs_programs(self, order: Mapping[str, Any]) -> bool:
+        """An engine that can be forked warm is one without programs."""
+        return order["engine"] not in self._templates
+
+    def _sandbox(self, machine: "_Machine", order: Mapping[str, Any]) -> Sandbox:
+        programs = self._runs_programs(order)
         return Sandbox(
-            os.path.join(self._folder, name),
+            os.path.join(self._folder, machine.name),
             isolated=self._parts.isolated,
             uid=self._uid,
-            writable=not forked,
-            programs=not forked,
-            data_bytes=order["options"]["memory_bytes"] + SPARE_MEMORY_BYTES if forked else None,
+            writable=programs,
+            programs=programs,
+            data_bytes=None if programs else order["options"]["memory_bytes"] + SPARE_MEMORY_BYTES,
             filtered=self._parts.filtered,
-            groups=self._parts.tree.groups(name),
+            groups=self._parts.tree.groups(machine.group),
             disk=self._parts.disk,
         )
 
@@ -129,7 +146,7 @@ class Zygote:
     def _kill(self, name: str) -> None:
         """Its programs too, which matters outside a PID namespace. A machine just born has no process group yet."""
         for pid, machine in self._machines.items():
-            if machine == name:
+            if machine.name == name:
                 with suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
                 os.kill(pid, signal.SIGKILL)
@@ -139,17 +156,18 @@ class Zygote:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            if name := self._machines.pop(pid, None):
-                self._remove(name)
-                send(self._control, {"event": "exited", "name": name, "status": os.waitstatus_to_exitcode(status)})
+            if machine := self._machines.pop(pid, None):
+                self._remove(machine)
+                ended = os.waitstatus_to_exitcode(status)
+                send(self._control, {"event": "exited", "name": machine.name, "status": ended})
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, machine: "_Machine") -> None:
         """What is left in its groups dies first. A group that does not empty is left to whoever reaps the run."""
         try:
-            self._parts.tree.remove(name)
+            self._parts.tree.leave(machine.group)
         except OSError as error:
             log.warning("%s", error)
-        remove_folder(os.path.join(self._folder, name))
+        remove_folder(os.path.join(self._folder, machine.name))
 
 
 def _bounds(options: Mapping[str, Any], programs: bool) -> Bounds:

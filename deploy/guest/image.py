@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from compute.spark.cache import locked
@@ -18,6 +18,7 @@ from deploy.guest.erofs import write_erofs
 from deploy.guest.oci import write_oci
 from deploy.guest.recipe import digest
 from deploy.guest.sources import source_layer
+from deploy.guest.tarball import Entry
 from deploy.guest.wheels import export_lock, install_wheels, list_wheels
 
 CURRENT = "current"
@@ -28,16 +29,18 @@ _LAYER = "layer.tar"
 _PACKAGES = "packages.json"
 
 
-def build(cache: Path) -> Path:
+def build(cache: Path, more: Sequence[str] = ()) -> Path:
     """The folder with `vmlinuz`, `initrd`, `root.erofs`, the layers' tars and `bill.json`. Quick where it is there.
 
+    `more` are further modules of the clone, for an image that is not the one where gateways look.
     Raises CalledProcessError where a tool fails, SystemExit where one is missing and may not be installed.
     """
     host.require("mmdebstrap", "mkfs.erofs")
     guest = cache / "guest"
     with locked(guest):
-        image = _assemble(guest)
-        _point(guest / CURRENT, image)
+        image = _assemble(guest, source_layer(more))
+        if not more:
+            _point(guest / CURRENT, image)
     return image
 
 
@@ -53,7 +56,7 @@ def build_oci(cache: Path, entrypoint: Sequence[str]) -> Path:
     return target
 
 
-def _assemble(guest: Path) -> Path:
+def _assemble(guest: Path, sources: Mapping[str, Entry]) -> Path:
     lock = export_lock()
     layers = guest / "layers"
     debian = _keep(layers / f"debian-{_key('recipe', 'debian', 'tarball')}", _make_debian)
@@ -62,7 +65,7 @@ def _assemble(guest: Path) -> Path:
         layers / f"wheels-{_key('recipe', 'wheels', 'tarball', more=lock)}", lambda at: _make_wheels(at, lock)
     )
     ours = guest / f"ours-{os.getpid()}.tar"
-    tarball.write(ours, source_layer())
+    tarball.write(ours, sources)
     parts = [debian / _LAYER, wheels / _LAYER, ours, boot / "vmlinuz", boot / "initrd"]
     key = digest(*(part.read_bytes() for part in parts), _key("image", "bytecode", "erofs", "bill"))
     try:

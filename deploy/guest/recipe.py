@@ -31,8 +31,10 @@ DRIVERS = (
 
 UNWANTED = (
     "dev/",
-    "bin/tar",
+    "bin/",
+    "etc/cron.daily/",
     "etc/dpkg/",
+    "etc/logrotate.d/",
     "sbin/",
     "usr/bin/dpkg",
     "usr/bin/perl",

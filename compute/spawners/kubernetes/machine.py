@@ -7,6 +7,7 @@ another lease.
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -19,6 +20,8 @@ from compute.spawners.kubernetes.manifests import GUEST
 from compute.transport import Frame, Kind
 
 HANDSHAKE_SECONDS = 10.0
+KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+"""Seconds, and tries: a node that went without a word is noticed, although nothing is sent to it."""
 LISTEN_PAUSE_SECONDS = 0.02
 LISTEN_SECONDS = 20.0
 KILLED = -9
@@ -162,6 +165,10 @@ class PodConnection(Connection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        if (connection := transport.get_extra_info("socket")) is not None:
+            for option, value in KEEPALIVE.items():
+                connection.setsockopt(socket.IPPROTO_TCP, option, value)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._machine.joined(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -31,6 +31,8 @@ LEAVING_TAINTS = frozenset(
     }
 )
 """A node with one of these is about to go: reclaimed spot capacity, consolidation, an operator's drain."""
+LOST_TAINTS = frozenset({"node.kubernetes.io/unreachable"})
+"""Nobody hears of the node any more, so nobody hears of its pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +108,13 @@ def _within(label: str, values: Sequence[str]) -> Mapping[str, Any]:
 
 def is_leaving(node: Mapping[str, Any]) -> bool:
     """Whether a node, as the API server tells of it, is about to go."""
-    taints = node.get("spec", {}).get("taints") or []
-    return any(taint["key"] in LEAVING_TAINTS for taint in taints) or "deletionTimestamp" in node["metadata"]
+    return bool(_taints(node) & LEAVING_TAINTS) or "deletionTimestamp" in node["metadata"]
+
+
+def is_lost(node: Mapping[str, Any]) -> bool:
+    """Whether its pods must be taken for dead: their connections would only hang."""
+    return bool(_taints(node) & LOST_TAINTS)
+
+
+def _taints(node: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(taint["key"] for taint in node.get("spec", {}).get("taints") or [])

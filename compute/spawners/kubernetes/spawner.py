@@ -17,7 +17,7 @@ from compute.spawners.kubernetes.heartbeat import Heartbeat, Superseded
 from compute.spawners.kubernetes.informer import Change, Informer
 from compute.spawners.kubernetes.machine import KILLED, PodMachine
 from compute.spawners.kubernetes.manifests import channel_secret, guest_pod, pods_path, secret_name, secrets_path
-from compute.spawners.kubernetes.nodes import is_leaving
+from compute.spawners.kubernetes.nodes import is_leaving, is_lost
 from compute.spawners.kubernetes.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -199,11 +199,11 @@ class KubernetesSpawner:
         if machine.name not in self._node_of:
             self._forget(machine.name)
 
-    async def _delete_pod(self, name: str) -> None:
+    async def _delete_pod(self, name: str, grace_seconds: int = GRACE_SECONDS) -> None:
         pause = FIRST_BACKOFF_SECONDS
         while True:
             try:
-                await self._reach().delete(pods_path(self._config.namespace, name), grace_seconds=GRACE_SECONDS)
+                await self._reach().delete(pods_path(self._config.namespace, name), grace_seconds=grace_seconds)
             except (Refused, OSError) as error:
                 log.warning("%s is not deleted yet: %s", name, error)
                 await asyncio.sleep(pause)
@@ -223,6 +223,8 @@ class KubernetesSpawner:
             self._find_left_over(name, pod)
             return
         machine.observe(pod)
+        if name not in self._machines:
+            return
         node = self._node_of[name] = pod["spec"].get("nodeName", "")
         if node in self._leaving_nodes:
             machine.leave(f"its node {node} goes")
@@ -247,12 +249,20 @@ class KubernetesSpawner:
 
     def _on_node(self, change: Change) -> None:
         name = change.object["metadata"]["name"]
-        if change.kind == "gone" or not is_leaving(change.object):
+        lost = change.kind == "gone" or is_lost(change.object)
+        if not lost and not is_leaving(change.object):
             self._leaving_nodes.discard(name)
             return
         self._leaving_nodes.add(name)
-        for machine in [self._machines[pod] for pod, node in self._node_of.items() if node == name]:
-            machine.leave(f"its node {name} goes")
+        for pod in [pod for pod, node in self._node_of.items() if node == name]:
+            if lost:
+                log.warning("%s is lost with its node %s", pod, name)
+                self._forget(pod)
+                self._run(self._delete_pod(pod, grace_seconds=0))
+            else:
+                self._machines[pod].leave(f"its node {name} goes")
+        if change.kind == "gone":
+            self._leaving_nodes.discard(name)
 
     def _forget(self, name: str) -> None:
         self._node_of.pop(name, None)

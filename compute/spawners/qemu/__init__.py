@@ -1,8 +1,8 @@
 """Machines as microVMs of this host, cloned from a warm template by QEMU.
 
 Owns: the command line (`command`, pure), QEMU's control channel (`control`), its processes (`process`, `child`),
-templates (`template`, their `memory`), clones (`machine`) and the `spawner` over them; `host` tells what this host can
-do and `image` finds what `deploy.guest` built.
+templates (`template`, their `memory`), clones (`machine`, in their `bounds`) and the `spawner` over them; `host` tells
+what this host can do and `image` finds what `deploy.guest` built.
 
 Lifecycle of a template: a machine boots the guest image, its guest opens and warms the engine and says so; QEMU saves
 the devices' state, some 70 KiB, while the memory stays in a file. Of a clone: QEMU maps that memory privately, loads

@@ -50,8 +50,7 @@ def command_line(shape: Shape, ends: Ends, *, console: str = "null,id=console") 
         *(PROGRAM, "-nodefaults", "-no-user-config", "-no-reboot", "-nographic", "-sandbox", _SANDBOX),
         *("-M", _machine(shape), "-accel", accelerator, "-cpu", shape.processor, "-smp", "1", "-m", f"{shape.memory}M"),
         *("-object", f"{memory},share={'on' if ends.shared else 'off'}"),
-        *("-kernel", str(shape.image / "vmlinuz"), "-initrd", str(shape.image / "initrd")),
-        *("-append", kernel_options(shape)),
+        *(_boot(shape) if ends.shared else ()),
         *("-drive", root, "-device", "virtio-blk-device,drive=root"),
         *("-device", "virtio-serial-device,max_ports=4"),
         *_port("channel", ends.channel, 1),
@@ -66,6 +65,12 @@ def command_line(shape: Shape, ends: Ends, *, console: str = "null,id=console") 
 def _machine(shape: Shape) -> str:
     clocks = "off" if shape.accelerator == "kvm" else "on"
     return f"microvm,acpi=on,rtc=on,pit={clocks},pic={clocks},isa-serial=on,x-option-roms=off,memory-backend=memory"
+
+
+def _boot(shape: Shape) -> Sequence[str]:
+    """A clone has no use for it: what it booted from is in its memory."""
+    image = shape.image
+    return "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"), "-append", kernel_options(shape)
 
 
 def _port(name: str, descriptor: int, number: int) -> Sequence[str]:

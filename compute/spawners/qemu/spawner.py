@@ -9,6 +9,7 @@ from pathlib import Path
 from compute.config import MachineSpec
 from compute.spawners import CannotStart, Isolation, Machine
 from compute.spawners.process import GUEST_UID
+from compute.spawners.qemu.bounds import MachineBounds
 from compute.spawners.qemu.command import Shape
 from compute.spawners.qemu.host import Host, examine_host
 from compute.spawners.qemu.image import find_image
@@ -21,31 +22,43 @@ SPARE_MIB = 256
 
 
 class QemuSpawner:
-    """Machines are microVMs of this host. `cache` has the guest image and keeps templates; `templates` names the specs
-    whose templates are ready once it is open."""
+    """Machines are microVMs of this host.
 
-    def __init__(self, *, templates: Mapping[str, MachineSpec], cache: Path) -> None:
+    `templates` names the specs whose templates are ready once it is open; `cache` keeps them. `image` is the guest
+    image's folder, None for the one that was built last. `folder` is where the run's journal lies.
+    """
+
+    def __init__(
+        self,
+        *,
+        templates: Mapping[str, MachineSpec],
+        cache: Path,
+        image: Path | None = None,
+        folder: str | None = None,
+    ) -> None:
         self._specs = templates
         self._cache = cache
         self._uid = GUEST_UID if os.geteuid() == 0 else None
         self._templates: dict[str, asyncio.Task[Template]] = {}
+        self._bounds = MachineBounds(folder)
         self._machines: set[QemuMachine] = set()
-        self._image = cache
+        self._image = image
         self._host: Host | None = None
 
     async def open(self) -> Isolation:
         """Builds the templates that are not in the cache. Raises CannotStart."""
-        self._image = find_image(self._cache)
+        unbounded = await self._bounds.open()
+        self._image = self._image or find_image(self._cache)
         self._host = await examine_host(self._image, self._uid)
         for spec in self._specs.values():
             await self._template(spec)
-        return Isolation("virtual")
+        return Isolation("virtual", unbounded=tuple(unbounded))
 
     async def start(self, spec: MachineSpec) -> Machine:
         """A clone that runs; its guest says HELLO as soon as it has noticed. Raises CannotStart."""
         name = f"{spec.engine}-{secrets.token_hex(5)}"
         try:
-            machine = await clone(name, await self._template(spec), self._uid)
+            machine = await clone(name, await self._template(spec), self._uid, self._bounds)
         except OSError as error:
             raise CannotStart(f"QEMU could not be started: {error}") from error
         self._machines.add(machine)
@@ -71,11 +84,13 @@ class QemuSpawner:
                 opening.result().close()
         await asyncio.gather(*self._templates.values(), return_exceptions=True)
         self._templates.clear()
+        await self._bounds.close()
 
     async def _template(self, spec: MachineSpec) -> Template:
         """That of the spec, opened or built once. One that failed is tried again by the next call."""
         assert self._host is not None, "opened"
-        shape = self._shape(spec, self._host)
+        assert self._image is not None, "opened"
+        shape = _shape(spec, self._host, self._image)
         key = template_key(shape, self._host)
         opening = self._templates.get(key)
         if opening is None or (opening.done() and opening.exception() is not None):
@@ -83,10 +98,12 @@ class QemuSpawner:
             opening = self._templates[key] = asyncio.ensure_future(open_template(folder, shape, self._uid))
         return await asyncio.shield(opening)
 
-    def _shape(self, spec: MachineSpec, host: Host) -> Shape:
-        """A machine has one processor, and so its engine one thread. Raises CannotStart."""
-        if spec.mode != "user":
-            raise CannotStart("a microVM serves one lease: its engine must be of mode user")
-        options = {"threads": 1, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
-        memory = -(-spec.memory_bytes // MIB) + SPARE_MIB
-        return Shape(host.accelerator, self._image, memory, host.clock_khz, {"engine": spec.engine, "options": options})
+
+def _shape(spec: MachineSpec, host: Host, image: Path) -> Shape:
+    """A machine has one processor, and so its engine one thread. Raises CannotStart."""
+    if spec.mode != "user":
+        raise CannotStart("a microVM serves one lease: its engine must be of mode user")
+    options = {"threads": 1, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
+    told = {"channel": "ports", "engine": spec.engine, "emulated": host.accelerator == "tcg", "options": options}
+    memory = -(-spec.memory_bytes // MIB) + SPARE_MIB
+    return Shape(host.accelerator, image, memory, host.clock_khz, told)

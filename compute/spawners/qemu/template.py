@@ -21,7 +21,7 @@ from compute.spawners.qemu.process import launch
 
 BUILD_SECONDS = 600.0
 """Emulated on a busy host; with KVM it is seconds."""
-KEPT = 4
+KEPT = 6
 """Templates kept in the cache folder: those used last."""
 POLL_SECONDS = 0.02
 _MIB = 1 << 20

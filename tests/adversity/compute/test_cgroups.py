@@ -71,29 +71,36 @@ def name() -> Iterator[str]:
 def test_a_machine_enters_is_bounded_and_leaves_nothing(name: str) -> None:
     tree, withheld = open_run(name)
     assert (set(tree.places), withheld) == (set(cgroups.CONTROLLERS), {})
-    tree.make("machine", BOUNDS)
-    with subprocess.Popen(["sleep", "1000"], preexec_fn=lambda: cgroups.enter(tree.groups("machine"))) as program:
+    group = tree.take(BOUNDS)
+    with subprocess.Popen(["sleep", "1000"], preexec_fn=lambda: cgroups.enter(tree.groups(group))) as program:
         inside = Path(f"/proc/{program.pid}/cgroup").read_text()
-        assert inside.count(f"{name}/machine") == len({place.folder for place in tree.places.values()})
-        tree.remove("machine")
+        assert inside.count(f"{name}/{group}") == len({place.folder for place in tree.places.values()})
+        tree.leave(group)
         assert program.wait(timeout=10) == -signal.SIGKILL
-    assert not [group for group in tree.groups("machine") if os.path.exists(group)]
+    assert not [folder for folder in tree.groups(group) if os.path.exists(folder)]
+
+
+def test_a_group_that_was_left_serves_equal_bounds_only(name: str) -> None:
+    tree, _ = open_run(name)
+    first = tree.take(BOUNDS)
+    tree.leave(first)
+    other = tree.take(Bounds(memory_bytes=64 << 20, tasks=8, cores=1))
+    assert (tree.take(BOUNDS), tree.take(BOUNDS) != first, other != first) == (first, True, True)
+    tree.clear()
+    assert not [group for group in (first, other) for folder in tree.groups(group) if os.path.exists(folder)]
 
 
 def test_a_fork_bomb_does_not_outrun_its_removal(name: str) -> None:
     tree, _ = open_run(name)
-    tree.make("machine", BOUNDS)
+    group = tree.take(BOUNDS)
     bomb = "import os, time\nwhile True:\n try: os.fork()\n except OSError: pass"
-    entering = {"preexec_fn": lambda: cgroups.enter(tree.groups("machine"))}
+    entering = {"preexec_fn": lambda: cgroups.enter(tree.groups(group))}
+    tasks = Path(tree.places["pids"].folder, group, "cgroup.procs")
     with subprocess.Popen([sys.executable, "-c", bomb], **entering) as program:  # type: ignore[call-overload]
-        while program.poll() is None and len(_tasks(tree)) < BOUNDS.tasks:
+        while program.poll() is None and len(tasks.read_text().split()) < BOUNDS.tasks:
             pass
-        tree.remove("machine")
+        tree.leave(group)
         assert program.wait(timeout=10) == -signal.SIGKILL
-
-
-def _tasks(tree: CgroupTree) -> list[str]:
-    return Path(tree.places["pids"].folder, "machine", "cgroup.procs").read_text().split()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount a hierarchy")
@@ -106,8 +113,8 @@ def test_version_2_delegates_and_kills(name: str, tmp_path: Path) -> None:
 
 
 def test_version_2_writes_its_own_files(tmp_path: Path) -> None:
-    CgroupTree({name: Place(2, str(tmp_path)) for name in cgroups.CONTROLLERS}).make("machine", BOUNDS)
-    assert {path.name: path.read_text() for path in (tmp_path / "machine").iterdir()} == WRITTEN
+    group = CgroupTree({name: Place(2, str(tmp_path)) for name in cgroups.CONTROLLERS}).take(BOUNDS)
+    assert {path.name: path.read_text() for path in (tmp_path / group).iterdir()} == WRITTEN
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from compute.spawners.process import GUEST_UID, ProcessSpawner
 from compute.spawners.qemu import QemuSpawner
 from compute.transport import Frame, Kind
 from tests.fix_compute import ROWS, ask
-from tests.fix_machines import MICROVM
+from tests.fix_machines import CACHE, MICROVM
 
 SPEC = MICROVM.spec
 
@@ -30,7 +30,8 @@ async def spawner(request: pytest.FixtureRequest) -> AsyncIterator[Spawner]:
 
 
 async def _microvms(request: pytest.FixtureRequest) -> Spawner:
-    opened = QemuSpawner(templates={"duckdb": MICROVM.spec}, cache=request.getfixturevalue("guest_image"))
+    image = request.getfixturevalue("guest_image")
+    opened = QemuSpawner(templates={"duckdb": MICROVM.spec}, cache=CACHE, image=image)
     assert (await opened.open()).level == "virtual"
     return opened
 
