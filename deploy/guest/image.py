@@ -23,6 +23,8 @@ from deploy.guest.wheels import export_lock, install_wheels, list_wheels
 
 CURRENT = "current"
 """A link to the image that was built last; where a gateway looks."""
+KEPT = 8
+"""Images in the cache folder: they are large, and every change of the guest makes another."""
 NAME = "lakegate.io/guest:latest"
 _HERE = Path(__file__).parent
 _LAYER = "layer.tar"
@@ -39,6 +41,8 @@ def build(cache: Path, more: Sequence[str] = ()) -> Path:
     guest = cache / "guest"
     with locked(guest):
         image = _assemble(guest, source_layer(more))
+        os.utime(image)
+        _remove_old(image.parent)
         if not more:
             _point(guest / CURRENT, image)
     return image
@@ -132,6 +136,12 @@ def _write_packages(folder: Path, packages: Sequence[Package]) -> None:
 
 def _read_packages(folder: Path) -> Sequence[Package]:
     return [Package(**package) for package in json.loads((folder / _PACKAGES).read_text())]
+
+
+def _remove_old(images: Path) -> None:
+    """All but those used last. A machine that runs keeps what it has open."""
+    for image in sorted(images.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(image, ignore_errors=True)
 
 
 def _point(link: Path, target: Path) -> None:

@@ -1,5 +1,6 @@
 """The guest image in pods of a real node: kubelet, containerd, crun."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
@@ -10,7 +11,9 @@ import pytest
 from catalog.names import TableName
 from catalog.scans import Scan
 from compute.lease import Lease
+from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.config import KubernetesConfig
+from compute.spawners.kubernetes.manifests import pods_path
 from tests.conformance.tpch.test_tpch import QUERIES, run
 from tests.fix_cluster import Cluster, Machines, eventually, pod_pool, prepared_namespace
 from tests.fix_compute import ROWS, ask, duckdb_config
@@ -18,6 +21,8 @@ from tests.fix_gateway import lake_folder, running_gateway
 from tests.target import Target
 
 pytestmark = pytest.mark.slow
+PAIRS = "SELECT count(*) FROM lineitem, orders WHERE o_orderkey < 800 AND (l_orderkey + l_partkey * o_custkey) % 7 = 3"
+"""Some seconds of work on one processor, and one row."""
 ENGINE = duckdb_config(threads=1, warm_machines=1, max_machines=3, start_seconds=120.0)
 
 
@@ -76,3 +81,29 @@ def test_the_first_query_of_tpch(pods_gateway: Target, gateway: Target) -> None:
             answers.append(run(connection, QUERIES[0]))
     assert answers[0] == answers[1]
     assert len(answers[0].rows) == 4
+
+
+async def test_a_read_outlives_its_pod(real: Machines, pods_gateway: Target, gateway: Target) -> None:
+    """The pod is taken away while it computes: nothing had been sent, so the gateway asks another."""
+    expected = await asyncio.to_thread(count_pairs, gateway)
+    answer = asyncio.create_task(asyncio.to_thread(count_pairs, pods_gateway))
+    await eventually(lambda: has_claimed(real))
+    (taken,) = await claimed(real)
+    await real.admin.delete(pods_path(real.namespace, taken), grace_seconds=0)
+    await eventually(lambda: has_claimed(real))
+    assert taken not in await claimed(real)
+    assert await answer == expected
+
+
+def count_pairs(target: Target) -> object:
+    with target.connect(options="-c search_path=tpch -c lakegate.lane=duckdb") as connection:
+        return connection.execute(PAIRS).fetchone()
+
+
+async def claimed(machines: Machines) -> list[str]:
+    pods = [pod["metadata"] for pod in await machines.pods()]
+    return [pod["name"] for pod in pods if pod["labels"][ownership.STATE] == ownership.CLAIMED]
+
+
+async def has_claimed(machines: Machines) -> bool:
+    return len(await claimed(machines)) > 0

@@ -28,6 +28,7 @@ GRACE_SECONDS = 1
 """A guest ends by itself when its connection does. This is for one that does not."""
 FIRST_BACKOFF_SECONDS = 0.2
 LAST_BACKOFF_SECONDS = 10.0
+STOP_SECONDS = 15.0
 CLOSE_SECONDS = 20.0
 log = logging.getLogger(__name__)
 
@@ -87,10 +88,14 @@ class KubernetesSpawner:
         return machine.ended.result() if machine.ended.done() else None
 
     async def stop(self, machine: Machine, *, now: bool = False) -> None:
-        """Deletes the pod. Nothing in it needs saving: `now` makes no difference."""
+        """Deletes the pod. Nothing in it needs saving: `now` makes no difference.
+
+        An API server that does not answer is not waited for: the machine is over for us, its pod is deleted later.
+        """
         if (known := self._machines.get(machine.name)) is not None:
             self._run(self._delete(known))
-        await asyncio.wait([machine.ended])
+            await asyncio.wait([machine.ended], timeout=STOP_SECONDS)
+            known.end(KILLED)
 
     async def close(self) -> None:
         """Deletes all pods and gives the name back. What an API server that is gone keeps us from, others do later."""
