@@ -105,7 +105,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _check_cells(batch: pa.RecordBatch, size: int) -> None:
-    cells = sum(_cells(column) for column in batch.columns) + batch.num_rows
+    cells = max(batch.num_rows, sum(_cells(column) for column in batch.columns))
     if cells > max(CELLS_FOR_NOTHING, 8 * size):
         raise FrameError(f"a batch of {size} bytes does not hold {cells} cells")
 
@@ -115,7 +115,7 @@ def _cells(array: pa.Array) -> int:
     if isinstance(array, pa.ExtensionArray):
         return _cells(array.storage)
     if pa.types.is_struct(array.type):
-        return len(array) + sum(_cells(array.field(number)) for number in range(array.type.num_fields))
+        return max(len(array), sum(_cells(array.field(number)) for number in range(array.type.num_fields)))
     if pa.types.is_nested(array.type):
         return len(array) + _cells(array.values)
     return len(array)

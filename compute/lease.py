@@ -198,6 +198,9 @@ class Lease:
                     pass
         except TimeoutError:
             self._connection.abort()
+        except asyncio.CancelledError:
+            self._connection.abort()
+            raise
         except SqlError:
             return
 
@@ -228,7 +231,7 @@ class Lease:
             return self.believe(lambda: _read_schema(frame.body))
         except asyncio.CancelledError:
             self.finish(number)
-            await asyncio.shield(self.abandon(number))
+            await self.abandon(number)
             raise
         except SqlError:
             self.finish(number)

@@ -113,7 +113,18 @@ def _reap(folder: str, reapers: Mapping[str, Reaper]) -> None:
     if failed:
         log.warning("%s stays: not reaped are %s", folder, ", ".join(f"{one.kind} {one.name}" for one in failed))
     else:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    """The lock goes last: without it nobody could tell later that the folder is abandoned."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.name != LOCK:
+                os.unlink(entry.path)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reap_all(resources: Sequence[Resource], reapers: Mapping[str, Reaper]) -> Iterator[Resource]:
