@@ -13,11 +13,18 @@ from catalog.errors import MachineLost
 from compute.transport import Decoder, Frame, FrameError, Kind, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 READ_AHEAD_BYTES = 4 << 20
-MAX_CONTROL = 1 << 20
-"""Of what a guest says: errors and counts. Only the pool has much to say."""
+LONGEST_ERROR = 160 << 10
+CONTROLS: "Mapping[int, int]" = {
+    Kind.HELLO: 4 << 10,
+    Kind.DONE: 4 << 10,
+    Kind.STATS: 4 << 10,
+    Kind.READ: 4 << 10,
+    Kind.ERROR: LONGEST_ERROR,
+}
+"""Bytes of what a guest says beside rows: it is parsed on the event loop. Only the pool has much to say."""
 log = logging.getLogger(__name__)
 
 
@@ -25,7 +32,7 @@ class Connection(asyncio.BufferedProtocol):
     """One reader at a time. Once lost, every call raises MachineLost."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder(MAX_CONTROL)
+        self._decoder = Decoder(CONTROLS)
         self._frames: deque[Frame] = deque()
         self.read_ahead = 0
         self._paused = False

@@ -16,6 +16,8 @@ from catalog.errors import InternalError, SqlError, error_class
 from compute.transport import FrameError
 
 MAX_SCHEMA_BYTES = 16 << 20
+MAX_BATCH_BYTES = 16 << 20
+"""Of more than one row: our guests split at a quarter of it, and looking at more would take long."""
 CELLS_FOR_NOTHING = 1 << 20
 """Cells that may take no bytes: those of columns without a value in them."""
 MAX_TEXT = 64 << 10
@@ -46,6 +48,8 @@ def read_batch(body: pa.Buffer | None, schema: pa.Schema) -> pa.RecordBatch:
         batch = pa.ipc.read_record_batch(body, schema)
         if batch.num_rows == 0:
             raise FrameError("a batch has rows")
+        if batch.num_rows > 1 and body.size > MAX_BATCH_BYTES:
+            raise FrameError(f"a batch of {batch.num_rows} rows has {body.size} bytes")
         _check_cells(batch, body.size)
         batch.validate(full=True)
     except _READ_ERRORS as error:

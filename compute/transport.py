@@ -105,11 +105,12 @@ def _encode_head(frame: Frame) -> bytes:
 class Decoder:
     """Turns received bytes into frames. Fill `writable()` and say how much with `wrote()`.
 
-    Small frames come many to a read; a long body is received in place. Controls have `max_control` bytes at most.
+    Small frames come many to a read; a long body is received in place. `controls` bounds the bytes of each kind's
+    control, and a kind that it lacks has none; without it all have the same bound.
     """
 
-    def __init__(self, max_control: int = MAX_CONTROL) -> None:
-        self._max_control = max_control
+    def __init__(self, controls: Mapping[int, int] | None = None) -> None:
+        self._controls = controls
         self._chunk = memoryview(bytearray(CHUNK_BYTES))
         self._kind = Kind.HELLO
         self._statement = 0
@@ -153,7 +154,8 @@ class Decoder:
 
     def _read_prefix(self, frames: list[Frame]) -> None:
         kind, self._statement, control_length, self._body_length = PREFIX.unpack(self._part)
-        if control_length > self._max_control or self._body_length > MAX_BODY:
+        most_control = MAX_CONTROL if self._controls is None else self._controls.get(kind, 0)
+        if control_length > most_control or self._body_length > MAX_BODY:
             raise FrameError(f"frame of {control_length} + {self._body_length} bytes is over the bound")
         try:
             self._kind = Kind(kind)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog.errors import ProgramLimitExceeded
+from catalog.errors import FeatureNotSupported, ProgramLimitExceeded
 from compute.engines import Result
 from compute.transport import MAX_BODY
 
@@ -15,10 +15,17 @@ TARGET_BYTES = 4 << 20
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """Dictionaries replaced by their values: a lone batch could not carry them."""
+    """Dictionaries replaced by their values: a lone batch could not carry them. Raises FeatureNotSupported."""
+    if any(map(_holds_union, schema.types)):
+        raise FeatureNotSupported("results cannot hold values of a union type")
     if not any(map(pa.types.is_dictionary, schema.types)):
         return schema
     return pa.schema([field.with_type(_plain_type(field.type)) for field in schema])
+
+
+def _holds_union(kind: pa.DataType) -> bool:
+    inner = (kind.field(number).type for number in range(kind.num_fields))
+    return pa.types.is_union(kind) or any(map(_holds_union, inner))
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

@@ -20,8 +20,8 @@ from compute.transport import Frame, FrameError, Kind
 FIRST_CANCEL_SECONDS = 0.02
 LAST_CANCEL_SECONDS = 1.0
 EVERY_STATEMENT = 1 << 32
-LONGEST_TEXT = 16 << 10
-"""Characters; escaped, three of them fit the control that the pool takes."""
+LONGEST_MESSAGE, LONGEST_REMARK = 16 << 10, 4 << 10
+"""Characters of an error's message, and of its detail and hint; escaped, they fit what the pool takes."""
 log = logging.getLogger(__name__)
 
 
@@ -133,9 +133,9 @@ def error_frame(statement: int, error: SqlError) -> Frame:
     """ERROR with what a client may see of it."""
     control = {
         "sqlstate": error.sqlstate,
-        "message": error.message[:LONGEST_TEXT],
-        "detail": error.detail and error.detail[:LONGEST_TEXT],
-        "hint": error.hint and error.hint[:LONGEST_TEXT],
+        "message": error.message[:LONGEST_MESSAGE],
+        "detail": error.detail and error.detail[:LONGEST_REMARK],
+        "hint": error.hint and error.hint[:LONGEST_REMARK],
         "position": error.position,
     }
     return Frame(Kind.ERROR, statement, control)

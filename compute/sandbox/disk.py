@@ -11,8 +11,11 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import struct
 import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 from compute.sandbox import namespaces
 
@@ -94,6 +97,7 @@ def _attach(file: int) -> tuple[int, str]:
     try:
         while True:
             path = f"/dev/loop{fcntl.ioctl(control, _LOOP_CTL_GET_FREE)}"
+            _make_node(path)
             device = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             try:
                 fcntl.ioctl(device, _LOOP_CONFIGURE, _configuration(file))
@@ -104,6 +108,14 @@ def _attach(file: int) -> tuple[int, str]:
                     raise
     finally:
         os.close(control)
+
+
+def _make_node(path: str) -> None:
+    """In a container only the devices that there were when it began have nodes."""
+    if not os.path.exists(path):
+        number = Path("/sys/block", os.path.basename(path), "dev").read_text()
+        with suppress(FileExistsError):
+            os.mknod(path, stat.S_IFBLK | 0o600, os.makedev(*map(int, number.split(":"))))
 
 
 def _configuration(file: int) -> bytes:

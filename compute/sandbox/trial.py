@@ -57,7 +57,9 @@ def try_sandbox(
         missing.append(f"{_text(error)}; the kernel needs CONFIG_SECCOMP_FILTER")
     if isolated and (error := trying.add(isolated=True)):
         missing.append(explain(error))
-    if isolated and (error := _make_disk(path := os.path.join(folder, DISK), uid, disk_bytes) or trying.add(disk=path)):
+    if not trying.works.isolated:
+        unbounded.append("disk space for spilling: only isolated machines have a disk of their own")
+    elif error := _make_disk(path := os.path.join(folder, DISK), uid, disk_bytes) or trying.add(disk=path):
         unbounded.append(f"disk space for spilling: {_text(error)}; {DISK_ADVICE}")
     return Trial(replace(trying.works, isolated=isolated and not missing), missing, unbounded)
 
@@ -105,7 +107,7 @@ class _Trying:
             disk=parts.disk,
         )
         try:
-            make_folder(folder, self._uid)
+            make_folder(folder, self._uid if parts.isolated else None)
             _seal_in_child(self._fork, sandbox)
         finally:
             parts.tree.leave(group)

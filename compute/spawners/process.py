@@ -66,7 +66,11 @@ class ProcessSpawner:
         address = os.path.join(zygote.folder, f"{name}.sock")
         zygote.journal.record(name, reapers.folder(address.removesuffix(".sock")), reapers.file(address))
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            listener.bind(address)
+            try:
+                listener.bind(address)
+            except OSError as error:
+                zygote.journal.forget(name)
+                raise CannotStart(f"no socket can be made at {address}: {error.strerror or error}") from error
             listener.listen()
             return await zygote.start(name, address, spec, listener.fileno())
 

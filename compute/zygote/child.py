@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NoReturn
@@ -27,6 +28,8 @@ def become_machine(template: Engine | None, sandbox: Sandbox, order: Mapping[str
             _execute_guest(sandbox, order)
         Guest(template, sandbox.seal, sandbox.scratch).serve(socket.socket(fileno=LISTENER), order["mode"])
         status = 0
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(status)
 

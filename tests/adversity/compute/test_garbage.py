@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import MachineLost, SqlError
-from compute.connection import MAX_CONTROL, READ_AHEAD_BYTES, Connection
+from compute.connection import LONGEST_ERROR, READ_AHEAD_BYTES, Connection
 from compute.lease import Lease
 from compute.transport import MAX_BODY, PREFIX, Frame, Kind, encode
 
@@ -208,7 +208,8 @@ FRAMES = {
     "an end that is no number": written(ANSWER[0], Frame(Kind.DONE, 1, {"affected": "7; DROP"})),
     "an end that is too great": written(ANSWER[0], Frame(Kind.DONE, 1, {"affected": 1 << 64})),
     "an unknown kind": PREFIX.pack(99, 1, 0, 0),
-    "a long control": PREFIX.pack(Kind.ERROR, 1, MAX_CONTROL + 1, 0),
+    "a long control": PREFIX.pack(Kind.ERROR, 1, LONGEST_ERROR + 1, 0),
+    "a control where there is none": PREFIX.pack(Kind.BATCH, 1, 2, 0) + b"{}",
     "a long body": PREFIX.pack(Kind.BATCH, 1, 0, MAX_BODY + 1),
     "deep JSON": PREFIX.pack(Kind.ERROR, 1, 100_000, 0) + b"[" * 100_000,
     "a long number": PREFIX.pack(Kind.ERROR, 1, 100_005, 0) + b'{"a":' + b"9" * 100_000,
@@ -219,6 +220,19 @@ FRAMES = {
 @pytest.mark.parametrize("what", FRAMES)
 async def test_frames_that_have_no_business_here(what: str) -> None:
     await refused(FRAMES[what])
+
+
+async def test_who_is_cancelled_while_cancelling_gives_the_machine_up() -> None:
+    async def use(ends: Ends) -> None:
+        statement = asyncio.create_task(ends.lease.execute("SELECT 1"))
+        for _ in range(2):
+            await asyncio.sleep(0)
+            statement.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await statement
+        assert ends.lease.lost
+
+    await meet(use)
 
 
 async def test_errors_are_made_fit_to_show() -> None:
