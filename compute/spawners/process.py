@@ -15,7 +15,7 @@ from typing import Any
 from compute.config import MachineSpec
 from compute.sandbox import cgroups
 from compute.sandbox.cgroups import CgroupTree
-from compute.spawners import Isolation, Machine, reapers
+from compute.spawners import CannotStart, Isolation, Machine, reapers
 from compute.spawners.folders import RunFolder
 from compute.spawners.zygote import ZygoteProcess, engine_options, open_zygote
 
