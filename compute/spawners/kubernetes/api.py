@@ -104,6 +104,8 @@ class Api:
                     yield _read_event(line)
             except (aiohttp.ClientError, ValueError) as error:
                 raise OSError(f"the watch broke: {error}") from error
+            finally:
+                _cut(answer)
 
     async def _request(
         self,
@@ -149,6 +151,12 @@ class Api:
         except (aiohttp.ClientError, TimeoutError, ApiException) as error:
             raise OSError(f"the API server does not answer: {error!r}") from error
         return answer
+
+
+def _cut(answer: aiohttp.ClientResponse) -> None:
+    """Ends the connection of an answer that has no end: closed in order, it would wait for the server's goodbye."""
+    if answer.connection is not None and answer.connection.transport is not None:
+        answer.connection.transport.abort()
 
 
 def _read_event(line: bytes) -> Object:
