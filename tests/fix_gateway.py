@@ -20,6 +20,7 @@ from gateway.config import Config, Warehouse
 from gateway.server import Server
 from gateway.warehouse import give_to_machines
 from tests.daemon import Daemon, running
+from tests.processes import children
 from tests.target import Target
 
 READY = "ready postgresql://"
@@ -53,9 +54,9 @@ def started_gateway(
 
 
 def _stop(daemon: Daemon) -> None:
-    children = psutil.Process(daemon.process.pid).children(recursive=True)
+    family = children(psutil.Process(daemon.process.pid), recursive=True)
     assert daemon.stop() == 0, "".join(daemon.log)
-    _, left = psutil.wait_procs(children, timeout=10)
+    _, left = psutil.wait_procs(family, timeout=10)
     assert left == [], "".join(daemon.log)
 
 

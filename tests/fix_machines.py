@@ -16,6 +16,7 @@ from compute.spawners.qemu.command import PROGRAM
 from deploy.guest import host
 from deploy.guest.image import build
 from tests.fix_compute import duckdb_config
+from tests.processes import named
 
 CACHE = cache_folder(os.environ)
 MICROVM = duckdb_config(threads=1, start_seconds=300.0, max_machines=3)
@@ -51,4 +52,4 @@ async def running_microvms(image: Path, warehouse: Path, engine: EngineConfig = 
 
 def microvms(owner: int | None = None) -> list[psutil.Process]:
     """The microVMs that a process (this one, if none is named) runs."""
-    return [child for child in psutil.Process(owner).children() if child.name().startswith(PROGRAM[:15])]
+    return named(PROGRAM[:15], owner)

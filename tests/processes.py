@@ -2,28 +2,57 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 
 
 def zygotes(owner: int | None = None) -> list[psutil.Process]:
     """The zygotes that a process (this one, if none is named) has started, and not what else it has."""
-    return [child for child in psutil.Process(owner).children() if "compute.zygote" in child.cmdline()]
+    return [child for child in children(psutil.Process(owner)) if "compute.zygote" in command_line(child)]
 
 
 def templates(owner: int | None = None) -> list[psutil.Process]:
     """What those zygotes keep warm and fork machines from."""
-    return [template for zygote in zygotes(owner) for template in zygote.children()]
+    return [template for zygote in zygotes(owner) for template in children(zygote)]
 
 
 def machines(owner: int | None = None) -> list[psutil.Process]:
     """The machines that those templates have started."""
-    return [machine for template in templates(owner) for machine in template.children()]
+    return [machine for template in templates(owner) for machine in children(template)]
+
+
+def named(name: str, owner: int | None = None) -> list[psutil.Process]:
+    """The children of a process (this one, if none is named) whose program's name begins so."""
+    return [child for child in children(psutil.Process(owner)) if _name(child).startswith(name)]
+
+
+def children(process: psutil.Process, *, recursive: bool = False) -> list[psutil.Process]:
+    """Those it has now: none where it has ended meanwhile."""
+    try:
+        return list(process.children(recursive=recursive))
+    except psutil.NoSuchProcess:
+        return []
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """Its arguments: none where it has ended meanwhile."""
+    try:
+        return list(process.cmdline())
+    except psutil.NoSuchProcess:
+        return []
 
 
 def cpu_seconds(processes: list[psutil.Process]) -> float:
     """What they and their children have used so far; those that have ended count no more."""
-    return sum(_cpu_seconds(one) for process in processes for one in _family(process))
+    return sum(_cpu_seconds(one) for process in processes for one in [process, *children(process, recursive=True)])
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return str(process.name())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def resident_bytes(process: int) -> int:
@@ -31,8 +60,10 @@ def resident_bytes(process: int) -> int:
 
 
 def kill(processes: list[psutil.Process]) -> None:
+    """Kills those that have not ended by themselves."""
     for process in processes:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def until(happens: Callable[[], bool], seconds: float = 120.0) -> None:
@@ -52,13 +83,6 @@ def settled(value: Callable[[], float], polls: int = 20) -> Callable[[], bool]:
         return len(seen) > polls and len(set(seen[-polls:])) == 1
 
     return is_settled
-
-
-def _family(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

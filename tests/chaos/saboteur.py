@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.processes import machines, templates, zygotes
+from tests.processes import children, machines, named, templates, zygotes
 
 Victims = Callable[[int], Sequence[psutil.Process]]
 """The processes of one kind below a gateway."""
@@ -26,16 +26,15 @@ class Plot:
 
 
 def _duckdb(gateway: int) -> Sequence[psutil.Process]:
-    processes = [machine for machine in machines(gateway) if not machine.children()]
-    return [*processes, *(child for child in psutil.Process(gateway).children() if child.name().startswith("qemu"))]
+    return [*(machine for machine in machines(gateway) if not children(machine)), *named("qemu", gateway)]
 
 
 def _spark(gateway: int) -> Sequence[psutil.Process]:
-    return [machine for machine in machines(gateway) if machine.children()]
+    return [machine for machine in machines(gateway) if children(machine)]
 
 
 def _jvm(gateway: int) -> Sequence[psutil.Process]:
-    return [child for machine in _spark(gateway) for child in machine.children()]
+    return [child for machine in _spark(gateway) for child in children(machine)]
 
 
 def _gateway(gateway: int) -> Sequence[psutil.Process]:

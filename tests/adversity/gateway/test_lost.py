@@ -12,7 +12,7 @@ import pytest
 
 from catalog.names import TableName
 from tests.fix_gateway import lake_folder, running_gateway, started_gateway
-from tests.processes import cpu_seconds, kill, machines, until
+from tests.processes import children, cpu_seconds, kill, machines, until
 from tests.target import Target
 
 LONG = {
@@ -39,7 +39,7 @@ def connection(gateway: Target, lane: str) -> Iterator[psycopg.Connection]:
 def running(gateway: Target, lane: str) -> list[psutil.Process]:
     """The machines of a lane. Spark's have a JVM below them."""
     assert gateway.pid is not None
-    return [machine for machine in machines(gateway.pid) if bool(machine.children()) == (lane == "spark")]
+    return [machine for machine in machines(gateway.pid) if bool(children(machine)) == (lane == "spark")]
 
 
 def test_a_machine_lost_after_rows_were_sent_fails_the_statement(
