@@ -22,6 +22,12 @@ def machines(owner: int | None = None) -> list[psutil.Process]:
     return [machine for template in templates(owner) for machine in children(template)]
 
 
+def machines_of(lane: str, owner: int | None = None) -> list[psutil.Process]:
+    """Those of them that serve a lane. Spark's are programs of their own, DuckDB's are copies of the template."""
+    program = {"duckdb": "compute.zygote", "spark": "compute.guest"}[lane]
+    return [machine for machine in machines(owner) if program in command_line(machine)]
+
+
 def named(name: str, owner: int | None = None) -> list[psutil.Process]:
     """The children of a process (this one, if none is named) whose program's name begins so."""
     return [child for child in children(psutil.Process(owner)) if _name(child).startswith(name)]
@@ -48,6 +54,15 @@ def cpu_seconds(processes: list[psutil.Process]) -> float:
     return sum(_cpu_seconds(one) for process in processes for one in [process, *children(process, recursive=True)])
 
 
+def busier(processes: list[psutil.Process], seconds: float) -> Callable[[], bool]:
+    """A condition for `until`: one of these, with its children, has used that many seconds of a processor from now on.
+
+    Others may end or begin meanwhile without being taken for it.
+    """
+    before = {process: cpu_seconds([process]) for process in processes}
+    return lambda: any(cpu_seconds([process]) > used + seconds for process, used in before.items())
+
+
 def _name(process: psutil.Process) -> str:
     try:
         return str(process.name())
@@ -66,7 +81,7 @@ def kill(processes: list[psutil.Process]) -> None:
             process.kill()
 
 
-def until(happens: Callable[[], bool], seconds: float = 120.0) -> None:
+def until(happens: Callable[[], bool], seconds: float = 600.0) -> None:
     """Returns once it has happened. Raises AssertionError when it does not in a time that is far too long."""
     deadline = time.monotonic() + seconds
     while not happens():
@@ -74,7 +89,7 @@ def until(happens: Callable[[], bool], seconds: float = 120.0) -> None:
         time.sleep(0.05)
 
 
-def settled(value: Callable[[], float], polls: int = 20) -> Callable[[], bool]:
+def settled(value: Callable[[], float], polls: int = 40) -> Callable[[], bool]:
     """A condition for `until`: the value has been the same that many times in a row."""
     seen: list[float] = []
 
@@ -83,6 +98,14 @@ def settled(value: Callable[[], float], polls: int = 20) -> Callable[[], bool]:
         return len(seen) > polls and len(set(seen[-polls:])) == 1
 
     return is_settled
+
+
+def at_rest(owner: int) -> Callable[[], bool]:
+    """A condition for `until`: the machines of a process do nothing any more.
+
+    One that is still at a cancelled statement may be given up, and with it what runs there next.
+    """
+    return settled(lambda: round(cpu_seconds(machines(owner)), 1))
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

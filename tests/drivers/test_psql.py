@@ -9,7 +9,7 @@ import pexpect
 import pytest
 
 from tests.fix_oracle import BINARIES
-from tests.processes import cpu_seconds, machines, settled, until
+from tests.processes import at_rest, until
 from tests.target import Target
 
 pytestmark = pytest.mark.driver
@@ -164,8 +164,7 @@ def test_interrupt_on_spark(gateway: Target) -> None:
     child.expect("SET\r\n.*=[>#] ")
     interrupt_ends(child, LOOP)
     assert gateway.pid is not None
-    own = machines(gateway.pid)
-    until(settled(lambda: round(cpu_seconds(own), 1)))
+    until(at_rest(gateway.pid))
 
 
 def test_interrupt_on_postgresql(oracle: Target) -> None:
