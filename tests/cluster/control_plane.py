@@ -16,7 +16,7 @@ from tests.cluster.certificates import Authority, make_signing_key
 from tests.fix_oracle import free_port
 from tests.processes import until
 
-START_SECONDS = 120.0
+START_SECONDS = 600.0
 SERVICES = "10.96.0.0/16"
 ISSUER = "https://kubernetes.default.svc"
 OUTSIDE = "192.0.2.1"
