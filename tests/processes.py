@@ -1,5 +1,6 @@
 """Processes as the operating system sees them: which machines a gateway, or a test itself, runs, and what they use."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -89,13 +90,17 @@ def until(happens: Callable[[], bool], seconds: float = 600.0) -> None:
         time.sleep(0.05)
 
 
-def settled(value: Callable[[], float], polls: int = 40) -> Callable[[], bool]:
-    """A condition for `until`: the value has been the same that many times in a row."""
-    seen: list[float] = []
+def settled(value: Callable[[], float], seconds: float = 2.0, polls: int = 10) -> Callable[[], bool]:
+    """A condition for `until`: the value has been the same for so long, and so many times in a row."""
+    seen, since = [math.nan], 0.0
 
     def is_settled() -> bool:
-        seen.append(value())
-        return len(seen) > polls and len(set(seen[-polls:])) == 1
+        nonlocal since
+        if (now := value()) != seen[-1]:
+            seen.clear()
+            since = time.monotonic()
+        seen.append(now)
+        return len(seen) >= polls and time.monotonic() - since >= seconds
 
     return is_settled
 
