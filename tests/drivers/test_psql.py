@@ -147,7 +147,7 @@ def open_terminal(target: Target) -> pexpect.spawn:
         ["-X", "-n", "--pset=pager=off"],
         env={**os.environ, **target.environment, "LC_ALL": "C.UTF-8", "TERM": "dumb"},
         encoding="utf-8",
-        timeout=120,
+        timeout=600,
         echo=False,
     )
     child.expect(f"{target.database}=[>#] ")
