@@ -27,6 +27,7 @@ from tests.cluster.control_plane import ControlPlane, running_control_plane
 from tests.cluster.host_node import HostNode
 from tests.cluster.kubelet import Node, pause_image, running_node
 from tests.cluster.wire import wired
+from tests.fix_compute import WAIT_SECONDS
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +79,10 @@ class Machines:
     async def pods(self) -> list[Object]:
         listed: list[Object] = (await self.admin.list(pods_path(self.namespace)))["items"]
         return listed
+
+    async def are_gone(self) -> bool:
+        """Whether no pod is left."""
+        return await self.pods() == []
 
     async def leases(self) -> list[str]:
         listed = await self.admin.list(leases_path(self.namespace))
@@ -152,7 +157,8 @@ async def open_spawner(config: KubernetesConfig) -> AsyncIterator[KubernetesSpaw
 @asynccontextmanager
 async def pod_pool(config: KubernetesConfig, engine: EngineConfig, warehouse: Path) -> AsyncIterator[Pool]:
     """A started pool of pods. Leaving closes it."""
-    pool = Pool(KubernetesSpawner(config), PoolConfig((engine,)), lambda _workspace: str(warehouse))
+    wanted = PoolConfig((engine,), wait_seconds=WAIT_SECONDS)
+    pool = Pool(KubernetesSpawner(config), wanted, lambda _workspace: str(warehouse))
     try:
         await pool.start()
         yield pool
@@ -165,7 +171,7 @@ def spare(pool: Pool) -> list[str]:
     return [member.machine.name for member in pool._members.values() if member.greeted is not None]
 
 
-async def eventually(happens: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:
+async def eventually(happens: Callable[[], bool | Awaitable[bool]], seconds: float = 600.0) -> None:
     """Returns once it has happened. Raises TimeoutError after a time that is far too long."""
     async with asyncio.timeout(seconds):
         while not (told if isinstance(told := happens(), bool) else await told):  # noqa: ASYNC110

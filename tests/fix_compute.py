@@ -17,6 +17,7 @@ from compute.spawners.process import ProcessSpawner
 
 ROWS = 200_000
 FILES = 4
+WAIT_SECONDS = 300.0
 
 
 @pytest.fixture(scope="session")
@@ -47,8 +48,9 @@ def points(warehouse: Path) -> Scan:
 
 
 def duckdb_config(**changes: Any) -> EngineConfig:
+    """On a busy host a start may take its time."""
     settings: dict[str, Any] = {"warm_machines": 1, "max_machines": 4, "memory_bytes": 256 << 20}
-    return EngineConfig("duckdb", "user", **(settings | changes))
+    return EngineConfig("duckdb", "user", **(settings | {"start_seconds": WAIT_SECONDS} | changes))
 
 
 @asynccontextmanager
@@ -57,7 +59,8 @@ async def running_pool(
 ) -> AsyncIterator[Pool]:
     """A started pool of one engine. Leaving closes it."""
     spawner = ProcessSpawner(templates={engine.engine: engine.spec}, isolated=isolated)
-    pool = Pool(spawner, PoolConfig((engine,), **settings), lambda _workspace: str(warehouse))
+    config = PoolConfig((engine,), **({"wait_seconds": WAIT_SECONDS} | settings))
+    pool = Pool(spawner, config, lambda _workspace: str(warehouse))
     try:
         await pool.start()
         yield pool

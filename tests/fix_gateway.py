@@ -56,7 +56,7 @@ def started_gateway(
 def _stop(daemon: Daemon) -> None:
     family = children(psutil.Process(daemon.process.pid), recursive=True)
     assert daemon.stop() == 0, "".join(daemon.log)
-    _, left = psutil.wait_procs(family, timeout=10)
+    _, left = psutil.wait_procs(family, timeout=120)
     assert left == [], "".join(daemon.log)
 
 

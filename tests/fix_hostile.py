@@ -12,11 +12,13 @@ from compute.lease import Lease
 from compute.pool import Pool
 from compute.spawners import Spawner
 from compute.spawners.process import ProcessSpawner
-from tests.fix_compute import ask
+from tests.fix_compute import WAIT_SECONDS, ask
 
 ENGINE = "tests.hostile"
 DISK_BYTES = 64 << 20
-CONFIG = EngineConfig(ENGINE, "user", warm_machines=1, max_machines=4, threads=1, memory_bytes=64 << 20)
+CONFIG = EngineConfig(
+    ENGINE, "user", warm_machines=1, max_machines=4, threads=1, memory_bytes=64 << 20, start_seconds=WAIT_SECONDS
+)
 
 
 def make_spawner(kind: str) -> Spawner:
@@ -28,7 +30,7 @@ def make_spawner(kind: str) -> Spawner:
 @asynccontextmanager
 async def hostile_pool(kind: str, warehouse: Path) -> AsyncIterator[Pool]:
     """A pool of such machines, shut off as far as this host can, and it can: nothing is missing or unbounded."""
-    pool = Pool(make_spawner(kind), PoolConfig((CONFIG,)), lambda _workspace: str(warehouse))
+    pool = Pool(make_spawner(kind), PoolConfig((CONFIG,), wait_seconds=WAIT_SECONDS), lambda _workspace: str(warehouse))
     try:
         await pool.start()
         assert not pool.isolation.missing + pool.isolation.unbounded, pool.isolation

@@ -15,12 +15,12 @@ from compute.spawners.qemu import QemuSpawner
 from compute.spawners.qemu.command import PROGRAM
 from deploy.guest import host
 from deploy.guest.image import build
-from tests.fix_compute import duckdb_config
+from tests.fix_compute import WAIT_SECONDS, duckdb_config
 from tests.processes import named
 
 CACHE = cache_folder(os.environ)
-MICROVM = duckdb_config(threads=1, start_seconds=300.0, max_machines=3)
-"""One template for all tests. Emulated and on a busy host a start may take its time."""
+MICROVM = duckdb_config(threads=1, max_machines=3)
+"""One template for all tests."""
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def hostile_image() -> Path:
 async def running_microvms(image: Path, warehouse: Path, engine: EngineConfig = MICROVM) -> AsyncIterator[Pool]:
     """A started pool of microVMs. Leaving closes it, and asserts that none is left."""
     spawner = QemuSpawner(templates={engine.engine: engine.spec}, cache=CACHE, image=image)
-    pool = Pool(spawner, PoolConfig((engine,)), lambda _workspace: str(warehouse))
+    pool = Pool(spawner, PoolConfig((engine,), wait_seconds=WAIT_SECONDS), lambda _workspace: str(warehouse))
     try:
         await pool.start()
         yield pool

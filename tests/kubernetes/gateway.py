@@ -13,7 +13,7 @@ from compute.pool import Pool
 from compute.spawners.kubernetes.config import KubernetesConfig
 from compute.spawners.kubernetes.spawner import KubernetesSpawner
 from tests.fix_cluster import eventually, spare
-from tests.fix_compute import duckdb_config
+from tests.fix_compute import WAIT_SECONDS, duckdb_config
 
 
 async def main() -> None:
@@ -21,8 +21,8 @@ async def main() -> None:
     config = KubernetesConfig(
         namespace, name, "lakegate-guest:tests", Path(kubeconfig), heartbeat_seconds=float(heartbeat)
     )
-    engine = duckdb_config(warm_machines=2, max_machines=3)
-    pool = Pool(KubernetesSpawner(config), PoolConfig((engine,)), lambda _workspace: "/nowhere")
+    wanted = PoolConfig((duckdb_config(warm_machines=2, max_machines=3),), wait_seconds=WAIT_SECONDS)
+    pool = Pool(KubernetesSpawner(config), wanted, lambda _workspace: "/nowhere")
     await pool.start()
     lease = await pool.lease("duckdb", workspace="demo", principal="ada")
     await eventually(lambda: len(spare(pool)) == 2)

@@ -1,11 +1,11 @@
 """Nodes and pods that are about to go: spot capacity is reclaimed, a node is drained, a pod evicted."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Object
 from compute.spawners.kubernetes.manifests import pods_path
 from tests.cluster.host_node import HostNode
@@ -33,6 +33,10 @@ async def interrupt(machines: Machines, node: HostNode) -> None:
     node.name = f"{machines.namespace}-b"
     operations = [{"op": "add", "path": "/spec/taints", "value": [SPOT_INTERRUPTION]}]
     await machines.admin.patch(f"/api/v1/nodes/{machines.namespace}-a", operations)
+
+
+def state(pod: Object) -> object:
+    return pod["metadata"]["labels"][ownership.STATE]
 
 
 async def evict(machines: Machines, pod: Object) -> None:
@@ -76,8 +80,8 @@ async def test_a_running_statement_ends_before_its_lease_moves(
         answer = await lease.execute(f"SELECT range AS n, repeat('x', 100) AS text FROM range({MANY})")
         first = await anext(aiter(answer))
         await interrupt(machines, nodes)
-        claimed = [pod for pod in await machines.pods() if pod["spec"]["nodeName"].endswith("-a")]
-        await asyncio.gather(*(evict(machines, pod) for pod in claimed))
+        (claimed,) = [pod for pod in await machines.pods() if state(pod) == ownership.CLAIMED]
+        await evict(machines, claimed)
         rest = await rows(answer)
         assert first.num_rows + len(rest) == MANY
         await eventually(lambda: lease.lost)

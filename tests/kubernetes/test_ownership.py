@@ -24,7 +24,9 @@ from tests.fix_cluster import Machines, eventually, open_spawner, pod_pool
 from tests.fix_compute import ask, duckdb_config
 
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
-DEADLINE = 60.0
+DURATION = 6.0
+"""Seconds without a sign of life after which a gateway is taken for dead: one on a busy host gives some late."""
+DEADLINE = 600.0
 IDENTITY = {"hostname": "h", "time_ns": 0, "seed": "00" * 64, "workspace": "demo", "warehouse": "/nowhere"}
 
 
@@ -103,15 +105,20 @@ async def test_a_restarted_gateway_adopts_what_is_unused_and_reaps_the_rest(
 
 async def test_pods_of_a_gateway_that_does_not_return_are_reaped(machines: Machines, host_node: HostNode) -> None:
     async with (
-        other_gateway(machines, "gw-1", 2.0) as neighbour,
-        open_spawner(replace(machines.config, heartbeat_seconds=2.0)),
+        other_gateway(machines, "gw-1", DURATION) as neighbour,
+        open_spawner(replace(machines.config, heartbeat_seconds=DURATION)),
     ):
         assert len(await machines.pods()) == 3
-        await signs_of_life(machines, "gw-1", 2 * BEATS)
+        await signs_of_life(machines, "gw-1", BEATS + 1)
         assert len(await machines.pods()) == 3, "a gateway that lives keeps its pods"
         await neighbour.kill()
         assert await pods_settle(machines, 0) == set()
-        assert await machines.leases() == ["lakegate-gw-0"]
+        await eventually(lambda: one_lease_is_left(machines))
+
+
+async def one_lease_is_left(machines: Machines) -> bool:
+    """The pods go first."""
+    return await machines.leases() == ["lakegate-gw-0"]
 
 
 async def signs_of_life(machines: Machines, gateway: str, count: int) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from catalog.scans import Scan
 from compute.spawners.kubernetes import ownership
 from tests.cluster.host_node import HostNode
-from tests.fix_cluster import Machines, pod_pool
+from tests.fix_cluster import Machines, eventually, pod_pool
 from tests.fix_compute import ROWS, ask, duckdb_config
 
 
@@ -19,5 +19,5 @@ async def test_a_pod_answers(machines: Machines, host_node: HostNode, warehouse:
         assert len(claimed) == 1
         assert await ask(lease, "SELECT max(id) AS id FROM scan_0", scans=[points]) == [{"id": ROWS - 1}]
         await lease.release()
-    assert await machines.pods() == []
+    await eventually(machines.are_gone)
     assert await machines.leases() == []

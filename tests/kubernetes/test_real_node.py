@@ -31,11 +31,7 @@ async def real(cluster: Cluster) -> AsyncIterator[Machines]:
     """A namespace of machines on it. Leaving asserts that no pod is left."""
     async with prepared_namespace(cluster.plane) as machines:
         yield replace(machines, config=sized(machines.config))
-
-        async def is_empty() -> bool:
-            return await machines.pods() == []
-
-        await eventually(is_empty)
+        await eventually(machines.are_gone)
 
 
 def sized(config: KubernetesConfig) -> KubernetesConfig:

@@ -56,6 +56,7 @@ async def fleet(simulation: ControlPlane, tmp_path: Path) -> AsyncIterator[Fleet
     async with prepared_namespace(simulation) as machines, running_stubs(tmp_path, 1) as sockets:
         spot = await create_nodes(machines.admin, NODES // 2, SPOT, f"{machines.namespace}-spot")
         others = await create_nodes(machines.admin, NODES // 2, prefix=f"{machines.namespace}-other")
+        await eventually(lambda: are_ready(machines, {*spot, *others}))
         secret = secret_name(machines.config.gateway, "guest")
         guests = StubGuests(machines.admin, machines.namespace, secret, sockets[0], tmp_path)
         await guests.start()
@@ -65,14 +66,16 @@ async def fleet(simulation: ControlPlane, tmp_path: Path) -> AsyncIterator[Fleet
                 await eventually(lambda: len(spare(pool)) == WARM)
                 yield Fleet(machines, pool, spot)
             assert await machines.leases() == []
-            await eventually(lambda: has_no_pods(machines))
+            await eventually(machines.are_gone)
         finally:
             await guests.stop()
             await asyncio.gather(*(machines.admin.delete(f"/api/v1/nodes/{name}") for name in (*spot, *others)))
 
 
-async def has_no_pods(machines: Machines) -> bool:
-    return await machines.pods() == []
+async def are_ready(machines: Machines, names: set[str]) -> bool:
+    """Else pods would go to whichever is the first."""
+    nodes = (await machines.admin.list("/api/v1/nodes"))["items"]
+    return names <= {node["metadata"]["name"] for node in nodes if not node["spec"].get("taints")}
 
 
 async def test_claims_and_recycles_go_on_and_on(fleet: Fleet) -> None:

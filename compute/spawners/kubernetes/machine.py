@@ -23,7 +23,7 @@ HANDSHAKE_SECONDS = 10.0
 KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 """Seconds, and tries: a node that went without a word is noticed, although nothing is sent to it."""
 LISTEN_PAUSE_SECONDS = 0.02
-LISTEN_SECONDS = 20.0
+LISTEN_SECONDS = 120.0
 KILLED = -9
 HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerError", "RunContainerError"})
 """Reasons for which a container waits and will wait for ever."""

@@ -76,7 +76,7 @@ def test_a_machine_enters_is_bounded_and_leaves_nothing(name: str) -> None:
         inside = Path(f"/proc/{program.pid}/cgroup").read_text()
         assert inside.count(f"{name}/{group}") == len({place.folder for place in tree.places.values()})
         tree.leave(group)
-        assert program.wait(timeout=10) == -signal.SIGKILL
+        assert program.wait(timeout=120) == -signal.SIGKILL
     assert not [folder for folder in tree.groups(group) if os.path.exists(folder)]
 
 
@@ -100,13 +100,13 @@ def test_a_fork_bomb_does_not_outrun_its_removal(name: str) -> None:
         while program.poll() is None and len(tasks.read_text().split()) < BOUNDS.tasks:
             pass
         tree.leave(group)
-        assert program.wait(timeout=10) == -signal.SIGKILL
+        assert program.wait(timeout=120) == -signal.SIGKILL
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount a hierarchy")
 def test_version_2_delegates_and_kills(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", VERSION_2, str(tmp_path), name], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", VERSION_2, str(tmp_path), name], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["2", str(-signal.SIGKILL), "False"]

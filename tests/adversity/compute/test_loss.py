@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import random
-import signal
 from pathlib import Path
 
 import pytest
@@ -14,22 +12,18 @@ from catalog.scans import Scan
 from compute.connection import READ_AHEAD_BYTES
 from compute.lease import Lease
 from compute.pool import Pool
+from tests.fix_cluster import eventually
 from tests.fix_compute import ROWS, ask, duckdb_config, rows, running_pool
-from tests.processes import machines, templates
+from tests.processes import kill, machines, templates
 
 MANY_ROWS = "SELECT range AS n, repeat('x', 100) AS text FROM range(100000000)"
-
-
-def kill_guests() -> None:
-    for guest in machines():
-        os.kill(guest.pid, signal.SIGKILL)
 
 
 async def test_a_machine_that_dies_midway(pool: Pool, lease: Lease) -> None:
     answer = await lease.execute(MANY_ROWS)
     await anext(aiter(answer))
     assert answer.handed_out
-    kill_guests()
+    kill(machines())
     with pytest.raises(MachineLost):
         await rows(answer)
     assert lease.lost
@@ -44,15 +38,14 @@ async def test_a_machine_that_dies_before_the_first_row(lease: Lease) -> None:
     sql = "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a.range + b.range = 7"
     running = asyncio.create_task(lease.execute(sql))
     await asyncio.sleep(0)
-    kill_guests()
+    kill(machines())
     with pytest.raises(MachineLost):
         await running
 
 
 async def test_a_zygote_that_dies_is_replaced(pool: Pool, lease: Lease) -> None:
     answer = await lease.execute(MANY_ROWS)
-    for zygote in templates():
-        os.kill(zygote.pid, signal.SIGKILL)
+    kill(templates())
     with pytest.raises(MachineLost):
         await rows(answer)
     fresh = await pool.lease("duckdb", workspace="demo", principal="ada")
@@ -99,8 +92,9 @@ async def run(lease: Lease, points: Scan) -> int:
 
 
 async def test_waiting_has_a_bound_and_an_end(warehouse: Path) -> None:
-    config = duckdb_config(warm_machines=0, max_machines=1)
+    config = duckdb_config(max_machines=1)
     async with running_pool(warehouse, config, wait_seconds=0.5, max_waiting=1) as pool:
+        await eventually(lambda: pool.count("duckdb") == {"spare": 1})
         lease = await pool.lease("duckdb", workspace="demo", principal="ada")
         waiting = asyncio.create_task(pool.lease("duckdb", workspace="demo", principal="bob"))
         await asyncio.sleep(0)

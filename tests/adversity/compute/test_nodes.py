@@ -1,6 +1,5 @@
 """Nodes that come and go under a pool of real machines, and budgets that are spent."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from catalog.errors import MachinesExhausted
 from compute.config import Budget, EngineConfig, NodeType, WorkspacePolicy
 from compute.events import NodeDraining, NodeJoined
+from tests.fix_cluster import eventually
 from tests.fix_compute import ask, duckdb_config, running_pool
 from tests.processes import machines
 
@@ -41,11 +41,7 @@ async def test_a_start_that_is_not_wanted_any_more_leaves_nothing(warehouse: Pat
         pool.tell(JOINED)
         pool.tell(NodeDraining("one", LATER))
         assert pool.count("duckdb") == {"stopping": 2}
-        async with asyncio.timeout(60):
-            left = pool.count("duckdb")
-            while left:
-                await asyncio.sleep(0.01)
-                left = pool.count("duckdb")
+        await eventually(lambda: not pool.count("duckdb"))
         assert not machines()
 
 

@@ -1,12 +1,12 @@
 """A running statement is stopped by a cancel request and by its client's end, whichever lane runs it."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+import psutil
 import psycopg
 import pytest
 
-from tests.processes import cpu_seconds, machines, settled, until
+from tests.processes import at_rest, busier, machines_of, until
 from tests.target import Target
 
 LONG = "SELECT count(*) FROM tpch.lineitem a, tpch.lineitem b WHERE a.l_comment < b.l_comment"
@@ -20,37 +20,42 @@ INSIDE_LOOP = 15.0
 
 
 @pytest.fixture(params=["duckdb", "spark"])
-def connection(gateway: Target, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
+def lane(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def connection(gateway: Target, lane: str) -> Iterator[psycopg.Connection]:
     with gateway.connect() as connection:
-        connection.execute(f"SET lakegate.lane = {request.param}".encode())
+        connection.execute(f"SET lakegate.lane = {lane}".encode())
         connection.execute("SELECT count(*) FROM tpch.region")
         yield connection
-    until(at_rest(gateway))
-
-
-def busy(gateway: Target) -> float:
     assert gateway.pid is not None
-    return cpu_seconds(machines(gateway.pid))
+    until(at_rest(gateway.pid))
 
 
-def at_rest(gateway: Target) -> Callable[[], bool]:
-    """Whether machines do nothing any more. One that is still at a cancelled statement may be given up, and with it
-    what runs there next."""
-    return settled(lambda: round(busy(gateway), 1))
+def start(connection: psycopg.Connection, statement: str, machines: list[psutil.Process], seconds: float) -> None:
+    """Returns while it runs, once one of its lane's machines has worked at it for so long.
+
+    A machine of the other lane may be starting: what it uses tells nothing.
+    """
+    works = busier(machines, seconds)
+    connection.pgconn.send_query(statement.encode())
+    until(works)
 
 
-def test_a_cancel_request_stops_the_statement_only(gateway: Target, connection: psycopg.Connection) -> None:
-    before = busy(gateway)
+def cancel(connection: psycopg.Connection) -> bytes:
+    """What the server says of the statement that runs."""
+    connection.cancel_safe(timeout=60)
+    result = connection.pgconn.get_result()
+    assert result is not None
+    assert connection.pgconn.get_result() is None
+    return result.error_message
 
-    def cancel() -> None:
-        until(lambda: busy(gateway) > before + STARTED)
-        connection.cancel_safe(timeout=60)
 
-    canceller = threading.Thread(target=cancel)
-    canceller.start()
-    with pytest.raises(psycopg.errors.QueryCanceled, match="user request"):
-        connection.execute(LONG)
-    canceller.join()
+def test_a_cancel_request_stops_the_statement_only(gateway: Target, connection: psycopg.Connection, lane: str) -> None:
+    start(connection, LONG, machines_of(lane, gateway.pid), STARTED)
+    assert b"user request" in cancel(connection)
     assert connection.execute("SELECT count(*) FROM tpch.region").fetchone() == (5,)
 
 
@@ -60,27 +65,20 @@ def test_a_cancel_request_between_statements_does_nothing(connection: psycopg.Co
         assert connection.execute("SELECT count(*) FROM tpch.region").fetchone() == (5,)
 
 
-def test_a_cancel_in_a_block_fails_the_block(gateway: Target, connection: psycopg.Connection) -> None:
+def test_a_cancel_in_a_block_fails_the_block(gateway: Target, connection: psycopg.Connection, lane: str) -> None:
     connection.execute("BEGIN")
-    before = busy(gateway)
-    connection.pgconn.send_query(LONG.encode())
-    until(lambda: busy(gateway) > before + STARTED)
-    connection.cancel_safe(timeout=60)
-    result = connection.pgconn.get_result()
-    assert result is not None
-    assert b"canceling statement" in result.error_message
-    assert connection.pgconn.get_result() is None
+    start(connection, LONG, machines_of(lane, gateway.pid), STARTED)
+    assert b"canceling statement" in cancel(connection)
     assert connection.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
     connection.execute("ROLLBACK")
     assert connection.execute("SELECT count(*) FROM tpch.region").fetchone() == (5,)
 
 
-def test_the_end_of_the_client_stops_the_engine(gateway: Target, connection: psycopg.Connection) -> None:
-    before = busy(gateway)
-    connection.pgconn.send_query(LONG.encode())
-    until(lambda: busy(gateway) > before + STARTED)
+def test_the_end_of_the_client_stops_the_engine(gateway: Target, connection: psycopg.Connection, lane: str) -> None:
+    start(connection, LONG, machines_of(lane, gateway.pid), STARTED)
     connection.pgconn.finish()
-    until(at_rest(gateway))
+    assert gateway.pid is not None
+    until(at_rest(gateway.pid))
     with gateway.connect() as other:
         assert other.execute("SELECT count(*) FROM tpch.region").fetchone() == (5,)
 
@@ -90,15 +88,8 @@ def test_a_statement_that_does_not_heed_a_cancel_costs_its_machine(gateway: Targ
     with gateway.connect() as connection:
         connection.execute("SET lakegate.lane = spark")
         connection.execute("SELECT count(*) FROM tpch.region")
-        assert gateway.pid is not None
-        (machine,) = (one for one in machines(gateway.pid) if one.children())
-        before = busy(gateway)
-        connection.pgconn.send_query(ENDLESS.encode())
-        until(lambda: busy(gateway) > before + INSIDE_LOOP)
-        connection.cancel_safe(timeout=60)
-        result = connection.pgconn.get_result()
-        assert result is not None
-        assert b"canceling statement" in result.error_message
-        assert connection.pgconn.get_result() is None
+        (machine,) = machines_of("spark", gateway.pid)
+        start(connection, ENDLESS, [machine], INSIDE_LOOP)
+        assert b"canceling statement" in cancel(connection)
         until(lambda: not machine.is_running())
         assert connection.execute("SELECT count(*) FROM tpch.region").fetchone() == (5,)

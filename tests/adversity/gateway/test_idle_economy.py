@@ -35,6 +35,12 @@ def sleeping(lake: Mapping[TableName, Path]) -> Iterator[Target]:
         yield target
 
 
+@pytest.fixture(autouse=True)
+def asleep(sleeping: Target) -> None:
+    """The machine of the test before may still be on its way out."""
+    until(lambda: machines(sleeping.pid) == [])
+
+
 @contextmanager
 def seen_machines(gateway: Target) -> Iterator[list[int]]:
     """The process ids of machines that are there while the context lasts."""
@@ -83,7 +89,6 @@ def test_a_day_of_idle_sessions_wakes_no_machine(sleeping: Target, tmp_path: Pat
 
 @pytest.mark.parametrize(("level", "heard"), [("notice", 1), ("warning", 0)])
 def test_the_first_query_wakes_one_and_says_so(sleeping: Target, level: str, heard: int) -> None:
-    until(lambda: machines(sleeping.pid) == [])
     with sleeping.connect() as connection:
         notices: list[str] = []
         connection.add_notice_handler(lambda diagnostic: notices.append(str(diagnostic.message_primary)))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 
 from tests.fix_oracle import BINARIES
-from tests.processes import cpu_seconds, machines, resident_bytes, settled, until
+from tests.processes import cpu_seconds, machines_of, resident_bytes, settled, until
 from tests.target import Target
 
 COPIES = ", ".join(f"({number})" for number in range(10))
@@ -73,7 +73,7 @@ def test_a_client_that_does_not_read_pauses_the_engine_and_nobody_else(gateway: 
     with gateway.connect() as slow, gateway.connect() as other, bounded(gateway):
         slow.execute("SET lakegate.lane = duckdb")
         slow.execute("SELECT count(*) FROM tpch.region")
-        engines = [machine for machine in machines(pid) if not machine.children()]
+        engines = machines_of("duckdb", pid)
         before = cpu_seconds(engines)
         slow.pgconn.send_query(WIDE.encode())
         slow.pgconn.set_chunked_rows_mode(10_000)

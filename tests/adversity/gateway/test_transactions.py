@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
+from tests.processes import at_rest, until
 from tests.target import Target
 
 LANES = ("duckdb", "spark")
@@ -152,12 +153,14 @@ def test_positions_count_characters_of_the_whole_text(
 
 
 @pytest.mark.parametrize("lane", LANES)
-def test_statement_timeout_ends_lakehouse_queries(connection: psycopg.Connection, lane: str) -> None:
+def test_statement_timeout_ends_lakehouse_queries(gateway: Target, connection: psycopg.Connection, lane: str) -> None:
     use(connection, lane)
     connection.execute("SET statement_timeout = '200ms'")
     with pytest.raises(psycopg.errors.QueryCanceled, match="statement timeout"):
         connection.execute("SELECT count(*) FROM tpch.lineitem a, tpch.lineitem b WHERE a.l_comment < b.l_comment")
     connection.execute("SET statement_timeout = 0")
+    assert gateway.pid is not None
+    until(at_rest(gateway.pid))
     assert connection.execute("SELECT count(*) FROM tpch.region").fetchone() == (5,)
 
 

@@ -32,7 +32,7 @@ async def replica(metastore: Metastore) -> AsyncIterator[Catalog]:
 
 async def reach(catalog: Catalog, workspace: str, version: int) -> None:
     """Waits until the replica has heard of that version."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         while True:
             if catalog.version(workspace) >= version:
                 return

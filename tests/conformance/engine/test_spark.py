@@ -169,12 +169,12 @@ def error_of(session: SparkSession, sql: str) -> SqlError:
 
 
 def running_tasks(engine: SparkEngine) -> int:
-    """Executor threads of the JVM that run a task just now."""
-    jcmd = java.JAVA.with_name("jcmd")
-    dump = subprocess.run([jcmd, str(engine.pid), "Thread.print"], capture_output=True, text=True, check=True).stdout
-    return sum(
-        "Executor task launch" in thread and "Executor$TaskRunner.run" in thread for thread in dump.split("\n\n")
-    )
+    """Executor threads of the JVM that run a task just now. A busy one may not answer in jcmd's own time."""
+    command = [java.JAVA.with_name("jcmd"), str(engine.pid), "Thread.print"]
+    while (told := subprocess.run(command, capture_output=True, text=True, check=False)).returncode != 0:
+        pass
+    threads = told.stdout.split("\n\n")
+    return sum("Executor task launch" in thread and "Executor$TaskRunner.run" in thread for thread in threads)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -13,7 +13,7 @@ from compute.spark.installation import Installation
 from compute.spawners.process import ProcessSpawner
 from tests.fix_compute import ask
 from tests.fix_spark import table_at
-from tests.processes import zygotes
+from tests.processes import children, machines
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -59,8 +59,7 @@ async def test_a_machine_from_its_start_to_its_end(spark_pool: Pool, passable_fo
         with pytest.raises(SqlError):
             await ask(one, "CREATE TABLE delta.`/usr/lib/outside` USING delta AS SELECT 1 AS a")
 
-    family = [process for zygote in zygotes() for process in zygote.children(recursive=True)]
-    (jvm,) = (process for process in family if process.name() == "java")
+    (jvm,) = (child for machine in machines() for child in children(machine) if "java" in child.name())
     jvm.kill()
     with pytest.raises(MachineLost):
         await ask(one, f"SELECT sum(id) AS total FROM {table}")

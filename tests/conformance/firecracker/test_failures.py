@@ -1,15 +1,14 @@
 """Starts that fail: each says why, takes no longer than its bound, and leaves nothing."""
 
-import os
-import signal
-from pathlib import Path
-
+import psutil
 import pytest
 
 from compute.spawners import CannotStart
 from compute.spawners.firecracker.spawner import FirecrackerSpawner
 from tests.conformance.firecracker.conftest import SPEC, Contract, open_spawner, opened
-from tests.processes import kill
+from tests.processes import children, command_line, kill
+
+PAGER = "compute.spawners.firecracker.pager"
 
 
 async def test_an_error_of_the_api_is_told(prepared: Contract) -> None:
@@ -114,6 +113,5 @@ async def test_machines_end_with_their_pager(prepared: Contract) -> None:
 
 def end_pager(spawner: FirecrackerSpawner) -> None:
     """The one that the spawner has started: its own child, by what it serves."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    (pager,) = [pid for pid in children if b"firecracker.pager" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(int(pager), signal.SIGKILL)
+    (pager,) = [child for child in children(psutil.Process()) if PAGER in command_line(child)]
+    pager.kill()

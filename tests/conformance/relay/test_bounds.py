@@ -24,7 +24,7 @@ async def wait_until_gone(metastore: Metastore, backend: str | None) -> None:
 
 
 async def test_statement_timer(relays: Relays) -> None:
-    session = relays(RelayLimits(statement_seconds=0.2)).open("alice", "lake")
+    session = relays(RelayLimits(statement_seconds=1.0)).open("alice", "lake")
     backend = await value(session, BACKEND)
     with pytest.raises(StatementTimeout):
         await query(session, "SELECT pg_sleep(100)", variables={"statement_timeout": "0"})
@@ -32,7 +32,7 @@ async def test_statement_timer(relays: Relays) -> None:
 
 
 async def test_client_that_reads_nothing_is_cut_off(relays: Relays, metastore: Metastore) -> None:
-    session = relays(RelayLimits(statement_seconds=0.2)).open("alice", "lake")
+    session = relays(RelayLimits(statement_seconds=1.0)).open("alice", "lake")
     backend = await value(session, BACKEND)
     portal = await session.execute("SELECT generate_series(1, 100000000)", (), (), (), (), {})
     await wait_until_gone(metastore, backend)
@@ -69,7 +69,7 @@ async def test_concurrency_of_a_role_is_bounded_and_fair(relays: Relays) -> None
 
 
 async def test_line_is_bounded(relays: Relays) -> None:
-    relay = relays(RelayLimits(backends_per_role=1, waiting=1, wait_seconds=0.05))
+    relay = relays(RelayLimits(backends_per_role=1, waiting=1, wait_seconds=1.0))
     holder, second, third = (relay.open("alice", "lake") for _ in range(3))
     await query(holder, "CREATE TEMP TABLE mine (a int)")
     waiting = asyncio.create_task(value(second, "SELECT 1"))

@@ -108,10 +108,11 @@ async def test_tls(terminator: tuple[Terminator, Endpoint]) -> None:
 
 
 async def test_cancel_over_tls(terminator: tuple[Terminator, Endpoint]) -> None:
+    """A cancel that has not ended the statement soon is sent again, over a connection of its own too."""
     counting, endpoint = terminator
     with pytest.raises(StatementTimeout):
-        await read(endpoint, "SELECT pg_sleep(100)", RelayLimits(statement_seconds=0.2))
-    assert counting.connections == 2
+        await read(endpoint, "SELECT pg_sleep(100)", RelayLimits(statement_seconds=1.0))
+    assert counting.connections >= 2
 
 
 async def test_certificate_of_no_authority(terminator: tuple[Terminator, Endpoint]) -> None:

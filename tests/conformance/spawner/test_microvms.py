@@ -1,7 +1,6 @@
 """MicroVMs: clones of one template that are each their own, read through the channel, and leave nothing behind."""
 
 import os
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,8 +12,10 @@ from catalog.scans import Scan
 from compute.lease import Lease
 from compute.pool import Pool
 from compute.spawners.process import GUEST_UID
+from tests.fix_cluster import eventually
 from tests.fix_compute import ROWS, ask, rows
 from tests.fix_machines import microvms, running_microvms
+from tests.processes import kill
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLONES = 3
@@ -52,8 +53,7 @@ async def test_clones_share_nothing_random(pool: Pool) -> None:
 async def test_a_machine_that_dies_is_replaced(pool: Pool, lease: Lease) -> None:
     answer = await lease.execute(MANY_ROWS)
     await anext(aiter(answer))
-    for machine in microvms():
-        machine.send_signal(signal.SIGKILL)
+    kill(microvms())
     with pytest.raises(MachineLost):
         await rows(answer)
     fresh = await pool.lease("duckdb", workspace="demo", principal="ada")
@@ -61,9 +61,10 @@ async def test_a_machine_that_dies_is_replaced(pool: Pool, lease: Lease) -> None
     await fresh.release()
 
 
-async def test_a_machine_has_no_rights_on_its_host(lease: Lease) -> None:
+async def test_a_machine_has_no_rights_on_its_host(pool: Pool, lease: Lease) -> None:
     """Not ours, no capabilities, a system call filter, and no file that it could write but what it was handed."""
     assert await ask(lease, "SELECT 1 AS one") == [{"one": 1}]
+    await eventually(lambda: not {"starting", "stopping"} & set(+pool.count("duckdb")))
     for machine in microvms():
         fields = status(machine.pid)
         assert (fields["CapEff"], fields["NoNewPrivs"], fields["Seccomp"]) == ("0" * 16, "1", "2")

@@ -15,7 +15,7 @@ from tests.fix_machines import MICROVM, microvms
 from tests.target import Target
 
 OPTIONS = ("--spawner", "qemu", "--min-machines", "0", "--memory", str(MICROVM.memory_bytes >> 20))
-END_SECONDS = 10
+END_SECONDS = 120
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ FEWEST_INPUTS = 2_000
 @pytest.mark.slow
 def test_no_input_breaks_the_protocol() -> None:
     command = (sys.executable, str(FUZZER), "--seconds", str(SECONDS))
-    done = subprocess.run(command, capture_output=True, timeout=SECONDS + 100, check=False)
+    done = subprocess.run(command, capture_output=True, timeout=SECONDS + 600, check=False)
     report = done.stderr.decode(errors="replace")
     assert done.returncode == 0, report
     tried = re.search(r"Done (\d+) runs", report)

@@ -49,7 +49,7 @@ def test_everything_recorded_is_reaped(tmp_path: Path) -> None:
         recorded = [reapers.folder(str(scratch)), reapers.file(str(socket)), reapers.process(program.pid)]
         dead_folder(tmp_path, *recorded)
         reap_abandoned(str(tmp_path))
-        assert program.wait(timeout=10) == -9
+        assert program.wait(timeout=120) == -9
     assert os.listdir(tmp_path) == []
     for resource in recorded:
         reapers.REAPERS[resource.kind](resource)
