@@ -91,7 +91,7 @@ class ControlPlane:
         )
         self.await_ready()
 
-    def start_controllers(self) -> None:
+    def start_controllers(self, *options: str) -> None:
         self.start(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig('kube-controller-manager')}",
@@ -103,6 +103,7 @@ class ControlPlane:
             "--kube-api-burst=4000",
             "--bind-address=127.0.0.1",
             f"--secure-port={free_port()}",
+            *options,
         )
 
     def start_scheduler(self) -> None:
