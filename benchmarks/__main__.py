@@ -16,11 +16,12 @@ from benchmarks.suites import SUITES
 @click.option("--scale", default=0.1, show_default=True, help="TPC-H scale factor.")
 @click.option("--rounds", default=ROUNDS, show_default=True, help="Rounds that count, after one that does not.")
 @click.option("--hours", default=24.0, show_default=True, help="Simulated hours of the fleet's day.")
-def main(suites: tuple[str, ...], scale: float, rounds: int, hours: float) -> None:
+@click.option("--nodes", default=1000, show_default=True, help="Simulated nodes of the cluster.")
+def main(suites: tuple[str, ...], scale: float, rounds: int, hours: float, nodes: int) -> None:
     """Measures; asserts nothing. Results go to benchmarks/results/, one report a suite and one of all."""
     measurements: list[Measurement] = []
     try:
-        with laboratory(scale, rounds, hours) as bench:
+        with laboratory(scale, rounds, hours, nodes) as bench:
             for name in suites or SUITES:
                 click.echo(f"{name} ...", err=True)
                 _run(name, bench, measurements)

@@ -22,7 +22,7 @@ from tests.target import Target
 class Laboratory:
     """`tables` are the folders that the gateway reads, so that an embedded engine reads the very same files.
 
-    `hours` are those of simulations.
+    `hours` and `nodes` are those of simulations.
     """
 
     gateway: Target
@@ -31,10 +31,11 @@ class Laboratory:
     scale: float
     rounds: int = ROUNDS
     hours: float = 24.0
+    nodes: int = 1000
 
 
 @contextmanager
-def laboratory(scale: float, rounds: int, hours: float) -> Iterator[Laboratory]:
+def laboratory(scale: float, rounds: int, hours: float, nodes: int) -> Iterator[Laboratory]:
     """Starts both servers and fills them. The gateway keeps its accounts in a metastore of its own."""
     lake, password = bench_tables(scale), secrets.token_urlsafe()
     with running_postgres() as postgres, lake_folder(lake, password) as data:
@@ -45,7 +46,7 @@ def laboratory(scale: float, rounds: int, hours: float) -> Iterator[Laboratory]:
         tables = {name: data / "warehouse" / "demo" / name.schema / name.name for name in lake}
         with running_gateway(data, password) as gateway:
             wait_until_warm(gateway)
-            yield Laboratory(gateway, postgres, tables, scale, rounds, hours)
+            yield Laboratory(gateway, postgres, tables, scale, rounds, hours, nodes)
 
 
 def wait_until_warm(gateway: Target) -> None:

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import count, cycle
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 
@@ -22,15 +23,14 @@ from compute.transport import PROTOCOL_VERSION, Decoder, Frame, Kind, encode
 ANSWER = pa.record_batch({"one": pa.array([1], pa.int32())})
 
 
-class _Guest(asyncio.BufferedProtocol):
+class Guest(asyncio.BufferedProtocol):
     """One machine: HELLO, READY for an identity, one row for any statement."""
 
     def __init__(self) -> None:
         self._decoder = Decoder()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._send(
             Frame(Kind.HELLO, control={"protocol": PROTOCOL_VERSION, "engine": "duckdb", "version": "", "pid": 0})
         )
@@ -107,7 +107,7 @@ async def running_stubs(folder: Path, processes: int) -> AsyncIterator[list[str]
 
 
 async def main(address: str) -> None:
-    server = await asyncio.get_running_loop().create_unix_server(_Guest, address)
+    server = await asyncio.get_running_loop().create_unix_server(Guest, address)
     print("listening", flush=True)
     await server.serve_forever()
 

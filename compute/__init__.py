@@ -7,7 +7,7 @@ Layers, outside the machine and then inside:
     pool        carries out what `fleet` decides (pure: `events` in, instructions out); lends a `lease`
     fleet       how many machines, where, for whom: queues, warm stocks, nodes, budgets; a package of its own
     lease       one session's machine: execute, describe, cancel; an `Answer` is pulled batch by batch
-    connection  frames on the event loop, bounded read-ahead; `inspection` is what makes them fit to be believed
+    connection  frames on the event loop, bounded read-ahead, a `pulse`; `inspection` makes them fit to be believed
     spawners    start, poll, stop; `process` asks the `zygote`, which forks warm templates
     ---------   `transport` (frames) and `statement` (SQL, parameters, scans) cross here
     guest       accepts, gets an identity, executes on one thread and hears cancels on another
@@ -22,8 +22,8 @@ Back-pressure: who does not pull an `Answer` fills `READ_AHEAD_BYTES`, then the 
 blocks and the engine stands still. Nothing is spooled here.
 
 A machine's end: its process is reaped by the zygote, its socket closes; the statement fails with MachineLost (58000),
-the fleet refills. If the zygote dies, its machines die with it, by the kernel; the next start opens a new one. If the
-gateway dies, the zygote does.
+the fleet refills. One that is stopped or stuck is found by its silence (`pulse`), and killed. So is the zygote. If it
+dies, its machines die with it, by the kernel; the next start opens a new one. If the gateway dies, the zygote does.
 
 Never: imports `planner` or `gateway`; decides what a user may see; reuses a machine across workspaces, or across
 principals where the mode is `user`; forks on the event loop; holds a result.

@@ -1,7 +1,8 @@
 """The pool's end of one connection to a guest: frames in and out on the event loop, memory bounded.
 
 Received batches wait in a queue. Above `READ_AHEAD_BYTES` the socket is not read, which blocks the guest's send and so
-pauses the engine. READs never wait behind batches: they go to who answers them as they come.
+pauses the engine. READs never wait behind batches: they go to who answers them as they come. A guest that owes a frame
+is asked for signs of life, once it is watched (`pulse`).
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from catalog.errors import MachineLost
+from compute.pulse import Pulse
 from compute.transport import Decoder, Frame, FrameError, Kind, encode
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ CONTROLS: "Mapping[int, int]" = {
     Kind.STATS: 4 << 10,
     Kind.READ: 4 << 10,
     Kind.ERROR: LONGEST_ERROR,
+    Kind.PONG: 0,
 }
 """Bytes of what a guest says beside rows: it is parsed on the event loop. Only the pool has much to say."""
 log = logging.getLogger(__name__)
@@ -40,11 +43,25 @@ class Connection(asyncio.BufferedProtocol):
         self._writable.set()
         self._arrived: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
+        self._pulse: Pulse | None = None
         self.lost = False
         self.on_read: Callable[[Frame], None] = _refuse_read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+
+    def watch(self, on_silence: "Callable[[], None]") -> None:
+        """From now on nobody waits for a guest that gives no sign of life: the connection is lost, `on_silence` called.
+
+        Not before READY: only then can the guest hear.
+        """
+
+        def give_up() -> None:
+            log.warning("a guest is silent and is given up")
+            self.abort()
+            on_silence()
+
+        self._pulse = Pulse(lambda: self._arrived is not None, lambda: self.send(Frame(Kind.PING)), give_up)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._decoder.writable()
@@ -52,11 +69,13 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Queues the frames that have become whole. A peer that sends what is no frame is left."""
         try:
-            frames = [frame for frame in self._decoder.wrote(nbytes) if not self._is_read(frame)]
+            frames = [frame for frame in self._decoder.wrote(nbytes) if not self._is_aside(frame)]
         except FrameError as error:
             log.warning("a guest is left: %s", error)
             self.abort()
             return
+        if self._pulse is not None:
+            self._pulse.hear()
         if frames:
             self._frames += frames
             self.read_ahead += sum(frame.weight for frame in frames)
@@ -64,7 +83,7 @@ class Connection(asyncio.BufferedProtocol):
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
+        self._lose()
         self._writable.set()
         self._wake()
 
@@ -76,7 +95,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Closes without a word. The guest sees the end and stops what it runs."""
-        self.lost = True
+        self._lose()
         if self._transport is not None:
             self._transport.abort()
         self._wake()
@@ -98,6 +117,8 @@ class Connection(asyncio.BufferedProtocol):
             if self.lost:
                 raise machine_lost()
             self._arrived = asyncio.get_running_loop().create_future()
+            if self._pulse is not None:
+                self._pulse.feel()
             try:
                 await self._arrived
             finally:
@@ -115,12 +136,16 @@ class Connection(asyncio.BufferedProtocol):
             raise machine_lost()
         return frame
 
-    def _is_read(self, frame: Frame) -> bool:
-        """Answers a READ. Raises FrameError."""
-        if frame.kind is not Kind.READ:
-            return False
-        self.on_read(frame)
-        return True
+    def _is_aside(self, frame: Frame) -> bool:
+        """Answers a READ; a PONG has been heard. Raises FrameError."""
+        if frame.kind is Kind.READ:
+            self.on_read(frame)
+        return frame.kind in (Kind.READ, Kind.PONG)
+
+    def _lose(self) -> None:
+        self.lost = True
+        if self._pulse is not None:
+            self._pulse.stop()
 
     def _wake(self) -> None:
         if self._arrived is not None and not self._arrived.done():

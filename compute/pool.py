@@ -1,7 +1,7 @@
 """The pool: carries out what the fleet decides, and lends machines to sessions.
 
-All of it runs on one event loop. A machine's end is seen at once, by its exit and by its socket; whoever waits on it
-gets MachineLost, and the fleet hears of it and refills.
+All of it runs on one event loop. A machine's end is seen at once, by its exit and by its socket; one that is stopped
+or stuck is found by its silence. Whoever waits on it gets MachineLost, and the fleet hears of it and refills.
 """
 
 import asyncio
@@ -43,18 +43,19 @@ from compute.spawners import CannotStart, Isolation, Machine, Spawner
 from compute.transport import PROTOCOL_VERSION, Frame, Kind
 
 LEASE_TRIES = 3
+ANSWER_SECONDS = 20.0
+"""How long a machine that has started may take for each of its steps towards a lease: milliseconds, if it lives."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Member:
-    """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it. `start_seconds`
-    bounds each of its steps towards a lease. `remote` says that its guest cannot open this host's files.
+    """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it. `remote` says that
+    its guest cannot open this host's files.
     """
 
     machine: Machine
     greeted: Connection | None
-    start_seconds: float
     remote: bool
     leases: set[Lease] = field(default_factory=set)
 
@@ -187,7 +188,7 @@ class Pool:
             raise MachineLost("the machine was lost before the statement began")
         connection, member.greeted = member.greeted, None
         try:
-            async with asyncio.timeout(member.start_seconds):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 if connection is None:
                     connection, _ = await _greet(member.machine)
                 root = self._warehouse_of(workspace)
@@ -199,6 +200,7 @@ class Pool:
             if isinstance(error, OSError | SqlError | TimeoutError):
                 raise MachineLost("the machine was lost before the statement began") from error
             raise
+        connection.watch(lambda: self._give_up(number))
         return connection, RangeServer(connection, root) if member.remote else None
 
     def _handle(self, event: Event) -> None:
@@ -254,7 +256,7 @@ class Pool:
             self._handle(Failed(number, str(error) or type(error).__name__))
             return
         remote = hello.get("reads") == "channel"
-        self._members[number] = _Member(machine, connection, config.start_seconds, remote)
+        self._members[number] = _Member(machine, connection, remote)
         machine.ended.add_done_callback(lambda _ended: self._on_end(number))
         if number in self._starting:
             self._starting.discard(number)

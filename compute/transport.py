@@ -7,8 +7,8 @@ told apart; 0 is the connection itself. The body holds Arrow IPC: a schema messa
 parameters, both. A body is received into an aligned Arrow buffer, a long one straight off the socket, so that
 batches are read without a copy.
 
-    pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN  DATA
-    guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS  READ
+    pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN  DATA  PING
+    guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS  READ  PONG
 
 The guest speaks first (HELLO). It refuses statements before IDENTITY, which it answers with READY. A statement is
 answered by SCHEMA, BATCH..., DONE, or by ERROR at any point. Back-pressure is the socket's: who does not read makes the
@@ -17,6 +17,8 @@ other wait.
 A guest that cannot open the host's files (HELLO says ``"reads": "channel"``) asks for ranges of them while a statement
 runs: READ with a number, a scan of the statement, a file's place in it, offset and length. DATA answers, in any order,
 with that number and the bytes, or with a refusal.
+
+PING asks for a sign of life, at any moment after READY, and PONG gives it, whatever the engine does.
 """
 
 import json
@@ -28,7 +30,7 @@ from typing import Any
 
 import pyarrow as pa
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 PREFIX = struct.Struct(">BIII")
 MAX_CONTROL = 64 << 20
 MAX_BODY = 256 << 20
@@ -57,6 +59,8 @@ class Kind(IntEnum):
     SHUTDOWN = 12
     READ = 13
     DATA = 14
+    PING = 15
+    PONG = 16
 
 
 class FrameError(Exception):

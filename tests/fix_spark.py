@@ -16,6 +16,9 @@ from compute.spark.installation import Installation
 from compute.spark.setup import set_up
 
 HEAP = 1 << 30
+# The engine of a guest forks before it speaks gRPC. Here one process does both, and what gRPC starts again in a forked
+# child, before it runs another program, crashes one in some hundreds.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 
 @pytest.fixture(scope="session")

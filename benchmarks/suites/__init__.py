@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.compare import Measurement
 from benchmarks.laboratory import Laboratory
+from benchmarks.suites.churn import churn
 from benchmarks.suites.claims import claims
 from benchmarks.suites.connections import connections
 from benchmarks.suites.fleet import fleet_decisions, fleet_simulation
@@ -26,6 +27,7 @@ SUITES: Mapping[str, Suite] = {
     "machine-starts": machine_starts,
     "microvms": microvms,
     "claims": claims,
+    "churn": churn,
     "fleet-decisions": fleet_decisions,
     "fleet-simulation": fleet_simulation,
     "tpch-spark": tpch_spark,

@@ -21,7 +21,6 @@ from compute.pool import Pool
 from compute.spawners.qemu import QemuSpawner
 from compute.spawners.qemu.command import Ends, command_line
 from compute.spawners.qemu.control import IGNORE_SHARED, LOAD, NEGOTIATE, TAKE_STATE, write_ahead
-from compute.spawners.qemu.machine import WAKE
 from compute.spawners.qemu.template import Template
 from compute.statement import ScanShelf, Statement, pack_statement
 from compute.transport import Frame, Kind
@@ -81,7 +80,6 @@ def _start_bare(template: Template) -> Mapping[str, float]:
     with open(template.state, "rb") as state:
         write_ahead(ours[2], (NEGOTIATE, IGNORE_SHARED, TAKE_STATE, LOAD), state.fileno())
     ends = Ends(theirs[0], theirs[1], theirs[2], memory=f"/proc/self/fd/{template.memory}", shared=False)
-    ours[1].send(WAKE)
     process = subprocess.Popen(command_line(template.shape, ends), pass_fds=[*theirs, template.memory])
     with closing(Channel(ours[0])) as channel:
         _ask(channel)
@@ -95,7 +93,6 @@ def _start_bare(template: Template) -> Mapping[str, float]:
 
 def _ask(channel: Channel) -> None:
     identity = {"hostname": "bare", "time_ns": time.time_ns(), "seed": os.urandom(64).hex()}
-    channel.receive()
     channel.send(Frame(Kind.IDENTITY, control=identity | {"workspace": "bench", "warehouse": "/"}))
     channel.receive()
     channel.send(pack_statement(Kind.EXECUTE, 1, Statement(QUESTION), ScanShelf()))

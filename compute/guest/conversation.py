@@ -1,11 +1,14 @@
 """One connection of a guest: a thread that hears, and the calling thread that executes.
 
-The hearing thread makes cancels work at any moment: while the engine runs and while the answer waits for its reader.
+The hearing thread makes cancels work at any moment: while the engine runs and while the answer waits for its reader. It
+gives signs of life, too, from the beginning: while the session is still being opened.
 """
 
 import logging
 import os
 import resource
+from collections.abc import Callable
+from contextlib import closing
 from queue import SimpleQueue
 from threading import Event, Thread
 
@@ -31,9 +34,9 @@ class Conversation:
     Frames that follow one another at once leave together: a small answer is one write, which wakes the pool once.
     """
 
-    def __init__(self, channel: Channel, session: Session, files: RemoteFiles | None = None) -> None:
+    def __init__(self, channel: Channel, files: RemoteFiles | None = None) -> None:
         self._channel = channel
-        self._session = session
+        self._session: Session
         self._files = files
         self._shelf = ScanShelf()
         self._requests: SimpleQueue[Frame | None] = SimpleQueue()
@@ -41,22 +44,25 @@ class Conversation:
         self._cancelled = 0
         self._idle = Event()
 
-    def run(self) -> None:
+    def run(self, open_session: Callable[[], Session]) -> None:
         """Returns when the connection is over. A frame that is none ends it too. Raises MachineLost: the engine has
         gone, and what it ran is answered by the machine's end."""
         Thread(target=self._hear, name="hear", daemon=True).start()
-        while (request := self._requests.get()) is not None:
-            try:
-                self._answer(request)
-            except (OSError, FrameError) as error:
-                log.info("connection ends: %s", error)
-                return
+        with closing(open_session()) as self._session:
+            while (request := self._requests.get()) is not None:
+                try:
+                    self._answer(request)
+                except (OSError, FrameError) as error:
+                    log.info("connection ends: %s", error)
+                    return
 
     def _hear(self) -> None:
         try:
             while (frame := self._channel.receive()) and frame.kind is not Kind.SHUTDOWN:
                 if frame.kind is Kind.CANCEL:
                     self._cancel(frame.statement)
+                elif frame.kind is Kind.PING:
+                    self._channel.send(Frame(Kind.PONG))
                 elif frame.kind is Kind.DATA and self._files is not None:
                     self._files.deliver(frame)
                 else:

@@ -5,7 +5,7 @@ import os
 import random
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from threading import Event, Lock, Thread
 
@@ -107,8 +107,8 @@ class Guest:
         with self._binding:
             self._leases += 1
         try:
-            with closing(self._engine.open_session()) as session, self._reading(channel) as files:
-                Conversation(channel, session, files).run()
+            with self._reading(channel) as files:
+                Conversation(channel, files).run(self._engine.open_session)
         finally:
             with self._binding:
                 self._leases -= 1

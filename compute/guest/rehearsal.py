@@ -8,6 +8,7 @@ are emulated, since translations are not a part of a template.
 import os
 import socket
 import tempfile
+import time
 from threading import Thread
 
 import pyarrow as pa
@@ -19,22 +20,21 @@ from compute.guest.machine import Guest
 from compute.statement import ScanShelf, Statement, pack_statement
 from compute.transport import Frame, Kind
 
-QUIET_SECONDS = 0.3
-"""How long a clone waits for an identity before it rehearses: a machine that is awaited gets one sooner."""
-_IDENTITY = {"hostname": "rehearsal", "time_ns": 0, "seed": "", "workspace": "", "warehouse": ""}
+_IDENTITY = {"hostname": "rehearsal", "seed": "00" * 64, "workspace": "", "warehouse": ""}
+"""No machine serves anybody with it: the next one comes with a seed that nobody knows."""
 _COLUMNS = (ScanColumn("id", "id", "long", False), ScanColumn("name", "name", "string", False))
 _STATEMENTS = ("SELECT 1 AS one", "SELECT id, name, now() AS now FROM scan_0 WHERE id > 0 ORDER BY name")
 
 
 def rehearse(guest: Guest) -> None:
-    """Runs statements as a pool would. `guest` is one that needs no seal, and is of no use afterwards."""
+    """Runs statements as a pool would. `guest` is one whose identity does not count, and is of no use afterwards."""
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         pq.write_table(pa.table({"id": range(3), "name": ["a", "b", "c"]}), file.name)
         ours, theirs = socket.socketpair()
         lent = Thread(target=guest.converse, args=(theirs,), name="rehearsal", daemon=True)
         lent.start()
         channel = Channel(ours)
-        channel.send(Frame(Kind.IDENTITY, control=_IDENTITY))
+        channel.send(Frame(Kind.IDENTITY, control=_IDENTITY | {"time_ns": time.time_ns()}))
         shelf = ScanShelf()
         files = (DataFile("", os.path.getsize(file.name), ()),)
         scan = Scan("scan_0", "", 0, _COLUMNS, files, True, "rehearsal")

@@ -1,7 +1,7 @@
 """``python -m compute.guest.virtual``: the guest of a microVM, which boots once and is cloned ever after.
 
 The kernel's command line has its options; without an engine it is a trial whether machines start at all. It opens and
-warms the engine, says so, and is then a template; its clones speak to the host by virtio-serial or by vsock.
+warms the engine, says HELLO, and is then a template; its clones speak to the host by virtio-serial or by vsock.
 """
 
 import base64
@@ -18,12 +18,11 @@ from compute.guest import vsock
 from compute.guest.endpoint import Endpoint
 from compute.guest.kernel import seal
 from compute.guest.machine import Guest
-from compute.guest.ports import open_port
-from compute.guest.rehearsal import QUIET_SECONDS, rehearse
+from compute.guest.ports import Port, open_port
+from compute.guest.rehearsal import rehearse
 
 OPTIONS = "lakegate.guest="
 """On the kernel's command line, before the JSON of engine and options in URL-safe Base64."""
-WARM = b"w"
 SCRATCH = "/scratch"
 
 
@@ -47,24 +46,24 @@ def main() -> None:
 
 
 def _understudy(engine: Engine, endpoint: Endpoint) -> Guest:
-    """A guest for a rehearsal: the same engine, and a machine that is left as it is."""
-    return Guest(engine, lambda _identity, _folders: None, SCRATCH, endpoint, bound=True)
+    """A guest for a rehearsal: the same engine, and an identity that the real one will replace."""
+    return Guest(engine, seal, SCRATCH, endpoint, bound=True)
 
 
 def _serve_port(guest: Guest, understudy: Guest | None) -> None:
-    """One lease. Says that it is warm on the port ``template`` and waits there: only a clone is told to go on."""
-    template, channel = open_port("template"), open_port("channel")
-    template.sendall(WARM)
-    if not template.recv_into(memoryview(bytearray(1))):
-        return
+    """One lease. What the template says first holds for its clones: none has to wake up to say it again."""
     if understudy is not None:
-        Thread(target=_rehearse_unless_claimed, args=(guest, understudy), daemon=True).start()
-    guest.converse(channel)
+        rehearsal = open_port("rehearsal")
+        Thread(target=_rehearse_when_told, args=(rehearsal, guest, understudy), name="rehearsal", daemon=True).start()
+    guest.converse(open_port("channel"))
 
 
-def _rehearse_unless_claimed(guest: Guest, understudy: Guest) -> None:
-    if not guest.claimed.wait(QUIET_SECONDS):
+def _rehearse_when_told(rehearsal: Port, guest: Guest, understudy: Guest) -> None:
+    """The host tells a clone that it has left alone for a while, and is told when it is over."""
+    order = memoryview(bytearray(1))
+    if rehearsal.recv_into(order) and not guest.claimed.is_set():
         rehearse(understudy)
+        rehearsal.sendall(order)
 
 
 def read_options(command_line: str) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """Our end of one zygote: it is started as a process of its own, takes orders and tells what becomes of them.
 
 Partner of `compute.zygote`, which is the other end. Orders that do not fit the socket wait: a zygote at work is not
-one that is lost.
+one that is lost. One that owes an answer and gives no sign of life is: it is killed, and its machines with it.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from typing import Any
 
 from compute.config import MachineSpec
 from compute.connection import Connection, connect
+from compute.pulse import Pulse
 from compute.spawners import CannotStart, Isolation, reapers
 from compute.spawners.journal import Journal
 from compute.zygote.packets import receive, send
@@ -99,6 +100,8 @@ class ZygoteProcess:
         self._orders: deque[tuple[Mapping[str, Any], list[int]]] = deque()
         self._starting: dict[str, asyncio.Future[None]] = {}
         self._machines: dict[str, ProcessMachine] = {}
+        self._dying: set[str] = set()
+        self._pulse = Pulse(lambda: bool(self._starting or self._dying), self._ping, self._give_up)
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self.isolation = Isolation("none")
         self.gone = False
@@ -124,6 +127,8 @@ class ZygoteProcess:
 
     def kill(self, name: str) -> None:
         """The exit comes back as an event."""
+        if name in self._machines:
+            self._dying.add(name)
         self.order({"order": "kill", "name": name})
 
     def order(self, content: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
@@ -131,7 +136,16 @@ class ZygoteProcess:
         if self.gone:
             return self._refuse()
         self._orders.append((content, [os.dup(descriptor) for descriptor in descriptors]))
+        self._pulse.feel()
         self._send_orders()
+
+    def _ping(self) -> None:
+        self._orders.append(({"order": "ping"}, []))
+        self._send_orders()
+
+    def _give_up(self) -> None:
+        log.warning("the zygote is silent and is replaced; its machines end with it")
+        self._lose()
 
     def _refuse(self) -> None:
         for waiting in self._starting.values():
@@ -168,6 +182,7 @@ class ZygoteProcess:
             log.warning("the zygote died; its machines died with it")
             self._lose()
         else:
+            self._pulse.hear()
             self._on_event(packet.content)
 
     def _on_event(self, event: Mapping[str, Any]) -> None:
@@ -181,10 +196,12 @@ class ZygoteProcess:
                 _settle(self._starting.pop(event["name"]), None)
             case "failed":
                 Path(self._machines.pop(event["name"]).address).unlink(missing_ok=True)
+                self._dying.discard(event["name"])
                 self.journal.forget(event["name"])
                 _settle(self._starting.pop(event["name"]), CannotStart(event["reason"]))
             case "exited":
                 self._on_exit(self._machines.pop(event["name"]), event["status"])
+                self._dying.discard(event["name"])
                 self.journal.forget(event["name"])
 
     def _on_exit(self, machine: ProcessMachine, status: int) -> None:
@@ -196,6 +213,7 @@ class ZygoteProcess:
         if self.gone:
             return
         self.gone = True
+        self._pulse.stop()
         self._loop.remove_reader(self._control.fileno())
         self._loop.remove_writer(self._control.fileno())
         self._control.close()
@@ -208,6 +226,7 @@ class ZygoteProcess:
         for machine in self._machines.values():
             self._on_exit(machine, -9)
         self._starting.clear()
+        self._dying.clear()
         self._machines.clear()
 
 

@@ -87,11 +87,13 @@ class Zygote:
         packet = receive(self._control)
         if packet is None:
             return False
-        name = packet.content["name"]
-        if packet.content["order"] == "start":
-            self._start(name, packet.content, packet.descriptors[0])
-        else:
-            self._kill(name)
+        match packet.content["order"]:
+            case "start":
+                self._start(packet.content["name"], packet.content, packet.descriptors[0])
+            case "kill":
+                self._kill(packet.content["name"])
+            case "ping":
+                send(self._control, {"event": "alive"})
         return True
 
     def _start(self, name: str, order: Mapping[str, Any], listener: int) -> None:

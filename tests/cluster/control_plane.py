@@ -93,7 +93,7 @@ class ControlPlane:
         )
         self.await_ready()
 
-    def start_controllers(self) -> None:
+    def start_controllers(self, *options: str) -> None:
         self.start(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig('kube-controller-manager')}",
@@ -106,6 +106,7 @@ class ControlPlane:
             f"--node-monitor-grace-period={SIGN_OF_LIFE}",
             "--bind-address=127.0.0.1",
             f"--secure-port={free_port()}",
+            *options,
         )
 
     def start_scheduler(self) -> None:

@@ -29,6 +29,8 @@ from compute.spawners.kubernetes.manifests import (
 )
 
 _addresses = itertools.count(1)
+NETWORK = f"127.{8 + os.getpid() % 200}"
+"""Of this test run: another one beside it has its own."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -76,7 +78,7 @@ class HostNode:
     async def _run(self, pod: Object) -> None:
         name = pod["metadata"]["name"]
         folder = self.folder / name
-        address = f"127.8.{(number := next(_addresses)) // 250}.{number % 250 + 1}"
+        address = f"{NETWORK}.{(number := next(_addresses)) // 250}.{number % 250 + 1}"
         processes: list[Process] = []
         try:
             await self._lay_out(pod, folder)

@@ -46,7 +46,7 @@ containerStatuses:
 NODES_AT_ONCE = 50
 
 
-def start_kwok(plane: ControlPlane) -> None:
+def start_kwok(plane: ControlPlane, *options: str) -> None:
     """It plays every node that has the label, none else."""
     path = plane.folder / "stages.yaml"
     path.write_text("\n---\n".join(json.dumps(each) for each in stages()))
@@ -58,6 +58,7 @@ def start_kwok(plane: ControlPlane) -> None:
         f"--cidr={PODS}",
         "--node-ip=127.0.0.1",
         f"--server-address=127.0.0.1:{free_port()}",
+        *options,
     )
 
 

@@ -4,7 +4,9 @@ kubernetes_asyncio knows how to find, trust and authenticate to a cluster. Its g
 one of a pod takes longer than the request.
 """
 
+import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,17 +21,24 @@ from compute.spawners import CannotStart
 
 Object = Mapping[str, Any]
 REQUEST_SECONDS = 30.0
+REPEATS = 8
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 5.0
 LONGEST_EVENT = 8 << 20
 """Bytes of a watch's line. etcd itself takes no object above 1.5 MiB."""
 
 
 class Refused(Exception):
-    """The API server answered, and not well. `status` is HTTP's, `reason` Kubernetes' word for it."""
+    """The API server answered, and not well. `status` is HTTP's, `reason` Kubernetes' word for it.
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    `pause_seconds` is how long the server asks to be left alone.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, pause_seconds: float = 0.0) -> None:
         super().__init__(f"{reason or status}: {message}")
         self.status = status
         self.reason = reason
+        self.pause_seconds = pause_seconds
 
     @property
     def conflicts(self) -> bool:
@@ -42,7 +51,10 @@ class Refused(Exception):
 
 
 class Api:
-    """Requests of one client. Every call raises Refused, or OSError where no answer came."""
+    """Requests of one client. Every call raises Refused, or OSError where no answer came.
+
+    What the server turned away only for that moment is asked again, a few times.
+    """
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
@@ -98,7 +110,7 @@ class Api:
         answer = await self._send("GET", path, {**query, "watch": "true"}, None, "application/json", limits)
         async with answer:
             if answer.status != 200:
-                raise _refused(answer.status, await answer.read())
+                raise _refused(answer, await answer.read())
             try:
                 async for line in answer.content:
                     yield _read_event(line)
@@ -116,15 +128,28 @@ class Api:
         body: Object | Sequence[Object] | None = None,
         kind: str = "application/json",
     ) -> Object:
+        for pause in (FIRST_PAUSE_SECONDS * 2**number for number in range(REPEATS)):
+            try:
+                return await self._ask(method, path, query or {}, body, kind)
+            except Refused as refused:
+                if not _would_pass(method, refused):
+                    raise
+                pause = min(max(pause, refused.pause_seconds), LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+        return await self._ask(method, path, query or {}, body, kind)
+
+    async def _ask(
+        self, method: str, path: str, query: Mapping[str, str], body: Object | Sequence[Object] | None, kind: str
+    ) -> Object:
         limits = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-        answer = await self._send(method, path, query or {}, body, kind, limits)
+        answer = await self._send(method, path, query, body, kind, limits)
         async with answer:
             try:
                 content = await answer.read()
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise OSError(f"the API server's answer broke off: {error!r}") from error
         if answer.status not in (200, 201, 202):
-            raise _refused(answer.status, content)
+            raise _refused(answer, content)
         parsed: Object = json.loads(content)
         return parsed
 
@@ -170,11 +195,21 @@ def _read_event(line: bytes) -> Object:
     return event
 
 
-def _refused(status: int, content: bytes) -> Refused:
+def _would_pass(method: str, refused: Refused) -> bool:
+    """Whether nothing was done, and for a reason that passes by itself.
+
+    Too many requests; or others wrote at the same time. For a POST that is the quota's count (a name that is taken has
+    a reason of its own), for a patch it is the object, whose preconditions are among the operations. Elsewhere such a
+    conflict is the answer to a precondition.
+    """
+    return refused.status == 429 or (refused.reason == "Conflict" and method in ("POST", "PATCH"))
+
+
+def _refused(answer: aiohttp.ClientResponse, content: bytes) -> Refused:
     try:
         told = json.loads(content)
     except ValueError:
         told = {}
-    return Refused(
-        status, str(told.get("reason", "")), str(told.get("message", content[:200].decode(errors="replace")))
-    )
+    message = str(told.get("message", content[:200].decode(errors="replace")))
+    asked = answer.headers.get("Retry-After", "")
+    return Refused(answer.status, str(told.get("reason", "")), message, float(asked) if asked.isdecimal() else 0.0)

@@ -4,10 +4,10 @@ Owns: the command line (`command`, pure), QEMU's control channel (`control`), it
 templates (`template`, their `memory`), clones (`machine`, in their `bounds`) and the `spawner` over them; `host` tells
 what this host can do and `image` finds what `deploy.guest` built.
 
-Lifecycle of a template: a machine boots the guest image, its guest opens and warms the engine and says so; QEMU saves
-the devices' state, some 70 KiB, while the memory stays in a file. Of a clone: QEMU maps that memory privately, loads
-the state, and the processor goes on where the template's stood; the guest is told that it is a clone and says HELLO.
-Its end is SIGKILL: there is nothing to flush.
+Lifecycle of a template: a machine boots the guest image, its guest opens and warms the engine and says HELLO; QEMU
+saves the devices' state, some 70 KiB, while the memory stays in a file. Of a clone: QEMU maps that memory privately,
+loads the state, and the processor goes on where the template's stood, waiting for an identity; the template's HELLO is
+the clone's, too. Its end is SIGKILL: there is nothing to flush.
 
 Boundary: the virtual machine. QEMU runs as a user with no rights, in its own system call filter, without a network and
 without any file but the read-only image; the guest talks to us by one byte stream, over which it also reads its tables'

@@ -35,7 +35,7 @@ class Ends:
     """
 
     channel: int
-    template: int
+    rehearsal: int
     control: int
     memory: str
     shared: bool
@@ -54,7 +54,7 @@ def command_line(shape: Shape, ends: Ends, *, console: str = "null,id=console") 
         *("-drive", root, "-device", "virtio-blk-device,drive=root"),
         *("-device", "virtio-serial-device,max_ports=4"),
         *_port("channel", ends.channel, 1),
-        *_port("template", ends.template, 2),
+        *_port("rehearsal", ends.rehearsal, 2),
         *("-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-device,rng=random"),
         *("-chardev", f"socket,id=control,fd={ends.control}", "-mon", "chardev=control,mode=control"),
         *("-chardev", console, "-serial", "chardev:console"),

@@ -10,8 +10,9 @@ from compute.spawners.qemu.control import IGNORE_SHARED, LOAD, NEGOTIATE, TAKE_S
 from compute.spawners.qemu.process import Process, launch
 from compute.spawners.qemu.template import Template
 
-WAKE = b"g"
-"""What a clone's guest waits for on the port `template`."""
+QUIET_SECONDS = 0.3
+"""How long a clone is left alone before it is told to rehearse: one that is awaited is claimed sooner."""
+REHEARSE = b"r"
 
 
 @dataclass(eq=False, slots=True)
@@ -24,9 +25,7 @@ class QemuMachine:
 
     async def connect(self) -> Connection:
         """The one connection that there is. Raises OSError on the second call, and once the machine has ended."""
-        channel = self.process.take_channel()
-        _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=channel)
-        return connection
+        return await self.process.connect()
 
 
 async def clone(name: str, template: Template, uid: int | None, bounds: MachineBounds) -> QemuMachine:
@@ -34,19 +33,28 @@ async def clone(name: str, template: Template, uid: int | None, bounds: MachineB
     ahead = (NEGOTIATE, IGNORE_SHARED, TAKE_STATE, LOAD)
     state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        process = await launch(template.shape, template.memory, uid=uid, ahead=ahead, state=state)
+        process = await launch(
+            template.shape, template.memory, uid=uid, ahead=ahead, state=state, greeting=template.greeting
+        )
     finally:
         os.close(state)
     machine = QemuMachine(name, process, asyncio.ensure_future(_watch(name, process, bounds)))
     try:
-        process.template.send(WAKE)
         await bounds.enclose(name, process.child.pid, template.shape.memory << 20)
         await process.control.wait_for("RESUME")
     except BaseException:
         process.child.kill()
         await asyncio.wait([machine.ended])
         raise
+    if template.shape.accelerator == "tcg":
+        _rehearse_later(machine)
     return machine
+
+
+def _rehearse_later(machine: QemuMachine) -> None:
+    """What an emulated processor runs for the first time it has to translate: that is over before somebody waits."""
+    order = asyncio.get_running_loop().call_later(QUIET_SECONDS, machine.process.rehearsal.send, REHEARSE)
+    machine.process.child.ended.add_done_callback(lambda _ended: order.cancel())
 
 
 async def _watch(name: str, process: Process, bounds: MachineBounds) -> int:

@@ -1,5 +1,6 @@
 """A QEMU process: started without privileges, ended by SIGKILL, dead with the gateway."""
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from compute.connection import Connection
 from compute.spawners.qemu.child import Child
 from compute.spawners.qemu.command import Ends, Shape, command_line
 from compute.spawners.qemu.control import Command, Control, open_control, write_ahead
@@ -20,22 +22,24 @@ class Process:
 
     child: Child
     control: Control
-    template: socket.socket
+    rehearsal: socket.socket
     channel: socket.socket | None
 
-    def take_channel(self) -> socket.socket:
-        """Raises ConnectionRefusedError where it was taken before."""
+    async def connect(self) -> Connection:
+        """The one connection that there is. Raises OSError on the second call, and once the process has ended."""
         if self.channel is None:
             raise ConnectionRefusedError("the machine takes no more connections")
         taken, self.channel = self.channel, None
-        return taken
+        _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=taken)
+        return connection
 
     def close(self) -> None:
         """Closes our ends, also the channel where nobody took it."""
         self.control.close()
-        self.template.close()
+        self.rehearsal.close()
         if self.channel is not None:
-            self.take_channel().close()
+            self.channel.close()
+            self.channel = None
 
 
 async def launch(
@@ -47,13 +51,16 @@ async def launch(
     state: int,
     shared: bool = False,
     console: int | None = None,
+    greeting: bytes = b"",
 ) -> Process:
-    """Starts QEMU on that memory file, with commands and state waiting for it. Raises OSError."""
+    """Starts QEMU on that memory file, with commands and state waiting for it, and with what its template's guest has
+    said already waiting for who takes the channel. Raises OSError."""
     streams = [socket.socketpair() for _ in range(3)]
     ours, theirs = [pair[0] for pair in streams], [pair[1] for pair in streams]
     descriptors = [end.fileno() for end in theirs]
     try:
         write_ahead(ours[2], ahead, state)
+        theirs[0].send(greeting)
         ends = Ends(descriptors[0], descriptors[1], descriptors[2], memory=f"/proc/self/fd/{memory}", shared=shared)
         output = "null,id=console" if console is None else "stdio,id=console,signal=off"
         child = Child(

@@ -12,12 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from catalog.errors import MachineLost
 from compute.spawners import CannotStart
 from compute.spawners.qemu.command import Ends, Shape, command_line
 from compute.spawners.qemu.control import IGNORE_SHARED, NEGOTIATE, SAVE, STATUS, TAKE_STATE, Control
 from compute.spawners.qemu.host import Host
 from compute.spawners.qemu.memory import create_memory, open_sealed, write_memory
 from compute.spawners.qemu.process import launch
+from compute.transport import Kind, encode
 
 BUILD_SECONDS = 600.0
 """Emulated on a busy host; with KVM it is seconds."""
@@ -30,11 +32,13 @@ _CONSOLE_BYTES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What clones start from. `memory` is a sealed memfd, `state` the file of the devices' state."""
+    """What clones start from. `memory` is a sealed memfd, `state` the file of the devices' state, and `greeting` what
+    its guest has said, and so for its clones: HELLO."""
 
     shape: Shape
     memory: int
     state: Path
+    greeting: bytes
 
     def close(self) -> None:
         os.close(self.memory)
@@ -50,7 +54,8 @@ async def open_template(folder: Path, shape: Shape, uid: int | None) -> Template
     """The template in that folder, made first where there is none. Raises CannotStart, OSError."""
     if not await asyncio.to_thread(folder.exists):
         await _build(folder, shape, uid)
-    return Template(shape, await asyncio.to_thread(_open_memory, folder), folder / "state")
+    greeting = await asyncio.to_thread((folder / "greeting").read_bytes)
+    return Template(shape, await asyncio.to_thread(_open_memory, folder), folder / "state", greeting)
 
 
 async def _build(folder: Path, shape: Shape, uid: int | None) -> None:
@@ -59,10 +64,11 @@ async def _build(folder: Path, shape: Shape, uid: int | None) -> None:
     memory = create_memory(shape.memory * _MIB)
     files = [os.open(unfinished / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644) for name in ("state", "console")]
     try:
-        await _boot_and_save(shape, uid, memory, *files)
+        greeting = await _boot_and_save(shape, uid, memory, *files)
+        await asyncio.to_thread((unfinished / "greeting").write_bytes, greeting)
         await asyncio.to_thread(write_memory, memory, unfinished / "memory")
         await asyncio.to_thread(_publish, unfinished, folder)
-    except (CannotStart, OSError, TimeoutError) as error:
+    except (CannotStart, MachineLost, OSError, TimeoutError) as error:
         said = os.pread(files[1], _MIB, 0)[-_CONSOLE_BYTES:].decode(errors="replace")
         raise CannotStart(f"the template could not be made: {error!r}; its console said: {said}") from error
     finally:
@@ -71,15 +77,18 @@ async def _build(folder: Path, shape: Shape, uid: int | None) -> None:
         await asyncio.to_thread(shutil.rmtree, unfinished, ignore_errors=True)
 
 
-async def _boot_and_save(shape: Shape, uid: int | None, memory: int, state: int, console: int) -> None:
+async def _boot_and_save(shape: Shape, uid: int | None, memory: int, state: int, console: int) -> bytes:
+    """What its guest said once it was warm."""
     ahead = (NEGOTIATE, IGNORE_SHARED, TAKE_STATE)
     process = await launch(shape, memory, uid=uid, ahead=ahead, state=state, shared=True, console=console)
+    connection = await process.connect()
     try:
         async with asyncio.timeout(BUILD_SECONDS):
-            if not await asyncio.get_running_loop().sock_recv(process.template, 1):
-                raise CannotStart("the guest ended before it was warm")
+            hello = await connection.expect(Kind.HELLO)
             await _save(process.control, ahead=len(ahead))
+            return b"".join(encode(hello))
     finally:
+        connection.abort()
         process.child.kill()
         await process.child.ended
         process.close()

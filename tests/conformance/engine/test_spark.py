@@ -170,7 +170,7 @@ def error_of(session: SparkSession, sql: str) -> SqlError:
 
 def running_tasks(engine: SparkEngine) -> int:
     """Executor threads of the JVM that run a task just now. A busy one may not answer in jcmd's own time."""
-    command = (java.JAVA.with_name("jcmd"), str(engine.pid), "Thread.print")
+    command = [str(java.JAVA.with_name("jcmd")), str(engine.pid), "Thread.print"]
     while (told := subprocess.run(command, capture_output=True, text=True, check=False)).returncode != 0:
         pass
     threads = told.stdout.split("\n\n")
