@@ -49,6 +49,7 @@ soak: setup
 	@$(PYTHON) -m tests.chaos --seconds 1800
 	@$(PYTHON) -m deploy.guest >/dev/null
 	@$(PYTHON) -m tests.chaos --seconds 600 --spawner qemu
+	@$(PYTHON) -m tests.chaos --seconds 600 --spawner kubernetes
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache native/target

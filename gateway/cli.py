@@ -26,6 +26,12 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
         click.option("--listen", default="127.0.0.1:5439", show_default=True, help="Address, as HOST:PORT."),
         click.option("--min-machines", default=1, show_default=True, help="Machines of each engine kept warm."),
         click.option("--max-machines", default=16, show_default=True, help="DuckDB machines at most."),
+        click.option(
+            "--max-spark-machines",
+            default=Warehouse().spark_most,
+            show_default=True,
+            help="Spark machines at most. What is not used stands by: some 0.7 GiB of memory.",
+        ),
         click.option("--memory", default=4096, show_default=True, help="MiB that a DuckDB machine may use."),
         click.option(
             "--spill", type=int, help="MiB that a machine may spill to disk.  [default: a quarter of the free]"
@@ -76,6 +82,7 @@ def _load(
     listen: str,
     min_machines: int,
     max_machines: int,
+    max_spark_machines: int,
     memory: int,
     spill: int | None,
     spawner: str,
@@ -86,6 +93,7 @@ def _load(
         duckdb_most=max_machines,
         duckdb_memory=memory * MEBIBYTE,
         spark_warm=min(min_machines, 1),
+        spark_most=max_spark_machines,
         isolation=IsolationLevel(isolation),
         spawner=spawner,
         spill=None if spill is None else spill * MEBIBYTE,

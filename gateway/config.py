@@ -36,8 +36,9 @@ class Limits:
 class Warehouse:
     """Declared compute of the default warehouse: how many machines are kept warm and how large they are.
 
-    A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores. `spawner` names how
-    machines come to be, as in `gateway.spawners`. `spill` bounds each one's disk, in bytes; None: by what is free.
+    A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores, and at least a second
+    one, which stands by warm for the moment when the first is lost. `spawner` names how machines come to be, as in
+    `gateway.spawners`. `spill` bounds each one's disk, in bytes; None: by what is free.
     """
 
     duckdb_warm: int = 1
@@ -45,7 +46,7 @@ class Warehouse:
     duckdb_threads: int = field(default_factory=lambda: os.cpu_count() or 2)
     duckdb_memory: int = 4096 * MEBIBYTE
     spark_warm: int = 1
-    spark_most: int = field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2))
+    spark_most: int = field(default_factory=lambda: max(2, (os.cpu_count() or 2) // 2))
     spark_memory: int = 2048 * MEBIBYTE
     isolation: IsolationLevel = IsolationLevel.AUTO
     spawner: str = "process"

@@ -50,6 +50,7 @@ def _spark(warehouse: Warehouse, cache: Path | None) -> EngineConfig:
         warm_machines=warehouse.spark_warm,
         max_machines=warehouse.spark_most,
         start_seconds=300.0,
+        most_starting=1,
         leases_per_machine=32,
         idle_seconds=600.0,
         threads=warehouse.duckdb_threads,

@@ -5,8 +5,8 @@ import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,14 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[Cluster]:
     """Pods run in it: scheduled, isolated by crun, their images the ones that are shipped."""
     packages.require()
-    folder = tmp_path_factory.mktemp("cluster")
     for name in ("plane", "node"):
         (folder / name).mkdir()
     images = [build_oci(cache_folder(os.environ), ["python3"]), pause_image(folder)]
@@ -133,6 +138,19 @@ async def machines(control_plane: ControlPlane) -> AsyncIterator[Machines]:
         status = {"hard": hard, "used": dict.fromkeys(hard, "0")}
         await prepared.admin.patch(path, [{"op": "add", "path": "/status", "value": status}])
         yield prepared
+
+
+@pytest.fixture
+async def real(cluster: Cluster) -> AsyncIterator[Machines]:
+    """On a real node. Leaving asserts that no pod is left."""
+    async with prepared_namespace(cluster.plane) as machines:
+        yield replace(machines, config=sized(machines.config))
+        await eventually(machines.are_gone)
+
+
+def sized(config: KubernetesConfig) -> KubernetesConfig:
+    """As the tests' node has room."""
+    return replace(config, image="lakegate.io/guest:latest", cpu_share=0.1, scratch_bytes=1 << 28)
 
 
 @pytest.fixture

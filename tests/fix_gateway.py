@@ -25,6 +25,8 @@ from tests.target import Target
 
 READY = "ready postgresql://"
 LAKEGATE = Path(sys.executable).with_name("lakegate")
+NO_STANDBY = ("--max-spark-machines", "1")
+"""A second JVM beside the one that serves would only take its time."""
 NO_MACHINES = Config(data=Path(), port=0, warehouse=Warehouse(duckdb_warm=0, spark_warm=0))
 
 
@@ -36,7 +38,7 @@ def running_gateway(
 
     `settings` are environment variables, such as a metastore's DSN.
     """
-    with started_gateway(data, password, options, settings) as daemon:
+    with started_gateway(data, password, (*NO_STANDBY, *options), settings) as daemon:
         url = daemon.ready_line.removeprefix("ready ").split()[0]
         yield Target.parse(url, password, daemon.process.pid)
         _stop(daemon)

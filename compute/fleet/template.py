@@ -46,7 +46,10 @@ class Template:
 
     @property
     def is_full(self) -> bool:
-        return self.total >= self.config.max_machines
+        """Whether no machine may be started now."""
+        most_starting = self.config.most_starting
+        is_busy = most_starting is not None and self.states[State.STARTING] >= most_starting
+        return is_busy or self.total >= self.config.max_machines
 
     def stock_for(self, workspace: str) -> Stock:
         """The stock that serves the workspace, made when first asked for."""

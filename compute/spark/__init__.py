@@ -4,7 +4,8 @@ Owns: the pinned jars beside pyspark's own (`jars.toml`), the AOT cache that mak
 Spark's configuration, the server process and a client of its protocol. The engine over it is `compute.engines.spark`.
 
 Layers: `setup` over `building` (fetches by `ivy`, trains by `training`) fills what `installation` finds: `jars`, `aot`,
-`cache`. A machine uses `server` (one JVM) over `java` and `configuration`, and `client` (one session) over `protocol`.
+`cache`. A machine uses `server` (one JVM) over `java`, `liveness` and `configuration`, and `client` (one session) over
+`protocol`.
 
 Lifecycle: `setup` fills the cache folder. A machine starts one `SparkServer`, which prints its port once it listens;
 each connection of the machine is one Connect session in it. The JVM dies with the process that started it.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compute.spark import java
+from compute.spark.liveness import await_silence
 
 MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
@@ -76,6 +77,10 @@ class SparkServer:
     def pid(self) -> int:
         return self._process.pid
 
+    def watch(self) -> None:
+        """From now on a JVM that does not answer any more is killed."""
+        threading.Thread(target=self._watch, name="spark-watch", daemon=True).start()
+
     def poll(self) -> int | None:
         """None while the JVM runs, else its exit status."""
         return self._process.poll()
@@ -109,6 +114,11 @@ class SparkServer:
         self._process.wait()
         self._process.stderr.close()
         raise ServerError(f"spark's JVM ended with status {self._process.returncode}:\n" + "".join(said[-20:]))
+
+    def _watch(self) -> None:
+        await_silence(self.port)
+        logger.error("spark's JVM does not answer and is killed")
+        self._process.kill()
 
     def _log_output(self) -> None:
         """The JVM would block if nobody read what it says. Statements' own errors reach the client another way."""

@@ -1,33 +1,54 @@
 """``python -m tests.chaos --seconds 1800 [--seed N] [--spawner NAME]``: a long storm, with a report at its end."""
 
 import argparse
+import asyncio
 import os
 import secrets
 import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 
 from catalog.names import TableName
 from compute.spark.cache import cache_folder
 from gateway.demo import write_tpch
-from tests.chaos.storm import run_storm
+from tests.chaos.cluster import cluster_setting
+from tests.chaos.storm import Report, Setting, run_storm
+from tests.fix_cluster import eventually, prepared_namespace, running_cluster, sized
 from tests.fix_oracle import SCALE
+
+MEMORY = ("--memory", "512")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=1800.0)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
-    parser.add_argument("--spawner", choices=("process", "qemu"), default="process")
+    parser.add_argument("--spawner", choices=("process", "qemu", "kubernetes"), default="process")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     tpch = write_tpch(cache_folder(os.environ) / "tpch" / f"{SCALE:g}", SCALE)
     lake = {TableName("tpch", name): path for name, path in tpch.items()}
-    machines = ("--spawner", options.spawner, "--memory", "512")
-    report = run_storm(lake, options.seconds, options.seed, machines)
-    print(f"killed: {dict(report.kills)}")
+    if options.spawner == "kubernetes":
+        report = asyncio.run(storm_over_cluster(lake, options.seconds, options.seed))
+    else:
+        setting = Setting(("--spawner", options.spawner, *MEMORY))
+        report = run_storm(lake, options.seconds, options.seed, setting)
+    print(f"struck: {dict(report.kills)}")
     print(f"answers: {dict(report.answers)}")
     print(f"errors: {dict(report.errors)}")
+    print("recovered:", *report.recovery.table(), sep="\n  ")
     print(f"well again after {report.recovery_seconds:.1f} s")
     sys.exit("\n".join(report.wrong))
+
+
+async def storm_over_cluster(lake: Mapping[TableName, Path], seconds: float, seed: int) -> Report:
+    """The storm has the thread to itself: nothing else happens here meanwhile. Raises TimeoutError for a pod left."""
+    with tempfile.TemporaryDirectory(prefix="lakegate-cluster-") as folder, running_cluster(Path(folder)) as cluster:
+        async with prepared_namespace(cluster.plane) as machines:
+            report = run_storm(lake, seconds, seed, cluster_setting(cluster, sized(machines.config)))
+            await eventually(machines.are_gone)
+    return report
 
 
 if __name__ == "__main__":

@@ -29,14 +29,17 @@ class Outcome:
 
 Ask = Callable[[psycopg.Connection], str | None]
 """Runs one statement on an open connection. What was wrong about its answer; None if it was right."""
+Told = Callable[[float], None]
+"""Hears of each answer when the statement had begun."""
 
 
 class Client(threading.Thread):
     """Asks until it is told to stop, over a new connection whenever the last one broke."""
 
-    def __init__(self, name: str, target: Callable[[], Target], ask: Ask, pause_seconds: float) -> None:
+    def __init__(self, name: str, target: Callable[[], Target], ask: Ask, pause_seconds: float, told: Told) -> None:
         super().__init__(name=name, daemon=True)
         self.outcome = Outcome()
+        self._told = told
         self._target = target
         self._ask = ask
         self._pause_seconds = pause_seconds
@@ -62,6 +65,7 @@ class Client(threading.Thread):
         if wrong := self._ask(connection):
             self.outcome.wrong.append(f"{self.name}: {wrong}")
         self.outcome.answers += 1
+        self._told(self.outcome.since)
 
     def _note(self, act: Callable[[], None]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Kills what it is allowed to, at random moments."""
+"""Kills what it is allowed to, at random moments, or stops it for good: what is stopped says nothing and never ends."""
 
 import os
 import random
@@ -13,16 +13,27 @@ from tests.processes import children, machines, named, templates, zygotes
 
 Victims = Callable[[int], Sequence[psutil.Process]]
 """The processes of one kind below a gateway."""
+DUCKDB, SPARK = "DuckDB", "Spark"
+BOTH = (DUCKDB, SPARK)
+STOPPED = ", stopped"
+STOPPED_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A kind of victim, and how often it is chosen. A costly one takes Spark down, which needs long to come back."""
+    """A kind of victim, how often it is chosen, and the lanes that it hurts.
+
+    A costly one comes seldom, as it takes long to come back. One that `stops` may be stopped instead of killed: it is
+    found by its silence. `revive` starts what nobody else would start again.
+    """
 
     name: str
     victims: Victims
     weight: int
-    costly: bool = False
+    lanes: Sequence[str] = BOTH
+    costly: bool = True
+    stops: bool = False
+    revive: Callable[[], None] = lambda: None
 
 
 def _duckdb(gateway: int) -> Sequence[psutil.Process]:
@@ -41,27 +52,44 @@ def _gateway(gateway: int) -> Sequence[psutil.Process]:
     return [psutil.Process(gateway)]
 
 
+GATEWAY = Plot("the gateway", _gateway, 2)
 PLOTS = (
-    Plot("a DuckDB machine", _duckdb, 1),
-    Plot("Spark's guest", _spark, 2, costly=True),
-    Plot("Spark's JVM", _jvm, 2, costly=True),
-    Plot("the templates", templates, 1, costly=True),
-    Plot("the zygote", zygotes, 1, costly=True),
-    Plot("the gateway", _gateway, 2, costly=True),
+    Plot("a DuckDB machine", _duckdb, 1, (DUCKDB,), costly=False, stops=True),
+    Plot("Spark's guest", _spark, 2, (SPARK,), stops=True),
+    Plot("Spark's JVM", _jvm, 2, (SPARK,), stops=True),
+    Plot("the templates", templates, 1, stops=True),
+    Plot("the zygote", zygotes, 1),
+    GATEWAY,
 )
+"""Of one host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """What was struck, and how."""
+
+    plot: Plot
+    stopped: bool
+
+    @property
+    def victim(self) -> str:
+        return self.plot.name + STOPPED * self.stopped
 
 
 class Saboteur:
-    """`strike` kills one process by SIGKILL and tells what it was; None where there was none of that kind."""
+    """`strike` kills or stops one process and tells what it was; None where there was none of that kind."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, plots: Sequence[Plot]) -> None:
         self._chance = chance
+        self._plots = plots
 
-    def strike(self, gateway: int, *, costly: bool) -> str | None:
-        plots = [plot for plot in PLOTS if plot.costly == costly]
+    def strike(self, gateway: int, *, costly: bool) -> Blow | None:
+        plots = [plot for plot in self._plots if plot.costly == costly]
         (plot,) = self._chance.choices(plots, [plot.weight for plot in plots])
+        blow = Blow(plot, plot.stops and self._chance.random() < STOPPED_SHARE)
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             if victims := plot.victims(gateway):
-                os.kill(self._chance.choice(victims).pid, signal.SIGKILL)
-                return plot.name
+                victim = self._chance.choice(victims).pid
+                os.kill(victim, signal.SIGSTOP if blow.stopped else signal.SIGKILL)
+                return blow
         return None

@@ -6,9 +6,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ import psycopg
 
 from catalog.names import TableName
 from tests.chaos.clients import Ask, Client, Writer, reader
-from tests.chaos.saboteur import Saboteur
+from tests.chaos.recovery import Recovery
+from tests.chaos.saboteur import BOTH, DUCKDB, GATEWAY, PLOTS, SPARK, Plot, Saboteur
 from tests.fix_gateway import lake_folder, started_gateway
 from tests.processes import until
 from tests.target import Target
@@ -29,8 +31,6 @@ STATEMENT_SECONDS = 300.0
 """Far longer than any statement here takes, a replaced Spark machine and a restarted gateway included."""
 END_SECONDS = 60.0
 """For processes that were killed with the gateway: on a busy host they end a little later."""
-MEAN_PAUSE_SECONDS = 1.5
-COSTLY_PAUSE_SECONDS = 20.0
 ORDERS = "SELECT count(*), min(o_orderkey), max(o_orderkey) FROM tpch.orders"
 LINES = "SELECT l_returnflag, count(*) FROM tpch.lineitem WHERE l_returnflag = 'R' GROUP BY 1"
 METADATA = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'tpch' AND table_name = 'lineitem'"
@@ -44,19 +44,35 @@ class Report:
     answers: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    recovery: Recovery = field(default_factory=Recovery)
     recovery_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How the gateway is started, by options and environment; what may be struck, and the lanes that are asked.
+
+    A blow comes every `pause_seconds` in the mean, a costly one `costly_pause_seconds` after the last at the earliest.
+    """
+
+    options: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    plots: Sequence[Plot] = PLOTS
+    lanes: Collection[str] = BOTH
+    pause_seconds: float = 1.5
+    costly_pause_seconds: float = 20.0
 
 
 class Storm:
     """One gateway, started again on the same port and data whenever it was killed."""
 
-    def __init__(self, data: Path, password: str, seed: int, options: Sequence[str]) -> None:
+    def __init__(self, data: Path, password: str, seed: int, setting: Setting) -> None:
         self.report = Report()
         self.runs: set[str] = set()
         """The names of the run folders that there have been."""
         self._data = data
         self._password = password
-        self._options = options
+        self._setting = setting
         self._chance = random.Random(seed)
         self._daemon: Daemon | None = None
         self._target: Target | None = None
@@ -76,49 +92,66 @@ class Storm:
                 self._recover(clients)
             finally:
                 self._close_clients(clients)
-            with self.target().connect() as connection:
-                self.report.wrong += self._writer.judge(connection)
+            if SPARK in self._setting.lanes:
+                with self.target().connect() as connection:
+                    self.report.wrong += self._writer.judge(connection)
             assert self._daemon is not None
             assert self._daemon.stop() == 0, "".join(self._daemon.log)
 
     def _start(self, stack: ExitStack) -> None:
         listen = "127.0.0.1:0" if self._target is None else f"127.0.0.1:{self._target.port}"
-        options = ["--listen", listen, *self._options]
-        settings = {"TMPDIR": str(self._data.parent)}
+        options = ["--listen", listen, *self._setting.options]
+        settings = {"TMPDIR": str(self._data.parent), **self._setting.environment}
         self._daemon = stack.enter_context(started_gateway(self._data, self._password, options, settings))
         url = self._daemon.ready_line.removeprefix("ready ").split()[0]
         self._target = Target.parse(url, self._password, self._daemon.process.pid)
 
     def _open_clients(self) -> list[Client]:
         with self.target().connect() as connection:
-            connection.execute("CREATE TABLE tpch.chaos (n bigint)")
-            expected = [connection.execute(text.encode()).fetchone() for text in (ORDERS, LINES, METADATA)]
-        asks: dict[str, tuple[Ask, float]] = {
-            **{f"duckdb {n}": (reader("auto", ORDERS, expected[0], self._chance), 0.02) for n in range(2)},
-            "duckdb lines": (reader("duckdb", LINES, expected[1], self._chance), 0.02),
-            "spark": (reader("spark", LINES, expected[1], self._chance), 0.2),
-            "metadata": (reader("auto", METADATA, expected[2], self._chance), 0.05),
-            "writer": (self._writer, 0.2),
-        }
-        clients = [Client(name, self.target, ask, pause) for name, (ask, pause) in asks.items()]
+            asks = self._asks(connection)
+        clients = [Client(name, self.target, ask, pause, self._hears_of(name)) for name, (ask, pause) in asks.items()]
         for client in clients:
             client.start()
         return clients
 
+    def _asks(self, connection: psycopg.Connection) -> Mapping[str, tuple[Ask, float]]:
+        """What each client asks, by its name, and how long it pauses between."""
+        orders, lines, metadata = (connection.execute(text.encode()).fetchone() for text in (ORDERS, LINES, METADATA))
+        asks: dict[str, tuple[Ask, float]] = {
+            **{f"duckdb {n}": (reader("auto", ORDERS, orders, self._chance), 0.02) for n in range(2)},
+            "duckdb lines": (reader("duckdb", LINES, lines, self._chance), 0.02),
+            "metadata": (reader("auto", METADATA, metadata, self._chance), 0.05),
+        }
+        if SPARK in self._setting.lanes:
+            connection.execute("CREATE TABLE tpch.chaos (n bigint)")
+            asks["spark"] = reader("spark", LINES, lines, self._chance), 0.2
+            asks["writer"] = self._writer, 0.2
+        return asks
+
+    def _hears_of(self, client: str) -> Callable[[float], None]:
+        """What a client's answers tell of its lane."""
+        for lane in (DUCKDB, SPARK):
+            if client.startswith(lane.lower()):
+                return partial(self.report.recovery.answered, lane)
+        return lambda _began: None
+
     def _strike_for(self, seconds: float, clients: list[Client], stack: ExitStack) -> None:
-        saboteur, end, costly_at, pause = Saboteur(self._chance), time.monotonic() + seconds, 0.0, threading.Event()
+        saboteur, pause = Saboteur(self._chance, self._setting.plots), threading.Event()
+        end, costly_at = time.monotonic() + seconds, 0.0
         while time.monotonic() < end:
-            pause.wait(self._chance.expovariate(1 / MEAN_PAUSE_SECONDS))
+            pause.wait(self._chance.expovariate(1 / self._setting.pause_seconds))
             costly = time.monotonic() >= costly_at
             assert self._daemon is not None
             self.runs |= {path.name for path in run_folders(self._data.parent)}
-            victim = saboteur.strike(self._daemon.process.pid, costly=costly)
-            if victim is not None:
-                self.report.kills[victim] += 1
-                costly_at = time.monotonic() + COSTLY_PAUSE_SECONDS if costly else costly_at
-            if victim == "the gateway":
-                self._daemon.process.wait()
-                self._start(stack)
+            blow = saboteur.strike(self._daemon.process.pid, costly=costly)
+            if blow is not None:
+                self.report.kills[blow.victim] += 1
+                self.report.recovery.struck(blow.victim, blow.plot.lanes)
+                costly_at = time.monotonic() + self._setting.costly_pause_seconds if costly else costly_at
+                blow.plot.revive()
+                if blow.plot is GATEWAY:
+                    self._daemon.process.wait()
+                    self._start(stack)
             self._watch(clients)
 
     def _watch(self, clients: list[Client]) -> None:
@@ -137,8 +170,8 @@ class Storm:
     def _is_well(self) -> bool:
         try:
             with self.target().connect(connect_timeout=60) as connection:
-                for lane in ("duckdb", "spark"):
-                    connection.execute(f"SET lakegate.lane = {lane}".encode())
+                for lane in self._setting.lanes:
+                    connection.execute(f"SET lakegate.lane = {lane.lower()}".encode())
                     connection.execute("SELECT count(*) FROM tpch.region")
         except psycopg.Error:
             return False
@@ -156,12 +189,12 @@ class Storm:
             self.report.wrong += client.outcome.wrong
 
 
-def run_storm(lake: Mapping[TableName, Path], seconds: float, seed: int, options: Sequence[str] = ()) -> Report:
-    """A storm over these tables and a gateway with these options. What it leaves behind is among what is `wrong`."""
+def run_storm(lake: Mapping[TableName, Path], seconds: float, seed: int, setting: Setting) -> Report:
+    """A storm over these tables. What it leaves behind is among what is `wrong`."""
     password = secrets.token_urlsafe()
     tables = {name: folder for name, folder in lake.items() if name.name in ("orders", "lineitem", "region")}
     with passable_folder() as folder, lake_folder(tables, password, folder) as data:
-        storm = Storm(data, password, seed, options)
+        storm = Storm(data, password, seed, setting)
         storm.rage(seconds)
         with suppress(AssertionError):
             until(lambda: not left_behind(folder, storm.runs), END_SECONDS)

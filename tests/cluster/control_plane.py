@@ -4,11 +4,10 @@ import json
 import secrets
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -29,7 +28,7 @@ OUTSIDE = "192.0.2.1"
 class Process:
     """A command of the cluster that runs, with its log."""
 
-    name: str
+    line: Sequence[str]
     popen: subprocess.Popen[bytes]
     log: Path
 
@@ -125,10 +124,15 @@ class ControlPlane:
     def start(self, command: str, *options: str) -> Process:
         """Runs a command until `stop`; it dies with the calling thread, whatever happens: call it in the main one."""
         log = self.folder / f"{command}.log"
-        with log.open("ab") as output:
-            running = _run_mortal([str(self.commands / command), *options], output)
-        process = self.processes[command] = Process(command, running, log)
+        line = [str(self.commands / command), *options]
+        process = self.processes[command] = Process(line, _run_mortal(line, log), log)
         return process
+
+    def revive(self, command: str) -> None:
+        """Starts a command again that is dying or dead, as it was: at the same addresses, over the same data."""
+        process = self.processes[command]
+        process.kill()
+        process.popen = _run_mortal(process.line, process.log)
 
     def await_ready(self) -> None:
         context = ssl.create_default_context(cafile=str(self.authority.certificate))
@@ -226,7 +230,8 @@ def _token_of(folder: Path, user: str) -> str:
     return next(row[0] for row in rows if row[2] == user)
 
 
-def _run_mortal(line: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+def _run_mortal(line: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     """A process that the kernel kills when the thread that started it ends."""
     mortal = ["setpriv", "--pdeathsig", "KILL", "--", *line]
-    return subprocess.Popen(mortal, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(mortal, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)

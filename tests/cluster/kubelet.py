@@ -33,10 +33,11 @@ NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node that is Ready. `folder` has the logs."""
+    """A node that is Ready. `folder` has the logs; `first` is its first process, which all others come from."""
 
     name: str
     folder: Path
+    first: int
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def running_node(plane: ControlPlane, wire: Wire, folder: Path, images: Sequence
             (first,) = psutil.Process(daemon.process.pid).children()
             wire.hand_over(first.pid)
             until(lambda: is_ready(plane, daemon))
-            yield Node(NAME, folder)
+            yield Node(NAME, folder, first.pid)
             daemon.process.kill()
     finally:
         groups.remove(group)

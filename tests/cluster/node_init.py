@@ -1,7 +1,8 @@
 """``python -m tests.cluster.node_init FOLDER``: process 1 of a node, in namespaces and control groups of its own.
 
-It mounts what a node has for itself, starts containerd, takes the images in and becomes the kubelet's parent. All of it
-ends with this process, by the kernel. `FOLDER/node.json` says the rest.
+It mounts what a node has for itself, starts containerd, takes the images in and becomes the kubelet's parent. Whichever
+of the two ends is started again, as a node's init does. All of it ends with this process, by the kernel.
+`FOLDER/node.json` says the rest.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 START_SECONDS = 600.0
+RESTART_PAUSE_SECONDS = 0.2
 
 
 def main() -> None:
@@ -25,17 +27,24 @@ def main() -> None:
     mount_control_groups(node["controllers"])
     run("mount", "-t", "tmpfs", "-o", "mode=0755", "run", "/run")
     join_network(node)
-    containerd = start(["containerd", "--config", folder / "containerd.toml"], folder / "containerd.log")
+    services: dict[str, Sequence[str | Path]] = {
+        "containerd": ["containerd", "--config", folder / "containerd.toml"],
+        "kubelet": node["kubelet"],
+    }
+    containerd = start(services["containerd"], folder / "containerd.log")
     address = ("--address", node["runtime"], "--namespace", "k8s.io")
     await_success(("ctr", *address, "version"), containerd)
     for image in node["images"]:
         run("ctr", *address, "images", "import", image)
-    kubelet = start(node["kubelet"], folder / "kubelet.log")
+    kubelet = start(services["kubelet"], folder / "kubelet.log")
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
+    running = {containerd.pid: "containerd", kubelet.pid: "kubelet"}
     while True:
         pid, _ = os.wait()
-        if pid in (containerd.pid, kubelet.pid):
-            sys.exit(f"process {pid} of the node ended")
+        if name := running.pop(pid, None):
+            print(f"{name} ended and is started again", file=sys.stderr, flush=True)
+            time.sleep(RESTART_PAUSE_SECONDS)
+            running[start(services[name], folder / f"{name}.log").pid] = name
 
 
 def mount_control_groups(controllers: Mapping[str, str]) -> None:

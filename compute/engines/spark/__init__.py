@@ -7,8 +7,9 @@ Layers: `engine` (server, sessions) over `running` (one statement on its way) wi
 yet read), `parameters` (Arrow to literals), `types` (Spark's types to Arrow), `writes` (which statements write, and how
 much), `lexer` and `errors`.
 
-Lifecycle: `open_engine` starts the JVM and warms it with a Delta write, a scan and a join. A session is made ready
-before it is asked for, because Spark takes a while to make one. The machine ends with its JVM.
+Lifecycle: `open_engine` starts the JVM. While nobody wants the machine, a Delta write, a scan and a join warm it. A
+session is made ready before it is asked for, because Spark takes a while to make one. The machine ends with its JVM,
+and a JVM that does not answer any more is killed.
 
 Never: holds a result in the JVM because its reader is slow, runs a statement to describe it, retries a write.
 

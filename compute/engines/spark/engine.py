@@ -1,5 +1,6 @@
 """The JVM of a machine and the sessions that share it."""
 
+import logging
 import os
 import shutil
 import sys
@@ -36,10 +37,11 @@ SYSTEM_PROGRAMS = ("chmod", "ls")
 HISTORY_LIMIT = 100
 """How many commits of others may come between a write and the look at its count; beyond them it is not known."""
 _TIME_ZONE = "spark.sql.session.timeZone"
+logger = logging.getLogger(__name__)
 
 
 def open_engine(options: EngineOptions) -> "SparkEngine":
-    """Starts and warms the machine's JVM: many seconds.
+    """Starts the machine's JVM: seconds. It is warmed while nobody wants it.
 
     The process ends with the JVM, so that the pool sees at once that the machine is lost.
 
@@ -48,11 +50,12 @@ def open_engine(options: EngineOptions) -> "SparkEngine":
     """
     engine = SparkEngine(options)
     try:
-        engine.warm()
+        engine.start()
     except BaseException:
         engine.close()
         raise
     engine.on_lost(lambda: os._exit(ENGINE_LOST))
+    threading.Thread(target=engine.warm, name="spark-warm", daemon=True).start()
     return engine
 
 
@@ -83,15 +86,27 @@ class SparkEngine:
         self.folders = (*_program_folders(), *installation.folders)
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="spark-open")
         self._opening = threading.Lock()
+        self._bound = threading.Event()
         self._spare = self._opener.submit(self._connect)
 
+    def start(self) -> None:
+        """Returns once a session is ready. Raises ConnectError."""
+        self._spare.result()
+
     def warm(self) -> None:
-        """Pays for what a new JVM's first statements cost."""
-        for sql in warm_up_statements(self._scratch / "warehouse"):
-            run_to_end(self._spare.result(), sql)
+        """Pays for what a new JVM's first statements cost, until somebody wants the machine: he is served sooner so."""
+        session = ConnectSession(self._server.port, self._server.token)
+        try:
+            for sql in warm_up_statements(self._scratch / "warehouse"):
+                if not self._bound.is_set():
+                    run_to_end(session, sql)
+            session.close()
+        except ConnectError as error:
+            logger.warning("spark could not be warmed: %s", error)
 
     def bind(self, binding: Binding) -> None:
         """Nothing of the JVM belongs to a workspace before its statements name that workspace's tables."""
+        self._bound.set()
 
     def open_session(self) -> "SparkSession":
         """A session of the machine's JVM; the next one is made ready meanwhile."""
@@ -106,8 +121,9 @@ class SparkEngine:
         return self._server.pid
 
     def on_lost(self, act: Callable[[], None]) -> None:
-        """Has `act` called if the JVM ends by itself: nothing of the machine is of use then."""
+        """Has `act` called if the JVM ends by itself, or for want of an answer: the machine is of no use."""
         self._server.on_lost = act
+        self._server.watch()
 
     def close(self) -> None:
         self._opener.shutdown()

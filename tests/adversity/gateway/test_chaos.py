@@ -1,4 +1,4 @@
-"""Two minutes of chaos; `make soak` has half an hour."""
+"""Two minutes of chaos, and a short storm over microVMs; `make soak` has half an hour."""
 
 import secrets
 from collections.abc import Mapping
@@ -7,15 +7,33 @@ from pathlib import Path
 import pytest
 
 from catalog.names import TableName
-from tests.chaos.storm import run_storm
+from tests.chaos.saboteur import DUCKDB, PLOTS
+from tests.chaos.storm import Setting, run_storm
 
 SECONDS = 120
+MICROVM_SECONDS = 20
+MICROVMS = Setting(
+    ("--spawner", "qemu", "--memory", "256"),
+    plots=[plot for plot in PLOTS if DUCKDB in plot.lanes],
+    lanes=(DUCKDB,),
+    pause_seconds=3.0,
+)
 
 
 @pytest.mark.slow
 def test_every_statement_ends_well_while_parts_are_killed(lake: Mapping[TableName, Path]) -> None:
     seed = secrets.randbits(32)
-    report = run_storm(lake, SECONDS, seed)
+    report = run_storm(lake, SECONDS, seed, Setting())
+    assert report.wrong == [], f"seed {seed}: {report}"
+    assert report.kills.total() > 10
+    assert all(report.answers.values()), report
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("guest_image")
+def test_every_statement_ends_well_while_microvms_are_killed(lake: Mapping[TableName, Path]) -> None:
+    seed = secrets.randbits(32)
+    report = run_storm(lake, MICROVM_SECONDS, seed, MICROVMS)
     assert report.wrong == [], f"seed {seed}: {report}"
     assert report.kills
     assert all(report.answers.values()), report

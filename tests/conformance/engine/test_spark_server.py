@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compute.spark import aot
+from compute.spark import aot, liveness
 from compute.spark.client import ConnectError, ConnectSession
 from compute.spark.configuration import spark_settings
 from compute.spark.installation import Installation
@@ -100,11 +100,15 @@ def test_it_dies_with_its_parent(spark_installation: Installation, tmp_path: Pat
     assert ended(child)
 
 
-def test_it_tells_when_it_ends_by_itself_and_not_when_stopped(spark_installation: Installation, tmp_path: Path) -> None:
+def test_it_tells_when_it_ends_or_answers_no_more_and_not_when_stopped(
+    spark_installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "SILENT_SECONDS", 5.0)
     told: list[str] = []
     running = SparkServer(options(spark_installation, tmp_path, *aot.use_flags(spark_installation.archive)))
     running.on_lost = lambda: told.append("lost")
-    os.kill(running.pid, signal.SIGKILL)
+    running.watch()
+    os.kill(running.pid, signal.SIGSTOP)
     running.join()
     assert told == ["lost"]
     running.stop()

@@ -36,7 +36,9 @@ LARGE = EngineConfig(
     memory_bytes=2 << 30,
     serves_smaller=True,
 )
-SHARED = EngineConfig("spark", "shared", warm_machines=0, max_machines=2, idle_seconds=10, leases_per_machine=2)
+SHARED = EngineConfig(
+    "spark", "shared", warm_machines=1, max_machines=3, idle_seconds=10, leases_per_machine=2, most_starting=1
+)
 PLACED_SHARED = EngineConfig(
     "trino", "shared", warm_machines=2, warm_limit=3, max_machines=6, leases_per_machine=3, node_types=PLACED
 )

@@ -64,6 +64,17 @@ def test_failing_starts_open_the_breaker_and_the_waiting_are_told() -> None:
     assert refused.reason == "broken"
 
 
+def test_who_waits_comes_before_what_stands_by_where_one_starts_at_a_time() -> None:
+    spark = EngineConfig("spark", "shared", warm_machines=1, max_machines=2, most_starting=1)
+    fleet = Fleet(PoolConfig((spark,)))
+    assert settled(fleet, Tick()) == [Start(1, "spark")]
+    assert settled(fleet, Wanted(1, "spark", "A", "p", 99.0)) == []
+    assert settled(fleet, Ready(1)) == [Grant(1, 1), Start(2, "spark")]
+    settled(fleet, Ready(2))
+    assert settled(fleet, Ended(1)) == []
+    assert settled(fleet, Wanted(2, "spark", "A", "p", 99.0)) == [Grant(2, 2), Start(3, "spark")]
+
+
 def test_an_idle_shared_machine_makes_room_for_another_workspace() -> None:
     fleet = Fleet(PoolConfig((EngineConfig("spark", "shared", warm_machines=0, max_machines=1),)))
     settled(fleet, Wanted(1, "spark", "A", "p", 99.0))

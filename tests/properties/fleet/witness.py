@@ -138,9 +138,14 @@ class Witness:
         node = self.nodes[name]
         return node.memory_bytes - sum(c.memory_bytes for c in on_it), node.cpus - sum(c.threads for c in on_it)
 
+    def is_full(self, config: EngineConfig) -> bool:
+        machines = list(self.of((config.engine, config.size)))
+        starting = sum(1 for machine in machines if not machine.is_up and not machine.is_stopping)
+        return len(machines) >= config.max_machines or starting >= (config.most_starting or len(machines) + 1)
+
     def has_room(self, config: EngineConfig) -> bool:
         """Whether a machine could be started, were no breaker open."""
-        if sum(1 for _ in self.of((config.engine, config.size))) >= config.max_machines:
+        if self.is_full(config):
             return False
         for name in config.node_types:
             if not self.types[name].placed:
@@ -202,7 +207,7 @@ class Witness:
     def _saw_start(self, start: Start, now: float) -> None:
         config = self.engines[start.engine, start.size]
         assert start.machine not in self.machines
-        assert sum(1 for _ in self.of((start.engine, start.size))) < config.max_machines
+        assert not self.is_full(config)
         assert start.node_type in config.node_types
         assert (start.workspace is not None) == config.reserved
         assert (start.node is not None) == self.types[start.node_type].placed
