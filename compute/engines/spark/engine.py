@@ -26,9 +26,10 @@ from compute.spark.configuration import spark_settings
 from compute.spark.installation import find_installation
 from compute.spark.java import PYSPARK
 from compute.spark.server import ServerOptions, SparkServer
-from compute.spark.training import run_to_end, warm_up_statements
+from compute.spark.training import cluster_warm_up_statements, run_to_end, warm_up_statements
 
 CACHE_PROPERTY = "cache"
+EXECUTORS_PROPERTY = "spark.dynamicAllocation.maxExecutors"
 SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib")
 SYSTEM_PROGRAMS = ("chmod", "ls")
 """Hadoop's local file system runs these to set and to tell permissions."""
@@ -65,6 +66,7 @@ class SparkEngine:
     def __init__(self, options: EngineOptions) -> None:
         assert options.scratch is not None, "a machine with spark is never forked from a template"
         self._scratch = Path(options.scratch)
+        self._executors = options.properties.get(EXECUTORS_PROPERTY)
         cache = options.properties.get(CACHE_PROPERTY) or cache_folder(os.environ)
         installation = find_installation(Path(cache))
         chosen = {key: value for key, value in options.properties.items() if key.startswith("spark.")}
@@ -87,7 +89,8 @@ class SparkEngine:
 
     def warm(self) -> None:
         """Pays for what a new JVM's first statements cost."""
-        for sql in warm_up_statements(self._scratch / "warehouse"):
+        local = warm_up_statements(self._scratch / "warehouse")
+        for sql in local if self._executors is None else cluster_warm_up_statements(2 * int(self._executors)):
             run_to_end(self._spare.result(), sql)
 
     def bind(self, binding: Binding) -> None:
