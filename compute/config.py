@@ -21,8 +21,25 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Executors:
+    """What a Spark machine computes with beside itself: processes elsewhere, which come and go with the work.
+
+    `least` are there from the machine's start and stay warm; more come, up to `most`, while tasks wait, and end after
+    `idle_seconds` without one. Each has `threads` and a heap of `memory_bytes`, on nodes of `node_type`: spot ones will
+    do, since one that goes hands its blocks on, and what is lost is computed again.
+    """
+
+    least: int = 1
+    most: int = 8
+    threads: int = 1
+    memory_bytes: int = GIB
+    node_type: str = ANY_NODES
+    idle_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class MachineSpec:
-    """What to start: an engine with its template's options.
+    """What to start: an engine with its template's options, and the `executors` that it is to have, None for none.
 
     Specs that are equal but for their placement make equal machines, good for any workspace.
     """
@@ -33,6 +50,7 @@ class MachineSpec:
     memory_bytes: int
     properties: Mapping[str, str] = field(default_factory=dict)
     placement: Placement = Placement()
+    executors: Executors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +86,12 @@ class EngineConfig:
     hedged: bool = False
     node_types: tuple[str, ...] = (ANY_NODES,)
     on_demand_base: int = 0
+    executors: Executors | None = None
 
     @property
     def spec(self) -> MachineSpec:
-        return MachineSpec(self.engine, self.mode, self.threads, self.memory_bytes, self.properties)
+        size = (self.threads, self.memory_bytes)
+        return MachineSpec(self.engine, self.mode, *size, self.properties, executors=self.executors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import uvloop
 from catalog.postgres import PostgresUnavailable
 from compute.spawners import CannotStart
 from gateway.bench import bench
-from gateway.config import MEBIBYTE, Config, IsolationLevel, Warehouse
+from gateway.config import MEBIBYTE, Config, IsolationLevel, Warehouse, parse_executors
 from gateway.server import Server, serve
 from gateway.spawners import NAMES
 from gateway.welcome import welcome
@@ -37,6 +37,7 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
             "--spill", type=int, help="MiB that a machine may spill to disk.  [default: a quarter of the free]"
         ),
         click.option("--spawner", type=click.Choice(NAMES), default="process", show_default=True, help="Of machines."),
+        click.option("--executors", metavar="MIN:MAX", help="Pods with which Spark computes.  [default: none]"),
         click.option("--isolation", type=isolation, default="auto", show_default=True, help="none: do without."),
     ):
         command = option(command)
@@ -86,19 +87,23 @@ def _load(
     memory: int,
     spill: int | None,
     spawner: str,
+    executors: str | None,
     isolation: str,
 ) -> Config:
-    warehouse = Warehouse(
-        duckdb_warm=min_machines,
-        duckdb_most=max_machines,
-        duckdb_memory=memory * MEBIBYTE,
-        spark_warm=min(min_machines, 1),
-        spark_most=max_spark_machines,
-        isolation=IsolationLevel(isolation),
-        spawner=spawner,
-        spill=None if spill is None else spill * MEBIBYTE,
-    )
+    if executors is not None and spawner != "kubernetes":
+        raise click.UsageError("executors are pods: they need --spawner kubernetes")
     try:
+        warehouse = Warehouse(
+            duckdb_warm=min_machines,
+            duckdb_most=max_machines,
+            duckdb_memory=memory * MEBIBYTE,
+            spark_warm=min(min_machines, 1),
+            spark_most=max_spark_machines,
+            isolation=IsolationLevel(isolation),
+            spawner=spawner,
+            spill=None if spill is None else spill * MEBIBYTE,
+            executors=parse_executors(executors),
+        )
         return Config.load(data, listen, warehouse)
     except ValueError as error:
         raise click.UsageError(str(error)) from None

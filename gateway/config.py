@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from compute.config import ANY_NODES, Executors
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -38,7 +40,8 @@ class Warehouse:
 
     A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores, and at least a second
     one, which stands by warm for the moment when the first is lost. `spawner` names how machines come to be, as in
-    `gateway.spawners`. `spill` bounds each one's disk, in bytes; None: by what is free.
+    `gateway.spawners`. `spill` bounds each one's disk, in bytes; None: by what is free. `executors` are a Spark
+    machine's, None where it computes by itself.
     """
 
     duckdb_warm: int = 1
@@ -51,6 +54,7 @@ class Warehouse:
     isolation: IsolationLevel = IsolationLevel.AUTO
     spawner: str = "process"
     spill: int | None = None
+    executors: Executors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,9 @@ class Kubernetes:
 
     `kubeconfig` None means that the gateway is itself a pod. `node_types` are JSON: fields of
     `compute.spawners.kubernetes.nodes.NodeType` by name, ``default`` for machines that are placed nowhere.
-    `cpu_share` is how much of its threads a machine is promised.
+    `cpu_share` is how much of its threads a machine is promised. The rest is for Spark with executors: its image, the
+    API server as pods find it (None: as the cluster tells them), and the volume claim that holds the tables, in that
+    folder of it; None where they lie in no file system.
     """
 
     namespace: str = "lakegate-machines"
@@ -80,6 +86,10 @@ class Kubernetes:
     kubeconfig: Path | None = None
     node_types: str = "{}"
     cpu_share: float = 1.0
+    spark_image: str = "lakegate.io/spark:latest"
+    api_server: str | None = None
+    warehouse_claim: str | None = None
+    warehouse_folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,23 @@ class Config:
         return self.data / "metastore"
 
 
+def parse_executors(span: str | None) -> Executors | None:
+    """``MIN:MAX`` and what the environment says of their size. Raises ValueError."""
+    if span is None:
+        return None
+    least, separator, most = span.partition(":")
+    if not (separator and least.isdigit() and most.isdigit() and int(least) <= int(most) and int(most) > 0):
+        raise ValueError(f"executors can't be {span!r}: write MIN:MAX, such as 2:8")
+    usual = Executors()
+    return Executors(
+        int(least),
+        int(most),
+        threads=int(os.environ.get("LAKEGATE_EXECUTOR_THREADS") or usual.threads),
+        memory_bytes=int(os.environ.get("LAKEGATE_EXECUTOR_MEMORY") or usual.memory_bytes // MEBIBYTE) * MEBIBYTE,
+        node_type=os.environ.get("LAKEGATE_EXECUTOR_NODES") or ANY_NODES,
+    )
+
+
 def _path(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value) if value else None
@@ -150,7 +177,16 @@ def _firecracker() -> Firecracker:
 def _kubernetes() -> Kubernetes:
     settings = {
         name: value
-        for name in ("namespace", "gateway", "image", "node_types")
+        for name in (
+            "namespace",
+            "gateway",
+            "image",
+            "node_types",
+            "spark_image",
+            "api_server",
+            "warehouse_claim",
+            "warehouse_folder",
+        )
         if (value := os.environ.get(f"LAKEGATE_KUBERNETES_{name.upper()}"))
     }
     share = float(os.environ.get("LAKEGATE_KUBERNETES_CPU_SHARE") or 1.0)

@@ -58,7 +58,14 @@ def _kubernetes(config: Config) -> Spawner:
     from compute.spawners.kubernetes.config import configure
     from compute.spawners.kubernetes.spawner import KubernetesSpawner
 
-    return KubernetesSpawner(configure(**dataclasses.asdict(config.kubernetes)))
+    chosen = dataclasses.asdict(config.kubernetes)
+    return KubernetesSpawner(configure(**chosen, warehouse=str(config.warehouse_root)))
+
+
+def _pods(config: Config) -> Spawner:
+    """Spark's machines are pods too where they have executors, which are."""
+    make = _kubernetes if config.warehouse.executors else _beside_spark(_kubernetes)
+    return make(config)
 
 
 def _beside_spark(make: Callable[[Config], Spawner]) -> Callable[[Config], Spawner]:
@@ -70,5 +77,5 @@ SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {
     "process": _process,
     "qemu": _beside_spark(_qemu),
     "firecracker": _beside_spark(_firecracker),
-    "kubernetes": _beside_spark(_kubernetes),
+    "kubernetes": _pods,
 }

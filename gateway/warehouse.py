@@ -56,4 +56,5 @@ def _spark(warehouse: Warehouse, cache: Path | None) -> EngineConfig:
         threads=warehouse.duckdb_threads,
         memory_bytes=warehouse.spark_memory,
         properties={} if cache is None else {"cache": str(cache.absolute())},
+        executors=warehouse.executors,
     )

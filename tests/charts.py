@@ -38,7 +38,12 @@ EVERYTHING: Values = {
     "service": {"type": "LoadBalancer", "sourceRanges": ["10.0.0.0/8"], "annotations": {"scheme": "internal"}},
     "autoscaling": {"enabled": True, "maxReplicas": 3},
     "storage": {"className": "efs"},
-    "machines": {"roleArn": ROLE, "placeholders": {"count": 3, "pool": "lakegate-spot"}, "cpuShare": 0.25},
+    "machines": {
+        "roleArn": ROLE,
+        "placeholders": {"count": 3, "pool": "lakegate-spot"},
+        "cpuShare": 0.25,
+        "spark": {"executors": "2:20", "nodeType": "spot", "claim": "tables"},
+    },
     "runtimeClasses": ["kata", "gvisor"],
     "karpenter": {"enabled": True},
 }

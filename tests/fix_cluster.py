@@ -21,6 +21,7 @@ from compute.spawners.kubernetes.manifests import leases_path, pods_path
 from compute.spawners.kubernetes.namespace import MACHINE, NamespaceSettings, namespace_objects, service_account
 from compute.spawners.kubernetes.spawner import KubernetesSpawner
 from deploy.guest.image import build_oci
+from deploy.spark import image as spark_image
 from tests.cluster import packages
 from tests.cluster.build import commands_folder
 from tests.cluster.control_plane import ControlPlane, running_control_plane
@@ -39,7 +40,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A control plane with all its parts, and one real node that has the guest's image."""
+    """A control plane with all its parts, and one real node that has the guest's image and Spark's."""
 
     plane: ControlPlane
     node: Node
@@ -57,7 +58,8 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
     packages.require()
     for name in ("plane", "node"):
         (folder / name).mkdir()
-    images = [build_oci(cache_folder(os.environ), ["python3"]), pause_image(folder)]
+    cache = cache_folder(os.environ)
+    images = [build_oci(cache, ["python3"]), spark_image.build(cache), pause_image(folder)]
     with wired() as wire, running_control_plane(commands_folder(), folder / "plane", wire.host) as plane:
         plane.start_controllers()
         plane.start_scheduler()

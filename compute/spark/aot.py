@@ -19,12 +19,15 @@ TRAINING_GRACE_SECONDS = 300
 
 
 def archive_path(cache: Path, class_path: Sequence[str]) -> Path:
-    """Where the cache for this JDK, these flags and these jar files belongs; Java compares their times and sizes."""
-    digest = hashlib.sha256(str(runtime.java_binary(cache)).encode())
+    """Where the cache for this JDK, these flags and these jar files belongs; Java compares their times and sizes.
+
+    It does not compare where they lie, as long as it is below one folder: an image has the same archive elsewhere.
+    """
+    digest = hashlib.sha256(str(runtime.java_binary(cache).relative_to(cache)).encode())
     digest.update("\n".join((*java.COLLECTOR_FLAGS, *java.MODULE_FLAGS)).encode())
     for name in class_path:
         status = Path(name).stat()
-        digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(f"{Path(name).relative_to(cache)} {status.st_size} {int(status.st_mtime)}\n".encode())
     return cache / f"spark-{digest.hexdigest()[:16]}.aot"
 
 

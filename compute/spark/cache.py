@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SYSTEM_CACHE = Path("/var/cache/lakegate")
+IMAGE_CACHE = Path("/opt/lakegate")
+"""Where the image of Spark's pods has what of it a machine needs."""
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

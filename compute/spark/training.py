@@ -40,6 +40,13 @@ def warm_up_statements(folder: Path) -> Sequence[str]:
     )
 
 
+def cluster_warm_up_statements(tasks: int) -> Sequence[str]:
+    """The same for a driver with executors, which see no folder of its own: a join that all of them take part in."""
+    numbers = f"SELECT id, id % 3 AS kind FROM range(0, 100000, 1, {tasks})"
+    joined = f"({numbers}) a JOIN ({numbers}) b USING (id)"
+    return (f"SELECT a.kind, count(*), sum(b.id) FROM {joined} GROUP BY a.kind ORDER BY 1",)
+
+
 def run_to_end(session: ConnectSession, sql: str) -> None:
     """Runs a statement and drops its rows. Raises ConnectError."""
     for _ in session.execute(sql):

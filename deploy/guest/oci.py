@@ -16,8 +16,7 @@ _MEDIA = "application/vnd.oci.image"
 def write_oci(layers: Sequence[Path], target: Path, *, name: str, entrypoint: Sequence[str]) -> None:
     """One image of those layers, the lowest first, which runs `entrypoint` as the machines' user."""
     blobs: dict[str, Entry] = {}
-    contents = [layer.read_bytes() for layer in layers]
-    described = [_add(blobs, f"{_MEDIA}.layer.v1.tar", content) for content in contents]
+    described = [_add_file(blobs, f"{_MEDIA}.layer.v1.tar", layer) for layer in layers]
     config = _add_json(blobs, f"{_MEDIA}.config.v1+json", _config([each["digest"] for each in described], entrypoint))
     manifest_type = f"{_MEDIA}.manifest.v1+json"
     manifest = {"schemaVersion": 2, "mediaType": manifest_type, "config": config, "layers": described}
@@ -48,6 +47,14 @@ def _add(blobs: dict[str, Entry], media_type: str, content: bytes) -> dict[str, 
     checksum = hashlib.sha256(content).hexdigest()
     blobs[f"blobs/sha256/{checksum}"] = Entry(0o644, content)
     return {"mediaType": media_type, "digest": f"sha256:{checksum}", "size": len(content)}
+
+
+def _add_file(blobs: dict[str, Entry], media_type: str, path: Path) -> dict[str, Any]:
+    """The same of a file's content."""
+    with path.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    blobs[f"blobs/sha256/{checksum}"] = Entry(0o644, source=path)
+    return {"mediaType": media_type, "digest": f"sha256:{checksum}", "size": path.stat().st_size}
 
 
 def _add_json(blobs: dict[str, Entry], media_type: str, content: Mapping[str, Any]) -> dict[str, Any]:

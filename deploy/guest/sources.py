@@ -9,11 +9,12 @@ from deploy.guest.tarball import Entry
 
 def source_layer(more: Sequence[str] = ()) -> Mapping[str, Entry]:
     """Where the guest's Python finds them."""
-    files = _files((*SOURCES, *more))
-    return {f"{SITE}/{path.relative_to(CLONE).as_posix()}": Entry(0o644, path.read_bytes()) for path in files}
+    found = files((*SOURCES, *more))
+    return {f"{SITE}/{path.relative_to(CLONE).as_posix()}": Entry(0o644, path.read_bytes()) for path in found}
 
 
-def _files(names: Sequence[str]) -> Iterator[Path]:
+def files(names: Sequence[str]) -> Iterator[Path]:
+    """Of modules and packages, from the clone's root."""
     for name in names:
         path = CLONE / name
         yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]

@@ -12,11 +12,14 @@ from deploy.guest.recipe import EPOCH
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file (`content`), a symbolic link (`target`) or, with neither, a folder. Times and owners have no say."""
+    """A file (`content`, or `source` for one that is not to be held in memory), a symbolic link (`target`) or, with
+    none of these, a folder. Owners have no say, and times only where a program asks for them."""
 
     mode: int
     content: bytes | None = None
     target: str | None = None
+    source: Path | None = None
+    time: int = EPOCH
 
 
 def write(path: Path, entries: Mapping[str, Entry]) -> None:
@@ -71,7 +74,11 @@ def _parents(name: str) -> list[str]:
 
 def _add(tar: tarfile.TarFile, name: str, entry: Entry) -> None:
     member = tarfile.TarInfo(name)
-    member.mode, member.mtime = entry.mode, EPOCH
+    member.mode, member.mtime = entry.mode, entry.time
+    if entry.source is not None:
+        member.size = entry.source.stat().st_size
+        with entry.source.open("rb") as file:
+            return tar.addfile(member, file)
     if entry.target is not None:
         member.type, member.linkname = tarfile.SYMTYPE, entry.target
     elif entry.content is None:

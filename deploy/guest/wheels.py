@@ -16,9 +16,9 @@ from deploy.guest.tarball import Entry
 PLATFORM = "x86_64-manylinux_2_28"
 
 
-def export_lock() -> str:
-    """What the lock file says of the dependency group `guest`: versions, files and their sums (pylock.toml)."""
-    command = ["uv", "export", "--quiet", "--locked", "--only-group", "guest", "--no-emit-project", "--no-header"]
+def export_lock(group: str = "guest") -> str:
+    """What the lock file says of a dependency group: versions, files and their sums (pylock.toml)."""
+    command = ["uv", "export", "--quiet", "--locked", "--only-group", group, "--no-emit-project", "--no-header"]
     done = subprocess.run(
         [*command, "--format", "pylock.toml"], check=True, cwd=CLONE, stdout=subprocess.PIPE, text=True
     )

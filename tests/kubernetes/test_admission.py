@@ -2,18 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from compute.config import MachineSpec
+from compute.config import Executors, MachineSpec
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Api, Object, Refused
-from compute.spawners.kubernetes.manifests import guest_pod, pods_path, secret_name, secrets_path
+from compute.spawners.kubernetes.driver import driver_pod, executor_template
+from compute.spawners.kubernetes.manifests import container_security, guest_pod, pods_path, secret_name, secrets_path
 from compute.spawners.kubernetes.namespace import namespace_objects, runtime_class
 from compute.spawners.kubernetes.nodes import NodeType
-from tests.fix_cluster import Machines, apply, open_spawner
+from tests.fix_cluster import Machines, apply, eventually, open_spawner
 
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
 OWNER = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "name": "lakegate-gw-0", "uid": "none"}
@@ -113,3 +115,94 @@ async def test_a_quota_is_said_as_the_reason(machines: Machines) -> None:
     async with open_spawner(machines.config) as spawner:
         with pytest.raises(Exception, match="exceeded quota"):
             await spawner.start(SPEC)
+
+
+DRIVER = "gw-0-spark-1"
+EXECUTORS = Executors(least=1, most=2)
+
+
+def executor(machines: Machines, owner: str = DRIVER) -> Any:
+    """As Spark makes one of a driver's template."""
+    pod = json.loads(json.dumps(executor_template(machines.config, DRIVER, EXECUTORS)))
+    owners = [{"apiVersion": "v1", "kind": "Pod", "name": owner, "uid": "1", "controller": True}]
+    pod["metadata"] |= {"name": f"{owner}-exec-1", "ownerReferences": owners}
+    (container,) = pod["spec"]["containers"]
+    address = {"fieldRef": {"fieldPath": "status.podIP"}}
+    container |= {"image": "lakegate.io/spark:latest", "env": [{"name": "ADDRESS", "valueFrom": address}]}
+    return pod
+
+
+@pytest.fixture
+async def driver(machines: Machines) -> AsyncIterator[Api]:
+    """A client with the token that is mounted into a driver's pod, once the admission policy is in force."""
+    spec = MachineSpec("spark", "shared", threads=1, memory_bytes=128 << 20, executors=EXECUTORS)
+    labels = ownership.labels("gw-0", "instance", ownership.template_key(spec, machines.config))
+    pod = json.loads(json.dumps(driver_pod(machines.config, DRIVER, spec, labels, OWNER)))
+    created = await machines.admin.create(pods_path(machines.namespace), pod)
+    bound = {"apiVersion": "v1", "kind": "Pod", "name": DRIVER, "uid": created["metadata"]["uid"]}
+    path = f"/api/v1/namespaces/{machines.namespace}/serviceaccounts/lakegate-spark/token"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"boundObjectRef": bound}}
+    token = str((await machines.admin.create(path, request))["status"]["token"])
+    client = await Api.connect(machines.plane.kubeconfig(f"driver-{machines.namespace}", token))
+
+    async def is_policed() -> bool:
+        try:
+            await client.create(pods_path(machines.namespace) + "?dryRun=All", executor(machines, "another"))
+        except Refused as refused:
+            return "a driver's pods are executors" in str(refused)
+        return False
+
+    await eventually(is_policed)
+    yield client
+    await client.close()
+    await machines.admin.delete(pods_path(machines.namespace, DRIVER), grace_seconds=0)
+
+
+async def test_a_driver_has_executors_of_its_own(machines: Machines, driver: Api) -> None:
+    pods = pods_path(machines.namespace)
+    await driver.create(pods, executor(machines))
+    await driver.delete(f"{pods}/{DRIVER}-exec-1", grace_seconds=0)
+    assert [pod["metadata"]["name"] for pod in await machines.pods()] == [DRIVER]
+
+
+SECRET_VOLUME = {"name": "stolen", "secret": {"secretName": "lakegate-gw-0-gateway"}}
+PROJECTED = {"name": "stolen", "projected": {"sources": [{"secret": {"name": "lakegate-gw-0-gateway"}}]}}
+SECRET_VARIABLE = {"name": "STOLEN", "valueFrom": {"secretKeyRef": {"name": "lakegate-gw-0-gateway", "key": "tls.key"}}}
+
+
+FORBIDDEN: Sequence[tuple[tuple[Any, ...], Any]] = (
+    (("metadata", "ownerReferences"), []),
+    (("metadata", "labels", ownership.APPLICATION), "lakegate-machine"),
+    (("spec", "serviceAccountName"), "lakegate-spark"),
+    (("spec", "automountServiceAccountToken"), True),
+    (("spec", "volumes"), [SECRET_VOLUME]),
+    (("spec", "volumes"), [PROJECTED]),
+    (("spec", "containers", 0, "env"), [SECRET_VARIABLE]),
+    (("spec", "containers", 0, "envFrom"), [{"secretRef": {"name": "lakegate-gw-0-gateway"}}]),
+    (("spec", "initContainers"), [{"name": "more", "image": "x", "securityContext": container_security()}]),
+)
+
+
+async def test_and_of_no_other_kind(machines: Machines, driver: Api) -> None:
+    for path, value in FORBIDDEN:
+        pod = place = executor(machines)
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        if path[-1] == "volumes":
+            pod["spec"]["containers"][0]["volumeMounts"] = []
+        with pytest.raises(Refused, match="a driver's pods are executors with"):
+            await driver.create(pods_path(machines.namespace) + "?dryRun=All", pod)
+
+
+async def test_a_driver_touches_nothing_else(machines: Machines, driver: Api) -> None:
+    namespace = machines.namespace
+    forbidden = [
+        driver.delete(pods_path(namespace, DRIVER), grace_seconds=0),
+        driver.list(secrets_path(namespace)),
+        driver.read(secrets_path(namespace, DRIVER)),
+        driver.list(pods_path("default")),
+        driver.create(pods_path(namespace, DRIVER) + "/exec?command=id", {}),
+    ]
+    outcomes = await asyncio.gather(*forbidden, return_exceptions=True)
+    assert [outcome.status if isinstance(outcome, Refused) else outcome for outcome in outcomes] == [422] + [403] * 4

@@ -27,9 +27,10 @@ from compute.spark.configuration import spark_settings
 from compute.spark.installation import find_installation
 from compute.spark.java import PYSPARK
 from compute.spark.server import ServerOptions, SparkServer
-from compute.spark.training import run_to_end, warm_up_statements
+from compute.spark.training import cluster_warm_up_statements, run_to_end, warm_up_statements
 
 CACHE_PROPERTY = "cache"
+EXECUTORS_PROPERTY = "spark.dynamicAllocation.maxExecutors"
 SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib")
 SYSTEM_PROGRAMS = ("chmod", "ls")
 """Hadoop's local file system runs these to set and to tell permissions."""
@@ -68,6 +69,7 @@ class SparkEngine:
     def __init__(self, options: EngineOptions) -> None:
         assert options.scratch is not None, "a machine with spark is never forked from a template"
         self._scratch = Path(options.scratch)
+        self._executors = options.properties.get(EXECUTORS_PROPERTY)
         cache = options.properties.get(CACHE_PROPERTY) or cache_folder(os.environ)
         installation = find_installation(Path(cache))
         chosen = {key: value for key, value in options.properties.items() if key.startswith("spark.")}
@@ -97,12 +99,17 @@ class SparkEngine:
         """Pays for what a new JVM's first statements cost, until somebody wants the machine: he is served sooner so."""
         session = ConnectSession(self._server.port, self._server.token)
         try:
-            for sql in warm_up_statements(self._scratch / "warehouse"):
+            for sql in self._warm_up_statements():
                 if not self._bound.is_set():
                     run_to_end(session, sql)
             session.close()
         except ConnectError as error:
             logger.warning("spark could not be warmed: %s", error)
+
+    def _warm_up_statements(self) -> Sequence[str]:
+        if self._executors is None:
+            return warm_up_statements(self._scratch / "warehouse")
+        return cluster_warm_up_statements(2 * int(self._executors))
 
     def bind(self, binding: Binding) -> None:
         """Nothing of the JVM belongs to a workspace before its statements name that workspace's tables."""

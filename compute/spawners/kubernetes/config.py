@@ -11,7 +11,28 @@ from compute.spawners import CannotStart
 from compute.spawners.kubernetes.nodes import NodeType
 
 GUEST_PORT = 9443
+API_SERVER = "https://$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)"
+"""As every pod is told by its variables."""
+SPARK_IMAGE = "lakegate.io/spark:latest"
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class SparkPods:
+    """What pods with Spark in them differ by.
+
+    `service_account` is the drivers', who create their own executors. `api_server` is where they find the API server:
+    by default as the cluster tells every pod. `claim` names the volume claim that holds the tables, None where no table
+    lies in a file system; `folder` is where in it they are (empty: its root), and `warehouse` that folder's path, the
+    same for gateways and pods.
+    """
+
+    image: str = SPARK_IMAGE
+    service_account: str = "lakegate-spark"
+    api_server: str = API_SERVER
+    claim: str | None = None
+    folder: str = ""
+    warehouse: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +57,7 @@ class KubernetesConfig:
     scratch_bytes: int = 8 * GIB
     overhead_bytes: int = 256 << 20
     heartbeat_seconds: float = 40.0
+    spark: SparkPods = field(default_factory=SparkPods)
 
     def node_type(self, placement: Placement) -> NodeType:
         """Raises CannotStart for a type that nobody has described."""
@@ -53,6 +75,11 @@ def configure(
     kubeconfig: Path | None,
     node_types: str,
     cpu_share: float,
+    spark_image: str = SPARK_IMAGE,
+    api_server: str | None = None,
+    warehouse_claim: str | None = None,
+    warehouse_folder: str = "",
+    warehouse: str = "/",
 ) -> KubernetesConfig:
     """What an operator wrote, checked. `node_types` is JSON. Raises CannotStart."""
     if NAME.fullmatch(gateway) is None:
@@ -71,4 +98,11 @@ def configure(
         default_node=types.get("default", NodeType()),
         node_types=types,
         cpu_share=cpu_share,
+        spark=SparkPods(
+            spark_image,
+            api_server=api_server or API_SERVER,
+            claim=warehouse_claim,
+            folder=warehouse_folder,
+            warehouse=warehouse,
+        ),
     )

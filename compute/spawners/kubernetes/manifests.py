@@ -12,6 +12,7 @@ from typing import Any
 from compute.config import MachineSpec
 from compute.spawners.kubernetes.channel import Pair
 from compute.spawners.kubernetes.config import GUEST_PORT, KubernetesConfig
+from compute.spawners.kubernetes.nodes import NodeType
 
 Manifest = Mapping[str, Any]
 GUEST = "guest"
@@ -46,16 +47,8 @@ def channel_secret(config: KubernetesConfig, holder: str, pair: Pair, owner: Man
 
 def guest_pod(
     config: KubernetesConfig, name: str, spec: MachineSpec, labels: Mapping[str, str], owner: Manifest
-) -> Manifest:
+) -> dict[str, Any]:
     """A machine of that specification, on nodes of the type that it is to be placed on."""
-    node = config.node_type(spec.placement)
-    placed = {
-        "runtimeClassName": node.runtime_class,
-        "nodeSelector": dict(node.node_selector()),
-        "affinity": node.affinity(),
-        "tolerations": list(node.tolerations()),
-        "priorityClassName": config.priority_class,
-    }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -64,19 +57,38 @@ def guest_pod(
             "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
         },
         "spec": {
-            **{key: value for key, value in placed.items() if value},
-            "restartPolicy": "Never",
+            **placed(config, config.node_type(spec.placement)),
+            **shut_off(),
             "serviceAccountName": config.service_account,
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "dnsPolicy": "None",
-            "dnsConfig": {"nameservers": ["127.0.0.1"]},
-            "terminationGracePeriodSeconds": DRAIN_SECONDS,
-            "securityContext": pod_security(),
             "initContainers": [_channel_container(config)],
             "containers": [_guest_container(config, spec)],
             "volumes": _volumes(config),
         },
+    }
+
+
+def placed(config: KubernetesConfig, node: NodeType) -> dict[str, Any]:
+    """Of a pod's specification: where it goes."""
+    wanted = {
+        "runtimeClassName": node.runtime_class,
+        "nodeSelector": dict(node.node_selector()),
+        "affinity": node.affinity(),
+        "tolerations": list(node.tolerations()),
+        "priorityClassName": config.priority_class,
+    }
+    return {key: value for key, value in wanted.items() if value}
+
+
+def shut_off() -> dict[str, Any]:
+    """Of a pod's specification: no names, no token, no rights, one life."""
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["127.0.0.1"]},
+        "terminationGracePeriodSeconds": DRAIN_SECONDS,
+        "securityContext": pod_security(),
     }
 
 
@@ -173,6 +185,10 @@ def pods_path(namespace: str, name: str = "") -> str:
 
 def secrets_path(namespace: str, name: str = "") -> str:
     return _path("api/v1", namespace, "secrets", name)
+
+
+def network_policies_path(namespace: str, name: str = "") -> str:
+    return _path("apis/networking.k8s.io/v1", namespace, "networkpolicies", name)
 
 
 def leases_path(namespace: str, name: str = "") -> str:

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compute.spawners.kubernetes import ownership
+from compute.spawners.kubernetes.admission import driver_policy
 from compute.spawners.kubernetes.config import GUEST_PORT
+from compute.spawners.kubernetes.driver import ROLE
 from compute.spawners.kubernetes.manifests import Manifest, container_security, pod_security, secret_name
 from compute.spawners.kubernetes.nodes import NodeType
 
 GATEWAY_LABEL = ("app.kubernetes.io/component", "lakegate-gateway")
 MACHINE = "lakegate-machine"
+DRIVER = "lakegate-spark"
 PLACEHOLDER = "lakegate-placeholder"
 GATEWAY_ROLE = "lakegate-gateway"
 MACHINE_PRIORITY = 1000
@@ -23,6 +26,9 @@ PLACEHOLDER_PRIORITY = -10
 """Below everything: a placeholder gives way to whatever is really wanted, and keeps a node awake until then."""
 RUNTIMES: Mapping[str, str] = {"kata": "kata-qemu", "gvisor": "runsc", "crun": "crun"}
 """RuntimeClass names, and the handlers that nodes' containerd knows them by."""
+API_SERVER_PORTS = (443, 6443)
+_SPARED: Mapping[str, Any] = {"0.0.0.0/0": {"except": ["169.254.169.254/32"]}}
+"""A node tells the credentials of its own role there."""
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 
 
@@ -32,7 +38,8 @@ class NamespaceSettings:
 
     `quota` bounds all machines together, in the words of a ResourceQuota. `placeholders` are pods that hold room for as
     many machines of `placeholder_resources` on nodes of `placeholder_node`. `machine_role_arn` is an IAM role for
-    machines; none by default, since a guest gets credentials with its statements.
+    machines; none by default, since a guest gets credentials with its statements. `api_server_cidrs` is where Spark's
+    drivers find the API server.
     """
 
     namespace: str = "lakegate-machines"
@@ -46,6 +53,7 @@ class NamespaceSettings:
     placeholder_node: NodeType = field(default_factory=NodeType)
     placeholder_image: str = PAUSE_IMAGE
     machine_role_arn: str | None = None
+    api_server_cidrs: Sequence[str] = ("0.0.0.0/0",)
 
 
 def namespace_objects(settings: NamespaceSettings) -> Sequence[Manifest]:
@@ -56,8 +64,13 @@ def namespace_objects(settings: NamespaceSettings) -> Sequence[Manifest]:
         priority_class(MACHINE, MACHINE_PRIORITY, "PreemptLowerPriority"),
         priority_class(PLACEHOLDER, PLACEHOLDER_PRIORITY, "Never"),
         service_account(settings.namespace, MACHINE, settings.machine_role_arn),
+        service_account(settings.namespace, DRIVER, settings.machine_role_arn),
+        driver_role(settings),
+        driver_binding(settings),
+        *driver_policy(settings.namespace, DRIVER, MACHINE),
         resource_quota(settings),
         network_policy(settings),
+        driver_network_policy(settings),
         gateway_role(settings),
         role_binding(settings),
         node_reader(),
@@ -138,6 +151,22 @@ def network_policy(settings: NamespaceSettings) -> Manifest:
     }
 
 
+def driver_network_policy(settings: NamespaceSettings) -> Manifest:
+    """A driver asks the API server for executors. What it may say to these is a policy of its own."""
+    blocks = [{"ipBlock": {"cidr": cidr, **_SPARED.get(cidr, {})}} for cidr in settings.api_server_cidrs]
+    ports = [{"protocol": "TCP", "port": port} for port in API_SERVER_PORTS]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": DRIVER, "namespace": settings.namespace},
+        "spec": {
+            "podSelector": {"matchLabels": {ROLE: "driver"}},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": blocks, "ports": ports}],
+        },
+    }
+
+
 def gateway_role(settings: NamespaceSettings) -> Manifest:
     """No exec, no logs, no other Secret than the channel's own; creating can't be bound to names."""
     names = [secret_name(name, holder) for name in settings.gateway_names for holder in ("guest", "gateway")]
@@ -145,10 +174,25 @@ def gateway_role(settings: NamespaceSettings) -> Manifest:
         _rule("", "pods", ["create", "get", "list", "watch", "patch", "delete"]),
         _rule("", "secrets", ["create"]),
         {**_rule("", "secrets", ["get", "update"]), "resourceNames": names},
+        _rule("networking.k8s.io", "networkpolicies", ["create"]),
         _rule("coordination.k8s.io", "leases", ["create", "get", "list", "update", "patch", "delete"]),
     ]
     metadata = {"name": GATEWAY_ROLE, "namespace": settings.namespace}
     return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules}
+
+
+def driver_role(settings: NamespaceSettings) -> Manifest:
+    """Spark's drivers look after their executors; nothing but pods, and only here."""
+    verbs = ["create", "get", "list", "watch", "delete"]
+    metadata = {"name": DRIVER, "namespace": settings.namespace}
+    rules = [_rule("", "pods", verbs)]
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules}
+
+
+def driver_binding(settings: NamespaceSettings) -> Manifest:
+    drivers = {"kind": "ServiceAccount", "name": DRIVER, "namespace": settings.namespace}
+    binding = _binding("RoleBinding", "Role", DRIVER, settings, {"namespace": settings.namespace})
+    return {**binding, "subjects": [drivers]}
 
 
 def role_binding(settings: NamespaceSettings) -> Manifest:

@@ -45,6 +45,7 @@ def template_key(spec: MachineSpec, config: KubernetesConfig) -> str:
         config.image,
         *(spec.engine, spec.mode, spec.threads, spec.memory_bytes, sorted(spec.properties.items())),
         repr((spec.placement, config.node_type(spec.placement))),
+        repr((spec.executors, config.spark, config.node_types) if spec.executors else None),
         *(config.service_account, config.scratch_bytes, config.overhead_bytes, config.cpu_share),
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]

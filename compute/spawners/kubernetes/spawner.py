@@ -13,10 +13,18 @@ from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Api, Object, Refused
 from compute.spawners.kubernetes.channel import Pair, client_context, make_pairs
 from compute.spawners.kubernetes.config import KubernetesConfig
+from compute.spawners.kubernetes.driver import companions, driver_pod
 from compute.spawners.kubernetes.heartbeat import Heartbeat, Superseded
 from compute.spawners.kubernetes.informer import Change, Informer
 from compute.spawners.kubernetes.machine import KILLED, PodMachine
-from compute.spawners.kubernetes.manifests import channel_secret, guest_pod, pods_path, secret_name, secrets_path
+from compute.spawners.kubernetes.manifests import (
+    GUEST_UID,
+    channel_secret,
+    guest_pod,
+    pods_path,
+    secret_name,
+    secrets_path,
+)
 from compute.spawners.kubernetes.nodes import is_leaving, is_lost
 from compute.spawners.kubernetes.sweep import Sweep
 
@@ -64,7 +72,7 @@ class KubernetesSpawner:
             raise CannotStart(f"no machines in namespace {config.namespace}: {error}") from error
         self._run(self._stay_alive(heartbeat))
         self._run(Sweep(api, config.namespace, config.gateway, heartbeat.pause_seconds).run())
-        return Isolation("namespaces")
+        return Isolation("namespaces", guest_uid=GUEST_UID if config.spark.claim else None)
 
     async def start(self, spec: MachineSpec) -> Machine:
         """Adopts a warm pod of an earlier instance, else creates one; returns once its guest runs. Raises CannotStart.
@@ -166,11 +174,14 @@ class KubernetesSpawner:
         name = f"{config.gateway}-{spec.engine}-{secrets.token_hex(5)}"
         machine = self._machines[name] = self._machine(name)
         labels = ownership.labels(config.gateway, self.instance, template)
-        manifest = guest_pod(config, name, spec, labels, self._heartbeat.reference)
+        make_pod = driver_pod if spec.executors else guest_pod
+        manifest = make_pod(config, name, spec, labels, self._heartbeat.reference)
         try:
-            await self._reach().create(pods_path(config.namespace), manifest)
+            pod = await self._reach().create(pods_path(config.namespace), manifest)
+            for path, companion in companions(config, pod) if spec.executors else ():
+                await self._reach().create(path, companion)
         except Refused as refused:
-            del self._machines[name]
+            self._run(self._delete(machine))
             raise CannotStart(f"the cluster takes no pod: {refused}") from refused
         except BaseException as error:
             self._run(self._delete(machine))

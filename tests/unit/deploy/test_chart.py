@@ -72,6 +72,7 @@ def test_a_gateway_understands_what_it_is_told(monkeypatch: pytest.MonkeyPatch) 
     command, *arguments = container["args"]
     options = serve_command.make_context(command, arguments).params
     assert (command, options["spawner"], options["listen"]) == ("serve", "kubernetes", "0.0.0.0:5439")
+    assert (options["executors"], config.spark.claim, config.spark.folder) == ("2:20", "tables", "warehouse")
 
 
 def written_by_code() -> dict[tuple[str, str], Any]:
@@ -100,6 +101,12 @@ def written_by_code() -> dict[tuple[str, str], Any]:
         ("RuntimeClass", "kata", ("handler", "scheduling")),
         ("RuntimeClass", "gvisor", ("handler", "scheduling")),
         ("ServiceAccount", "lakegate-machine", ("automountServiceAccountToken",)),
+        ("ServiceAccount", "lakegate-spark", ("automountServiceAccountToken",)),
+        ("Role", "lakegate-spark", ("rules",)),
+        ("RoleBinding", "lakegate-spark", ("subjects", "roleRef")),
+        ("NetworkPolicy", "lakegate-spark", ("spec",)),
+        ("ValidatingAdmissionPolicy", f"lakegate-spark-{MACHINES}", ("spec",)),
+        ("ValidatingAdmissionPolicyBinding", f"lakegate-spark-{MACHINES}", ("spec",)),
     ],
 )
 def test_the_chart_says_what_the_spawner_expects(kind: str, name: str, fields: tuple[str, ...]) -> None:
@@ -140,7 +147,7 @@ def test_a_gateway_reaches_machines_and_never_a_nodes_credentials() -> None:
 
 @pytest.mark.parametrize(("values", "most"), [(SECRETS, 2), (EVERYTHING, 3)], ids=["fixed", "scaled"])
 def test_every_gateway_that_there_can_be_has_its_secrets(values: Values, most: int) -> None:
-    (named,) = (rule for rule in only(render(values), "Role")["rules"] if "resourceNames" in rule)
+    (named,) = (rule for rule in only(render(values), "Role", "lakegate-gateway")["rules"] if "resourceNames" in rule)
     expected = {f"lakegate-lakegate-{number}-{holder}" for number in range(most) for holder in ("guest", "gateway")}
     assert set(named["resourceNames"]) == expected
 
@@ -170,7 +177,7 @@ def test_pods_are_restricted_and_their_roots_read_only(values: Values) -> None:
 
 def test_iam_roles_are_the_accounts() -> None:
     accounts = [each for each in render(EVERYTHING) if each["kind"] == "ServiceAccount"]
-    assert [each["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] for each in accounts] == [ROLE, ROLE]
+    assert [each["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] for each in accounts] == [ROLE] * 3
     assert all("annotations" not in each["metadata"] for each in render(SECRETS) if each["kind"] == "ServiceAccount")
 
 
@@ -178,7 +185,7 @@ def test_what_others_own_is_left_alone() -> None:
     kinds = {each["kind"] for each in render(SHARED)}
     assert kinds.isdisjoint({"Namespace", "PriorityClass", "RuntimeClass", "NetworkPolicy", "NodePool"})
     assert "PersistentVolumeClaim" not in kinds
-    assert only(render(SHARED), "Role")["metadata"]["namespace"] == "elsewhere"
+    assert only(render(SHARED), "Role", "lakegate-gateway")["metadata"]["namespace"] == "elsewhere"
 
 
 @pytest.mark.parametrize(

@@ -90,14 +90,16 @@ def test_an_iam_role_is_annotated_for_eks() -> None:
 
 
 def test_nothing_leaves_the_namespace() -> None:
-    (policy,) = [o for o in namespace_objects(NamespaceSettings()) if o["kind"] == "NetworkPolicy"]
+    policy, drivers = [o for o in namespace_objects(NamespaceSettings()) if o["kind"] == "NetworkPolicy"]
+    assert drivers["spec"]["podSelector"]["matchLabels"] == {"lakegate.dev/role": "driver"}
     assert policy["spec"]["egress"] == []
     assert policy["spec"]["podSelector"] == {}
     assert sorted(policy["spec"]["policyTypes"]) == ["Egress", "Ingress"]
 
 
 def test_a_gateway_may_read_no_secret_but_its_own() -> None:
-    (role,) = [o for o in namespace_objects(NamespaceSettings()) if o["kind"] == "Role"]
+    driver, role = [o for o in namespace_objects(NamespaceSettings()) if o["kind"] == "Role"]
+    assert "secrets" not in json.dumps(driver["rules"])
     named = [
         rule.get("resourceNames") for rule in role["rules"] if "get" in rule["verbs"] if "secrets" in rule["resources"]
     ]

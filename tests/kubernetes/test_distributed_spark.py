@@ -1,0 +1,128 @@
+"""Spark as pods of a real node: a driver, two executors, and what becomes of a query when one of them is killed."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from catalog.names import TableName
+from compute.spawners.kubernetes import ownership
+from compute.spawners.kubernetes.api import Object
+from compute.spawners.kubernetes.driver import EXECUTOR
+from compute.spawners.kubernetes.manifests import pods_path
+from tests.conformance.tpch.test_tpch import QUERIES, Result, run
+from tests.fix_cluster import Cluster, Machines, apply, eventually, prepared_namespace
+from tests.fix_gateway import lake_folder, running_gateway
+from tests.kubernetes.test_real_node import sized
+from tests.target import Target
+
+pytestmark = [pytest.mark.slow, pytest.mark.spark]
+QUERY_5 = QUERIES[4]
+CLAIM = "warehouse"
+START_SECONDS = 300.0
+
+
+@pytest.fixture
+async def machines(cluster: Cluster) -> AsyncIterator[Machines]:
+    """A namespace of machines on the real node. Leaving asserts that no pod is left."""
+    async with prepared_namespace(cluster.plane) as prepared:
+        yield replace(prepared, config=sized(prepared.config))
+
+        async def is_empty() -> bool:
+            return await prepared.pods() == []
+
+        await eventually(is_empty, START_SECONDS)
+
+
+@pytest.fixture
+def spark_gateway(machines: Machines, lake: Mapping[TableName, Path]) -> Iterator[Target]:
+    """`lakegate serve` whose Spark is a pod with two executors, over a volume that all of them have."""
+    password = secrets.token_urlsafe()
+    config = machines.config
+    settings = {
+        "KUBECONFIG": str(config.kubeconfig),
+        "LAKEGATE_KUBERNETES_NAMESPACE": config.namespace,
+        "LAKEGATE_KUBERNETES_GATEWAY": config.gateway,
+        "LAKEGATE_KUBERNETES_CPU_SHARE": str(config.cpu_share),
+        "LAKEGATE_KUBERNETES_API_SERVER": machines.plane.url,
+        "LAKEGATE_KUBERNETES_WAREHOUSE_CLAIM": CLAIM,
+        "LAKEGATE_EXECUTOR_MEMORY": "512",
+    }
+    options = ("--spawner", "kubernetes", "--min-machines", "1", "--memory", "512", "--executors", "2:2")
+    with lake_folder(lake, password) as data:
+        apply(machines.plane, volume(machines, data / "warehouse"))
+        try:
+            with running_gateway(data, password, options, settings) as target:
+                yield target
+        finally:
+            machines.plane.run("kubectl", "delete", "persistentvolume", machines.namespace, "--wait=false")
+
+
+def volume(machines: Machines, folder: Path) -> list[Object]:
+    """The gateway's folder as a volume of the node, which is this very host, and the namespace's claim of it."""
+    name = machines.namespace
+    size = {"storage": "1Gi"}
+    terms = [{"matchExpressions": [{"key": "tests/node", "operator": "Exists"}]}]
+    shared = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    held = {
+        **shared,
+        "capacity": size,
+        "local": {"path": str(folder)},
+        "claimRef": {"namespace": name, "name": CLAIM},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": terms}},
+    }
+    claimed = {**shared, "resources": {"requests": size}, "volumeName": name}
+    return [
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": held},
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": CLAIM, "namespace": name},
+            "spec": claimed,
+        },
+    ]
+
+
+def ask(target: Target, lane: str) -> Result:
+    with target.connect(options=f"-c search_path=tpch -c lakegate.lane={lane}") as connection:
+        return run(connection, QUERY_5)
+
+
+async def executors(machines: Machines) -> list[str]:
+    """Those that run, by the names of their pods."""
+    return [
+        pod["metadata"]["name"]
+        for pod in await machines.pods()
+        if pod["metadata"]["labels"].get(ownership.APPLICATION) == EXECUTOR and pod["status"]["phase"] == "Running"
+    ]
+
+
+def tasks(machines: Machines, pod: str) -> int:
+    """How many an executor has begun, by its own account."""
+    return machines.plane.run("kubectl", "logs", "--namespace", machines.namespace, pod).count("Running task")
+
+
+async def test_query_five_of_tpch(machines: Machines, spark_gateway: Target) -> None:
+    """Twice: with both executors, each of which has its part of the work, and with one that dies of it."""
+    expected = await asyncio.to_thread(ask, spark_gateway, "duckdb")
+    assert len(expected.rows) == 5
+    assert await asyncio.to_thread(ask, spark_gateway, "spark") == expected
+    pair = await executors(machines)
+    assert len(pair) == 2
+    begun = {pod: tasks(machines, pod) for pod in pair}
+    assert min(begun.values()) > 0, begun
+
+    answer = asyncio.create_task(asyncio.to_thread(ask, spark_gateway, "spark"))
+    victim = pair[0]
+
+    async def is_at_work() -> bool:
+        return await asyncio.to_thread(tasks, machines, victim) > begun[victim]
+
+    await eventually(is_at_work)
+    await machines.admin.delete(pods_path(machines.namespace, victim), grace_seconds=0)
+    assert not answer.done()
+    assert await answer == expected
+    assert victim not in await executors(machines)
