@@ -5,7 +5,7 @@ The only module that reads the environment. Command-line options arrive as argum
 
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -40,7 +40,8 @@ class Warehouse:
 
     A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores. `spawner` names how
     machines come to be, as in `gateway.spawners`. `spill` bounds each one's disk, in bytes; None: by what is free.
-    `executors` are a Spark machine's, None where it computes by itself.
+    `executors` are a Spark machine's, None where it computes by itself. `spark_remote` is the URL of a Spark that
+    somebody else runs, `spark_token` the file of its token.
     """
 
     duckdb_warm: int = 1
@@ -54,6 +55,8 @@ class Warehouse:
     spawner: str = "process"
     spill: int | None = None
     executors: Executors | None = None
+    spark_remote: str | None = None
+    spark_token: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ class Config:
             metastore_dsn=os.environ.get("LAKEGATE_METASTORE_DSN") or None,
             certificate=_path("LAKEGATE_TLS_CERTIFICATE"),
             private_key=_path("LAKEGATE_TLS_KEY"),
-            warehouse=warehouse,
+            warehouse=replace(warehouse, spark_token=_path("LAKEGATE_SPARK_TOKEN_FILE")),
             limits=limits or Limits(),
             firecracker=_firecracker(),
             kubernetes=_kubernetes(),
