@@ -35,7 +35,7 @@ run: setup
 
 test: setup
 	@$(PYTHON) -m tests.cluster.build >/dev/null
-	@$(PYTHON) -m deploy.guest >/dev/null
+	@$(PYTHON) -m deploy.spark >/dev/null
 	@$(PYTHON) -m pytest
 
 check: setup

@@ -38,6 +38,7 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
         ),
         click.option("--spawner", type=click.Choice(NAMES), default="process", show_default=True, help="Of machines."),
         click.option("--executors", metavar="MIN:MAX", help="Pods with which Spark computes.  [default: none]"),
+        click.option("--spark-remote", metavar="URL", help="A Spark Connect server to use, as sc://HOST:PORT."),
         click.option("--isolation", type=isolation, default="auto", show_default=True, help="none: do without."),
     ):
         command = option(command)
@@ -88,8 +89,11 @@ def _load(
     spill: int | None,
     spawner: str,
     executors: str | None,
+    spark_remote: str | None,
     isolation: str,
 ) -> Config:
+    if executors is not None and spark_remote is not None:
+        raise click.UsageError("a Spark that somebody else runs has executors of its own")
     if executors is not None and spawner != "kubernetes":
         raise click.UsageError("executors are pods: they need --spawner kubernetes")
     try:
@@ -103,6 +107,7 @@ def _load(
             spawner=spawner,
             spill=None if spill is None else spill * MEBIBYTE,
             executors=parse_executors(executors),
+            spark_remote=spark_remote,
         )
         return Config.load(data, listen, warehouse)
     except ValueError as error:

@@ -5,7 +5,7 @@ The only module that reads the environment. Command-line options arrive as argum
 
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -41,7 +41,8 @@ class Warehouse:
     A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores, and at least a second
     one, which stands by warm for the moment when the first is lost. `spawner` names how machines come to be, as in
     `gateway.spawners`. `spill` bounds each one's disk, in bytes; None: by what is free. `executors` are a Spark
-    machine's, None where it computes by itself.
+    machine's, None where it computes by itself. `spark_remote` is the URL of a Spark that somebody else runs,
+    `spark_token` the file of its token.
     """
 
     duckdb_warm: int = 1
@@ -55,6 +56,8 @@ class Warehouse:
     spawner: str = "process"
     spill: int | None = None
     executors: Executors | None = None
+    spark_remote: str | None = None
+    spark_token: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class Config:
             metastore_dsn=os.environ.get("LAKEGATE_METASTORE_DSN") or None,
             certificate=_path("LAKEGATE_TLS_CERTIFICATE"),
             private_key=_path("LAKEGATE_TLS_KEY"),
-            warehouse=warehouse,
+            warehouse=replace(warehouse, spark_token=_path("LAKEGATE_SPARK_TOKEN_FILE")),
             limits=limits or Limits(),
             firecracker=_firecracker(),
             kubernetes=_kubernetes(),

@@ -9,6 +9,7 @@ from compute.spark.cache import cache_folder
 from compute.spawners import CannotStart, Spawner
 from compute.spawners.process import ProcessSpawner
 from compute.spawners.qemu import QemuSpawner
+from compute.spawners.relay import RelaySpawner
 from compute.spawners.split import SplitSpawner
 from gateway.config import Config, IsolationLevel
 from gateway.warehouse import templates
@@ -21,7 +22,10 @@ def make_spawner(config: Config) -> Spawner:
     name = config.warehouse.spawner
     if name not in SPAWNERS:
         raise CannotStart(f"this build has no spawner {name!r}; it has: {', '.join(SPAWNERS)}")
-    return SPAWNERS[name](config)
+    spawner = SPAWNERS[name](config)
+    return (
+        spawner if config.warehouse.spark_remote is None else SplitSpawner({"duckdb": spawner, "spark": RelaySpawner()})
+    )
 
 
 def _process(config: Config) -> Spawner:
@@ -70,7 +74,13 @@ def _pods(config: Config) -> Spawner:
 
 def _beside_spark(make: Callable[[Config], Spawner]) -> Callable[[Config], Spawner]:
     """DuckDB's machines from that spawner. Spark's serve a whole workspace and write its tables: they are processes."""
-    return lambda config: SplitSpawner({"duckdb": make(config), "spark": _processes(config, {})})
+
+    def split(config: Config) -> Spawner:
+        spawner = make(config)
+        local = config.warehouse.spark_remote is None
+        return SplitSpawner({"duckdb": spawner, "spark": _processes(config, {})}) if local else spawner
+
+    return split
 
 
 SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {

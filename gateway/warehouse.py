@@ -55,6 +55,15 @@ def _spark(warehouse: Warehouse, cache: Path | None) -> EngineConfig:
         idle_seconds=600.0,
         threads=warehouse.duckdb_threads,
         memory_bytes=warehouse.spark_memory,
-        properties={} if cache is None else {"cache": str(cache.absolute())},
+        properties=_spark_properties(warehouse, cache),
         executors=warehouse.executors,
     )
+
+
+def _spark_properties(warehouse: Warehouse, cache: Path | None) -> Mapping[str, str]:
+    chosen = {
+        "cache": cache and cache.absolute(),
+        "remote": warehouse.spark_remote,
+        "remote.token": warehouse.spark_token if warehouse.spark_remote else None,
+    }
+    return {name: str(value) for name, value in chosen.items() if value is not None}

@@ -10,7 +10,7 @@ import pytest
 
 from compute.engines import EngineOptions
 from compute.engines.spark import SparkEngine
-from compute.engines.spark.engine import SparkSession
+from compute.engines.spark.session import SparkSession
 from compute.spark.cache import cache_folder
 from compute.spark.installation import Installation
 from compute.spark.setup import set_up

@@ -19,7 +19,7 @@ from benchmarks.laboratory import Laboratory, embedded_duckdb
 from catalog.names import TableName
 from compute.spark import aot
 from compute.spark.cache import cache_folder
-from compute.spark.client import ConnectSession
+from compute.spark.client import ConnectSession, Server
 from compute.spark.configuration import spark_settings
 from compute.spark.installation import find_installation
 from compute.spark.server import ServerOptions, SparkServer
@@ -54,7 +54,7 @@ def tpch_spark(laboratory: Laboratory) -> Iterator[Measurement]:
         )
         server = SparkServer(options)
         try:
-            session = ConnectSession(server.port, server.token)
+            session = ConnectSession(Server(f"127.0.0.1:{server.port}", server.token))
             for name, folder in _tpch(laboratory).items():
                 _spark(session, f"CREATE TEMPORARY VIEW {name.name} AS SELECT * FROM delta.`{folder}`")
             subjects = {

@@ -7,7 +7,7 @@ from rich.progress import Progress
 
 from compute.spark import aot, ivy, jars, runtime
 from compute.spark.cache import locked
-from compute.spark.client import ConnectSession
+from compute.spark.client import ConnectSession, Server
 from compute.spark.configuration import spark_settings
 from compute.spark.installation import class_path
 from compute.spark.server import ServerOptions, SparkServer
@@ -64,7 +64,7 @@ def _run_training(options: ServerOptions, progress: Progress) -> None:
     server = SparkServer(options)
     try:
         progress.advance(task)
-        session = ConnectSession(server.port, server.token)
+        session = ConnectSession(Server(f"127.0.0.1:{server.port}", server.token))
         for sql in statements:
             run_to_end(session, sql)
             progress.advance(task)

@@ -7,6 +7,7 @@ import re
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -70,14 +71,27 @@ class Execution:
         self._responses.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a server listens, as HOST:PORT, and the token that it asks for; None for one that asks for none."""
+
+    address: str
+    token: str | None = field(default=None, repr=False)
+    encrypted: bool = False
+
+
 class ConnectSession:
     """One session of a server: its settings and temporary views. Usable from several threads."""
 
-    def __init__(self, port: int, token: str) -> None:
+    def __init__(self, server: Server) -> None:
         self._id = str(uuid.uuid4())
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._metadata = () if server.token is None else (("authorization", f"Bearer {server.token}"),)
         options = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.use_local_subchannel_pool", 1)]
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=options)
+        self._channel = (
+            grpc.secure_channel(server.address, grpc.ssl_channel_credentials(), options=options)
+            if server.encrypted
+            else grpc.insecure_channel(server.address, options=options)
+        )
         self._stub = stubs.SparkConnectServiceStub(self._channel)
         self._closed = threading.Event()
 

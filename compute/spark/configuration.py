@@ -29,6 +29,11 @@ def spark_settings(threads: int, scratch: Path) -> Mapping[str, str]:
     }
 
 
+def session_settings() -> Mapping[str, str]:
+    """What a session of somebody else's server must be told. That it has Delta is for whoever runs it to see to."""
+    return {**_SEMANTICS, "spark.sql.sources.default": "delta"}
+
+
 _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",

@@ -14,9 +14,8 @@ from compute.spawners.kubernetes.api import Object
 from compute.spawners.kubernetes.driver import EXECUTOR
 from compute.spawners.kubernetes.manifests import pods_path
 from tests.conformance.tpch.test_tpch import QUERIES, Result, run
-from tests.fix_cluster import Cluster, Machines, apply, eventually, prepared_namespace
+from tests.fix_cluster import Cluster, Machines, apply, eventually, prepared_namespace, sized
 from tests.fix_gateway import lake_folder, running_gateway
-from tests.kubernetes.test_real_node import sized
 from tests.target import Target
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark]

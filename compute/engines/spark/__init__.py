@@ -3,7 +3,8 @@
 Owns: the machine's JVM (`compute.spark.server`), one Spark Connect session a connection, parameters as typed literals,
 results as a drained stream of Arrow batches, the count of rows written, Spark's errors as SQLSTATEs.
 
-Layers: `engine` (server, sessions) over `running` (one statement on its way) with `overflow` (what was produced but not
+Layers: `engine` (a JVM of the machine's own) and `remote` (a server that somebody else runs) over `session` (a
+connection's) over `running` (one statement on its way) with `overflow` (what was produced but not
 yet read), `parameters` (Arrow to literals), `types` (Spark's types to Arrow), `writes` (which statements write, and how
 much), `lexer` and `errors`.
 

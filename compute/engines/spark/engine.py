@@ -6,23 +6,16 @@ import shutil
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
-import pyarrow as pa
-
-from catalog.errors import FeatureNotSupported, InvalidParameterValue
-from catalog.scans import Scan
-from compute.engines import ENGINE_LOST, Binding, EngineOptions, Result
-from compute.engines.spark import writes
-from compute.engines.spark.errors import translate_error, translated
-from compute.engines.spark.parameters import substitute
-from compute.engines.spark.running import Running
-from compute.engines.spark.types import arrow_schema
+from compute.engines import ENGINE_LOST, Binding, EngineOptions
+from compute.engines.spark.remote import REMOTE_PROPERTY, RemoteSpark
+from compute.engines.spark.session import Sessions, SparkSession
 from compute.spark import aot
 from compute.spark.cache import cache_folder
-from compute.spark.client import ConnectError, ConnectSession
+from compute.spark.client import ConnectError, ConnectSession, Server
 from compute.spark.configuration import spark_settings
 from compute.spark.installation import find_installation
 from compute.spark.java import PYSPARK
@@ -34,21 +27,20 @@ EXECUTORS_PROPERTY = "spark.dynamicAllocation.maxExecutors"
 SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib")
 SYSTEM_PROGRAMS = ("chmod", "ls")
 """Hadoop's local file system runs these to set and to tell permissions."""
-"""The guest's exit status when its JVM has gone."""
-HISTORY_LIMIT = 100
-"""How many commits of others may come between a write and the look at its count; beyond them it is not known."""
-_TIME_ZONE = "spark.sql.session.timeZone"
 logger = logging.getLogger(__name__)
 
 
-def open_engine(options: EngineOptions) -> "SparkEngine":
-    """Starts the machine's JVM: seconds. It is warmed while nobody wants it.
+def open_engine(options: EngineOptions) -> "SparkEngine | RemoteSpark":
+    """Starts the machine's JVM: seconds. It is warmed while nobody wants it. With a property ``remote`` Spark is
+    elsewhere, at that URL.
 
     The process ends with the JVM, so that the pool sees at once that the machine is lost.
 
     ``options.properties["cache"]`` is the folder that set-up filled, if it is not the usual one; properties named
-    ``spark.…`` join Spark's configuration. Raises NotSetUp, ServerError.
+    ``spark.…`` join Spark's configuration. Raises NotSetUp, ServerError, ValueError.
     """
+    if REMOTE_PROPERTY in options.properties:
+        return RemoteSpark(options)
     engine = SparkEngine(options)
     try:
         engine.start()
@@ -86,23 +78,21 @@ class SparkEngine:
             )
         )
         self.folders = (*_program_folders(), *installation.folders)
-        self._opener = ThreadPoolExecutor(1, thread_name_prefix="spark-open")
-        self._opening = threading.Lock()
         self._bound = threading.Event()
-        self._spare = self._opener.submit(self._connect)
+        self._address = Server(f"127.0.0.1:{self._server.port}", self._server.token)
+        self._sessions = Sessions(self._connect, self._scratch)
 
     def start(self) -> None:
         """Returns once a session is ready. Raises ConnectError."""
-        self._spare.result()
+        self._sessions.wait()
 
     def warm(self) -> None:
         """Pays for what a new JVM's first statements cost, until somebody wants the machine: he is served sooner so."""
-        session = ConnectSession(self._server.port, self._server.token)
         try:
-            for sql in self._warm_up_statements():
-                if not self._bound.is_set():
-                    run_to_end(session, sql)
-            session.close()
+            with closing(self._connect()) as session:
+                for sql in self._warm_up_statements():
+                    if not self._bound.is_set():
+                        run_to_end(session, sql)
         except ConnectError as error:
             logger.warning("spark could not be warmed: %s", error)
 
@@ -115,12 +105,9 @@ class SparkEngine:
         """Nothing of the JVM belongs to a workspace before its statements name that workspace's tables."""
         self._bound.set()
 
-    def open_session(self) -> "SparkSession":
-        """A session of the machine's JVM; the next one is made ready meanwhile."""
-        with self._opening:
-            ready, self._spare = self._spare, self._opener.submit(self._connect)
-        with translated():
-            return SparkSession(ready.result(), self._scratch)
+    def open_session(self) -> SparkSession:
+        """A session of the machine's JVM."""
+        return self._sessions.open()
 
     @property
     def pid(self) -> int:
@@ -133,106 +120,11 @@ class SparkEngine:
         self._server.watch()
 
     def close(self) -> None:
-        self._opener.shutdown()
-        if self._spare.exception() is None:
-            self._spare.result().close()
+        self._sessions.close()
         self._server.stop()
 
     def _connect(self) -> ConnectSession:
-        """A session that has run something: its first statement would else pay for the making."""
-        session = ConnectSession(self._server.port, self._server.token)
-        run_to_end(session, "SELECT 1")
-        return session
-
-
-class SparkSession:
-    """One connection: its Connect session and the statement that it runs."""
-
-    def __init__(self, session: ConnectSession, scratch: Path) -> None:
-        self._session = session
-        self._scratch = scratch
-        self._time_zone = "UTC"
-        self._lock = threading.Lock()
-        self._running: Running | None = None
-
-    def execute(
-        self, sql: str, parameters: pa.RecordBatch | None, scans: Sequence[Scan], settings: Mapping[str, str]
-    ) -> Result:
-        """Streams a statement that reads; runs one that writes to its end. Raises SqlError, and so does the reader."""
-        self._prepare(scans, settings)
-        self._end_running()
-        with translated():
-            running = Running(self._session.execute(substitute(sql, parameters)), self._scratch)
-            with self._lock:
-                self._running = running
-            if writes.is_read(sql):
-                return Result(running.reader())
-            return self._finish_write(sql, running)
-
-    def describe(
-        self, sql: str, parameters: pa.RecordBatch | None, scans: Sequence[Scan], settings: Mapping[str, str]
-    ) -> pa.Schema:
-        """The schema by Spark's analyser, with each field's Delta type in its metadata (`types.DELTA_TYPE`).
-
-        Raises SqlError: SqlSyntaxError for what is no query.
-        """
-        self._prepare(scans, settings)
-        with translated():
-            return arrow_schema(self._session.analyze(substitute(sql, parameters)), self._time_zone)
-
-    def cancel(self) -> None:
-        """Interrupts the running statement in the server, from any thread; nothing happens if none runs."""
-        with self._lock:
-            running = self._running
-        if running is not None:
-            running.cancel()
-
-    def close(self) -> None:
-        self._end_running()
-        with translated():
-            self._session.close()
-
-    def _prepare(self, scans: Sequence[Scan], settings: Mapping[str, str]) -> None:
-        if scans:
-            raise FeatureNotSupported("spark reads tables by their path, not by a list of files")
-        if unknown := settings.keys() - {"TimeZone"}:
-            raise FeatureNotSupported(f'setting "{min(unknown)}" is not known to this engine')
-        time_zone = settings.get("TimeZone", "UTC")
-        if time_zone != self._time_zone:
-            self._set_time_zone(time_zone)
-
-    def _set_time_zone(self, time_zone: str) -> None:
-        try:
-            self._session.configure({_TIME_ZONE: time_zone})
-        except ConnectError as error:
-            if error.lost:
-                raise translate_error(error) from None
-            raise InvalidParameterValue(f'invalid value for parameter "TimeZone": "{time_zone}"') from None
-        self._time_zone = time_zone
-
-    def _end_running(self) -> None:
-        with self._lock:
-            running, self._running = self._running, None
-        if running is not None:
-            running.close()
-
-    def _finish_write(self, sql: str, running: Running) -> Result:
-        frame = pa.Table.from_batches(running)
-        affected = writes.told_rows(frame)
-        if affected is None and writes.counts_rows(sql):
-            affected = self._committed_rows(sql)
-        empty: list[pa.RecordBatch] = []
-        return Result(pa.RecordBatchReader.from_batches(pa.schema([]), empty), affected)
-
-    def _committed_rows(self, sql: str) -> int | None:
-        """What Delta's history says about the commit that this session has just made."""
-        table, version = writes.target(sql), self._session.last_commit()
-        if table is None or version is None:
-            return None
-        history = f"DESCRIBE HISTORY delta.{table} LIMIT {HISTORY_LIMIT}"
-        commits = pa.Table.from_batches(self._session.execute(history)).select(["version", "operationMetrics"])
-        metrics = [commit["operationMetrics"] for commit in commits.to_pylist() if commit["version"] == version]
-        return writes.metric_rows(dict(metrics[0])) if metrics else None
+        return ConnectSession(self._address)
 
 
 def _program_folders() -> Sequence[str]:

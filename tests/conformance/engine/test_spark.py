@@ -13,7 +13,7 @@ import pytest
 
 from catalog.errors import FeatureNotSupported, InvalidParameterValue, QueryCanceled, SqlError, SqlSyntaxError
 from compute.engines.spark import SparkEngine
-from compute.engines.spark.engine import SparkSession
+from compute.engines.spark.session import SparkSession
 from compute.spark import java
 from tests.fix_spark import rows, table_at
 

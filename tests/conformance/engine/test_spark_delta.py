@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from catalog.errors import CheckViolation, DuplicateTable, InvalidParameterValue, NotNullViolation, UnreadableTable
-from compute.engines.spark.engine import SparkSession
+from compute.engines.spark.session import SparkSession
 from tests.fix_spark import affected, rows, table_at
 
 pytestmark = pytest.mark.spark

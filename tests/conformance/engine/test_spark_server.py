@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from compute.spark import aot, liveness
-from compute.spark.client import ConnectError, ConnectSession
+from compute.spark.client import ConnectError, ConnectSession, Server
 from compute.spark.configuration import spark_settings
 from compute.spark.installation import Installation
 from compute.spark.server import ServerError, ServerOptions, SparkServer
@@ -54,9 +54,9 @@ def test_java_takes_the_cache(server: SparkServer, spark_installation: Installat
     assert aot.rejection(spark_installation.java, spark_installation.archive, spark_installation.class_path) is None
 
 
-def test_another_class_path_is_another_cache(spark_installation: Installation, tmp_path: Path) -> None:
-    fewer = spark_installation.class_path[1:]
-    assert aot.archive_path(tmp_path, fewer) != aot.archive_path(tmp_path, spark_installation.class_path)
+def test_another_class_path_is_another_cache(spark_installation: Installation) -> None:
+    fewer, cache = spark_installation.class_path[1:], spark_installation.archive.parent
+    assert aot.archive_path(cache, fewer) != aot.archive_path(cache, spark_installation.class_path)
     assert aot.rejection(spark_installation.java, spark_installation.archive, fewer) is not None
 
 
@@ -68,7 +68,7 @@ def test_a_second_set_up_changes_nothing(spark_installation: Installation) -> No
 
 
 def test_who_does_not_know_the_token_is_refused(server: SparkServer) -> None:
-    stranger = ConnectSession(server.port, "guessed")
+    stranger = ConnectSession(Server(f"127.0.0.1:{server.port}", "guessed"))
     with pytest.raises(ConnectError, match="token"):
         run_to_end(stranger, "SELECT 1")
     with pytest.raises(ConnectError):

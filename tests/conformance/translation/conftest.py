@@ -28,7 +28,7 @@ from tests.fix_oracle import load, running_postgres
 
 if TYPE_CHECKING:
     from catalog.snapshots import Snapshot
-    from compute.engines.spark.engine import SparkSession
+    from compute.engines.spark.session import SparkSession
 
 SAMPLES = pa.schema(
     [

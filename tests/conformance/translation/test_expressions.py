@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from catalog.errors import FeatureNotSupported
-from compute.engines.spark.engine import SparkSession
+from compute.engines.spark.session import SparkSession
 from planner.plan import Lane
 from tests.conformance.translation.conftest import Rig
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compute.engines.spark.engine import SparkSession
+from compute.engines.spark.session import SparkSession
 from planner.plan import Lane
 from tests.conformance.translation.conftest import Rig
 from tests.conformance.translation.test_expressions import is_equal

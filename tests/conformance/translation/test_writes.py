@@ -10,7 +10,7 @@ from catalog.changes import Privilege
 from catalog.deltalog import read_snapshot
 from catalog.names import TableName
 from catalog.types import Description
-from compute.engines.spark.engine import SparkSession
+from compute.engines.spark.session import SparkSession
 from planner import parse, plan
 from planner.plan import Dialect, Query, Settings
 from tests.conformance.translation.conftest import Rig
