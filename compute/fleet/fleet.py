@@ -41,10 +41,14 @@ class Fleet:
         self._roster.timers.put(("refill", 0, ""), float("-inf"))
 
     def handle(self, event: Event, now: float) -> Sequence[Instruction]:
-        """What to do because of `event`, and of the time that has passed."""
+        """What to do because of `event`, and of the time that has passed. What has ended is not stopped before."""
         self._roster.out = []
-        self._pass_time(now)
-        self._note(event, now)
+        if isinstance(event, Ended):
+            self._note(event, now)
+            self._pass_time(now)
+        else:
+            self._pass_time(now)
+            self._note(event, now)
         return self._roster.out
 
     def wake_at(self) -> float | None:

@@ -21,6 +21,7 @@ from compute.events import (
     Stop,
     Tick,
     Wanted,
+    Withdrawn,
 )
 from compute.fleet import Fleet
 from compute.fleet.forecast import poisson_quantile
@@ -62,6 +63,16 @@ def test_failing_starts_open_the_breaker_and_the_waiting_are_told() -> None:
     [refused] = settled(fleet, Failed(3, "broken"), 0.7)
     assert isinstance(refused, Refuse)
     assert refused.reason == "broken"
+
+
+def test_what_has_ended_is_not_stopped() -> None:
+    fleet = Fleet(PoolConfig((replace(COLD, warm_machines=1, idle_seconds=10.0),)))
+    settled(fleet, Tick())
+    settled(fleet, Wanted(1, "duckdb", "w", "p", 99.0))
+    settled(fleet, Withdrawn(1))
+    settled(fleet, Ready(1))
+    settled(fleet, Ready(2), 11.0)
+    assert settled(fleet, Ended(1), 11.0) == []
 
 
 def test_who_waits_comes_before_what_stands_by_where_one_starts_at_a_time() -> None:
