@@ -28,7 +28,9 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
         click.option("--max-machines", default=16, show_default=True, help="DuckDB machines at most."),
         click.option("--memory", default=4096, show_default=True, help="MiB that a DuckDB machine may use."),
         click.option(
-            "--spill", type=int, help="MiB that a machine may spill to disk.  [default: a quarter of the free]"
+            "--spill",
+            type=int,
+            help="MiB that a machine may spill to disk.  [default: a quarter of the free, 4 GiB in a microVM]",
         ),
         click.option("--spawner", type=click.Choice(NAMES), default="process", show_default=True, help="Of machines."),
         click.option("--isolation", type=isolation, default="auto", show_default=True, help="none: do without."),
