@@ -34,7 +34,9 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
         ),
         click.option("--memory", default=4096, show_default=True, help="MiB that a DuckDB machine may use."),
         click.option(
-            "--spill", type=int, help="MiB that a machine may spill to disk.  [default: a quarter of the free]"
+            "--spill",
+            type=int,
+            help="MiB that a machine may spill to disk.  [default: a quarter of the free, 4 GiB in a microVM]",
         ),
         click.option("--spawner", type=click.Choice(NAMES), default="process", show_default=True, help="Of machines."),
         click.option("--executors", metavar="MIN:MAX", help="Pods with which Spark computes.  [default: none]"),

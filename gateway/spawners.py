@@ -51,7 +51,8 @@ def _firecracker(config: Config) -> Spawner:
 
 
 def _qemu(config: Config) -> Spawner:
-    return QemuSpawner(templates=templates(config.warehouse), cache=config.cache or cache_folder(os.environ))
+    warehouse, cache = config.warehouse, config.cache or cache_folder(os.environ)
+    return QemuSpawner(templates=templates(warehouse), cache=cache, disk_bytes=warehouse.spill)
 
 
 def _kubernetes(config: Config) -> Spawner:

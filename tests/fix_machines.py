@@ -19,8 +19,9 @@ from tests.fix_compute import WAIT_SECONDS, duckdb_config
 from tests.processes import named
 
 CACHE = cache_folder(os.environ)
-MICROVM = duckdb_config(threads=1, max_machines=3)
+MICROVM = duckdb_config(threads=1, max_machines=3, memory_bytes=128 << 20)
 """One template for all tests."""
+DISK_BYTES = 96 << 20
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +38,15 @@ def hostile_image() -> Path:
     return build(CACHE, more=["tests/hostile.py"])
 
 
+def make_spawner(image: Path, engine: EngineConfig = MICROVM) -> QemuSpawner:
+    """Of machines that may spill `DISK_BYTES`."""
+    return QemuSpawner(templates={engine.engine: engine.spec}, cache=CACHE, image=image, disk_bytes=DISK_BYTES)
+
+
 @asynccontextmanager
 async def running_microvms(image: Path, warehouse: Path, engine: EngineConfig = MICROVM) -> AsyncIterator[Pool]:
     """A started pool of microVMs. Leaving closes it, and asserts that none is left."""
-    spawner = QemuSpawner(templates={engine.engine: engine.spec}, cache=CACHE, image=image)
+    spawner = make_spawner(image, engine)
     pool = Pool(spawner, PoolConfig((engine,), wait_seconds=WAIT_SECONDS), lambda _workspace: str(warehouse))
     try:
         await pool.start()

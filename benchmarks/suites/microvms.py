@@ -5,6 +5,7 @@ import os
 import resource
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
@@ -18,15 +19,15 @@ from benchmarks.laboratory import Laboratory
 from compute.config import EngineConfig, PoolConfig
 from compute.guest.channel import Channel
 from compute.pool import Pool
-from compute.spawners.qemu import QemuSpawner
 from compute.spawners.qemu.command import Ends, command_line
 from compute.spawners.qemu.control import IGNORE_SHARED, LOAD, NEGOTIATE, TAKE_STATE, write_ahead
+from compute.spawners.qemu.machine import copy_disk
 from compute.spawners.qemu.template import Template
 from compute.statement import ScanShelf, Statement, pack_statement
 from compute.transport import Frame, Kind
 from deploy.guest.image import build
 from gateway.starts import QUESTION, first_answer, percentile, until_spare
-from tests.fix_machines import CACHE, MICROVM
+from tests.fix_machines import CACHE, MICROVM, make_spawner
 
 STARTS = 50
 CLAIMS = 20
@@ -39,7 +40,7 @@ COLD = replace(MICROVM, warm_machines=0)
 def microvms(laboratory: Laboratory) -> Iterator[Measurement]:
     """One machine a round, of either kind in turn, and then claims from a pool that has one waiting."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        spawner = QemuSpawner(templates={"duckdb": COLD.spec}, cache=CACHE, image=build(CACHE))
+        spawner = make_spawner(build(CACHE), COLD)
         pool = Pool(spawner, PoolConfig((COLD,)), lambda _workspace: "/")
         runner.run(pool.start())
         template = runner.run(spawner._template(COLD.spec))
@@ -77,10 +78,12 @@ def _start_bare(template: Template) -> Mapping[str, float]:
     cpu, begun = _children_cpu(), time.perf_counter()
     streams = [socket.socketpair() for _ in range(3)]
     ours, theirs = [pair[0] for pair in streams], [pair[1].fileno() for pair in streams]
-    with open(template.state, "rb") as state:
+    memory = f"/proc/self/fd/{template.memory}"
+    with open(template.state, "rb") as state, copy_disk(template.disk, tempfile.gettempdir()) as disk:
         write_ahead(ours[2], (NEGOTIATE, IGNORE_SHARED, TAKE_STATE, LOAD), state.fileno())
-    ends = Ends(theirs[0], theirs[1], theirs[2], memory=f"/proc/self/fd/{template.memory}", shared=False)
-    process = subprocess.Popen(command_line(template.shape, ends), pass_fds=[*theirs, template.memory])
+        ends = Ends(theirs[0], theirs[1], theirs[2], memory=memory, shared=False, disk=disk.fileno())
+        command = command_line(template.shape, ends)
+        process = subprocess.Popen(command, pass_fds=[*theirs, template.memory, disk.fileno()])
     with closing(Channel(ours[0])) as channel:
         _ask(channel)
     answered = time.perf_counter()
@@ -129,8 +132,7 @@ async def _claim_in_turn() -> list[float]:
 
 @asynccontextmanager
 async def _running(engine: EngineConfig) -> AsyncIterator[Pool]:
-    image = await asyncio.to_thread(build, CACHE)
-    spawner = QemuSpawner(templates={"duckdb": engine.spec}, cache=CACHE, image=image)
+    spawner = make_spawner(await asyncio.to_thread(build, CACHE), engine)
     pool = Pool(spawner, PoolConfig((engine,)), lambda _workspace: "/")
     try:
         await pool.start()

@@ -146,18 +146,35 @@ class Guest:
     def _become(self, identity: Identity) -> None:
         with self._binding:
             if self._identity is None:
-                self._seal(identity, self._engine.folders)
-                random.seed(identity.binding.seed)
+                self._make_own(identity)
                 if not self._bound:
                     self._bind(identity.binding)
                 self._identity = identity
             elif _place(self._identity) != _place(identity):
                 raise FeatureNotSupported("the machine belongs to another workspace")
 
+    def _make_own(self, identity: Identity) -> None:
+        self._seal(identity, self._engine.folders)
+        random.seed(identity.binding.seed)
+
     def _bind(self, binding: Binding) -> None:
         """The engine's readable place is the endpoint where the host's folders are out of reach."""
         here = binding if self._endpoint is None else replace(binding, warehouse=self._endpoint.origin)
         self._engine.bind(here)
+
+
+class Understudy(Guest):
+    """A guest for a rehearsal beside the real one: of the same engine, with an identity that gives way to the real."""
+
+    def __init__(self, guest: Guest) -> None:
+        super().__init__(guest._engine, guest._seal, guest._scratch, guest._endpoint, bound=True)
+        self._guest = guest
+
+    def _make_own(self, identity: Identity) -> None:
+        """Not once the machine is somebody's: a rehearsal's seed is known to everybody."""
+        with self._guest._binding:
+            if not self._guest.claimed.is_set():
+                super()._make_own(identity)
 
 
 def _accept(listener: socket.socket) -> socket.socket:

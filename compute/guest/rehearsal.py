@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from catalog.scans import DataFile, Scan, ScanColumn
 from compute.guest.channel import Channel
-from compute.guest.machine import Guest
+from compute.guest.machine import Understudy
 from compute.statement import ScanShelf, Statement, pack_statement
 from compute.transport import Frame, Kind
 
@@ -26,12 +26,12 @@ _COLUMNS = (ScanColumn("id", "id", "long", False), ScanColumn("name", "name", "s
 _STATEMENTS = ("SELECT 1 AS one", "SELECT id, name, now() AS now FROM scan_0 WHERE id > 0 ORDER BY name")
 
 
-def rehearse(guest: Guest) -> None:
-    """Runs statements as a pool would. `guest` is one whose identity does not count, and is of no use afterwards."""
+def rehearse(understudy: Understudy) -> None:
+    """Runs statements as a pool would, and leaves the understudy behind."""
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         pq.write_table(pa.table({"id": range(3), "name": ["a", "b", "c"]}), file.name)
         ours, theirs = socket.socketpair()
-        lent = Thread(target=guest.converse, args=(theirs,), name="rehearsal", daemon=True)
+        lent = Thread(target=understudy.converse, args=(theirs,), name="rehearsal", daemon=True)
         lent.start()
         channel = Channel(ours)
         channel.send(Frame(Kind.IDENTITY, control=_IDENTITY | {"time_ns": time.time_ns()}))

@@ -13,11 +13,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from compute.engines import Engine, EngineOptions, open_engine
+from compute.engines import EngineOptions, open_engine
 from compute.guest import vsock
 from compute.guest.endpoint import Endpoint
 from compute.guest.kernel import seal
-from compute.guest.machine import Guest
+from compute.guest.machine import Guest, Understudy
 from compute.guest.ports import Port, open_port
 from compute.guest.rehearsal import rehearse
 
@@ -36,33 +36,27 @@ def main() -> None:
     endpoint = Endpoint()
     guest = Guest(engine, seal, SCRATCH, endpoint)
     guest.bind_ahead()
-    rehearse(_understudy(engine, endpoint))
+    rehearse(Understudy(guest))
     if content["channel"] == "vsock":
         vsock.serve(guest, engine.name, content["mode"], vsock.open_listener(), vsock.call_host())
     else:
-        understudy = _understudy(engine, endpoint) if content["emulated"] else None
-        _serve_port(guest, understudy)
+        _serve_port(guest, emulated=content["emulated"])
     os._exit(0)
 
 
-def _understudy(engine: Engine, endpoint: Endpoint) -> Guest:
-    """A guest for a rehearsal: the same engine, and an identity that the real one will replace."""
-    return Guest(engine, seal, SCRATCH, endpoint, bound=True)
-
-
-def _serve_port(guest: Guest, understudy: Guest | None) -> None:
+def _serve_port(guest: Guest, *, emulated: bool) -> None:
     """One lease. What the template says first holds for its clones: none has to wake up to say it again."""
-    if understudy is not None:
-        rehearsal = open_port("rehearsal")
-        Thread(target=_rehearse_when_told, args=(rehearsal, guest, understudy), name="rehearsal", daemon=True).start()
+    if emulated:
+        arguments = (open_port("rehearsal"), guest)
+        Thread(target=_rehearse_when_told, args=arguments, name="rehearsal", daemon=True).start()
     guest.converse(open_port("channel"))
 
 
-def _rehearse_when_told(rehearsal: Port, guest: Guest, understudy: Guest) -> None:
+def _rehearse_when_told(rehearsal: Port, guest: Guest) -> None:
     """The host tells a clone that it has left alone for a while, and is told when it is over."""
     order = memoryview(bytearray(1))
     if rehearsal.recv_into(order) and not guest.claimed.is_set():
-        rehearse(understudy)
+        rehearse(Understudy(guest))
         rehearsal.sendall(order)
 
 

@@ -37,7 +37,7 @@ _SQLSTATE_BY_TEXT = (
     (re.compile(r"Corrupt|No magic bytes|Invalid .*Parquet|TProtocolException", re.I), "58030"),
     (re.compile(r"max(imum)? expression depth|expression depth limit", re.I), "54001"),
 )
-_DISK_FULL = re.compile(r"No space left on device|max_temp_directory_size", re.I)
+_DISK_FULL = re.compile(r"No space left on device|max_temp_directory_size|failed to offload data block", re.I)
 _KIND = re.compile(r"^(?:Query failed: )?(?P<kind>[A-Za-z ]+?) Error: (?P<message>.*)$", re.DOTALL)
 _RAISED = re.compile(r"^(?P<sqlstate>[0-9A-Z]{5}): (?P<message>.*)$", re.DOTALL)
 

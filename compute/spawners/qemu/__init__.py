@@ -9,9 +9,10 @@ saves the devices' state, some 70 KiB, while the memory stays in a file. Of a cl
 loads the state, and the processor goes on where the template's stood, waiting for an identity; the template's HELLO is
 the clone's, too. Its end is SIGKILL: there is nothing to flush.
 
-Boundary: the virtual machine. QEMU runs as a user with no rights, in its own system call filter, without a network and
-without any file but the read-only image; the guest talks to us by one byte stream, over which it also reads its tables'
-files (`compute.ranges`). A template's memory is sealed: no clone can change it for another.
+Boundary: the virtual machine. QEMU runs as a user with no rights that no other machine has, in its own system call
+filter, without a network and without any file but the read-only image and a disk of its own, which has no name and is
+gone with it; the guest talks to us by one byte stream, over which it also reads its tables' files (`compute.ranges`).
+A template's memory is sealed: no clone can change it for another.
 
 Never: virtiofs, 9p, balloon (they do not fit templates); a restore across a change of image, options, QEMU or
 processor; tenants' data in a template; a process started by a fork of the gateway's memory.

@@ -52,6 +52,11 @@ class MachineBounds:
             self._thread.shutdown()
             self._thread = None
 
+    @property
+    def folder(self) -> str:
+        """The run's."""
+        return self._opened().path
+
     async def _do(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 

@@ -14,13 +14,15 @@ _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=d
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a template and its clones have in common. `memory` is in MiB; `options` is what the guest is told."""
+    """What a template and its clones have in common. `memory` is in MiB; `options` is what the guest is told; `disk` is
+    the bytes of what the machine may spill to, 0 for none."""
 
     accelerator: Accelerator
     image: Path
     memory: int
     clock_khz: int
     options: Mapping[str, Any]
+    disk: int = 0
 
     @property
     def processor(self) -> str:
@@ -29,7 +31,8 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """The back ends of one machine: inherited descriptors, and the file that its memory is mapped from.
+    """The back ends of one machine: inherited descriptors, `disk` among them where it has one, and the file that its
+    memory is mapped from.
 
     `shared` maps it so that what the machine writes stays there: that is how a template is made.
     """
@@ -39,6 +42,7 @@ class Ends:
     control: int
     memory: str
     shared: bool
+    disk: int | None = None
 
 
 def command_line(shape: Shape, ends: Ends, *, console: str = "null,id=console") -> Sequence[str]:
@@ -52,6 +56,7 @@ def command_line(shape: Shape, ends: Ends, *, console: str = "null,id=console") 
         *("-object", f"{memory},share={'on' if ends.shared else 'off'}"),
         *(_boot(shape) if ends.shared else ()),
         *("-drive", root, "-device", "virtio-blk-device,drive=root"),
+        *(() if ends.disk is None else _disk(ends.disk)),
         *("-device", "virtio-serial-device,max_ports=4"),
         *_port("channel", ends.channel, 1),
         *_port("rehearsal", ends.rehearsal, 2),
@@ -71,6 +76,13 @@ def _boot(shape: Shape) -> Sequence[str]:
     """A clone has no use for it: what it booted from is in its memory."""
     image = shape.image
     return "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"), "-append", kernel_options(shape)
+
+
+def _disk(descriptor: int) -> Sequence[str]:
+    """One that nobody needs after the machine's end, so nothing is ever flushed; what is freed is free for the host."""
+    file = "file=/dev/fdset/1,format=raw,auto-read-only=off,file.locking=off"
+    drive = f"id=disk,{file},if=none,cache=unsafe,discard=unmap,detect-zeroes=unmap"
+    return "-add-fd", f"fd={descriptor},set=1", "-drive", drive, "-device", "virtio-blk-device,drive=disk"
 
 
 def _port(name: str, descriptor: int, number: int) -> Sequence[str]:

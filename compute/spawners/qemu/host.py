@@ -1,6 +1,7 @@
 """What this host has: QEMU's version, the processor, and whether KVM really starts machines."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from compute.spawners.qemu.process import KVM, launch
 
 TRIAL_SECONDS = 5.0
 TRIAL_MIB = 256
+log = logging.getLogger(__name__)
 _CHANGING = {"cpu MHz", "processor", "core id", "apicid", "initial apicid"}
 
 
@@ -58,9 +60,13 @@ def _clock_khz(entry: Mapping[str, str]) -> int:
 async def _choose_accelerator(image: Path, uid: int | None) -> Accelerator:
     """KVM where a machine boots with it and ends within seconds; having the device says little."""
     if not await asyncio.to_thread(KVM.exists):
+        log.warning("%s is missing: machines run on emulated processors, many times slower", KVM)
         return "tcg"
     shape = Shape("kvm", image, TRIAL_MIB, 0, {"engine": None})
-    return "kvm" if await _ends_in_time(shape, uid) else "tcg"
+    if await _ends_in_time(shape, uid):
+        return "kvm"
+    log.warning("no machine boots with %s: machines run on emulated processors, many times slower", KVM)
+    return "tcg"
 
 
 async def _ends_in_time(shape: Shape, uid: int | None) -> bool:

@@ -2,11 +2,15 @@
 
 import asyncio
 import os
+import tempfile
 from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
 
 from compute.connection import Connection
 from compute.spawners.qemu.bounds import MachineBounds
 from compute.spawners.qemu.control import IGNORE_SHARED, LOAD, NEGOTIATE, TAKE_STATE
+from compute.spawners.qemu.memory import copy_content
 from compute.spawners.qemu.process import Process, launch
 from compute.spawners.qemu.template import Template
 
@@ -30,14 +34,7 @@ class QemuMachine:
 
 async def clone(name: str, template: Template, uid: int | None, bounds: MachineBounds) -> QemuMachine:
     """Returns once the clone's processor runs, in its bounds. Raises CannotStart, OSError."""
-    ahead = (NEGOTIATE, IGNORE_SHARED, TAKE_STATE, LOAD)
-    state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        process = await launch(
-            template.shape, template.memory, uid=uid, ahead=ahead, state=state, greeting=template.greeting
-        )
-    finally:
-        os.close(state)
+    process = await _launch(template, uid, bounds.folder)
     machine = QemuMachine(name, process, asyncio.ensure_future(_watch(name, process, bounds)))
     try:
         await bounds.enclose(name, process.child.pid, template.shape.memory << 20)
@@ -49,6 +46,36 @@ async def clone(name: str, template: Template, uid: int | None, bounds: MachineB
     if template.shape.accelerator == "tcg":
         _rehearse_later(machine)
     return machine
+
+
+async def _launch(template: Template, uid: int | None, folder: str) -> Process:
+    ahead = (NEGOTIATE, IGNORE_SHARED, TAKE_STATE, LOAD)
+    state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with await asyncio.to_thread(copy_disk, template.disk, folder) as disk:
+            return await launch(
+                template.shape,
+                template.memory,
+                uid=uid,
+                ahead=ahead,
+                state=state,
+                disk=disk.fileno(),
+                greeting=template.greeting,
+            )
+    finally:
+        os.close(state)
+
+
+def copy_disk(template: Path, folder: str) -> FileIO:
+    """A file without a name: whatever becomes of us, its space is free again once QEMU has ended."""
+    disk = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (the caller closes it)
+    try:
+        with open(template, "rb", buffering=0) as source:
+            copy_content(source.fileno(), disk.fileno())
+    except OSError:
+        disk.close()
+        raise
+    return disk
 
 
 def _rehearse_later(machine: QemuMachine) -> None:

@@ -23,21 +23,22 @@ def create_memory(size: int) -> int:
 
 
 def write_memory(memory: int, path: Path) -> None:
-    """Keeps it on disk; holes stay holes. Raises OSError."""
+    """Keeps it on disk. Raises OSError."""
     with open(path, "wb", buffering=0) as file:
-        _copy(memory, file.fileno())
+        copy_content(memory, file.fileno())
 
 
 def open_sealed(path: Path) -> int:
     """What was kept, in memory again, and sealed. Raises OSError."""
     with open(path, "rb", buffering=0) as file:
         memory = create_memory(0)
-        _copy(file.fileno(), memory)
+        copy_content(file.fileno(), memory)
     fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
     return memory
 
 
-def _copy(source: int, target: int) -> None:
+def copy_content(source: int, target: int) -> None:
+    """All of a file; holes stay holes. Raises OSError."""
     size = os.fstat(source).st_size
     os.ftruncate(target, size)
     start = 0

@@ -49,23 +49,25 @@ async def launch(
     uid: int | None,
     ahead: Sequence[Command],
     state: int,
+    disk: int | None = None,
     shared: bool = False,
     console: int | None = None,
     greeting: bytes = b"",
 ) -> Process:
-    """Starts QEMU on that memory file, with commands and state waiting for it, and with what its template's guest has
-    said already waiting for who takes the channel. Raises OSError."""
+    """Starts QEMU on that memory file and disk, with commands and state waiting for it, and with what its template's
+    guest has said already waiting for who takes the channel. Raises OSError."""
     streams = [socket.socketpair() for _ in range(3)]
     ours, theirs = [pair[0] for pair in streams], [pair[1] for pair in streams]
     descriptors = [end.fileno() for end in theirs]
     try:
         write_ahead(ours[2], ahead, state)
         theirs[0].send(greeting)
-        ends = Ends(descriptors[0], descriptors[1], descriptors[2], memory=f"/proc/self/fd/{memory}", shared=shared)
+        channel, rehearsal, control = descriptors
+        ends = Ends(channel, rehearsal, control, memory=f"/proc/self/fd/{memory}", shared=shared, disk=disk)
         output = "null,id=console" if console is None else "stdio,id=console,signal=off"
         child = Child(
             [*launcher(uid, shape.accelerator == "kvm"), *command_line(shape, ends, console=output)],
-            descriptors=[*descriptors, memory],
+            descriptors=[*descriptors, memory, *([] if disk is None else [disk])],
             output=subprocess.DEVNULL if console is None else console,
             environment={"PATH": os.environ.get("PATH", os.defpath)},
         )

@@ -1,6 +1,7 @@
 """The spawner: templates when it opens, clones when it is asked."""
 
 import asyncio
+import itertools
 import os
 import secrets
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ from compute.spawners.qemu.machine import QemuMachine, clone
 from compute.spawners.qemu.template import Template, open_template, template_key
 
 MIB = 1 << 20
+DISK_BYTES = 4 << 30
+FIRST_UID, UIDS = GUEST_UID + 1, 500
+"""Users of the host that machines run as in turn: one that got out of QEMU meets no other's process as its own."""
 SPARE_MIB = 256
 """What a machine has beyond its engine's bound: kernel, interpreter, buffers."""
 
@@ -25,7 +29,8 @@ class QemuSpawner:
     """Machines are microVMs of this host.
 
     `templates` names the specs whose templates are ready once it is open; `cache` keeps them. `image` is the guest
-    image's folder, None for the one that was built last. `folder` is where the run's journal lies.
+    image's folder, None for the one that was built last. `folder` is where the run's journal lies, and what machines
+    spill, each `disk_bytes` at most; that is a part of the template, so it does not depend on what is free.
     """
 
     def __init__(
@@ -35,11 +40,14 @@ class QemuSpawner:
         cache: Path,
         image: Path | None = None,
         folder: str | None = None,
+        disk_bytes: int | None = None,
     ) -> None:
         self._specs = templates
         self._cache = cache
         self._uid = GUEST_UID if os.geteuid() == 0 else None
+        self._uids = itertools.cycle(range(FIRST_UID, FIRST_UID + UIDS))
         self._templates: dict[str, asyncio.Task[Template]] = {}
+        self._disk = disk_bytes or DISK_BYTES
         self._bounds = MachineBounds(folder)
         self._machines: set[QemuMachine] = set()
         self._image = image
@@ -58,7 +66,8 @@ class QemuSpawner:
         """A clone that runs; its guest says HELLO as soon as it has noticed. Raises CannotStart."""
         name = f"{spec.engine}-{secrets.token_hex(5)}"
         try:
-            machine = await clone(name, await self._template(spec), self._uid, self._bounds)
+            uid = None if self._uid is None else next(self._uids)
+            machine = await clone(name, await self._template(spec), uid, self._bounds)
         except OSError as error:
             raise CannotStart(f"QEMU could not be started: {error}") from error
         self._machines.add(machine)
@@ -90,7 +99,7 @@ class QemuSpawner:
         """That of the spec, opened or built once. One that failed is tried again by the next call."""
         assert self._host is not None, "opened"
         assert self._image is not None, "opened"
-        shape = _shape(spec, self._host, self._image)
+        shape = _shape(spec, self._host, self._image, self._disk)
         key = template_key(shape, self._host)
         opening = self._templates.get(key)
         if opening is None or (opening.done() and opening.exception() is not None):
@@ -99,11 +108,11 @@ class QemuSpawner:
         return await asyncio.shield(opening)
 
 
-def _shape(spec: MachineSpec, host: Host, image: Path) -> Shape:
+def _shape(spec: MachineSpec, host: Host, image: Path, disk: int) -> Shape:
     """A machine has one processor, and so its engine one thread. Raises CannotStart."""
     if spec.mode != "user":
         raise CannotStart("a microVM serves one lease: its engine must be of mode user")
     options = {"threads": 1, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
     told = {"channel": "ports", "engine": spec.engine, "emulated": host.accelerator == "tcg", "options": options}
     memory = -(-spec.memory_bytes // MIB) + SPARE_MIB
-    return Shape(host.accelerator, image, memory, host.clock_khz, told)
+    return Shape(host.accelerator, image, memory, host.clock_khz, told, disk)

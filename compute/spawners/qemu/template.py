@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.errors import MachineLost
+from compute.sandbox.disk import make_template
 from compute.spawners import CannotStart
 from compute.spawners.qemu.command import Ends, Shape, command_line
 from compute.spawners.qemu.control import IGNORE_SHARED, NEGOTIATE, SAVE, STATUS, TAKE_STATE, Control
@@ -32,12 +33,13 @@ _CONSOLE_BYTES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What clones start from. `memory` is a sealed memfd, `state` the file of the devices' state, and `greeting` what
-    its guest has said, and so for its clones: HELLO."""
+    """What clones start from. `memory` is a sealed memfd, `state` the file of the devices' state, `disk` that of what
+    was on its disk, and `greeting` what its guest has said, and so for its clones: HELLO."""
 
     shape: Shape
     memory: int
     state: Path
+    disk: Path
     greeting: bytes
 
     def close(self) -> None:
@@ -46,8 +48,9 @@ class Template:
 
 def template_key(shape: Shape, host: Host) -> str:
     """Of everything that a clone has in common with its template. An image's folder is named by its content."""
-    line = command_line(shape, Ends(0, 0, 0, "", shared=True))
-    return hashlib.sha256("\0".join([host.version, host.processor, shape.image.name, *line]).encode()).hexdigest()[:32]
+    line = command_line(shape, Ends(0, 0, 0, "", shared=True, disk=0))
+    content = [host.version, host.processor, shape.image.name, str(shape.disk), *line]
+    return hashlib.sha256("\0".join(content).encode()).hexdigest()[:32]
 
 
 async def open_template(folder: Path, shape: Shape, uid: int | None) -> Template:
@@ -55,15 +58,18 @@ async def open_template(folder: Path, shape: Shape, uid: int | None) -> Template
     if not await asyncio.to_thread(folder.exists):
         await _build(folder, shape, uid)
     greeting = await asyncio.to_thread((folder / "greeting").read_bytes)
-    return Template(shape, await asyncio.to_thread(_open_memory, folder), folder / "state", greeting)
+    memory = await asyncio.to_thread(_open_memory, folder)
+    return Template(shape, memory, folder / "state", folder / "disk", greeting)
 
 
 async def _build(folder: Path, shape: Shape, uid: int | None) -> None:
     """Beside its place, then moved there. Of two builders at once the later one's work is thrown away."""
     unfinished = await asyncio.to_thread(_make_folder_beside, folder)
     memory = create_memory(shape.memory * _MIB)
-    files = [os.open(unfinished / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644) for name in ("state", "console")]
+    names = ("state", "console", "disk")
+    files = [os.open(unfinished / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644) for name in names]
     try:
+        await asyncio.to_thread(make_template, str(unfinished / "disk"), 0, shape.disk)
         greeting = await _boot_and_save(shape, uid, memory, *files)
         await asyncio.to_thread((unfinished / "greeting").write_bytes, greeting)
         await asyncio.to_thread(write_memory, memory, unfinished / "memory")
@@ -77,10 +83,10 @@ async def _build(folder: Path, shape: Shape, uid: int | None) -> None:
         await asyncio.to_thread(shutil.rmtree, unfinished, ignore_errors=True)
 
 
-async def _boot_and_save(shape: Shape, uid: int | None, memory: int, state: int, console: int) -> bytes:
+async def _boot_and_save(shape: Shape, uid: int | None, memory: int, state: int, console: int, disk: int) -> bytes:
     """What its guest said once it was warm."""
     ahead = (NEGOTIATE, IGNORE_SHARED, TAKE_STATE)
-    process = await launch(shape, memory, uid=uid, ahead=ahead, state=state, shared=True, console=console)
+    process = await launch(shape, memory, uid=uid, ahead=ahead, state=state, disk=disk, shared=True, console=console)
     connection = await process.connect()
     try:
         async with asyncio.timeout(BUILD_SECONDS):

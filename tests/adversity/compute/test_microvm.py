@@ -1,9 +1,13 @@
 """From inside a microVM whose engine a stranger has taken over, as root of its own kernel."""
 
 import asyncio
+import os
+import re
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -12,8 +16,9 @@ import pytest_asyncio
 from catalog.errors import MachineLost
 from compute.lease import Lease
 from compute.pool import Pool
+from compute.spawners.qemu.bounds import TASKS
 from tests.fix_hostile import CONFIG, ENGINE, attack
-from tests.fix_machines import MICROVM, running_microvms
+from tests.fix_machines import DISK_BYTES, MICROVM, microvms, running_microvms
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLONES = 3
@@ -23,6 +28,45 @@ kernel = open("/proc/sys/kernel/random/uuid").read()
 result = [socket.gethostname(), kernel, os.urandom(16).hex(), random.random(), str(uuid.uuid4())]
 """
 CLOCK_SECONDS = 30
+FILL = """
+with open(scratch + "/hoard", "wb", buffering=0) as file:
+    while True:
+        file.write(os.urandom(1 << 16) * 16)
+"""
+BOMB = """
+first, end = os.getpid(), time.monotonic() + 2
+while time.monotonic() < end:
+    try:
+        os.fork()
+    except OSError:
+        pass
+if os.getpid() != first:
+    os._exit(0)
+"""
+BURN = """
+def burn():
+    while True:
+        pass
+for _ in range(4):
+    threading.Thread(target=burn, daemon=True).start()
+"""
+SHOUT = """
+ports = "/sys/class/virtio-ports/"
+names = {{open(ports + port + "/name").read().strip(): port for port in os.listdir(ports)}}
+ends = {{os.path.realpath(f"/proc/self/fd/{{number}}"): int(number) for number in os.listdir("/proc/self/fd")}}
+channel = ends["/dev/" + names["channel"]]
+while True:
+    try:
+        os.write(channel, {garbage})
+    except OSError:
+        pass
+"""
+GARBAGE = {
+    "noise": "os.urandom(1 << 12)",
+    "zeros": "bytes(1 << 12)",
+    "a frame without end": r"b'\x07' + b'\xff' * 12",
+    "reads of what is no file": r"b'\x0d\0\0\0\x01\0\0\0\x02\0\0\0\0{}' * 64",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -35,6 +79,16 @@ async def pool(hostile_image: Path, warehouse: Path) -> AsyncIterator[Pool]:
 async def lease(pool: Pool) -> AsyncIterator[Lease]:
     taken = await pool.lease(ENGINE, workspace="demo", principal="eve")
     yield taken
+    await taken.release()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def neighbour(pool: Pool) -> AsyncIterator[Lease]:
+    """Another tenant's, which must still be there whatever the first one does."""
+    taken = await pool.lease(ENGINE, workspace="demo", principal="ada")
+    assert await attack(taken, "result = 6 * 7") == 42
+    yield taken
+    assert await attack(taken, "result = len(bytes(1 << 24))") == 1 << 24
     await taken.release()
 
 
@@ -59,11 +113,21 @@ async def test_there_is_no_network(lease: Lease) -> None:
     assert (await attack(lease, reach)).startswith("OSError: [Errno 101]")
 
 
-async def test_there_is_one_disk_and_it_cannot_be_written(lease: Lease) -> None:
-    """Every machine reads the same image."""
-    assert await attack(lease, "result = [d for d in os.listdir('/sys/block') if not d.startswith('loop')]") == ["vda"]
+async def test_the_shared_disk_cannot_be_written(lease: Lease) -> None:
+    """Every machine reads the same image, and has one disk of its own."""
+    disks = "result = sorted(d for d in os.listdir('/sys/block') if not d.startswith('loop'))"
+    assert await attack(lease, disks) == ["vda", "vdb"]
     code = "f = os.open('/dev/vda', os.O_RDWR); os.write(f, b'x'); result = 'written'"
     assert "Error" in await attack(lease, code)
+
+
+async def test_a_filled_disk_is_its_own(lease: Lease, neighbour: Lease) -> None:
+    """What it takes of the host is bounded, and free again when it is freed there."""
+    assert (await attack(lease, FILL)).startswith("OSError: [Errno 28]")
+    assert DISK_BYTES // 2 < max(disk_usage()) <= DISK_BYTES
+    assert await attack(neighbour, "result = len(os.listdir(scratch))") == 1
+    assert await attack(lease, "os.unlink(scratch + '/hoard'); os.sync(); result = 1") == 1
+    assert max(disk_usage()) < DISK_BYTES // 4
 
 
 async def test_the_host_cannot_be_seen(lease: Lease, warehouse: Path) -> None:
@@ -73,9 +137,45 @@ async def test_the_host_cannot_be_seen(lease: Lease, warehouse: Path) -> None:
     assert str(warehouse) not in await attack(lease, "result = warehouse")
 
 
-async def test_memory_that_runs_out_is_its_own(pool: Pool, lease: Lease) -> None:
-    other = await pool.lease(ENGINE, workspace="demo", principal="ada")
+async def test_memory_that_runs_out_is_its_own(lease: Lease, neighbour: Lease) -> None:
     with pytest.raises(MachineLost):
         await attack(lease, "hoard = [bytearray(64 << 20) for _ in range(64)]")
-    assert await attack(other, "result = 1") == 1
-    await other.release()
+
+
+async def test_processes_without_end_are_its_own(lease: Lease, neighbour: Lease) -> None:
+    """The host sees none of them. Their machine may not survive it."""
+    with suppress(MachineLost):
+        await attack(lease, BOMB)
+    assert all(machine.num_threads() < TASKS and not machine.children() for machine in microvms())
+
+
+async def test_a_busy_processor_is_its_own(lease: Lease, neighbour: Lease) -> None:
+    await attack(lease, BURN)
+    assert await attack(neighbour, "result = 6 * 7") == 42
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+async def test_garbage_on_the_channel_ends_its_own_machine(lease: Lease, neighbour: Lease, garbage: str) -> None:
+    with pytest.raises(MachineLost):
+        await attack(lease, SHOUT.format(garbage=GARBAGE[garbage]))
+    assert await attack(neighbour, "result = 6 * 7") == 42
+
+
+async def test_machines_are_bounded_by_the_host(lease: Lease) -> None:
+    """Each in a control group of its own, whatever it may run inside."""
+    groups = [{line.split(":", 2)[2] for line in bounded(machine.pid)} for machine in microvms()]
+    assert all(groups)
+    assert not any(mine & others for mine, others in combinations(groups, 2))
+
+
+def bounded(pid: int) -> list[str]:
+    """Its lines of /proc/PID/cgroup that are of a run of ours."""
+    return [line for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if "lakegate-run-" in line]
+
+
+def disk_usage() -> list[int]:
+    """Bytes of the host's that the disks of all machines take: of files without a name."""
+    folders = [f"/proc/{machine.pid}/fd/" for machine in microvms()]
+    opened = [folder + number for folder in folders for number in set(os.listdir(folder)) - {"0", "1", "2"}]
+    disks = [os.stat(path) for path in opened if re.fullmatch(r"/(?!memfd:).* \(deleted\)", os.readlink(path))]
+    return list({disk.st_ino: disk.st_blocks * 512 for disk in disks}.values())

@@ -1,13 +1,16 @@
 """MicroVMs: clones of one template that are each their own, read through the channel, and leave nothing behind."""
 
 import os
-from collections.abc import AsyncIterator
+import signal
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from catalog.errors import MachineLost
+from catalog.errors import MachineLost, SqlError
 from catalog.scans import Scan
 from compute.lease import Lease
 from compute.pool import Pool
@@ -21,6 +24,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLONES = 3
 UNIQUE = "SELECT uuid()::VARCHAR AS uuid, random() AS random, now()::VARCHAR AS now"
 READ_KERNEL = "SELECT content FROM read_text('/proc/sys/kernel/random/uuid')"
+SORTED = 320_000
+SORTING = f"""
+    SELECT count(text) AS n FROM
+    (SELECT repeat('x', {{bytes}}) || range AS text FROM range({SORTED}) ORDER BY hash(range) OFFSET 1)
+"""
+"""With 500 bytes it is more than the memory, with 2000 more than memory and disk."""
 MANY_ROWS = "SELECT range AS n, repeat('x', 100) AS text FROM range(100000000)"
 
 
@@ -62,14 +71,56 @@ async def test_a_machine_that_dies_is_replaced(pool: Pool, lease: Lease) -> None
 
 
 async def test_a_machine_has_no_rights_on_its_host(pool: Pool, lease: Lease) -> None:
-    """Not ours, no capabilities, a system call filter, and no file that it could write but what it was handed."""
+    """No user but its own, no capabilities, a system call filter, and no connection."""
     assert await ask(lease, "SELECT 1 AS one") == [{"one": 1}]
-    await eventually(lambda: not {"starting", "stopping"} & set(+pool.count("duckdb")))
-    for machine in microvms():
-        fields = status(machine.pid)
+    await settled(pool)
+    running = microvms()
+    found = [status(machine.pid) for machine in running]
+    for fields in found:
         assert (fields["CapEff"], fields["NoNewPrivs"], fields["Seccomp"]) == ("0" * 16, "1", "2")
-        assert os.geteuid() != 0 or set(fields["Uid"].split()) == {str(GUEST_UID)}
-        assert machine.net_connections(kind="inet") == []
+    users = [fields["Uid"].split() for fields in found]
+    assert os.geteuid() != 0 or [set(user) & {"0", str(GUEST_UID)} for user in users] == [set()] * len(users)
+    assert os.geteuid() != 0 or len({user[0] for user in users}) == len(users)
+    assert not any(machine.net_connections(kind="inet") for machine in running)
+
+
+async def test_a_machine_holds_no_file_but_its_own(pool: Pool, lease: Lease, guest_image: Path) -> None:
+    """The image, its template's memory, and a disk that no other has and no name leads to."""
+    other = await pool.lease("duckdb", workspace="demo", principal="bob")
+    await settled(pool)
+    held = [set(plain_files(machine.pid)) for machine in microvms()]
+    for files in held:
+        named = {path for path, _ in files if not path.endswith(" (deleted)")}
+        assert named == {str(guest_image / "root.erofs")}
+    disks = [inode for files in held for path, inode in files if path.endswith(" (deleted)") and "memfd" not in path]
+    assert len(set(disks)) == len(disks) == len(held) >= 2
+    await other.release()
+
+
+async def test_what_exceeds_memory_is_spilled(lease: Lease) -> None:
+    assert await ask(lease, SORTING.format(bytes=500)) == [{"n": SORTED - 1}]
+
+
+async def test_a_full_disk_is_the_statements_error(lease: Lease) -> None:
+    """Neither the machine's end nor the host's trouble."""
+    with pytest.raises(SqlError) as caught:
+        await ask(lease, SORTING.format(bytes=2000))
+    assert caught.value.sqlstate == "53100"
+    assert await ask(lease, "SELECT 1 AS one") == [{"one": 1}]
+
+
+async def settled(pool: Pool) -> None:
+    """Returns when no machine starts or stops: one that does may not yet be, or no longer be, what it will."""
+    await eventually(lambda: not {"starting", "stopping"} & set(+pool.count("duckdb")))
+
+
+def plain_files(pid: int) -> Iterator[tuple[str, int]]:
+    """Paths and inodes of the plain files that a process has open, beside its standard streams."""
+    for number in set(os.listdir(f"/proc/{pid}/fd")) - {"0", "1", "2"}:
+        with suppress(FileNotFoundError):
+            found = os.stat(f"/proc/{pid}/fd/{number}")
+            if stat.S_ISREG(found.st_mode):
+                yield os.readlink(f"/proc/{pid}/fd/{number}"), found.st_ino
 
 
 def status(pid: int) -> dict[str, str]:

@@ -12,10 +12,9 @@ from compute.config import EngineConfig, MachineSpec, PoolConfig
 from compute.pool import Pool
 from compute.spawners import CannotStart, Spawner
 from compute.spawners.process import GUEST_UID, ProcessSpawner
-from compute.spawners.qemu import QemuSpawner
 from compute.transport import Frame, Kind
 from tests.fix_compute import ROWS, ask
-from tests.fix_machines import CACHE, MICROVM
+from tests.fix_machines import MICROVM, make_spawner
 
 SPEC = MICROVM.spec
 
@@ -31,7 +30,7 @@ async def spawner(request: pytest.FixtureRequest) -> AsyncIterator[Spawner]:
 
 async def _microvms(request: pytest.FixtureRequest) -> Spawner:
     image = request.getfixturevalue("guest_image")
-    opened = QemuSpawner(templates={"duckdb": MICROVM.spec}, cache=CACHE, image=image)
+    opened = make_spawner(image)
     assert (await opened.open()).level == "virtual"
     return opened
 

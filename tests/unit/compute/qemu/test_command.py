@@ -15,7 +15,7 @@ SHAPE = Shape(
     "tcg", Path("/cache/images/k"), 512, 2_000_000, {"engine": "duckdb", "options": {"properties": {"a": "b c"}}}
 )
 HOST = Host("QEMU 7.2", "a processor", 2_000_000, "tcg")
-BACKS = Ends(11, 12, 13, "/proc/self/fd/14", shared=False)
+BACKS = Ends(11, 12, 13, "/proc/self/fd/14", shared=False, disk=15)
 
 
 def test_a_clone_differs_from_its_template_in_back_ends_only() -> None:
@@ -53,6 +53,7 @@ def test_a_template_is_found_again_by_all_that_clones_depend_on() -> None:
         for shape, host in [
             (SHAPE, HOST),
             (replace(SHAPE, memory=513), HOST),
+            (replace(SHAPE, disk=1 << 30), HOST),
             (replace(SHAPE, image=Path("/cache/images/l")), HOST),
             (replace(SHAPE, options={}), HOST),
             (replace(SHAPE, accelerator="kvm"), HOST),
