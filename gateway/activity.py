@@ -57,6 +57,9 @@ class Activity:
         self.replica = secrets.token_hex(8)
         self._entries: dict[int, _Entry] = {}
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def enter(
         self,
         member: Member,

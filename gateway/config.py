@@ -98,7 +98,7 @@ class Kubernetes:
 @dataclass(frozen=True, slots=True)
 class Config:
     """`metastore_dsn` None means the embedded PostgreSQL below `data`; certificate None means a self-signed one;
-    `cache` is where set-up left Spark, None for its usual place."""
+    `cache` is where set-up left Spark, None for its usual place; `metrics` is where they are told, None for nowhere."""
 
     data: Path
     host: str = "127.0.0.1"
@@ -110,6 +110,7 @@ class Config:
     metastore_dsn: str | None = field(default=None, repr=False)
     certificate: Path | None = None
     private_key: Path | None = None
+    metrics: tuple[str, int] | None = None
     limits: Limits = field(default_factory=Limits)
     warehouse: Warehouse = field(default_factory=Warehouse)
     firecracker: Firecracker = field(default_factory=Firecracker)
@@ -118,18 +119,18 @@ class Config:
     @classmethod
     def load(cls, data: Path, listen: str, warehouse: Warehouse, limits: Limits | None = None) -> "Config":
         """Joins the command line with the environment. Raises ValueError on an address that is not HOST:PORT."""
-        host, separator, port = listen.rpartition(":")
-        if not separator or not port.isdigit() or int(port) > 65535:
-            raise ValueError(f"cannot listen on {listen!r}: write HOST:PORT, such as 127.0.0.1:5439")
+        host, port = _address(listen)
+        metrics = os.environ.get("LAKEGATE_METRICS")
         return cls(
             data=data.resolve(),
-            host=host.strip("[]"),
-            port=int(port),
+            host=host,
+            port=port,
             cache=_path("LAKEGATE_CACHE"),
             admin_password=os.environ.get("LAKEGATE_ADMIN_PASSWORD") or None,
             metastore_dsn=os.environ.get("LAKEGATE_METASTORE_DSN") or None,
             certificate=_path("LAKEGATE_TLS_CERTIFICATE"),
             private_key=_path("LAKEGATE_TLS_KEY"),
+            metrics=_address(metrics) if metrics else None,
             warehouse=replace(warehouse, spark_token=_path("LAKEGATE_SPARK_TOKEN_FILE")),
             limits=limits or Limits(),
             firecracker=_firecracker(),
@@ -161,6 +162,14 @@ def parse_executors(span: str | None) -> Executors | None:
         memory_bytes=int(os.environ.get("LAKEGATE_EXECUTOR_MEMORY") or usual.memory_bytes // MEBIBYTE) * MEBIBYTE,
         node_type=os.environ.get("LAKEGATE_EXECUTOR_NODES") or ANY_NODES,
     )
+
+
+def _address(listen: str) -> tuple[str, int]:
+    """Raises ValueError."""
+    host, separator, port = listen.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"cannot listen on {listen!r}: write HOST:PORT, such as 127.0.0.1:5439")
+    return host.strip("[]"), int(port)
 
 
 def _path(variable: str) -> Path | None:

@@ -26,6 +26,7 @@ from gateway.activity import Activity
 from gateway.config import Config, IsolationLevel
 from gateway.conversation import Conversation
 from gateway.entry import Reception
+from gateway.metrics import published
 from gateway.pgwire.listener import Listener, Terms
 from gateway.relay import Relay
 from gateway.relay.limits import RelayLimits
@@ -62,6 +63,8 @@ class Server:
         """Serves while the context lasts. Raises OSError when the address is taken, CannotStart without machines."""
         config = self.config
         async with contextlib.AsyncExitStack() as stack:
+            if config.metrics is not None:
+                stack.enter_context(published(*config.metrics, self._activity.__len__))
             self.catalog = await self._open_catalog(stack)
             pool = await self._open_pool(stack)
             relay = Relay(self.catalog.relay_endpoint, RelayLimits(), self.catalog.version)

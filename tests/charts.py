@@ -36,6 +36,7 @@ EVERYTHING: Values = {
         "podAnnotations": {"team": "data"},
     },
     "service": {"type": "LoadBalancer", "sourceRanges": ["10.0.0.0/8"], "annotations": {"scheme": "internal"}},
+    "metrics": {"enabled": True},
     "autoscaling": {"enabled": True, "maxReplicas": 3},
     "storage": {"className": "efs"},
     "machines": {

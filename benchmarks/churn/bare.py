@@ -5,7 +5,7 @@ import json
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -86,11 +86,11 @@ class _Client:
 
     async def churn(self) -> Lives:
         lives = Lives()
-        await asyncio.gather(*(self._live(share, lives) for share in self._order.shares()))
+        await asyncio.gather(*(self._live(client, lives) for client in self._order.clients()))
         return lives
 
-    async def _live(self, times: int, lives: Lives) -> None:
-        for _ in range(times):
+    async def _live(self, client: Iterator[int], lives: Lives) -> None:
+        for _ in client:
             name = f"{self._order.gateway}-{next(self._numbers)}"
             begun = time.perf_counter()
             manifest = guest_pod(self._config, name, ENGINE.spec, self._labels, self._owner)

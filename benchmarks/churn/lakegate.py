@@ -4,7 +4,7 @@ import asyncio
 import base64
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -65,14 +65,14 @@ class TimedSpawner(KubernetesSpawner):
 
 async def _churn(pool: Pool, spawner: TimedSpawner, order: Order) -> Lives:
     spawner.lives = Lives()
-    await asyncio.gather(*(_lease(pool, share) for share in order.shares()))
+    await asyncio.gather(*(_lease(pool, client) for client in order.clients()))
     while pool.count(ENGINE.engine).total():  # noqa: ASYNC110 (the pool tells nobody)
         await asyncio.sleep(PAUSE_SECONDS)
     return spawner.lives
 
 
-async def _lease(pool: Pool, times: int) -> None:
-    for _ in range(times):
+async def _lease(pool: Pool, client: Iterator[int]) -> None:
+    for _ in client:
         lease = await pool.lease(ENGINE.engine, workspace="bench", principal="bench")
         await lease.release()
 

@@ -1,5 +1,7 @@
 """What a subject is told, and what it tells of a round."""
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,18 +12,26 @@ ENGINE = EngineConfig("duckdb", "user", warm_machines=0, start_seconds=300.0)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`pods` lives a round, at most `at_once` at any time. `folder` is the subject's own."""
+    """`pods` lives a round, at most `at_once` at any time and none begun after `seconds`. `folder` is the subject's."""
 
     kubeconfig: Path
     namespace: str
     gateway: str
     pods: int
     at_once: int
+    seconds: float
     folder: Path
 
-    def shares(self) -> list[int]:
-        """Lives of each of `at_once` clients."""
-        return [len(range(number, self.pods, self.at_once)) for number in range(self.at_once)]
+    def clients(self) -> list[Iterator[int]]:
+        """For each of a round's clients, its lives one by one for as long as there is time."""
+        until = time.monotonic() + self.seconds
+        return [self._lives(number, until) for number in range(self.at_once)]
+
+    def _lives(self, first: int, until: float) -> Iterator[int]:
+        for number in range(first, self.pods, self.at_once):
+            if time.monotonic() > until:
+                return
+            yield number
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from tests.fix_cluster import Machines
 
 AT_ONCE = 50
 PODS = 300
-"""Of a round."""
+ROUND_SECONDS = 20.0
 STOP_SECONDS = 60.0
 MIB = 1 << 20
 
@@ -63,7 +63,9 @@ def subject(name: str, plane: ControlPlane, machines: Machines, gateway: str) ->
     """Ready for its first round."""
     with tempfile.TemporaryDirectory(prefix="lakegate-subject-") as folder:
         assert machines.config.kubeconfig is not None
-        order = Order(machines.config.kubeconfig, machines.namespace, gateway, PODS, AT_ONCE, Path(folder))
+        order = Order(
+            machines.config.kubeconfig, machines.namespace, gateway, PODS, AT_ONCE, ROUND_SECONDS, Path(folder)
+        )
         command = [sys.executable, "-m", "benchmarks.churn", name, json.dumps(asdict(order), default=str)]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:

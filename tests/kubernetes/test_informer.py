@@ -162,9 +162,11 @@ def restart_compacted(plane: ControlPlane, revision: int) -> None:
 async def test_an_informer_outlives_its_server(machines: Machines, watched: tuple[Informer, Seen]) -> None:
     """Killed and started again: backoff, then on from where it was."""
     informer, seen = watched
-    await eventually(lambda: informer.watches == 1)
+    await create(machines, "before")
+    await eventually(lambda: "before" in seen.names)
     machines.plane.processes["kube-apiserver"].kill()
     machines.plane.start_api_server()
+    await eventually(lambda: informer.watches > 1)
     await create(machines, "after")
     await eventually(lambda: "after" in seen.names)
-    assert seen.names == {"kept", "lost", "after"}
+    assert seen.names == {"kept", "lost", "before", "after"}

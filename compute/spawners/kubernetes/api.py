@@ -1,20 +1,21 @@
 """The API server in plain values: objects are dictionaries, as they are written in manifests.
 
-kubernetes_asyncio knows how to find, trust and authenticate to a cluster. Its generated classes are left out: making
-one of a pod takes longer than the request.
+kubernetes_asyncio knows how to find, trust and authenticate to a cluster. Its generated classes and its requests are
+left out: they take longer than the API server does. What it opens are the connections, which aiohttp uses.
 """
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import orjson
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
-from kubernetes_asyncio.client.exceptions import ApiException
 from kubernetes_asyncio.config.config_exception import ConfigException
 
 from compute.spawners import CannotStart
@@ -58,6 +59,13 @@ class Api:
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
+        self._configuration = client.configuration
+        self._host = str(client.configuration.host)
+        self._proxy = client.configuration.proxy or _proxy_of(self._host)
+        connections = client.rest_client.pool_manager.connector
+        self._session = aiohttp.ClientSession(
+            connector=connections, connector_owner=False, read_bufsize=LONGEST_EVENT // 2
+        )
 
     @classmethod
     async def connect(cls, kubeconfig: Path | None) -> "Api":
@@ -73,6 +81,7 @@ class Api:
         return cls(ApiClient(configuration))
 
     async def close(self) -> None:
+        await self._session.close()
         await self._client.close()
 
     async def create(self, path: str, manifest: Object) -> Object:
@@ -150,7 +159,7 @@ class Api:
                 raise OSError(f"the API server's answer broke off: {error!r}") from error
         if answer.status not in (200, 201, 202):
             raise _refused(answer, content)
-        parsed: Object = json.loads(content)
+        parsed: Object = orjson.loads(content)
         return parsed
 
     async def _send(
@@ -162,20 +171,29 @@ class Api:
         kind: str,
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
+        headers = {"Accept": "application/json", "Content-Type": kind}
+        if (token := await self._configuration.get_api_key_with_prefix("BearerToken")) is not None:
+            headers["Authorization"] = token
         try:
-            answer: aiohttp.ClientResponse = await self._client.call_api(
-                path,
+            return await self._session.request(
                 method,
-                query_params=list(query.items()),
-                header_params={"Accept": "application/json", "Content-Type": kind},
-                body=body,
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _request_timeout=limits,
+                f"{self._host}{path}",
+                params=query,
+                headers=headers,
+                data=None if body is None else orjson.dumps(body),
+                timeout=limits,
+                proxy=self._proxy,
+                proxy_headers=self._configuration.proxy_headers,
+                server_hostname=self._configuration.tls_server_name,
             )
-        except (aiohttp.ClientError, TimeoutError, ApiException) as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise OSError(f"the API server does not answer: {error!r}") from error
-        return answer
+
+
+def _proxy_of(host: str) -> str | None:
+    """What the environment says, asked once."""
+    address = urlsplit(host)
+    return None if proxy_bypass(address.hostname or "") else getproxies().get(address.scheme)
 
 
 def _cut(answer: aiohttp.ClientResponse) -> None:
@@ -188,7 +206,7 @@ def _read_event(line: bytes) -> Object:
     """Raises Refused where the event is an error, ValueError where it is none at all."""
     if len(line) > LONGEST_EVENT:
         raise ValueError("an event is too long")
-    event: Object = json.loads(line)
+    event: Object = orjson.loads(line)
     if event["type"] == "ERROR":
         status = event["object"]
         raise Refused(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
@@ -207,7 +225,7 @@ def _would_pass(method: str, refused: Refused) -> bool:
 
 def _refused(answer: aiohttp.ClientResponse, content: bytes) -> Refused:
     try:
-        told = json.loads(content)
+        told = orjson.loads(content)
     except ValueError:
         told = {}
     message = str(told.get("message", content[:200].decode(errors="replace")))

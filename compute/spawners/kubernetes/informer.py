@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`kind` is ``gone`` with the last that was seen of the object, else ``seen``."""
+    """`kind` is ``gone``, sometimes with no more of the object than its name and labels, else ``seen``."""
 
     kind: Literal["seen", "gone"]
     object: Object
@@ -87,7 +87,7 @@ class Informer:
             version = page["metadata"]["resourceVersion"]
             found |= {item["metadata"]["uid"]: item for item in page["items"]}
         gone = [old for uid, old in self._objects.items() if uid not in found]
-        self._objects = found
+        self._objects = {uid: _identity(item) for uid, item in found.items()}
         self._version = version
         self._failures = 0
         for old in gone:
@@ -129,5 +129,11 @@ class Informer:
             self._objects.pop(uid, None)
             self._on_change(Change("gone", item))
         else:
-            self._objects[uid] = item
+            self._objects[uid] = _identity(item)
             self._on_change(Change("seen", item))
+
+
+def _identity(item: Object) -> Object:
+    """All that is kept: of thousands of nodes, the rest would be most of a gateway's memory."""
+    metadata = item["metadata"]
+    return {"metadata": {"name": metadata["name"], "uid": metadata["uid"], "labels": metadata.get("labels", {})}}

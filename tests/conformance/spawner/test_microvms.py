@@ -1,7 +1,6 @@
 """MicroVMs: clones of one template that are each their own, read through the channel, and leave nothing behind."""
 
 import os
-import signal
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress

@@ -167,6 +167,16 @@ def test_sessions_decide_how_many_gateways() -> None:
     assert only(documents, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
 
 
+def test_numbers_are_told_to_who_collects_them_alone() -> None:
+    documents = render(EVERYTHING)
+    (container,) = only(documents, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    assert {"name": "LAKEGATE_METRICS", "value": "0.0.0.0:9464"} in container["env"]
+    (wall,) = (each for each in documents if each["kind"] == "NetworkPolicy" and len(each["spec"]["ingress"]) == 2)
+    collectors = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert wall["spec"]["ingress"][1] == {"from": collectors, "ports": [{"protocol": "TCP", "port": "metrics"}]}
+    assert "LAKEGATE_METRICS" not in str(render(SECRETS))
+
+
 @pytest.mark.parametrize("values", SETS.values(), ids=SETS)
 def test_pods_are_restricted_and_their_roots_read_only(values: Values) -> None:
     workloads = [each for each in render(values) if each["kind"] in ("StatefulSet", "Deployment")]
