@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.spark]
 QUERY_5 = QUERIES[4]
 CLAIM = "warehouse"
 START_SECONDS = 300.0
+LEAVE_SECONDS = 30
 
 
 @pytest.fixture
@@ -100,13 +101,19 @@ async def executors(machines: Machines) -> list[str]:
     ]
 
 
+def log(machines: Machines, pod: str, *options: str) -> str:
+    """What an executor has said; with ``--follow`` to its end."""
+    return machines.plane.run("kubectl", "logs", *options, "--namespace", machines.namespace, pod)
+
+
 def tasks(machines: Machines, pod: str) -> int:
     """How many an executor has begun, by its own account."""
-    return machines.plane.run("kubectl", "logs", "--namespace", machines.namespace, pod).count("Running task")
+    return log(machines, pod).count("Running task")
 
 
 async def test_query_five_of_tpch(machines: Machines, spark_gateway: Target) -> None:
-    """Twice: with both executors, each of which has its part of the work, and with one that dies of it."""
+    """With both executors, each of which has its part of the work; with one that is killed in the middle; and after one
+    has been asked to go, which hands its blocks on first."""
     expected = await asyncio.to_thread(ask, spark_gateway, "duckdb")
     assert len(expected.rows) == 5
     assert await asyncio.to_thread(ask, spark_gateway, "spark") == expected
@@ -126,3 +133,9 @@ async def test_query_five_of_tpch(machines: Machines, spark_gateway: Target) -> 
     assert not answer.done()
     assert await answer == expected
     assert victim not in await executors(machines)
+
+    leaver = pair[1]
+    told = asyncio.create_task(asyncio.to_thread(log, machines, leaver, "--follow"))
+    await machines.admin.delete(pods_path(machines.namespace, leaver), grace_seconds=LEAVE_SECONDS)
+    assert await asyncio.to_thread(ask, spark_gateway, "spark") == expected
+    assert "Decommission executor" in await told

@@ -16,7 +16,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.spark]
 
 
 @pytest.fixture
-def remote_gateway(spark_engine: SparkEngine, lake: Mapping[TableName, Path], tmp_path: Path) -> Iterator[Target]:
+def remote_gateway(
+    spark_engine: SparkEngine, lake: Mapping[TableName, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
     """`lakegate serve` that starts no Spark of its own. The server asks for its token."""
     server = spark_engine._server
     token = tmp_path_factory.mktemp("remote") / "token"
