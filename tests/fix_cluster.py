@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 GATEWAYS = ("gw-0", "gw-1")
+LEAVE_SECONDS = 300.0
+"""How long the last pods of a test may take to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,23 @@ async def host_node(machines: Machines) -> AsyncIterator[HostNode]:
     await node.start()
     yield node
     await node.stop()
+
+
+@pytest.fixture
+async def real(cluster: Cluster) -> AsyncIterator[Machines]:
+    """A namespace of machines on the real node. Leaving asserts that no pod is left."""
+    async with prepared_namespace(cluster.plane) as machines:
+        yield replace(machines, config=sized(machines.config))
+
+        async def is_empty() -> bool:
+            return await machines.pods() == []
+
+        await eventually(is_empty, LEAVE_SECONDS)
+
+
+def sized(config: KubernetesConfig) -> KubernetesConfig:
+    """As the tests' node has room."""
+    return replace(config, image="lakegate.io/guest:latest", cpu_share=0.1, scratch_bytes=1 << 28)
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,9 @@ from catalog.names import TableName
 from catalog.scans import Scan
 from compute.lease import Lease
 from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.config import KubernetesConfig
 from compute.spawners.kubernetes.manifests import pods_path
 from tests.conformance.tpch.test_tpch import QUERIES, run
-from tests.fix_cluster import Cluster, Machines, eventually, pod_pool, prepared_namespace
+from tests.fix_cluster import Machines, eventually, pod_pool
 from tests.fix_compute import ROWS, ask, duckdb_config
 from tests.fix_gateway import lake_folder, running_gateway
 from tests.target import Target
@@ -24,23 +22,6 @@ pytestmark = pytest.mark.slow
 PAIRS = "SELECT count(*) FROM lineitem, orders WHERE o_orderkey < 800 AND (l_orderkey + l_partkey * o_custkey) % 7 = 3"
 """Some seconds of work on one processor, and one row."""
 ENGINE = duckdb_config(threads=1, warm_machines=1, max_machines=3, start_seconds=120.0)
-
-
-@pytest.fixture
-async def real(cluster: Cluster) -> AsyncIterator[Machines]:
-    """A namespace of machines on it. Leaving asserts that no pod is left."""
-    async with prepared_namespace(cluster.plane) as machines:
-        yield replace(machines, config=sized(machines.config))
-
-        async def is_empty() -> bool:
-            return await machines.pods() == []
-
-        await eventually(is_empty)
-
-
-def sized(config: KubernetesConfig) -> KubernetesConfig:
-    """As the tests' node has room."""
-    return replace(config, image="lakegate.io/guest:latest", cpu_share=0.1, scratch_bytes=1 << 28)
 
 
 @pytest.fixture
