@@ -143,8 +143,17 @@ async def machines(control_plane: ControlPlane) -> AsyncIterator[Machines]:
 
 
 @pytest.fixture
+async def host_node(machines: Machines) -> AsyncIterator[HostNode]:
+    """Runs the namespace's pods as processes of this host."""
+    node = HostNode(machines.admin, machines.namespace)
+    await node.start()
+    yield node
+    await node.stop()
+
+
+@pytest.fixture
 async def real(cluster: Cluster) -> AsyncIterator[Machines]:
-    """On a real node. Leaving asserts that no pod is left."""
+    """A namespace of machines on the real node. Leaving asserts that no pod is left."""
     async with prepared_namespace(cluster.plane) as machines:
         yield replace(machines, config=sized(machines.config))
         await eventually(machines.are_gone)
@@ -153,15 +162,6 @@ async def real(cluster: Cluster) -> AsyncIterator[Machines]:
 def sized(config: KubernetesConfig) -> KubernetesConfig:
     """As the tests' node has room."""
     return replace(config, image="lakegate.io/guest:latest", cpu_share=0.1, scratch_bytes=1 << 28)
-
-
-@pytest.fixture
-async def host_node(machines: Machines) -> AsyncIterator[HostNode]:
-    """Runs the namespace's pods as processes of this host."""
-    node = HostNode(machines.admin, machines.namespace)
-    await node.start()
-    yield node
-    await node.stop()
 
 
 @asynccontextmanager

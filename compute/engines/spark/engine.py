@@ -83,23 +83,26 @@ class SparkEngine:
         self._sessions = Sessions(self._connect, self._scratch)
 
     def start(self) -> None:
-        """Returns once a session is ready. Raises ConnectError."""
+        """Returns once a session is ready and, of a driver, its executors are, too. Raises ConnectError."""
         self._sessions.wait()
+        if self._executors is not None:
+            with closing(self._connect()) as session:
+                for sql in cluster_warm_up_statements(2 * int(self._executors)):
+                    run_to_end(session, sql)
 
     def warm(self) -> None:
-        """Pays for what a new JVM's first statements cost, until somebody wants the machine: he is served sooner so."""
+        """Pays for what a new JVM's first statements cost, until somebody wants the machine: he is served sooner so.
+        A driver has paid by its start.
+        """
+        if self._executors is not None:
+            return
         try:
             with closing(self._connect()) as session:
-                for sql in self._warm_up_statements():
+                for sql in warm_up_statements(self._scratch / "warehouse"):
                     if not self._bound.is_set():
                         run_to_end(session, sql)
         except ConnectError as error:
             logger.warning("spark could not be warmed: %s", error)
-
-    def _warm_up_statements(self) -> Sequence[str]:
-        if self._executors is None:
-            return warm_up_statements(self._scratch / "warehouse")
-        return cluster_warm_up_statements(2 * int(self._executors))
 
     def bind(self, binding: Binding) -> None:
         """Nothing of the JVM belongs to a workspace before its statements name that workspace's tables."""
