@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ from tests.cluster.control_plane import ControlPlane, running_control_plane
 from tests.cluster.host_node import HostNode
 from tests.cluster.kubelet import Node, pause_image, running_node
 from tests.cluster.wire import wired
+
+HOSTILE_IMAGE = "lakegate.io/hostile:latest"
+"""The guest's, in which a pod may open the engine that a stranger has taken over."""
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +54,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
     for name in ("plane", "node"):
         (folder / name).mkdir()
-    images = [build_oci(cache_folder(os.environ), ["python3"]), pause_image(folder)]
+    cache, command = cache_folder(os.environ), ["python3"]
+    hostile = build_oci(cache, command, name=HOSTILE_IMAGE, more=["tests/hostile.py"])
+    images = [build_oci(cache, command), hostile, pause_image(folder)]
     with wired() as wire, running_control_plane(commands_folder(), folder / "plane", wire.host) as plane:
         plane.start_controllers()
         plane.start_scheduler()
@@ -60,6 +65,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 GATEWAYS = ("gw-0", "gw-1")
+
+
+def sized(config: KubernetesConfig) -> KubernetesConfig:
+    """As the tests' node has room."""
+    return replace(config, image="lakegate.io/guest:latest", cpu_share=0.1, scratch_bytes=1 << 28)
 
 
 @dataclass(frozen=True, slots=True)

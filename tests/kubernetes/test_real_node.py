@@ -12,10 +12,9 @@ from catalog.names import TableName
 from catalog.scans import Scan
 from compute.lease import Lease
 from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.config import KubernetesConfig
 from compute.spawners.kubernetes.manifests import pods_path
 from tests.conformance.tpch.test_tpch import QUERIES, run
-from tests.fix_cluster import Cluster, Machines, eventually, pod_pool, prepared_namespace
+from tests.fix_cluster import Cluster, Machines, eventually, pod_pool, prepared_namespace, sized
 from tests.fix_compute import ROWS, ask, duckdb_config
 from tests.fix_gateway import lake_folder, running_gateway
 from tests.target import Target
@@ -36,11 +35,6 @@ async def real(cluster: Cluster) -> AsyncIterator[Machines]:
             return await machines.pods() == []
 
         await eventually(is_empty)
-
-
-def sized(config: KubernetesConfig) -> KubernetesConfig:
-    """As the tests' node has room."""
-    return replace(config, image="lakegate.io/guest:latest", cpu_share=0.1, scratch_bytes=1 << 28)
 
 
 @pytest.fixture
