@@ -55,6 +55,14 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """A machine's place goes, and the machine with it by `until`: its pod is evicted, its node drained."""
+
+    machine: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     machine: int
     principal: str
@@ -91,7 +99,7 @@ class NodeLost:
 
 
 NodeEvent = NodeJoined | NodeDraining | NodeLost
-Event = Wanted | Withdrawn | Ready | Failed | Ended | Released | Tick | NodeEvent
+Event = Wanted | Withdrawn | Ready | Failed | Ended | Leaving | Released | Tick | NodeEvent
 
 
 @dataclass(frozen=True, slots=True)

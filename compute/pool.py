@@ -23,6 +23,7 @@ from compute.events import (
     Failed,
     Grant,
     Instruction,
+    Leaving,
     Move,
     NodeEvent,
     Priority,
@@ -39,7 +40,7 @@ from compute.events import (
 from compute.fleet import Fleet
 from compute.lease import Lease
 from compute.ranges import RangeServer
-from compute.spawners import CannotStart, Isolation, Machine, Spawner
+from compute.spawners import CannotStart, Isolation, Machine, Spawner, Transient
 from compute.transport import PROTOCOL_VERSION, Frame, Kind
 
 LEASE_TRIES = 3
@@ -258,6 +259,8 @@ class Pool:
         remote = hello.get("reads") == "channel"
         self._members[number] = _Member(machine, connection, remote)
         machine.ended.add_done_callback(lambda _ended: self._on_end(number))
+        if isinstance(machine, Transient):
+            machine.leaving.add_done_callback(lambda leaving: self._handle(Leaving(number, leaving.result())))
         if number in self._starting:
             self._starting.discard(number)
             self._handle(Ready(number))

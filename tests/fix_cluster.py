@@ -30,6 +30,9 @@ from tests.cluster.kubelet import Node, pause_image, running_node
 from tests.cluster.wire import wired
 from tests.fix_compute import WAIT_SECONDS
 
+HOSTILE_IMAGE = "lakegate.io/hostile:latest"
+"""The guest's, in which a pod may open the engine that a stranger has taken over."""
+
 
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
@@ -58,8 +61,9 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
     packages.require()
     for name in ("plane", "node"):
         (folder / name).mkdir()
-    cache = cache_folder(os.environ)
-    images = [build_oci(cache, ["python3"]), spark_image.build(cache), pause_image(folder)]
+    cache, command = cache_folder(os.environ), ["python3"]
+    hostile = build_oci(cache, command, name=HOSTILE_IMAGE, more=["tests/hostile.py"])
+    images = [build_oci(cache, command), hostile, spark_image.build(cache), pause_image(folder)]
     with wired() as wire, running_control_plane(commands_folder(), folder / "plane", wire.host) as plane:
         plane.start_controllers()
         plane.start_scheduler()

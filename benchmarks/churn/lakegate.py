@@ -5,7 +5,7 @@ import base64
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from compute.config import MachineSpec, PoolConfig
 from compute.pool import Pool
 from compute.spawners import Machine
 from compute.spawners.kubernetes.api import Api
-from compute.spawners.kubernetes.config import KubernetesConfig
+from compute.spawners.kubernetes.config import GUEST_PORT, KubernetesConfig
 from compute.spawners.kubernetes.machine import PodMachine
 from compute.spawners.kubernetes.manifests import secret_name, secrets_path
 from compute.spawners.kubernetes.spawner import KubernetesSpawner
@@ -91,8 +91,10 @@ async def _guests(config: KubernetesConfig, folder: Path) -> AsyncIterator[None]
     guests = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         assert guests.stdout is not None
-        await guests.stdout.readline()
+        if not await guests.stdout.readline():
+            raise RuntimeError(f"something else on this host listens on port {GUEST_PORT}")
         yield
     finally:
-        guests.kill()
+        with suppress(ProcessLookupError):
+            guests.kill()
         await guests.wait()

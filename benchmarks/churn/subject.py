@@ -70,7 +70,8 @@ def subject(name: str, plane: ControlPlane, machines: Machines, gateway: str) ->
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
             assert process.stdout is not None
-            process.stdout.readline()
+            if not process.stdout.readline():
+                raise RuntimeError(f"the subject {name} did not start")
             yield Subject(plane, process)
             process.communicate(timeout=STOP_SECONDS)
 

@@ -9,6 +9,7 @@ from compute.events import (
     Event,
     Failed,
     Instruction,
+    Leaving,
     Move,
     NodeDraining,
     NodeJoined,
@@ -76,6 +77,9 @@ class Fleet:
             case Ended(number):
                 if machine := self._roster.machines.get(number):
                     self._supply.end(machine, "a warm machine died", now)
+            case Leaving(number, until):
+                if machine := self._roster.machines.get(number):
+                    self._leave(machine, until, now)
             case Failed(number, reason):
                 self._fail(self._roster.machines[number], reason, now)
             case Withdrawn(number):
@@ -100,20 +104,24 @@ class Fleet:
         self._lending.give_up(machine.template, now)
 
     def _drain(self, name: str, until: float, now: float) -> None:
-        """What nobody uses ends at once; leases are told to move, and end with the node at the latest."""
+        """Machines that are left end with the node at the latest."""
         node = self._roster.nodes.get(name)
         if node is None or node.leaving:
             return
         self._roster.nodes.leave(node)
         for machine in list(node.machines.values()):
-            machine.leaving = True
-            if machine.principals and machine.state is State.SERVING:
-                machine.serves.hide(machine)
-                self._roster.out.append(Move(machine.number, until))
-            else:
-                self._supply.discard(machine, now)
+            self._leave(machine, until, now)
         if node.machines:
             self._roster.timers.put(("drain", 0, name), until)
+
+    def _leave(self, machine: Machine, until: float, now: float) -> None:
+        """What nobody uses ends at once; leases are told to move."""
+        machine.leaving = True
+        if machine.principals and machine.state is State.SERVING:
+            machine.serves.hide(machine)
+            self._roster.out.append(Move(machine.number, until))
+        else:
+            self._supply.discard(machine, now)
 
     def _clear(self, name: str, now: float) -> None:
         """The node is gone: so are its machines, whatever ran on them."""

@@ -8,7 +8,7 @@ recorded in that folder's `journal` before it is made, and whoever starts next h
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from compute.config import MachineSpec
 
@@ -45,6 +45,17 @@ class Machine(Protocol):
     async def connect(self) -> "Connection":
         """A new connection to its guest, which speaks first. Raises OSError, also where the guest takes no more."""
         ...
+
+
+@runtime_checkable
+class Transient(Protocol):
+    """A machine whose place may go before it does.
+
+    `leaving` is then settled, with the time of the monotonic clock by which it is over: a statement may end until then,
+    and no other should come.
+    """
+
+    leaving: "asyncio.Future[float]"
 
 
 class Spawner(Protocol):

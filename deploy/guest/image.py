@@ -48,14 +48,14 @@ def build(cache: Path, more: Sequence[str] = ()) -> Path:
     return image
 
 
-def build_oci(cache: Path, entrypoint: Sequence[str]) -> Path:
-    """An OCI archive of the image that runs `entrypoint`. Raises as `build` does."""
-    image = build(cache)
+def build_oci(cache: Path, entrypoint: Sequence[str], *, name: str = NAME, more: Sequence[str] = ()) -> Path:
+    """An OCI archive of the image that runs `entrypoint`, with `more` modules. Raises as `build` does."""
+    image = build(cache, more)
     with locked(cache / "guest"):
-        target = image / f"oci-{digest(*entrypoint)[:12]}.tar"
+        target = image / f"oci-{digest(name, *entrypoint)[:12]}.tar"
         if not target.exists():
             unfinished = target.with_suffix(".unfinished")
-            write_oci(sorted(image.glob("*-layer.tar")), unfinished, name=NAME, entrypoint=entrypoint)
+            write_oci(sorted(image.glob("*-layer.tar")), unfinished, name=name, entrypoint=entrypoint)
             unfinished.rename(target)
     return target
 

@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = "/run/containerd/containerd.sock"
 PAUSE_IMAGE = "lakegate.io/pause:latest"
 NAME = "real"
+PIDS = 256
+"""Tasks that a pod may have."""
 NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "--mount-proc")
 
 
@@ -152,6 +154,8 @@ def kubelet_configuration(plane: ControlPlane) -> object:
         "cgroupsPerQOS": True,
         "enforceNodeAllocatable": ["pods"],
         "failCgroupV1": False,
+        "podPidsLimit": PIDS,
+        "volumeStatsAggPeriod": "1s",
         "failSwapOn": False,
         "resolvConf": "",
         "imageGCHighThresholdPercent": 100,

@@ -1,5 +1,6 @@
 """Nodes and pods that are about to go: spot capacity is reclaimed, a node is drained, a pod evicted."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,24 @@ async def test_a_running_statement_ends_before_its_lease_moves(
         rest = await rows(answer)
         assert first.num_rows + len(rest) == MANY
         await eventually(lambda: lease.lost)
+        await lease.release()
+
+
+async def test_who_comes_later_does_not_end_a_running_statement(
+    machines: Machines, nodes: HostNode, warehouse: Path
+) -> None:
+    """A shared machine has room for one more, but it leaves: the next lease is on another."""
+    shared = replace(ENGINE, mode="shared", leases_per_machine=2)
+    async with pod_pool(machines.config, shared, warehouse) as pool:
+        lease = await pool.lease("duckdb", workspace="demo", principal="ada")
+        answer = await lease.execute(f"SELECT range AS n, repeat('x', 100) AS text FROM range({MANY})")
+        first = await anext(aiter(answer))
+        await interrupt(machines, nodes)
+        await eventually(lambda: lease.leaving)
+        other = await pool.lease("duckdb", workspace="demo", principal="bob")
+        assert await ask(other, "SELECT 1 AS one") == [{"one": 1}]
+        assert first.num_rows + len(await rows(answer)) == MANY
+        await other.release()
         await lease.release()
 
 

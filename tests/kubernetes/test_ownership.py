@@ -135,7 +135,8 @@ async def signs_of_life(machines: Machines, gateway: str, count: int) -> None:
 
 async def test_a_gateway_that_was_replaced_lets_go(machines: Machines, host_node: HostNode) -> None:
     """Two processes under one name: the later one has it, and what it adopted can't be claimed by the earlier."""
-    async with open_spawner(machines.config) as earlier, open_spawner(machines.config) as later:
+    patient = replace(machines.config, heartbeat_seconds=3600.0)
+    async with open_spawner(patient) as earlier, open_spawner(patient) as later:
         machine = await earlier.start(SPEC)
         connection = await machine.connect()
         await connection.expect(Kind.HELLO)

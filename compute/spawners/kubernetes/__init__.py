@@ -23,9 +23,9 @@ deletes the claimed ones, whose leases died with it. Gateways renew a Lease obje
 so are deleted by any other. Everything a gateway creates is owned by that object, so a cluster that loses all gateways
 is cleaned by deleting those.
 
-Interruption: a pod that is being deleted, evicted or whose node is tainted to go is leaving. Unclaimed, it is replaced
-at once. Claimed, its statement runs on as long as the node lets it; then its connection closes, the session takes
-another lease, and a read that had not answered yet is run again.
+Interruption: a pod that is being deleted, evicted or whose node is tainted to go is leaving, and the fleet hears of it.
+Unclaimed, it is replaced at once. Claimed, nobody new comes to it and its statement runs on as long as the node lets
+it; then its connection closes, the session takes another lease, and a read that had not answered yet is run again.
 
 Never: a claim that two gateways could both win; a plain-text byte; a pod that may call the API server; a decision about
 how many machines there are.

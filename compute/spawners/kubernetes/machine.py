@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -16,7 +17,7 @@ from compute.connection import Connection, machine_lost
 from compute.spawners.kubernetes.api import Object
 from compute.spawners.kubernetes.channel import GUEST as GUEST_NAME
 from compute.spawners.kubernetes.config import GUEST_PORT
-from compute.spawners.kubernetes.manifests import GUEST
+from compute.spawners.kubernetes.manifests import DRAIN_SECONDS, GUEST
 from compute.transport import Frame, Kind
 
 HANDSHAKE_SECONDS = 10.0
@@ -35,6 +36,8 @@ Claim = Callable[["PodMachine"], Coroutine[None, None, bool]]
 class PodMachine:
     """`running` is settled when the guest's container runs, `ended` when the pod is over.
 
+    `leaving` is settled with the time by which it is over, as `Transient` has it.
+
     `claim` tells whether the pod is ours to use from now on; `vacate` is called once when a leaving machine
     has nobody left.
     """
@@ -45,7 +48,8 @@ class PodMachine:
         loop = asyncio.get_running_loop()
         self.name = name
         self.address = ""
-        self.leaving = False
+        self.leaving: asyncio.Future[float] = loop.create_future()
+        self._dismissed = False
         self.running: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[int] = loop.create_future()
         self.waits_for = "its pod has not been scheduled"
@@ -59,12 +63,17 @@ class PodMachine:
     def claimed(self) -> bool:
         return self._claiming is not None
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether it takes nobody any more."""
+        return self._dismissed or self.leaving.done()
+
     async def connect(self) -> Connection:
         """Raises OSError. A container that runs does not listen yet: the first refusals are waited out."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LISTEN_SECONDS
         while True:
-            if self.leaving or self.ended.done():
+            if self.is_closing or self.ended.done():
                 raise ConnectionRefusedError(f"{self.name} is leaving or gone")
             try:
                 return await self._connect()
@@ -97,17 +106,17 @@ class PodMachine:
 
     def leave(self, reason: str) -> None:
         """Nobody new comes; who is idle goes; what runs may end. Idempotent."""
-        if self.leaving or self.ended.done():
+        if self.is_closing or self.ended.done():
             return
         log.info("%s is leaving: %s", self.name, reason)
-        self.leaving = True
+        self.leaving.set_result(time.monotonic() + DRAIN_SECONDS)
         for connection in list(self._connections):
             connection.leave()
         self._vacate_if_empty()
 
     def dismiss(self) -> None:
         """It is ours to end, and is about to."""
-        self.leaving = True
+        self._dismissed = True
 
     def end(self, status: int) -> None:
         """The pod is over. Idempotent."""
@@ -125,7 +134,7 @@ class PodMachine:
         self._vacate_if_empty()
 
     def _vacate_if_empty(self) -> None:
-        if self.leaving and not self._connections and not self.ended.done():
+        if self.leaving.done() and not self._connections and not self.ended.done():
             self._vacate(self)
 
     def observe(self, pod: Object) -> None:
@@ -190,7 +199,7 @@ class PodConnection(Connection):
             raise machine_lost()
         if frame.kind in (Kind.READY, Kind.DONE, Kind.ERROR, Kind.STATS):
             self._busy = False
-            if self._machine.leaving:
+            if self._machine.is_closing:
                 self.abort()
         return frame
 

@@ -241,6 +241,8 @@ class KubernetesSpawner:
         machine.observe(pod)
         if name not in self._machines:
             return
+        if machine.ended.done() and not machine.is_closing:
+            self._run(self._delete(machine))
         node = self._node_of[name] = pod["spec"].get("nodeName", "")
         if node in self._leaving_nodes:
             machine.leave(f"its node {node} goes")

@@ -14,6 +14,7 @@ import pytest_asyncio
 from catalog.errors import MachineLost
 from compute.lease import Lease
 from compute.pool import Pool
+from tests.attacks import BURNER, DISK_FILLER, GARBAGE, MEMORY_HOG, PROCESS_BOMB, TASK_BOMB
 from tests.fix_hostile import CONFIG, DISK_BYTES, ENGINE, attack, hostile_pool
 from tests.hostile import REFUSED
 from tests.processes import machines
@@ -142,64 +143,30 @@ async def test_a_program_is_no_way_out(taken: Lease, kind: str) -> None:
 
 
 async def test_a_bomb_of_tasks(taken: Lease, neighbour: Lease, kind: str) -> None:
-    bomb = """
-        result = 0
-        try:
-            while True:
-                threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
-                result += 1
-        except RuntimeError:
-            pass
-    """
-    assert 10 < await attack(taken, bomb) <= MOST_TASKS[kind]
+    assert 10 < await attack(taken, TASK_BOMB) <= MOST_TASKS[kind]
 
 
 async def test_a_bomb_of_processes(taken: Lease, neighbour: Lease, kind: str) -> None:
     """It ends at the bound of tasks or, as each takes memory, at that of memory."""
-    bomb = """
-        result = 0
-        try:
-            while True:
-                if os.fork() == 0:
-                    time.sleep(1000)
-                result += 1
-        except OSError:
-            pass
-    """
     with suppress(MachineLost):
-        assert await attack(taken, bomb) <= MOST_TASKS[kind]
+        assert await attack(taken, PROCESS_BOMB) <= MOST_TASKS[kind]
 
 
 async def test_a_hog_of_memory(taken: Lease, neighbour: Lease) -> None:
     """Shared pages, which the bound of a process's own memory does not know: the kernel ends this machine alone."""
-    hog = """
-        pages = mmap.mmap(-1, 4 << 30)
-        for place in range(0, 4 << 30, 4096):
-            pages[place] = 1
-    """
     with pytest.raises(MachineLost):
-        await attack(taken, hog)
+        await attack(taken, MEMORY_HOG)
 
 
 async def test_a_filler_of_disks(taken: Lease, neighbour: Lease) -> None:
     """Also by a file that no folder shows."""
-    fill = """
-        written = 0
-        file = open(scratch + '/fill', 'wb', buffering=0)
-        os.unlink(scratch + '/fill')
-        try:
-            while True:
-                written += file.write(bytes(1 << 20))
-        except OSError as error:
-            result = [written, os.strerror(error.errno)]
-    """
-    written, reason = await attack(taken, fill)
+    written, reason = await attack(taken, DISK_FILLER)
     assert DISK_BYTES // 2 < written <= DISK_BYTES
     assert reason == "No space left on device"
 
 
 async def test_a_burner_of_processor_time(taken: Lease, neighbour: Lease) -> None:
-    burning = asyncio.create_task(attack(taken, "while True: pass"))
+    burning = asyncio.create_task(attack(taken, BURNER))
     for _ in range(20):
         assert await attack(neighbour, "result = sum(range(1000))") == 499500
     assert not burning.done()
@@ -209,15 +176,8 @@ async def test_a_burner_of_processor_time(taken: Lease, neighbour: Lease) -> Non
 
 
 async def test_garbage_on_the_channel(pool: Pool, taken: Lease, neighbour: Lease) -> None:
-    garbage = """
-        for number in range(3, 64):
-            try:
-                os.write(number, b'garbage' * 1000)
-            except OSError:
-                pass
-    """
     with pytest.raises(MachineLost):
-        await attack(taken, garbage)
+        await attack(taken, GARBAGE)
     fresh = await pool.lease(ENGINE, workspace="demo", principal="mallory")
     assert await attack(fresh, "result = 1") == 1
     await fresh.release()

@@ -10,6 +10,7 @@ from compute.events import (
     Ended,
     Event,
     Failed,
+    Leaving,
     NodeDraining,
     NodeJoined,
     NodeLost,
@@ -88,6 +89,10 @@ class Scene:
         if name in self.witness.nodes:
             self.tell(NodeDraining(name, self.now + 5.0))
 
+    def leave(self, number: int) -> None:
+        """Likewise, of one machine."""
+        self.tell(Leaving(number, self.now + 5.0))
+
     def lose(self, name: str) -> None:
         if name not in self.witness.nodes:
             return
@@ -138,8 +143,8 @@ class Scene:
     def step(self, chance: random.Random) -> None:
         """One thing, by chance; what is rarer in the world is rarer here."""
         kind = chance.choices(
-            ("want", "start", "release", "end", "time", "withdraw", "join", "drain", "lose"),
-            (30, 25, 20, 5, 12, 2, 3, 2, 1),
+            ("want", "start", "release", "end", "time", "withdraw", "join", "drain", "lose", "leave"),
+            (30, 25, 20, 5, 12, 2, 3, 2, 1, 1),
         )[0]
         if kind == "want":
             priority = chance.choice(list(Priority))
@@ -169,6 +174,8 @@ class Scene:
         elif kind == "end" and (up := self.up()):
             stopping = [number for number in up if self.witness.machines[number].is_stopping]
             self.end(chance.choice(stopping or up))
+        elif kind == "leave" and (up := self.up()):
+            self.leave(chance.choice(up))
         elif kind == "withdraw" and (waiting := list(self.witness.waiting)):
             self.withdraw(chance.choice(waiting))
 

@@ -8,6 +8,7 @@ from compute.events import (
     Event,
     Failed,
     Grant,
+    Leaving,
     Move,
     NodeDraining,
     NodeJoined,
@@ -265,6 +266,20 @@ def test_a_draining_node_sends_its_leases_away() -> None:
     assert settled(fleet, Ended(2)) == []
     assert fleet.wake_at() == 120.0
     assert settled(fleet, Tick(), 120.0) == [Stop(1)]
+
+
+def test_a_machine_that_leaves_serves_nobody_else() -> None:
+    """And is no sign that machines fail: the next ones start at once."""
+    fleet = Fleet(PoolConfig((replace(COLD, mode="shared", leases_per_machine=2, max_machines=9, warm_machines=1),)))
+    assert settled(fleet, Tick()) == [Start(1, "duckdb")]
+    settled(fleet, Ready(1))
+    assert settled(fleet, Wanted(1, "duckdb", "w", "p", 99.0)) == [Grant(1, 1), Start(2, "duckdb")]
+    settled(fleet, Ready(2))
+    assert settled(fleet, Leaving(1, 30.0)) == [Move(1, 30.0)]
+    assert settled(fleet, Leaving(2, 30.0)) == [Stop(2), Start(3, "duckdb")]
+    settled(fleet, Ready(3))
+    assert settled(fleet, Wanted(2, "duckdb", "w", "p", 99.0))[0] == Grant(2, 3)
+    assert settled(fleet, Released(1, "p")) == [Stop(1)]
 
 
 def test_a_lost_node_is_replaced_at_once() -> None:

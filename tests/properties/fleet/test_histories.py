@@ -43,6 +43,11 @@ class FleetHistory(RuleBasedStateMachine):
     def end_machine(self, data: st.DataObject) -> None:
         self.scene.end(data.draw(st.sampled_from(self.scene.up())))
 
+    @precondition(lambda self: self.scene.up())
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        self.scene.leave(data.draw(st.sampled_from(self.scene.up())))
+
     @precondition(lambda self: self.scene.leases())
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:

@@ -15,6 +15,7 @@ from compute.events import (
     Failed,
     Grant,
     Instruction,
+    Leaving,
     Move,
     NodeDraining,
     NodeJoined,
@@ -46,6 +47,7 @@ class Machine:
     is_up: bool = False
     is_stopping: bool = False
     has_served: bool = False
+    leaving: bool = False
     leases: list[Wanted] = field(default_factory=list)
 
     @property
@@ -105,7 +107,7 @@ class Witness:
 
     def is_leaving(self, machine: Machine) -> bool:
         node = self.nodes.get(machine.start.node or "")
-        return machine.start.node is not None and (node is None or node.leaving)
+        return machine.leaving or (machine.start.node is not None and (node is None or node.leaving))
 
     def can_serve(self, machine: Machine, request: Wanted) -> bool:
         """Whether it may be lent to that request now."""
@@ -167,6 +169,8 @@ class Witness:
                 self._leave(request)
             case Ready(number):
                 self.machines[number].is_up = True
+            case Leaving(number):
+                self.machines[number].leaving = True
             case Failed(number):
                 self.failed_at = now
                 self._forget(number, now)
