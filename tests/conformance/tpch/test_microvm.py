@@ -11,10 +11,11 @@ import pytest
 from catalog.names import TableName
 from tests.conformance.tpch.test_tpch import QUERIES, run
 from tests.fix_gateway import READY, lake_folder, started_gateway
-from tests.fix_machines import MICROVM, microvms
+from tests.fix_machines import DISK_BYTES, MICROVM, microvms
 from tests.target import Target
 
-OPTIONS = ("--spawner", "qemu", "--min-machines", "0", "--memory", str(MICROVM.memory_bytes >> 20))
+SIZES = ("--memory", str(MICROVM.memory_bytes >> 20), "--spill", str(DISK_BYTES >> 20))
+OPTIONS = ("--spawner", "qemu", "--min-machines", "0", *SIZES)
 END_SECONDS = 120
 
 
