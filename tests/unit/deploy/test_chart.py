@@ -171,7 +171,9 @@ def test_numbers_are_told_to_who_collects_them_alone() -> None:
     documents = render(EVERYTHING)
     (container,) = only(documents, "StatefulSet")["spec"]["template"]["spec"]["containers"]
     assert {"name": "LAKEGATE_METRICS", "value": "0.0.0.0:9464"} in container["env"]
-    (wall,) = (each for each in documents if each["kind"] == "NetworkPolicy" and len(each["spec"]["ingress"]) == 2)
+    (wall,) = (
+        each for each in documents if each["kind"] == "NetworkPolicy" and len(each["spec"].get("ingress", [])) == 2
+    )
     collectors = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
     assert wall["spec"]["ingress"][1] == {"from": collectors, "ports": [{"protocol": "TCP", "port": "metrics"}]}
     assert "LAKEGATE_METRICS" not in str(render(SECRETS))
