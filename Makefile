@@ -45,6 +45,8 @@ bench: setup
 	@$(PYTHON) -m benchmarks
 
 soak: setup
+	@$(PYTHON) -m tests.cluster.build >/dev/null
+	@$(PYTHON) -m pytest -m soak
 	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 600
 	@$(PYTHON) -m tests.chaos --seconds 1800
 	@$(PYTHON) -m deploy.guest >/dev/null

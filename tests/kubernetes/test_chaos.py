@@ -15,6 +15,7 @@ SECONDS = 20
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_every_statement_ends_well_while_parts_of_the_cluster_are_killed(
     cluster: Cluster, real: Machines, lake: Mapping[TableName, Path]
 ) -> None:

@@ -18,7 +18,7 @@ from tests.fix_cluster import Machines, apply, eventually
 from tests.fix_gateway import lake_folder, running_gateway
 from tests.target import Target
 
-pytestmark = [pytest.mark.slow, pytest.mark.spark]
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.soak]
 QUERY_5 = QUERIES[4]
 CLAIM = "warehouse"
 LEAVE_SECONDS = 30
