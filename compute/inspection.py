@@ -24,7 +24,7 @@ MAX_TEXT = 64 << 10
 _HEADER_FIELD, _COMPRESSION_FIELD = 2, 3
 """Of the tables Message and RecordBatch in Arrow's ``Message.fbs`` (their places among the fields)."""
 _SQLSTATE = re.compile("[0-9A-Z]{5}")
-_READ_ERRORS = (pa.ArrowException, OSError, MemoryError)
+_READ_ERRORS = (pa.ArrowException, OSError, EOFError, MemoryError, UnicodeDecodeError)
 
 
 def read_schema(body: pa.Buffer | None) -> pa.Schema:
@@ -33,10 +33,10 @@ def read_schema(body: pa.Buffer | None) -> pa.Schema:
         raise FrameError("a schema has a body, of 16 MiB at most")
     try:
         schema = pa.ipc.read_schema(body)
+        for field in schema:
+            _check_field(field)
     except _READ_ERRORS as error:
         raise FrameError("malformed schema") from error
-    for field in schema:
-        _check_type(field.type)
     return schema
 
 
@@ -46,6 +46,7 @@ def read_batch(body: pa.Buffer | None, schema: pa.Schema) -> pa.RecordBatch:
         raise FrameError("a batch has a body, and is not compressed")
     try:
         batch = pa.ipc.read_record_batch(body, schema)
+        batch.validate()
         if batch.num_rows == 0:
             raise FrameError("a batch has rows")
         if batch.num_rows > 1 and body.size > MAX_BATCH_BYTES:
@@ -89,6 +90,12 @@ def _text(value: object) -> str | None:
     return value[:MAX_TEXT] if isinstance(value, str) else None
 
 
+def _check_field(field: pa.Field) -> None:
+    """Raises FrameError, and UnicodeDecodeError for a name that is no text: Arrow decodes it when it is looked at."""
+    assert isinstance(field.name, str)
+    _check_type(field.type)
+
+
 def _check_type(kind: pa.DataType) -> None:
     """Raises FrameError for types whose values may share bytes, so that a few stand for very many."""
     is_type = pa.types
@@ -98,7 +105,9 @@ def _check_type(kind: pa.DataType) -> None:
         if not (is_type.is_struct(kind) or is_type.is_map(kind) or _is_list(kind)):
             raise FrameError(f"values of type {kind} are not sent")
         for number in range(kind.num_fields):
-            _check_type(kind.field(number).type)
+            _check_field(kind.field(number))
+    elif is_type.is_timestamp(kind):
+        assert kind.tz is None or isinstance(kind.tz, str)
     elif is_type.is_dictionary(kind) or is_type.is_string_view(kind) or is_type.is_binary_view(kind):
         raise FrameError(f"values of type {kind} are not sent")
 

@@ -1,13 +1,10 @@
 """A coverage-guided fuzzer of the protocol: `python tests/properties/fuzz_pgwire.py --seconds N`.
 
 Any bytes, in any state, cut anywhere: only an SqlError may come of them, reading must get on, and the same bytes in one
-piece must read the same. A crash prints the input and ends the process with an error.
+piece must read the same.
 """
 
-import argparse
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import atheris
@@ -24,6 +21,7 @@ with atheris.instrument_imports(include=["gateway.pgwire", "gateway.auth"]):
     from gateway.pgwire.connection import NEED_DATA, Connection
     from gateway.pgwire.errors import error_response
     from gateway.pgwire.state import FRONTEND, Side, State
+    from tests.properties.fuzzing import run
     from tests.unit.gateway.pgwire.samples import BACKEND as BACKEND_SAMPLES
     from tests.unit.gateway.pgwire.samples import FRONTEND as FRONTEND_SAMPLES
     from tests.unit.gateway.pgwire.samples import PACKETS
@@ -97,33 +95,13 @@ def fuzz(content: bytes) -> None:
         fuzz_connection(content)
 
 
-def write_seeds(folder: Path) -> None:
+def seeds() -> list[bytes]:
     """Every message, in every state that may read some."""
     samples = [content for _, content in (*PACKETS, *FRONTEND_SAMPLES, *BACKEND_SAMPLES)]
-    for number in range(len(READABLE)):
-        for at, content in enumerate(samples):
-            (folder / f"{number}-{at}").write_bytes(bytes([number, 7]) + content)
-        (folder / f"{number}-all").write_bytes(bytes([number, 7]) + b"".join(samples))
-    (folder / "scram").write_bytes(b"\xffn,,n=user,r=abc\0c=biws,r=abcn,p=AAAA")
-
-
-def main() -> int:
-    """Runs until the time is over. The last lines on standard error say how many inputs were tried.
-
-    The fuzzer never comes back to its caller, so a child runs it and the corpus is removed here.
-    """
-    parser = argparse.ArgumentParser(description="fuzz the protocol's state machine")
-    parser.add_argument("--seconds", type=int, default=20)
-    parser.add_argument("--corpus", type=Path)
-    arguments = parser.parse_args()
-    if arguments.corpus is not None:
-        options = [f"-max_total_time={arguments.seconds}", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]
-        atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={arguments.corpus}/", str(arguments.corpus)], fuzz)
-        atheris.Fuzz()
-    with tempfile.TemporaryDirectory(prefix="lakegate-fuzz-") as folder:
-        write_seeds(Path(folder))
-        return subprocess.run([sys.executable, *sys.argv, "--corpus", folder], check=False).returncode
+    single = [bytes([number, 7]) + content for number in range(len(READABLE)) for content in samples]
+    whole = [bytes([number, 7]) + b"".join(samples) for number in range(len(READABLE))]
+    return [*single, *whole, b"\xffn,,n=user,r=abc\0c=biws,r=abcn,p=AAAA"]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(fuzz, seeds))

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import MachineLost, SqlError
+from compute import lease as leases
 from compute.connection import LONGEST_ERROR, READ_AHEAD_BYTES, Connection
 from compute.lease import Lease
 from compute.transport import MAX_BODY, PREFIX, Frame, Kind, encode
@@ -146,12 +148,16 @@ def test_anything_at_any_moment(said: Sequence[bytes], good_start: bool, call: s
 def message(column: pa.Array, *damages: tuple[bytes, bytes]) -> bytes:
     """SCHEMA and BATCH of one column, in which some bytes were replaced: Arrow itself would not make such a one."""
     batch = pa.RecordBatch.from_arrays([column], ["c"])
-    body = bytes(batch.serialize())
+    body = batch.serialize()
     for good, bad in damages:
-        assert good in body
-        body = body.replace(good, bad)
+        body = damaged(body, good, bad)
     schema = Frame(Kind.SCHEMA, 1, body=batch.schema.serialize())
-    return written(schema, Frame(Kind.BATCH, 1, body=pa.py_buffer(body)), DONE)
+    return written(schema, Frame(Kind.BATCH, 1, body=body), DONE)
+
+
+def damaged(body: pa.Buffer, good: bytes, bad: bytes) -> pa.Buffer:
+    assert good in bytes(body)
+    return pa.py_buffer(bytes(body).replace(good, bad))
 
 
 def longs(*numbers: int) -> bytes:
@@ -162,6 +168,8 @@ def ints(*numbers: int) -> bytes:
     return struct.pack(f"<{len(numbers)}i", *numbers)
 
 
+ENCAPSULATION = b"\xff" * 4
+"""How a message begins; its length follows."""
 NOTHING = 12345
 EMPTY_LIST = pa.ListArray.from_arrays(pa.array([0, NOTHING], pa.int32()), pa.nulls(NOTHING))
 BATCHES = {
@@ -172,6 +180,7 @@ BATCHES = {
         pa.array([Decimal(7)], pa.decimal128(2, 0)), (longs(7, 0), longs(0, 1 << 62))
     ),
     "no rows": message(pa.array([], pa.int64())),
+    "less than no rows": message(pa.array([7, 8, 9], pa.int64()), (longs(3), longs(-3))),
     "rows out of nothing": message(pa.nulls(NOTHING), (longs(NOTHING), longs(1 << 40))),
     "elements out of nothing": message(
         EMPTY_LIST, (longs(NOTHING), longs(1 << 30)), (ints(0, NOTHING), ints(0, 1 << 30))
@@ -204,6 +213,10 @@ FRAMES = {
     "a kind that only the pool sends": written(Frame(Kind.EXECUTE, 1)),
     "rows before a schema": written(ANSWER[1]),
     "a schema without a body": written(Frame(Kind.SCHEMA, 1)),
+    "a name that is no text": written(Frame(Kind.SCHEMA, 1, body=damaged(SCHEMA.serialize(), b"tags", b"t\xffgs"))),
+    "a batch that ends the stream": written(
+        ANSWER[0], Frame(Kind.BATCH, 1, body=pa.py_buffer(ENCAPSULATION + bytes(4) + bytes(BATCH.serialize())[8:]))
+    ),
     "a statement that was never asked": written(Frame(Kind.DONE, 2)),
     "an end that is no number": written(ANSWER[0], Frame(Kind.DONE, 1, {"affected": "7; DROP"})),
     "an end that is too great": written(ANSWER[0], Frame(Kind.DONE, 1, {"affected": 1 << 64})),
@@ -220,6 +233,40 @@ FRAMES = {
 @pytest.mark.parametrize("what", FRAMES)
 async def test_frames_that_have_no_business_here(what: str) -> None:
     await refused(FRAMES[what])
+
+
+ENDLESS = written(ANSWER[0]) + PREFIX.pack(Kind.BATCH, 1, 0, MAX_BODY)
+"""The beginning of an answer whose first batch never comes to its end."""
+
+
+async def test_a_guest_that_dribbles_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives signs of life, byte by byte. Who gives the statement up gets away all the same."""
+    monkeypatch.setattr(leases, "CANCEL_SECONDS", 0.2)
+
+    async def use(ends: Ends) -> None:
+        ends.say(ENDLESS)
+        answer = await ends.lease.execute("SELECT 1")
+        closing = asyncio.create_task(answer.close())
+        while not closing.done():
+            ends.say(b"\0")
+            await asyncio.sleep(0.001)
+        await closing
+        assert ends.lease.lost
+
+    await meet(use)
+
+
+async def test_a_length_that_is_only_announced_takes_no_memory() -> None:
+    before = psutil.Process().memory_info().rss
+
+    async def use(ends: Ends) -> None:
+        ends.say(ENDLESS)
+        await ends.lease.execute("SELECT 1")
+        ends.say(b"\0" * 1000)
+        await asyncio.sleep(0)
+        assert psutil.Process().memory_info().rss - before < MAX_BODY // 4
+
+    await asyncio.gather(*(meet(use) for _ in range(4)))
 
 
 async def test_who_is_cancelled_while_cancelling_gives_the_machine_up() -> None:

@@ -1,4 +1,4 @@
-"""The fuzzer runs for a short time in every test run; `make soak` gives it ten minutes."""
+"""The fuzzers run for a short time in every test run; `make soak` gives each ten minutes."""
 
 import re
 import subprocess
@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-FUZZER = Path(__file__).resolve().parents[1] / "fuzz_pgwire.py"
-SECONDS = 20
-FEWEST_INPUTS = 2_000
+FUZZERS = ("fuzz_pgwire.py", "fuzz_channel.py")
+SECONDS = 15
+FEWEST_INPUTS = 1_000
 """Far below what any machine tries in that time: fewer means that the fuzzer hardly ran."""
 
 
 @pytest.mark.slow
-def test_no_input_breaks_the_protocol() -> None:
-    command = (sys.executable, str(FUZZER), "--seconds", str(SECONDS))
+@pytest.mark.parametrize("fuzzer", FUZZERS)
+def test_no_input_breaks_it(fuzzer: str) -> None:
+    command = (sys.executable, str(Path(__file__).with_name(fuzzer)), "--seconds", str(SECONDS))
     done = subprocess.run(command, capture_output=True, timeout=SECONDS + 600, check=False)
     report = done.stderr.decode(errors="replace")
     assert done.returncode == 0, report
