@@ -21,7 +21,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "lakegate.dialect": tuple(Dialect),
     "lakegate.lane": ("auto", *Lane),
 }
-"""The gateway's own settings and the values that they take."""
+"""The gateway's own settings and the values that they take; the first is what a session starts with."""
 
 REFUSED = frozenset({"role", "session_authorization"})
 _UTF8 = frozenset({"utf8", "utf-8", "unicode"})
@@ -78,11 +78,12 @@ def split_options(options: str) -> Iterator[tuple[str, str]]:
 
 
 def startup_settings(parameters: Mapping[str, str]) -> dict[str, str]:
-    """All settings that a start-up packet asks for, not validated yet."""
+    """All settings that a session starts with: our own, and what its start-up packet asks for. Not validated yet."""
+    own = {name: values[0] for name, values in OWN.items()}
     plain = {
         name: value for name, value in parameters.items() if name not in ("user", "database", "options", "replication")
     }
-    return {**dict(split_options(parameters.get("options", ""))), **plain}
+    return {**own, **dict(split_options(parameters.get("options", ""))), **plain}
 
 
 def _check_own(name: str, value: str) -> str:

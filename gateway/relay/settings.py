@@ -1,4 +1,5 @@
-"""Which of a session's variables go to PostgreSQL, and which of them an answer can depend on.
+"""Which of a session's variables an answer of PostgreSQL's can depend on. It gets all of them, our own too: SHOW and
+current_setting know them there.
 
 Everything counts as relevant to a description or an answer except what is known not to: the list is of exceptions, so a
 setting that nobody thought of costs a cache hit and never correctness.
@@ -8,15 +9,16 @@ from collections.abc import Hashable, Mapping
 
 from catalog.errors import FeatureNotSupported
 
-OWN_PREFIX = "lakegate."
 SESSION_VARIABLE = "lakegate.session"
-"""The one setting of ours that PostgreSQL gets: the session's process id, which `lakegate.pg_backend_pid()` reads."""
+"""The session's process id, which `lakegate.pg_backend_pid()` reads."""
 IRRELEVANT = frozenset(
     {
         "application_name",
         "client_min_messages",
         "idle_in_transaction_session_timeout",
         "idle_session_timeout",
+        "lakegate.dialect",
+        "lakegate.lane",
         "lock_timeout",
         "statement_timeout",
         "transaction_timeout",
@@ -28,13 +30,12 @@ Key = frozenset[tuple[str, str]]
 
 
 class Settings:
-    """The last variables seen, in the two forms that are needed; made anew only when they differ."""
+    """The last variables seen, and what of them is relevant; made anew only when they differ."""
 
     def __init__(self) -> None:
         self.relevant: Key = frozenset()
         self.applied: Mapping[str, str] = {}
         self._source: Mapping[str, str] = {}
-        self._seen: Mapping[str, str] = {}
 
     def read(self, variables: Mapping[str, str]) -> None:
         """Takes the variables in force, a mapping that is never changed. `applied` are those that a backend gets, the
@@ -42,14 +43,9 @@ class Settings:
         if variables is self._source:
             return
         self._source = variables
-        if variables != self._seen:
-            self._seen = dict(variables)
-            self.applied = {name: value for name, value in self._seen.items() if _goes_to_postgresql(name)}
+        if variables != self.applied:
+            self.applied = dict(variables)
             self.relevant = frozenset(item for item in self.applied.items() if item[0] not in IRRELEVANT)
-
-
-def _goes_to_postgresql(name: str) -> bool:
-    return not name.startswith(OWN_PREFIX) or name == SESSION_VARIABLE
 
 
 def check_variable(name: str, value: str) -> None:

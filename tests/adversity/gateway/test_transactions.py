@@ -191,3 +191,18 @@ def test_unknown_settings_of_ours_are_refused(connection: psycopg.Connection) ->
         connection.execute("SET lakegate.lanes = spark")
     with pytest.raises(psycopg.errors.InvalidParameterValue):
         connection.execute("SET lakegate.lane = nowhere")
+
+
+def test_settings_of_ours_are_shown(connection: psycopg.Connection) -> None:
+    def shown() -> list[object]:
+        asked = ("SHOW lakegate.lane", "SHOW lakegate.dialect", "SELECT current_setting('lakegate.lane')")
+        return [connection.execute(each.encode()).fetchone() for each in asked]
+
+    assert shown() == [("auto",), ("postgres",), ("auto",)]
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL lakegate.lane = duckdb")
+        assert shown() == [("duckdb",), ("postgres",), ("duckdb",)]
+    connection.execute("SET lakegate.lane = spark")
+    assert shown() == [("spark",), ("postgres",), ("spark",)]
+    connection.execute("RESET lakegate.lane")
+    assert shown() == [("auto",), ("postgres",), ("auto",)]

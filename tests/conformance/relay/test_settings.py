@@ -104,10 +104,10 @@ async def test_a_setting_changed_behind_the_gateways_back_goes(relay: Relay, sta
     assert await session.show(name, {}) == before
 
 
-async def test_variables_of_the_gateway_stay_here(relay: Relay) -> None:
+async def test_variables_of_the_gateway_are_told(relay: Relay) -> None:
     session = relay.open("alice", "lake")
-    with pytest.raises(UndefinedObject):
-        await query(session, "SELECT current_setting('lakegate.lane')", variables={"lakegate.lane": "spark"})
+    for lane in ("spark", "duckdb"):
+        assert await session.show("lakegate.lane", {"lakegate.lane": lane}) == lane
 
 
 async def test_description_follows_the_search_path(relay: Relay, metastore: Metastore) -> None:

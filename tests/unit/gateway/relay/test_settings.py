@@ -20,7 +20,7 @@ def test_settings_stay_the_same_object() -> None:
 def test_settings_that_do_not_matter() -> None:
     settings = Settings()
     settings.read({"application_name": "psql", "lakegate.lane": "spark", "datestyle": "ISO, DMY"})
-    assert settings.applied == {"application_name": "psql", "datestyle": "ISO, DMY"}
+    assert settings.applied == {"application_name": "psql", "lakegate.lane": "spark", "datestyle": "ISO, DMY"}
     assert settings.relevant == frozenset({("datestyle", "ISO, DMY")})
 
 
