@@ -17,13 +17,7 @@ from catalog.errors import UnreadableTable
 from catalog.names import TableName
 from catalog.snapshots import Snapshot
 
-_NO_FILES = pa.table(
-    {
-        "path": pa.array([], pa.string()),
-        "size_bytes": pa.array([], pa.int64()),
-        "num_records": pa.array([], pa.int64()),
-    }
-)
+_NO_FILES = pa.schema({"path": pa.string(), "size_bytes": pa.int64(), "num_records": pa.int64()}).empty_table()
 
 
 def read_unsupported(name: TableName, location: str) -> Snapshot:

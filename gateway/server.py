@@ -1,8 +1,8 @@
 """The composition root: puts the metastore, the pool, the relay and the doors together, serves, and drains.
 
-Lifecycle: `Server.running()` is a context. Entering opens everything in order (metastore, catalog, pool, relay,
-listener); leaving closes it in reverse, after the clients have gone. What is opened is closed even when a later part
-fails.
+Lifecycle: `Server.running()` is a context. Entering opens the metastore with its catalog, and beside them the pool,
+since neither needs the other; then the relay and the listener, which need both. Leaving closes it in reverse, after the
+clients have gone. What is opened is closed even when another part fails.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from gateway.warehouse import pool_config
 from gateway.writers import Writers
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from catalog.endpoint import Server as Metastore
@@ -65,8 +66,8 @@ class Server:
         async with contextlib.AsyncExitStack() as stack:
             if config.metrics is not None:
                 stack.enter_context(published(*config.metrics, self._activity.__len__))
-            self.catalog = await self._open_catalog(stack)
-            pool = await self._open_pool(stack)
+            await asyncio.to_thread(_make_folders, config)
+            self.catalog, pool, context = await self._open_parts(stack)
             relay = Relay(self.catalog.relay_endpoint, RelayLimits(), self.catalog.version)
             stack.push_async_callback(relay.close)
             services = Services(self.catalog, relay, pool, config.limits, Verdicts(), self._activity, Writers())
@@ -77,7 +78,7 @@ class Server:
                 Terms(
                     make_handler=lambda door: Conversation(reception, door),
                     cancel=self._activity.cancel,
-                    tls=await asyncio.to_thread(tls.make_context, config),
+                    tls=context,
                     max_connections=config.limits.connections,
                     login_seconds=config.limits.login_seconds,
                 )
@@ -92,9 +93,19 @@ class Server:
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
         return f"postgresql://{self.config.admin}@{host}:{self.port}/{self.config.workspace}"
 
+    async def _open_parts(self, stack: contextlib.AsyncExitStack) -> tuple[Catalog, Pool, ssl.SSLContext]:
+        """Side by side. Raises what the first that fails has raised."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                catalog = group.create_task(self._open_catalog(stack))
+                pool = group.create_task(self._open_pool(stack))
+                context = group.create_task(asyncio.to_thread(tls.make_context, self.config))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return catalog.result(), pool.result(), context.result()
+
     async def _open_catalog(self, stack: contextlib.AsyncExitStack) -> Catalog:
         config = self.config
-        await asyncio.to_thread(_make_folders, config)
         metastore = await self._open_metastore(stack)
         root = str(config.warehouse_root)
         catalog = Catalog(metastore, warehouse_root=root, on_signal=self._activity.signal)

@@ -1,7 +1,8 @@
 """Spark Connect's protocol: the generated messages of the pyspark wheel, without pyspark's Python client.
 
-Importing ``pyspark.sql.connect`` loads pandas (two seconds and 90 MB in every machine) for a client that we do not use.
-So the generated modules are imported below bare stand-ins for their parent packages, which are taken away again.
+Importing ``pyspark.sql.connect`` wants pandas, for a client that we do not use: two seconds and 90 MB in every process.
+So pandas is not installed, and the generated modules are imported below bare stand-ins for their parent packages, which
+are taken away again.
 """
 
 import sys

@@ -1,24 +1,18 @@
-"""``python -m compute.zygote FD``: enters namespaces of its own, then serves orders on that socket."""
+"""``python -m compute.zygote FD FOLDER``: enters namespaces of its own, then serves orders on that socket.
+
+The folder is the run's, so that a zygote can be told by its command line.
+"""
 
 import logging
 import os
 import signal
 import socket
 import sys
-from importlib.abc import MetaPathFinder
 from typing import Any
 
 from compute.sandbox import namespaces
 from compute.sandbox.trial import explain
-from compute.zygote.packets import receive, send
-
-
-class _WithoutPandas(MetaPathFinder):
-    """Both engines' libraries import pandas where it is installed, and need it for nothing here: 0.4 s and 60 MB."""
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError("machines have no pandas", name=fullname)
+from compute.zygote.packets import receive
 
 
 def main() -> None:
@@ -28,8 +22,7 @@ def main() -> None:
     packet = receive(control)
     if packet is None:
         return
-    namespaces.die_with_parent()
-    missing = _enter_namespaces(control) if packet.content["isolated"] else ()
+    missing = _enter_namespaces(control) if packet.content["wanted"]["isolated"] else ()
     _serve(control, packet.content, missing)
 
 
@@ -52,20 +45,21 @@ def _enter_namespaces(control: socket.socket) -> tuple[str, ...]:
 
 def _serve(control: socket.socket, content: Any, missing: tuple[str, ...]) -> None:
     """Engines are imported only now: what runs before must be small and have one thread."""
-    sys.meta_path.insert(0, _WithoutPandas())
     from compute.sandbox.cgroups import CgroupTree, Place
     from compute.zygote.loop import Zygote
+    from compute.zygote.succession import Succession
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    folder, wanted = sys.argv[2], content["wanted"]
     zygote = Zygote(
         control,
-        folder=content["folder"],
-        uid=content["uid"],
-        isolated=content["isolated"] and not missing,
+        Succession(folder, wanted, content["grace_seconds"]),
+        folder=folder,
+        uid=wanted["uid"],
+        isolated=wanted["isolated"] and not missing,
         tree=CgroupTree({controller: Place(*place) for controller, place in content["cgroups"].items()}),
     )
-    report = zygote.open(content["templates"], content["disk_bytes"], missing)
-    send(control, report)
+    zygote.open(wanted["templates"], wanted["disk_bytes"], missing)
     zygote.run()
 
 
