@@ -1,7 +1,11 @@
-"""``python -m tests.chaos --seconds 1800 [--seed N] [--spawner NAME]``: a long storm, with a report at its end."""
+"""``python -m tests.chaos --seconds 1800 [--seed N] [--spawner NAME]``: a long storm, with a report at its end.
+
+The last line is the report as JSON.
+"""
 
 import argparse
 import asyncio
+import json
 import os
 import secrets
 import sys
@@ -34,12 +38,14 @@ def main() -> None:
     else:
         setting = Setting(("--spawner", options.spawner, *MEMORY))
         report = run_storm(lake, options.seconds, options.seed, setting)
-    print(f"struck: {dict(report.kills)}")
+    print(f"struck: {dict(report.blows)}")
     print(f"answers: {dict(report.answers)}")
     print(f"errors: {dict(report.errors)}")
     print("recovered:", *report.recovery.table(), sep="\n  ")
     print(f"well again after {report.recovery_seconds:.1f} s")
-    sys.exit("\n".join(report.wrong))
+    print(*report.wrong, *report.leaks, sep="\n", file=sys.stderr)
+    print(json.dumps({**vars(options), **report.summary()}))
+    sys.exit(bool(report.wrong or report.leaks))
 
 
 async def storm_over_cluster(lake: Mapping[TableName, Path], seconds: float, seed: int) -> Report:

@@ -15,7 +15,7 @@ Victims = Callable[[int], Sequence[psutil.Process]]
 """The processes of one kind below a gateway."""
 DUCKDB, SPARK = "DuckDB", "Spark"
 BOTH = (DUCKDB, SPARK)
-STOPPED = ", stopped"
+KILL, STOP = "kill", "stop"
 STOPPED_SHARE = 0.25
 
 
@@ -69,11 +69,11 @@ class Blow:
     """What was struck, and how."""
 
     plot: Plot
-    stopped: bool
+    manner: str
 
     @property
-    def victim(self) -> str:
-        return self.plot.name + STOPPED * self.stopped
+    def name(self) -> str:
+        return f"{self.manner} {self.plot.name}"
 
 
 class Saboteur:
@@ -86,10 +86,10 @@ class Saboteur:
     def strike(self, gateway: int, *, costly: bool) -> Blow | None:
         plots = [plot for plot in self._plots if plot.costly == costly]
         (plot,) = self._chance.choices(plots, [plot.weight for plot in plots])
-        blow = Blow(plot, plot.stops and self._chance.random() < STOPPED_SHARE)
+        blow = Blow(plot, STOP if plot.stops and self._chance.random() < STOPPED_SHARE else KILL)
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             if victims := plot.victims(gateway):
                 victim = self._chance.choice(victims).pid
-                os.kill(victim, signal.SIGSTOP if blow.stopped else signal.SIGKILL)
+                os.kill(victim, signal.SIGSTOP if blow.manner == STOP else signal.SIGKILL)
                 return blow
         return None

@@ -8,16 +8,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg
 
 from catalog.names import TableName
-from tests.chaos.clients import Ask, Client, Writer, reader
+from tests.chaos.clients import IN_DOUBT, RETRYABLE, Ask, Client, Writer, reader
 from tests.chaos.recovery import Recovery
 from tests.chaos.saboteur import BOTH, DUCKDB, GATEWAY, PLOTS, SPARK, Plot, Saboteur
 from tests.fix_gateway import lake_folder, started_gateway
@@ -38,14 +38,32 @@ METADATA = "SELECT count(*) FROM information_schema.columns WHERE table_schema =
 
 @dataclass(slots=True)
 class Report:
-    """What came of a storm. `wrong` must be empty. `recovery_seconds`: from the last blow until both lanes answer."""
+    """What came of a storm. `wrong` and `leaks` must be empty. `recovery_seconds`: from the last blow until both lanes
+    answer."""
 
-    kills: Counter[str] = field(default_factory=Counter)
+    blows: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    leaks: list[str] = field(default_factory=list)
     recovery: Recovery = field(default_factory=Recovery)
     recovery_seconds: float = 0.0
+
+    def summary(self) -> Mapping[str, Any]:
+        """The numbers, fit for JSON."""
+        statements = {
+            "right": self.answers.total(),
+            "retryable": sum(count for state, count in self.errors.items() if state.startswith(RETRYABLE)),
+            "in doubt": self.errors[IN_DOUBT],
+            "wrong": len(self.wrong),
+        }
+        return {
+            "blows": dict(self.blows),
+            "statements": statements,
+            "leaks": len(self.leaks),
+            "recovered": [asdict(each) for each in self.recovery.times()],
+            "well_again_seconds": round(self.recovery_seconds, 2),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +163,8 @@ class Storm:
             self.runs |= {path.name for path in run_folders(self._data.parent)}
             blow = saboteur.strike(self._daemon.process.pid, costly=costly)
             if blow is not None:
-                self.report.kills[blow.victim] += 1
-                self.report.recovery.struck(blow.victim, blow.plot.lanes)
+                self.report.blows[blow.name] += 1
+                self.report.recovery.struck(blow.manner, blow.plot.name, blow.plot.lanes)
                 costly_at = time.monotonic() + self._setting.costly_pause_seconds if costly else costly_at
                 blow.plot.revive()
                 if blow.plot is GATEWAY:
@@ -190,7 +208,7 @@ class Storm:
 
 
 def run_storm(lake: Mapping[TableName, Path], seconds: float, seed: int, setting: Setting) -> Report:
-    """A storm over these tables. What it leaves behind is among what is `wrong`."""
+    """A storm over these tables."""
     password = secrets.token_urlsafe()
     tables = {name: folder for name, folder in lake.items() if name.name in ("orders", "lineitem", "region")}
     with passable_folder() as folder, lake_folder(tables, password, folder) as data:
@@ -198,7 +216,7 @@ def run_storm(lake: Mapping[TableName, Path], seconds: float, seed: int, setting
         storm.rage(seconds)
         with suppress(AssertionError):
             until(lambda: not left_behind(folder, storm.runs), END_SECONDS)
-        storm.report.wrong += left_behind(folder, storm.runs)
+        storm.report.leaks += left_behind(folder, storm.runs)
     return storm.report
 
 

@@ -22,6 +22,6 @@ def test_every_statement_ends_well_while_parts_of_the_cluster_are_killed(
     """That no pod is left, and that the cluster is well, is seen by the namespace's end."""
     seed = secrets.randbits(32)
     report = run_storm(lake, SECONDS, seed, cluster_setting(cluster, real.config))
-    assert report.wrong == [], f"seed {seed}: {report}"
-    assert report.kills
+    assert report.wrong == report.leaks == [], f"seed {seed}: {report}"
+    assert report.blows
     assert all(report.answers.values()), report

@@ -24,8 +24,8 @@ MICROVMS = Setting(
 def test_every_statement_ends_well_while_parts_are_killed(lake: Mapping[TableName, Path]) -> None:
     seed = secrets.randbits(32)
     report = run_storm(lake, SECONDS, seed, Setting())
-    assert report.wrong == [], f"seed {seed}: {report}"
-    assert report.kills.total() > 10
+    assert report.wrong == report.leaks == [], f"seed {seed}: {report}"
+    assert report.blows.total() > 10
     assert all(report.answers.values()), report
 
 
@@ -34,6 +34,6 @@ def test_every_statement_ends_well_while_parts_are_killed(lake: Mapping[TableNam
 def test_every_statement_ends_well_while_microvms_are_killed(lake: Mapping[TableName, Path]) -> None:
     seed = secrets.randbits(32)
     report = run_storm(lake, MICROVM_SECONDS, seed, MICROVMS)
-    assert report.wrong == [], f"seed {seed}: {report}"
-    assert report.kills
+    assert report.wrong == report.leaks == [], f"seed {seed}: {report}"
+    assert report.blows
     assert all(report.answers.values()), report
