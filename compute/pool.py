@@ -40,7 +40,7 @@ from compute.events import (
 from compute.fleet import Fleet
 from compute.lease import Lease
 from compute.ranges import RangeServer
-from compute.spawners import CannotStart, Isolation, Machine, Spawner, Transient
+from compute.spawners import Adoptable, CannotStart, Isolation, Machine, Spawner, Transient
 from compute.transport import PROTOCOL_VERSION, Frame, Kind
 
 LEASE_TRIES = 3
@@ -190,6 +190,8 @@ class Pool:
         connection, member.greeted = member.greeted, None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
+                if connection is not None and isinstance(member.machine, Adoptable):
+                    member.machine.claim()
                 if connection is None:
                     connection, _ = await _greet(member.machine)
                 root = self._warehouse_of(workspace)

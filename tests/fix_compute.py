@@ -13,7 +13,7 @@ from catalog.scans import DataFile, Scan, ScanColumn
 from compute.config import EngineConfig, PoolConfig
 from compute.lease import Answer, Lease
 from compute.pool import Pool
-from compute.spawners.process import ProcessSpawner
+from compute.spawners.process import GRACE_SECONDS, ProcessSpawner
 
 ROWS = 200_000
 FILES = 4
@@ -55,10 +55,16 @@ def duckdb_config(**changes: Any) -> EngineConfig:
 
 @asynccontextmanager
 async def running_pool(
-    warehouse: Path, engine: EngineConfig, *, isolated: bool = True, **settings: Any
+    warehouse: Path,
+    engine: EngineConfig,
+    *,
+    isolated: bool = True,
+    grace_seconds: float = GRACE_SECONDS,
+    **settings: Any,
 ) -> AsyncIterator[Pool]:
     """A started pool of one engine. Leaving closes it."""
-    spawner = ProcessSpawner(templates={engine.engine: engine.spec}, isolated=isolated)
+    templates = {engine.engine: engine.spec}
+    spawner = ProcessSpawner(templates=templates, isolated=isolated, grace_seconds=grace_seconds)
     config = PoolConfig((engine,), **({"wait_seconds": WAIT_SECONDS} | settings))
     pool = Pool(spawner, config, lambda _workspace: str(warehouse))
     try:

@@ -4,13 +4,18 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
+from compute.spawners.folders import LOCK
+
 
 def zygotes(owner: int | None = None) -> list[psutil.Process]:
-    """The zygotes that a process (this one, if none is named) has started, and not what else it has."""
-    return [child for child in children(psutil.Process(owner)) if "compute.zygote" in command_line(child)]
+    """The zygotes that work for a process (this one, if none is named), started or adopted: it holds their folders."""
+    held = {str(Path(file.path).parent) for file in psutil.Process(owner).open_files() if file.path.endswith(LOCK)}
+    found = {process.pid: process for process in psutil.process_iter() if _is_zygote(process, held)}
+    return [process for process in found.values() if _parent(process) not in found]
 
 
 def templates(owner: int | None = None) -> list[psutil.Process]:
@@ -62,6 +67,19 @@ def busier(processes: list[psutil.Process], seconds: float) -> Callable[[], bool
     """
     before = {process: cpu_seconds([process]) for process in processes}
     return lambda: any(cpu_seconds([process]) > used + seconds for process, used in before.items())
+
+
+def _is_zygote(process: psutil.Process, folders: set[str]) -> bool:
+    """Or one of what it has forked."""
+    line = command_line(process)
+    return "compute.zygote" in line and line[-1] in folders
+
+
+def _parent(process: psutil.Process) -> int:
+    try:
+        return int(process.ppid())
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def _name(process: psutil.Process) -> str:

@@ -4,7 +4,8 @@
 three calls. A spawner knows nothing of leases: it starts, tells whether a machine still lives, and stops it.
 
 What a spawner makes outlives a SIGKILL unless somebody takes it away: it lies in its run folder (`folders`) or is
-recorded in that folder's `journal` before it is made, and whoever starts next has the `reapers` take it away.
+recorded in that folder's `journal` before it is made. Whoever starts next adopts what lives and is nobody's yet
+(`adoption`), and has the `reapers` take the rest away.
 """
 
 from dataclasses import dataclass
@@ -56,6 +57,16 @@ class Transient(Protocol):
     """
 
     leaving: "asyncio.Future[float]"
+
+
+@runtime_checkable
+class Adoptable(Protocol):
+    """A machine that outlives a killed gateway while it is nobody's: the next one has it then.
+
+    `claim` comes before it gets an identity, and from then on it ends with its gateway. Raises OSError.
+    """
+
+    def claim(self) -> None: ...
 
 
 class Spawner(Protocol):

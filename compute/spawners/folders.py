@@ -1,7 +1,7 @@
 """The run folder of a spawner: its sockets, its machines' scratch folders and its journal.
 
-A folder is locked while its spawner lives. Whoever opens a run folder first reaps those that nobody holds any more: of
-gateways that were killed.
+A folder is locked while its spawner lives. Whoever opens a run folder first reaps those that nobody holds any more, of
+gateways that were killed, unless what is left there can be adopted.
 """
 
 import fcntl
@@ -11,8 +11,8 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from compute.spawners import journal
@@ -34,12 +34,11 @@ class RunFolder:
     them knows stays, for a spawner that does.
     """
 
-    def __init__(self, parent: str | None, reapers: Mapping[str, Reaper] | None = None) -> None:
-        """Slow where the dead have left much. Raises OSError."""
-        self._reapers = {**REAPERS, **(reapers or {})}
-        reap_abandoned(parent or tempfile.gettempdir(), self._reapers)
-        self.path, self._lock = _make_locked(parent)
-        self.journal = Journal(os.path.join(self.path, JOURNAL))
+    def __init__(self, path: str, lock: int, reapers: Mapping[str, Reaper] = REAPERS) -> None:
+        """One that is locked by us. Use `make_folder` or `adopt_folder`."""
+        self._reapers = reapers
+        self.path, self._lock = path, lock
+        self.journal = Journal(os.path.join(path, JOURNAL))
 
     def reap(self, machine: str) -> None:
         """Takes away all that is recorded of a machine, and forgets it; what could not be reaped stays recorded."""
@@ -51,6 +50,25 @@ class RunFolder:
         self.journal.close()
         _reap(self.path, self._reapers)
         os.close(self._lock)
+
+
+def make_folder(parent: str | None, reapers: Mapping[str, Reaper] | None = None) -> RunFolder:
+    """A new one, after what the dead have left is reaped: slow where that is much. Raises OSError."""
+    known = {**REAPERS, **(reapers or {})}
+    reap_abandoned(parent or tempfile.gettempdir(), known)
+    return RunFolder(*_make_locked(parent), known)
+
+
+def adopt_folder(parent: str | None, accept: Callable[[str], bool]) -> RunFolder | None:
+    """The first that nobody holds any more and that is accepted, by its path; None if there is none."""
+    for folder in Path(parent or tempfile.gettempdir()).glob(PREFIX + "*"):
+        lock = _lock_abandoned(folder)
+        if lock is None:
+            continue
+        if accept(str(folder)):
+            return RunFolder(str(folder), lock)
+        os.close(lock)
+    return None
 
 
 def _make_locked(parent: str | None) -> tuple[str, int]:
@@ -69,14 +87,14 @@ def _make_locked(parent: str | None) -> tuple[str, int]:
 def reap_abandoned(parent: str, reapers: Mapping[str, Reaper] = REAPERS) -> None:
     """Reaps what is left in our own run folders that nobody holds any more, and the folders."""
     for folder in Path(parent).glob(PREFIX + "*"):
-        with _owned(folder) as owned:
-            if owned:
-                _reap(str(folder), reapers)
+        lock = _lock_abandoned(folder)
+        if lock is not None:
+            _reap(str(folder), reapers)
+            os.close(lock)
 
 
-@contextmanager
-def _owned(folder: Path) -> Iterator[bool]:
-    """Whether the folder is nobody's, and so ours for the moment. Nothing is believed that another user may have put
+def _lock_abandoned(folder: Path) -> int | None:
+    """The lock of a folder that was nobody's, None for any other. Nothing is believed that another user may have put
     there."""
     try:
         if _is_foreign(folder.lstat()):
@@ -84,15 +102,13 @@ def _owned(folder: Path) -> Iterator[bool]:
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         _remove_unborn(folder)
-        yield False
-        return
+        return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
     except BlockingIOError:
-        yield False
-    finally:
         os.close(lock)
+        return None
+    return lock
 
 
 def _is_foreign(status: os.stat_result) -> bool:

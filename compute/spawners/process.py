@@ -1,23 +1,28 @@
 """Machines as processes of this host, forked by a zygote.
 
-The zygote is started when first needed and again after it died; its machines die with it. This module runs on the event
+The zygote is started when first needed and again after it died; its machines die with it. One that a killed gateway has
+left, and machines of it that were nobody's, are adopted where they are what is wanted. This module runs on the event
 loop and never forks a machine itself.
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+import sys
+from collections.abc import Collection, Mapping
 from dataclasses import astuple, replace
+from pathlib import Path
 from typing import Any
 
 from compute.config import MachineSpec
 from compute.sandbox import cgroups
 from compute.sandbox.cgroups import CgroupTree
 from compute.spawners import CannotStart, Isolation, Machine, reapers
-from compute.spawners.folders import RunFolder
-from compute.spawners.zygote import ZygoteProcess, engine_options, open_zygote
+from compute.spawners.adoption import Adopted, AdoptedProcess, adopt
+from compute.spawners.folders import RunFolder, make_folder, reap_abandoned
+from compute.spawners.zygote import PACKAGE_ROOT, ZYGOTE, ZygoteProcess, engine_options, open_zygote
 
 GUEST_UID = 64023
 """The user that machines run as where the gateway is root:
@@ -26,6 +31,9 @@ no account has it, and it owns nothing but what it is given.
 """
 RUN = "run"
 """What the journal calls that which is no single machine's."""
+GRACE_SECONDS = 30.0
+"""How long what a killed gateway has left waits for the next one."""
+log = logging.getLogger(__name__)
 
 
 class ProcessSpawner:
@@ -41,9 +49,11 @@ class ProcessSpawner:
         isolated: bool = True,
         folder: str | None = None,
         disk_bytes: int | None = None,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         self._templates = templates
         self._disk_bytes = disk_bytes
+        self._grace_seconds = grace_seconds
         self._isolated = isolated
         self._uid = GUEST_UID if isolated and os.geteuid() == 0 else None
         self._parent = folder
@@ -62,6 +72,8 @@ class ProcessSpawner:
     async def start(self, spec: MachineSpec) -> Machine:
         """A machine whose address accepts connections; its guest says HELLO once it is warm. Raises CannotStart."""
         zygote = await self._running_zygote()
+        if left := zygote.take_left(spec):
+            return left
         name = f"{spec.engine}-{secrets.token_hex(5)}"
         address = os.path.join(zygote.folder, f"{name}.sock")
         zygote.journal.record(name, reapers.folder(address.removesuffix(".sock")), reapers.file(address))
@@ -72,7 +84,7 @@ class ProcessSpawner:
                 zygote.journal.forget(name)
                 raise CannotStart(f"no socket can be made at {address}: {error.strerror or error}") from error
             listener.listen()
-            return await zygote.start(name, address, spec, listener.fileno())
+            return await zygote.start(name, spec, listener.fileno())
 
     async def poll(self, machine: Machine) -> int | None:
         return machine.ended.result() if machine.ended.done() else None
@@ -94,24 +106,40 @@ class ProcessSpawner:
     async def _running_zygote(self) -> "ZygoteProcess":
         async with self._opening:
             if self._folder is None:
-                self._folder = await asyncio.to_thread(RunFolder, self._parent)
+                adopted = await asyncio.to_thread(adopt, self._parent, self._wanted)
+                self._folder = adopted.folder if adopted else await asyncio.to_thread(make_folder, self._parent)
                 self._tree, self._withheld = await asyncio.to_thread(_open_groups, self._folder)
+                if adopted:
+                    self._zygote = await self._greet(adopted)
             if self._zygote is not None and self._zygote.gone:
                 await self._zygote.close()
                 await asyncio.to_thread(_reap_machines, self._folder, self._tree)
                 self._zygote = None
             if self._zygote is None:
-                self._zygote = await open_zygote(self._configuration(self._folder), self._folder.journal)
+                groups = {controller: astuple(place) for controller, place in self._tree.places.items()}
+                configuration = {"wanted": self._wanted, "cgroups": groups, "grace_seconds": self._grace_seconds}
+                self._zygote = await open_zygote(self._folder.path, configuration, self._folder.journal)
             return self._zygote
 
-    def _configuration(self, folder: RunFolder) -> dict[str, Any]:
+    async def _greet(self, adopted: Adopted) -> ZygoteProcess:
+        """What it has not kept is reaped."""
+        folder, machines = adopted.folder, adopted.report["machines"]
+        zygote = ZygoteProcess(adopted.control, AdoptedProcess(adopted.pid), folder.path, folder.journal)
+        zygote.greet(adopted.report)
+        log.info("adopted the zygote of a killed gateway, with %d machines", len(machines))
+        await asyncio.to_thread(_reap_all_but, folder, {RUN, ZYGOTE, *(machine["name"] for machine in machines)})
+        await asyncio.to_thread(reap_abandoned, os.path.dirname(folder.path))
+        return zygote
+
+    @property
+    def _wanted(self) -> dict[str, Any]:
+        """What makes one zygote as good as another: program and templates, and how machines are shut off."""
         return {
-            "folder": folder.path,
+            "program": [sys.executable, PACKAGE_ROOT, _newest_source()],
             "isolated": self._isolated,
             "uid": self._uid,
             "disk_bytes": self._disk_bytes,
             "templates": {engine: engine_options(spec) for engine, spec in self._templates.items()},
-            "cgroups": {controller: astuple(place) for controller, place in self._tree.places.items()},
         }
 
 
@@ -125,5 +153,15 @@ def _open_groups(folder: RunFolder) -> tuple[CgroupTree, Mapping[str, str]]:
 def _reap_machines(folder: RunFolder, tree: CgroupTree) -> None:
     """What a zygote has left of itself and of its machines."""
     tree.clear()
-    for name in [name for name in folder.journal.machines if name != RUN]:
+    _reap_all_but(folder, {RUN})
+
+
+def _reap_all_but(folder: RunFolder, kept: Collection[str]) -> None:
+    for name in [name for name in folder.journal.machines if name not in kept]:
         folder.reap(name)
+
+
+def _newest_source() -> int:
+    """When what a zygote runs was changed last: an upgraded gateway wants a new one."""
+    packages = (Path(PACKAGE_ROOT, package) for package in ("catalog", "compute"))
+    return max(file.stat().st_mtime_ns for package in packages for file in package.rglob("*.py"))

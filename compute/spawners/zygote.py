@@ -10,10 +10,11 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from compute.config import MachineSpec
 from compute.connection import Connection, connect
@@ -21,6 +22,7 @@ from compute.pulse import Pulse
 from compute.spawners import CannotStart, Isolation, reapers
 from compute.spawners.journal import Journal
 from compute.zygote.packets import receive, send
+from compute.zygote.succession import SOCKET
 
 OPEN_SECONDS = 60.0
 ZYGOTE = "zygote"
@@ -29,13 +31,28 @@ PACKAGE_ROOT = str(Path(__file__).parents[2])
 log = logging.getLogger(__name__)
 
 
+class Process(Protocol):
+    """A zygote's process: started by us, or adopted."""
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def kill(self) -> None: ...
+
+    async def wait(self) -> int: ...
+
+
 @dataclass(eq=False, slots=True)
 class ProcessMachine:
-    """A forked machine. `address` is its guest's Unix socket; `ended` is negative where a signal ended it."""
+    """A forked machine. `address` is its guest's Unix socket; `ended` is negative where a signal ended it.
+
+    `claim` tells the zygote that it is somebody's. Raises OSError where that cannot be told.
+    """
 
     name: str
     address: str
     ended: "asyncio.Future[int]"
+    claim: Callable[[], None]
 
     async def connect(self) -> Connection:
         """Raises OSError."""
@@ -47,21 +64,21 @@ def engine_options(spec: MachineSpec) -> dict[str, Any]:
     return {"threads": spec.threads, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
 
 
-async def open_zygote(configuration: Mapping[str, Any], journal: Journal) -> "ZygoteProcess":
+async def open_zygote(folder: str, configuration: Mapping[str, Any], journal: Journal) -> "ZygoteProcess":
     """Starts a zygote and waits until its templates are warm. Raises CannotStart."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     with theirs:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "compute.zygote", str(theirs.fileno())),
+            *(sys.executable, "-P", "-m", "compute.zygote", str(theirs.fileno()), folder),
             pass_fds=[theirs.fileno()],
             stdin=asyncio.subprocess.DEVNULL,
             env=_environment(),
             start_new_session=True,
         )
-    zygote = ZygoteProcess(ours, process, configuration["folder"], journal)
+    zygote = ZygoteProcess(ours, process, folder, journal)
     try:
-        journal.record(ZYGOTE, reapers.process(process.pid))
+        journal.record(ZYGOTE, reapers.file(os.path.join(folder, SOCKET)), reapers.process(process.pid))
         zygote.order(configuration)
         async with asyncio.timeout(OPEN_SECONDS):
             await zygote.ready
@@ -89,9 +106,7 @@ def _environment() -> dict[str, str]:
 class ZygoteProcess:
     """Our end of one zygote: orders go out, events come in on the loop."""
 
-    def __init__(
-        self, control: socket.socket, process: asyncio.subprocess.Process, folder: str, journal: Journal
-    ) -> None:
+    def __init__(self, control: socket.socket, process: Process, folder: str, journal: Journal) -> None:
         self.folder = folder
         self.journal = journal
         self._control = control
@@ -101,20 +116,20 @@ class ZygoteProcess:
         self._starting: dict[str, asyncio.Future[None]] = {}
         self._machines: dict[str, ProcessMachine] = {}
         self._dying: set[str] = set()
+        self._left: dict[str, Mapping[str, Any]] = {}
         self._pulse = Pulse(lambda: bool(self._starting or self._dying), self._ping, self._give_up)
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self.isolation = Isolation("none")
         self.gone = False
         self._loop.add_reader(control.fileno(), self._on_readable)
 
-    async def start(self, name: str, address: str, spec: MachineSpec, listener: int) -> ProcessMachine:
+    async def start(self, name: str, spec: MachineSpec, listener: int) -> ProcessMachine:
         """Hands the listening socket over and waits for the fork. Raises CannotStart.
 
         A caller that goes away meanwhile leaves no machine behind.
         """
-        machine = ProcessMachine(name, address, self._loop.create_future())
         started = self._starting[name] = self._loop.create_future()
-        self._machines[name] = machine
+        machine = self._add(name, spec.mode)
         options = engine_options(spec)
         order = {"order": "start", "name": name, "engine": spec.engine, "mode": spec.mode, "options": options}
         self.order(order, [listener])
@@ -124,6 +139,15 @@ class ZygoteProcess:
             self.kill(name)
             raise
         return machine
+
+    def take_left(self, spec: MachineSpec) -> ProcessMachine | None:
+        """A machine that was adopted with the zygote and is as the spec says; those of that engine that are not end."""
+        for name, order in [each for each in self._left.items() if each[1]["engine"] == spec.engine]:
+            del self._left[name]
+            if (order["mode"], order["options"]) == (spec.mode, engine_options(spec)) and name in self._machines:
+                return self._machines[name]
+            self.kill(name)
+        return None
 
     def kill(self, name: str) -> None:
         """The exit comes back as an event."""
@@ -138,6 +162,19 @@ class ZygoteProcess:
         self._orders.append((content, [os.dup(descriptor) for descriptor in descriptors]))
         self._pulse.feel()
         self._send_orders()
+
+    def _add(self, name: str, mode: str) -> ProcessMachine:
+        """Only those that serve many outlive a gateway while they are nobody's, so only theirs is told."""
+        claim = partial(self._claim, name) if mode == "shared" else lambda: None
+        address = os.path.join(self.folder, f"{name}.sock")
+        machine = self._machines[name] = ProcessMachine(name, address, self._loop.create_future(), claim)
+        return machine
+
+    def _claim(self, name: str) -> None:
+        """Before it is somebody's: should we be killed the next moment, the zygote knows."""
+        self.order({"order": "claim", "name": name})
+        if self._orders:
+            raise BlockingIOError("the zygote takes no orders")
 
     def _ping(self) -> None:
         self._orders.append(({"order": "ping"}, []))
@@ -188,10 +225,7 @@ class ZygoteProcess:
     def _on_event(self, event: Mapping[str, Any]) -> None:
         match event["event"]:
             case "ready":
-                self.isolation = Isolation(
-                    event["level"], tuple(event["missing"]), tuple(event["unbounded"]), event["guest_uid"]
-                )
-                self.ready.set_result(None)
+                self.greet(event)
             case "started":
                 _settle(self._starting.pop(event["name"]), None)
             case "failed":
@@ -203,6 +237,16 @@ class ZygoteProcess:
                 self._on_exit(self._machines.pop(event["name"]), event["status"])
                 self._dying.discard(event["name"])
                 self.journal.forget(event["name"])
+
+    def greet(self, report: Mapping[str, Any]) -> None:
+        """It is ready. Machines that it has already are those that an earlier gateway has left."""
+        self.isolation = Isolation(
+            report["level"], tuple(report["missing"]), tuple(report["unbounded"]), report["guest_uid"]
+        )
+        for order in report["machines"]:
+            self._left[order["name"]] = order
+            self._add(order["name"], order["mode"])
+        self.ready.set_result(None)
 
     def _on_exit(self, machine: ProcessMachine, status: int) -> None:
         Path(machine.address).unlink(missing_ok=True)

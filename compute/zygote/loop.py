@@ -1,4 +1,8 @@
-"""Orders in, machines out, exits back. One thread, so that every fork copies a process at rest."""
+"""Orders in, machines out, exits back. One thread, so that every fork copies a process at rest.
+
+When the gateway has gone, its machines are killed, but for those that are nobody's yet and serve many: they cost
+seconds to make, and the next gateway gets them.
+"""
 
 import gc
 import logging
@@ -18,6 +22,7 @@ from compute.sandbox.recipe import Sandbox, make_folder, remove_folder
 from compute.sandbox.trial import Parts, try_sandbox
 from compute.zygote.child import become_machine
 from compute.zygote.packets import receive, send
+from compute.zygote.succession import Succession
 
 SPARE_MEMORY_BYTES = 1 << 30
 """Private memory that a machine may have beyond its engine's bound: the interpreter, buffers, allocator slack."""
@@ -27,32 +32,49 @@ ENGINE_TASKS, PROGRAM_TASKS, TASKS_A_THREAD = 64, 2048, 16
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Machine:
-    """Its name, and that of its control group."""
+    """Its name, that of its control group, and the order that it was made by. `claimed`: it is somebody's."""
 
     name: str
     group: str
+    order: Mapping[str, Any]
+    claimed: bool = False
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it waits for the next gateway."""
+        return self.order["mode"] == "shared" and not self.claimed
 
 
 class Zygote:
     """Holds templates, forks machines, reaps them."""
 
     def __init__(
-        self, control: socket.socket, *, folder: str, uid: int | None, isolated: bool, tree: CgroupTree
+        self,
+        control: socket.socket,
+        succession: Succession,
+        *,
+        folder: str,
+        uid: int | None,
+        isolated: bool,
+        tree: CgroupTree,
     ) -> None:
         self._control = control
+        self._succession = succession
         self._folder = folder
         self._uid = uid
         self._parts = Parts(tree, isolated=isolated)
         self._own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._templates: dict[str, Engine] = {}
         self._machines: dict[int, _Machine] = {}
+        self._report: dict[str, Any] = {}
+        self._wakeup, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def open(
         self, templates: Mapping[str, Mapping[str, Any]], disk_bytes: int | None, missing: tuple[str, ...]
-    ) -> dict[str, Any]:
-        """Tries the isolation, then warms the templates. The report for the spawner."""
+    ) -> None:
+        """Tries the isolation, then warms the templates."""
         trial = try_sandbox(
             self._fork, self._folder, self._uid, self._parts.tree, disk_bytes, isolated=self._parts.isolated
         )
@@ -65,23 +87,45 @@ class Zygote:
         gc.freeze()
         threads = len(os.listdir("/proc/self/task"))
         level, uid = ("namespaces", self._uid) if self._parts.isolated else ("none", None)
-        report = {"level": level, "missing": [*missing, *trial.missing], "unbounded": trial.unbounded, "guest_uid": uid}
-        return {"event": "ready", "threads": threads, **report}
+        found = {"level": level, "missing": [*missing, *trial.missing], "unbounded": trial.unbounded, "guest_uid": uid}
+        self._report = {"event": "ready", "threads": threads, **found}
 
     def run(self) -> None:
-        """Until the spawner has gone. Machines left then are killed by the kernel, as this is their process 1."""
-        wakeup_read, wakeup_write = os.pipe()
-        os.set_blocking(wakeup_write, False)
-        signal.set_wakeup_fd(wakeup_write)
+        """Until no gateway comes any more. Machines left then are killed by the kernel: this is their process 1."""
+        signal.set_wakeup_fd(self._waker)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        self._tell({**self._report, "machines": []})
+        while True:
+            self._serve()
+            control = self._succession.await_heir(self._wakeup, self._are_others_gone)
+            if control is None:
+                return
+            self._control = control
+            self._tell({**self._report, "machines": [machine.order for machine in self._machines.values()]})
+
+    def _serve(self) -> None:
+        """Until this gateway has gone. What is not for the next one is killed then."""
         control = self._control.fileno()
         while True:
-            ready, _, _ = select.select([control, wakeup_read], [], [])
-            if wakeup_read in ready:
-                os.read(wakeup_read, 4096)
+            ready, _, _ = select.select([control, self._wakeup], [], [])
+            if self._wakeup in ready:
                 self._reap()
             if control in ready and not self._obey():
-                return
+                break
+        self._control.close()
+        for machine in self._machines.values():
+            if not machine.is_left:
+                self._kill(machine.name)
+
+    def _are_others_gone(self) -> bool:
+        """Whether nothing of the last gateway's is left but what is for the next."""
+        self._reap()
+        return all(machine.is_left for machine in self._machines.values())
+
+    def _tell(self, event: Mapping[str, Any]) -> None:
+        """A gateway that has gone hears nothing: that it has is seen by its silence in `receive`."""
+        with suppress(OSError):
+            send(self._control, event)
 
     def _obey(self) -> bool:
         packet = receive(self._control)
@@ -92,14 +136,17 @@ class Zygote:
                 self._start(packet.content["name"], packet.content, packet.descriptors[0])
             case "kill":
                 self._kill(packet.content["name"])
+            case "claim":
+                self._claim(packet.content["name"])
             case "ping":
-                send(self._control, {"event": "alive"})
+                self._tell({"event": "alive"})
         return True
 
     def _start(self, name: str, order: Mapping[str, Any], listener: int) -> None:
         machine = None
         try:
-            machine = _Machine(name, self._parts.tree.take(_bounds(order["options"], self._runs_programs(order))))
+            group = self._parts.tree.take(_bounds(order["options"], self._runs_programs(order)))
+            machine = _Machine(name, group, order)
             sandbox = self._sandbox(machine, order)
             make_folder(sandbox.folder, self._uid if self._parts.isolated else None)
             pid = self._fork()
@@ -107,13 +154,13 @@ class Zygote:
             os.close(listener)
             if machine is not None:
                 self._remove(machine)
-            send(self._control, {"event": "failed", "name": name, "reason": str(error)})
+            self._tell({"event": "failed", "name": name, "reason": str(error)})
             return
         if pid == 0:
             become_machine(self._templates.get(order["engine"]), sandbox, order, listener)
         os.close(listener)
         self._machines[pid] = machine
-        send(self._control, {"event": "started", "name": name, "pid": pid})
+        self._tell({"event": "started", "name": name, "pid": pid})
 
     def _runs_programs(self, order: Mapping[str, Any]) -> bool:
         """An engine that can be forked warm is one without programs."""
@@ -145,6 +192,11 @@ class Zygote:
                 namespaces.enter_pid_namespace(self._own_namespace)
         return pid
 
+    def _claim(self, name: str) -> None:
+        for machine in self._machines.values():
+            if machine.name == name:
+                machine.claimed = True
+
     def _kill(self, name: str) -> None:
         """Its programs too, which matters outside a PID namespace. A machine just born has no process group yet."""
         for pid, machine in self._machines.items():
@@ -154,6 +206,8 @@ class Zygote:
                 os.kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._wakeup, 4096)
         while self._machines:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
@@ -161,7 +215,7 @@ class Zygote:
             if machine := self._machines.pop(pid, None):
                 self._remove(machine)
                 ended = os.waitstatus_to_exitcode(status)
-                send(self._control, {"event": "exited", "name": machine.name, "status": ended})
+                self._tell({"event": "exited", "name": machine.name, "status": ended})
 
     def _remove(self, machine: "_Machine") -> None:
         """What is left in its groups dies first. A group that does not empty is left to whoever reaps the run."""

@@ -14,7 +14,7 @@ from compute.spawners.firecracker.jail import Jail, control_group
 from compute.spawners.firecracker.reaping import REAPERS, end_jail, jail_resource, namespace_resource
 from compute.spawners.firecracker.slots import Slot, Slots
 from compute.spawners.firecracker.threads import finish_in_thread
-from compute.spawners.folders import RunFolder
+from compute.spawners.folders import RunFolder, make_folder
 from compute.spawners.journal import JournalFull
 
 LOCK = "owner.lock"
@@ -99,7 +99,7 @@ class Host:
         self._config.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._lock = os.open(self._config.folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._folder = RunFolder(str(self._config.folder), REAPERS)
+        self._folder = make_folder(str(self._config.folder), REAPERS)
 
     async def _make_namespaces(self, slots: tuple[Slot, ...]) -> None:
         assert self._folder is not None, "the folder comes first"

@@ -10,7 +10,7 @@ from typing import TypeVar
 from compute.sandbox import cgroups
 from compute.sandbox.cgroups import Bounds, CgroupTree
 from compute.spawners import reapers
-from compute.spawners.folders import RunFolder
+from compute.spawners.folders import RunFolder, make_folder
 
 EMULATOR_BYTES = 512 << 20
 """What QEMU takes beside the machine's memory, translated code included."""
@@ -65,7 +65,7 @@ class MachineBounds:
         return self._folder
 
     def _open(self) -> Sequence[str]:
-        self._folder = RunFolder(self._parent)
+        self._folder = make_folder(self._parent)
         name = os.path.basename(self._folder.path)
         self._folder.journal.record(RUN, *(reapers.cgroup(path) for path in cgroups.run_folders(name)))
         self._tree, withheld = cgroups.open_run(name)

@@ -16,7 +16,7 @@ import asyncio, sys
 from tests.fix_compute import ask, duckdb_config, running_pool
 
 async def main():
-    async with running_pool(sys.argv[1], duckdb_config()) as pool:
+    async with running_pool(sys.argv[1], duckdb_config(), grace_seconds=1.0) as pool:
         lease = await pool.lease("duckdb", workspace="demo", principal="ada")
         [row] = await ask(lease, "SELECT 1 AS one")
         print(pool.isolation.level, row["one"], *pool.isolation.missing, flush=True)

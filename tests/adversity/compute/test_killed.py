@@ -92,8 +92,8 @@ def test_a_gateway_killed_at_any_moment(moment: float) -> None:
             time.sleep(moment % 0.5 * 3)
             runs = os.listdir(folder)
             gateway.kill()
-        until(lambda: not marked(folder))
         until(lambda: is_reaped(folder))
+        until(lambda: not marked(folder))
         assert groups(runs) == []
         until(lambda: not disks(folder))
 

@@ -80,16 +80,15 @@ def test_the_pool_refills(gateway: Target) -> None:
 def test_a_killed_gateway_leaves_no_process_and_starts_again(lake: Mapping[TableName, Path]) -> None:
     region = TableName("tpch", "region")
     password = secrets.token_urlsafe()
-    with lake_folder({region: lake[region]}, password) as data:
-        with started_gateway(data, password) as daemon:
-            target = Target.parse(daemon.ready_line.split()[1], password, daemon.process.pid)
-            with target.connect() as connection:
-                connection.execute("CREATE TABLE tpch.kept AS SELECT 42 AS a")
-                children = psutil.Process(daemon.process.pid).children(recursive=True)
-                daemon.process.send_signal(signal.SIGKILL)
-                daemon.process.wait()
-        _, left = psutil.wait_procs(children, timeout=600)
-        assert left == []
+    with lake_folder({region: lake[region]}, password) as data, started_gateway(data, password) as daemon:
+        target = Target.parse(daemon.ready_line.split()[1], password, daemon.process.pid)
+        with target.connect() as connection:
+            connection.execute("CREATE TABLE tpch.kept AS SELECT 42 AS a")
+            children = psutil.Process(daemon.process.pid).children(recursive=True)
+            daemon.process.send_signal(signal.SIGKILL)
+            daemon.process.wait()
         with running_gateway(data, password) as again, again.connect() as connection:
             assert connection.execute("SELECT a FROM tpch.kept").fetchone() == (42,)
             assert connection.execute(COUNT).fetchone() == (5,)
+        _, left = psutil.wait_procs(children, timeout=600)
+        assert left == []

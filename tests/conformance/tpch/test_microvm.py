@@ -12,6 +12,7 @@ from catalog.names import TableName
 from tests.conformance.tpch.test_tpch import QUERIES, run
 from tests.fix_gateway import READY, lake_folder, started_gateway
 from tests.fix_machines import DISK_BYTES, MICROVM, microvms
+from tests.processes import kill, zygotes
 from tests.target import Target
 
 SIZES = ("--memory", str(MICROVM.memory_bytes >> 20), "--spill", str(DISK_BYTES >> 20))
@@ -35,8 +36,9 @@ def killed_gateway(data: Path, password: str) -> Iterator[Target]:
         yield target
         with target.connect() as connection:
             connection.execute("SELECT count(*) FROM tpch.nation")
-            machines = microvms(target.pid)
+            machines, waiting = microvms(target.pid), zygotes(target.pid)
             daemon.process.kill()
+            kill(waiting)
             _, left = psutil.wait_procs(machines, timeout=END_SECONDS)
     assert machines
     assert left == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compute.spawners import folders, reapers
-from compute.spawners.folders import JOURNAL, LOCK, RunFolder, reap_abandoned
+from compute.spawners.folders import JOURNAL, LOCK, make_folder, reap_abandoned
 from compute.spawners.journal import Journal, Resource
 
 
@@ -26,7 +26,7 @@ def dead_folder(parent: Path, *resources: Resource) -> Path:
 def test_the_dead_are_swept_and_the_living_kept(tmp_path: Path) -> None:
     dead_folder(tmp_path)
     (tmp_path / "lakegate-run-being-made").mkdir()
-    living = RunFolder(str(tmp_path))
+    living = make_folder(str(tmp_path))
     reap_abandoned(str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"lakegate-run-being-made", Path(living.path).name}
     living.remove()
@@ -70,7 +70,7 @@ def test_what_nobody_here_can_reap_is_kept_for_one_who_can(tmp_path: Path) -> No
     folder, pod = dead_folder(tmp_path, Resource("pod", "guest-7")), []
     reap_abandoned(str(tmp_path))
     assert folder.exists()
-    RunFolder(str(tmp_path), {"pod": lambda resource: pod.append(resource.name)}).remove()
+    make_folder(str(tmp_path), {"pod": lambda resource: pod.append(resource.name)}).remove()
     assert pod == ["guest-7"]
     assert os.listdir(tmp_path) == []
 
