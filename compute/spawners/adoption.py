@@ -26,18 +26,18 @@ ANSWER_SECONDS = 5.0
 class AdoptedProcess:
     """A process that another one has started, as `compute.spawners.zygote` wants it."""
 
-    def __init__(self, pid: int) -> None:
-        """On the event loop. Raises ProcessLookupError."""
-        self.pid = pid
+    def __init__(self, descriptor: int) -> None:
+        """By its pidfd. On the event loop."""
         self.returncode: int | None = None
-        self._descriptor = os.pidfd_open(pid)
+        self._descriptor = descriptor
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._loop.add_reader(self._descriptor, self._on_end)
 
     def kill(self) -> None:
-        """Raises ProcessLookupError."""
-        signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+        """One that has ended meanwhile is no error."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
     async def wait(self) -> int:
         await self._ended.wait()
@@ -53,12 +53,12 @@ class AdoptedProcess:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A run folder that is ours now, the zygote's control socket, what it reports, and its process's number."""
+    """A run folder that is ours now, the zygote's control socket, what it reports, and its process's pidfd."""
 
     folder: RunFolder
     control: socket.socket
     report: Mapping[str, Any]
-    pid: int
+    process: int
 
 
 def adopt(parent: str | None, wanted: Mapping[str, Any]) -> Adopted | None:
@@ -89,8 +89,9 @@ def _ask(path: str, wanted: Mapping[str, Any]) -> tuple[socket.socket, Mapping[s
         packet = receive(control)
         if packet is None:
             raise ConnectionError("the zygote was started for something else")
+        process = os.pidfd_open(int(recorded[-1].name))
     except OSError:
         control.close()
         raise
     control.setblocking(False)
-    return control, packet.content, int(recorded[-1].name)
+    return control, packet.content, process

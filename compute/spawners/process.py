@@ -124,7 +124,7 @@ class ProcessSpawner:
     async def _greet(self, adopted: Adopted) -> ZygoteProcess:
         """What it has not kept is reaped."""
         folder, machines = adopted.folder, adopted.report["machines"]
-        zygote = ZygoteProcess(adopted.control, AdoptedProcess(adopted.pid), folder.path, folder.journal)
+        zygote = ZygoteProcess(adopted.control, AdoptedProcess(adopted.process), folder.path, folder.journal)
         zygote.greet(adopted.report)
         log.info("adopted the zygote of a killed gateway, with %d machines", len(machines))
         await asyncio.to_thread(_reap_all_but, folder, {RUN, ZYGOTE, *(machine["name"] for machine in machines)})
