@@ -24,6 +24,8 @@ from compute.spark.training import cluster_warm_up_statements, run_to_end, warm_
 
 CACHE_PROPERTY = "cache"
 EXECUTORS_PROPERTY = "spark.dynamicAllocation.maxExecutors"
+UNWANTED_SECONDS = 1.0
+"""Far longer than somebody who waits takes to claim the machine."""
 SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib")
 SYSTEM_PROGRAMS = ("chmod", "ls")
 """Hadoop's local file system runs these to set and to tell permissions."""
@@ -92,9 +94,9 @@ class SparkEngine:
 
     def warm(self) -> None:
         """Pays for what a new JVM's first statements cost, until somebody wants the machine: he is served sooner so.
-        A driver has paid by its start.
+        A driver has paid by its start. Who has been waiting for the start is not to share the processors with this.
         """
-        if self._executors is not None:
+        if self._executors is not None or self._bound.wait(UNWANTED_SECONDS):
             return
         try:
             with closing(self._connect()) as session:
