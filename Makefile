@@ -46,7 +46,7 @@ bench: setup
 
 soak: setup
 	@$(PYTHON) -m tests.cluster.build >/dev/null
-	@$(PYTHON) -m pytest -m soak
+	@$(PYTHON) -m pytest -m soak -o faulthandler_timeout=7200
 	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 600
 	@$(PYTHON) tests/properties/fuzz_channel.py --seconds 600
 	@$(PYTHON) -m tests.chaos --seconds 1800

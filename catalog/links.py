@@ -7,11 +7,11 @@ from pathlib import Path
 
 def link_tree(source: Path, target: Path) -> None:
     """Makes `target` with the files of `source`, times and modes kept; links in `source` stay links."""
-    shutil.copytree(source, target, copy_function=_link_file, symlinks=True)
+    shutil.copytree(source, target, copy_function=link_file, symlinks=True)
 
 
-def _link_file(source: str, target: str) -> str:
-    """Another file system needs a copy."""
+def link_file(source: str, target: str) -> str:
+    """Makes one file another's; another file system needs a copy. Returns `target`."""
     try:
         os.link(source, target)
     except OSError:

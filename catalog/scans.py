@@ -21,12 +21,13 @@ class ScanColumn:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One Parquet file: absolute path or URL, bytes, and its partition values in the order of the partition
-    columns."""
+    """One file, most often Parquet: absolute path or URL, bytes, and its partition values in the order of the partition
+    columns. `modified` is told of a log's files only: milliseconds since 1970, else 0."""
 
     path: str
     size: int
     partition: tuple[str | None, ...]
+    modified: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,9 @@ class Scan:
 
     `relation` is the name that the statement's SQL uses. `uniform` says that every file holds every column; otherwise
     an absent column reads as NULL. Equal `digest` means equal columns and files, whatever the relation is called.
+
+    `by_path` says that the engine reads the table's log itself, from which it has the paths of the rest: the log's
+    files are among `files`, and columns do not matter.
     """
 
     relation: str
@@ -44,3 +48,4 @@ class Scan:
     files: tuple[DataFile, ...]
     uniform: bool
     digest: str
+    by_path: bool = False

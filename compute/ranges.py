@@ -46,9 +46,10 @@ class RangeServer:
         connection.on_read = self._serve
 
     def offer(self, scans: Sequence[Scan]) -> Sequence[Scan]:
-        """These files, and no others, may be read from now on. The scans as the guest gets them: without paths."""
+        """These files, and no others, may be read from now on. The scans as the guest gets them: without paths, unless
+        its engine must find the files by them."""
         self._offered = {scan.digest: scan.files for scan in scans}
-        return [_without_paths(scan) for scan in scans]
+        return [scan if scan.by_path else _without_paths(scan) for scan in scans]
 
     def withdraw(self) -> None:
         """The statement is over: nothing may be read any more."""

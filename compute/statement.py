@@ -38,7 +38,7 @@ class ScanShelf:
         if scan.digest in self._scans:
             return {"relation": scan.relation, "digest": scan.digest}
         self._put(scan)
-        return dataclasses.asdict(scan)
+        return _pack_scan(scan)
 
     def unpack(self, control: Mapping[str, Any]) -> Scan:
         """The scan that `pack` made JSON of. Raises FrameError."""
@@ -46,7 +46,7 @@ class ScanShelf:
             if "files" not in control:
                 return dataclasses.replace(self._scans[control["digest"]], relation=control["relation"])
             scan = _parse_scan(control)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise FrameError("malformed scan") from error
         self._put(scan)
         return scan
@@ -57,9 +57,15 @@ class ScanShelf:
         self._scans[scan.digest] = scan
 
 
+def _pack_scan(scan: Scan) -> dict[str, Any]:
+    """Files without the names of their fields: there may be very many."""
+    files = [(file.path, file.size, file.partition, file.modified) for file in scan.files]
+    return {**dataclasses.asdict(dataclasses.replace(scan, files=())), "files": files}
+
+
 def _parse_scan(control: Mapping[str, Any]) -> Scan:
     columns = tuple(ScanColumn(**column) for column in control["columns"])
-    files = tuple(DataFile(f["path"], f["size"], tuple(f["partition"])) for f in control["files"])
+    files = tuple(DataFile(path, size, tuple(partition), time) for path, size, partition, time in control["files"])
     return Scan(**{**control, "columns": columns, "files": files})
 
 

@@ -30,7 +30,7 @@ from typing import Any
 
 import pyarrow as pa
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 PREFIX = struct.Struct(">BIII")
 MAX_CONTROL = 64 << 20
 MAX_BODY = 256 << 20

@@ -1,5 +1,6 @@
 """The values that a statement takes to its engine, and the columns that an engine announces itself."""
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -25,7 +26,9 @@ def engine_parameters(
         return None
     columns = []
     for parameter in query.parameters:
-        if isinstance(parameter.source, SessionValue):
+        if parameter.source is SessionValue.SEED:
+            columns.append(pa.array([secrets.randbits(63)], pa.int64()))
+        elif isinstance(parameter.source, SessionValue):
             columns.append(_session_array(session_values[parameter.source], parameter.type, time_zone))
         else:
             assert values is not None, "the planner names a parameter that the client did not send"

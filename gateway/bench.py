@@ -42,8 +42,10 @@ def bench() -> None:
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
 def starts(spawner: str, engine: str, count: int, at_once: int, as_json: bool) -> None:
     """Start machines, ask each a first statement, and recycle them."""
+    spark_spawner = "qemu" if (spawner, engine) == ("qemu", "spark") else "process"
+    warehouse = Warehouse(spawner=spawner, spark_spawner=spark_spawner)
     try:
-        measured = uvloop.run(measure(Warehouse(spawner=spawner), engine, count, at_once))
+        measured = uvloop.run(measure(warehouse, engine, count, at_once))
     except (OSError, CannotStart, SqlError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:

@@ -39,6 +39,13 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
             help="MiB that a machine may spill to disk.  [default: a quarter of the free, 4 GiB in a microVM]",
         ),
         click.option("--spawner", type=click.Choice(NAMES), default="process", show_default=True, help="Of machines."),
+        click.option(
+            "--spark-spawner",
+            type=click.Choice(["process", "qemu"]),
+            default="process",
+            show_default=True,
+            help="Of Spark's machines beside microVMs. Those of qemu only read.",
+        ),
         click.option("--executors", metavar="MIN:MAX", help="Pods with which Spark computes.  [default: none]"),
         click.option("--spark-remote", metavar="URL", help="A Spark Connect server to use, as sc://HOST:PORT."),
         click.option("--isolation", type=isolation, default="auto", show_default=True, help="none: do without."),
@@ -90,6 +97,7 @@ def _load(
     memory: int,
     spill: int | None,
     spawner: str,
+    spark_spawner: str,
     executors: str | None,
     spark_remote: str | None,
     isolation: str,
@@ -98,6 +106,8 @@ def _load(
         raise click.UsageError("a Spark that somebody else runs has executors of its own")
     if executors is not None and spawner != "kubernetes":
         raise click.UsageError("executors are pods: they need --spawner kubernetes")
+    if spark_spawner == "qemu" and (spawner != "qemu" or spark_remote is not None):
+        raise click.UsageError("Spark's microVMs stand beside DuckDB's: they need --spawner qemu and no --spark-remote")
     try:
         warehouse = Warehouse(
             duckdb_warm=min_machines,
@@ -107,6 +117,7 @@ def _load(
             spark_most=max_spark_machines,
             isolation=IsolationLevel(isolation),
             spawner=spawner,
+            spark_spawner=spark_spawner,
             spill=None if spill is None else spill * MEBIBYTE,
             executors=parse_executors(executors),
             spark_remote=spark_remote,

@@ -40,7 +40,8 @@ class Warehouse:
 
     A Spark machine serves many sessions of a workspace, so a host needs few: one for two cores, and at least a second
     one, which stands by warm for the moment when the first is lost. `spawner` names how machines come to be, as in
-    `gateway.spawners`. `spill` bounds each one's disk, in bytes; None: by what is free. `executors` are a Spark
+    `gateway.spawners`; `spark_spawner` Spark's where there is a choice: ``process``, or ``qemu`` for microVMs that only
+    read. `spill` bounds each one's disk, in bytes; None: by what is free. `executors` are a Spark
     machine's, None where it computes by itself. `spark_remote` is the URL of a Spark that somebody else runs,
     `spark_token` the file of its token.
     """
@@ -54,6 +55,7 @@ class Warehouse:
     spark_memory: int = 2048 * MEBIBYTE
     isolation: IsolationLevel = IsolationLevel.AUTO
     spawner: str = "process"
+    spark_spawner: str = "process"
     spill: int | None = None
     executors: Executors | None = None
     spark_remote: str | None = None

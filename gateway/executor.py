@@ -21,6 +21,7 @@ from gateway.relay.caches import RecentlyUsed
 from gateway.relay.settings import SESSION_VARIABLE
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.rows import describe_rows, with_formats
+from gateway.trees import find_scans
 from gateway.variables import split_search_path
 from planner.plan import Constant, Lane, Metadata, Plan, Query, SessionValue, Settings
 from planner.planning import plan
@@ -172,6 +173,7 @@ class Executor:
             functools.partial(actions.settle, self._session, self._services.catalog),
             self._services.writers.turn(self._session.workspace, query.writes),
             functools.partial(self._reroute, portal, values) if may_reroute else None,
+            self._services.trees,
         )
         formats = portal.binding.result_formats
         columns = query.columns
@@ -210,9 +212,10 @@ class Executor:
 
     async def _analyse(self, query: Query) -> tuple[ResultColumn, ...]:
         parameters = await self._parameters(query, None)
+        scans = await find_scans(query, trees=self._services.trees)
         lease = await self._leases.take(query.lane.value)
         try:
-            schema = await lease.describe(query.sql, parameters=parameters)
+            schema = await lease.describe(query.sql, parameters=parameters, scans=scans)
         except SqlError:
             await self._leases.give_back(query.lane.value, lease)
             raise

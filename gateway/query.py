@@ -26,6 +26,7 @@ from catalog.errors import (
 from gateway.leases import Leases
 from gateway.pgwire.encode import ResultEncoder
 from gateway.spool import Spool
+from gateway.trees import find_scans
 from planner.plan import Lane, Query
 
 log = logging.getLogger(__name__)
@@ -47,13 +48,14 @@ class Execution:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a query needs of its session. `turn` is its place among the writers of its table; `settle` completes a
-    write in the catalog; `reroute` plans for Spark."""
+    write in the catalog; `reroute` plans for Spark; `trees` as `gateway.trees` has it."""
 
     leases: Leases
     spool_bytes: int
     settle: Callable[[Query], Awaitable[None]]
     turn: AbstractAsyncContextManager[None]
     reroute: Callable[[], Awaitable[Execution]] | None = None
+    trees: bool = False
 
 
 class QueryResult:
@@ -169,9 +171,10 @@ class QueryResult:
 
     async def _drive(self, execution: Execution, spool: Spool) -> None:
         query, leases = execution.query, self._surroundings.leases
+        scans = await find_scans(query, trees=self._surroundings.trees)
         lease = await leases.take(query.lane.value)
         try:
-            answer = await lease.execute(query.sql, parameters=execution.parameters, scans=query.scans)
+            answer = await lease.execute(query.sql, parameters=execution.parameters, scans=scans)
             try:
                 async for batch in answer:
                     await spool.put(batch)

@@ -70,7 +70,8 @@ class Server:
             self.catalog, pool, context = await self._open_parts(stack)
             relay = Relay(self.catalog.relay_endpoint, RelayLimits(), self.catalog.version)
             stack.push_async_callback(relay.close)
-            services = Services(self.catalog, relay, pool, config.limits, Verdicts(), self._activity, Writers())
+            trees = config.warehouse.spark_spawner == "qemu"
+            services = Services(self.catalog, relay, pool, config.limits, Verdicts(), self._activity, Writers(), trees)
             sole = _sole_principal(config, pool.isolation)
             reported = await self._read_reported(relay)
             reception = Reception(services, self._activity, self.catalog.derive_secret("unknown users"), reported, sole)

@@ -59,7 +59,7 @@ class Cancellable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all sessions of a gateway share."""
+    """What all sessions of a gateway share. `trees`: Spark machines have no files of their own (`gateway.trees`)."""
 
     catalog: Catalog
     relay: Relay
@@ -68,6 +68,7 @@ class Services:
     verdicts: Verdicts
     activity: Activity
     writers: Writers
+    trees: bool = False
 
 
 class Session:

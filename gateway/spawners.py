@@ -51,6 +51,12 @@ def _firecracker(config: Config) -> Spawner:
 
 
 def _qemu(config: Config) -> Spawner:
+    """Of both engines' machines, or of DuckDB's alone."""
+    make = _microvms if config.warehouse.spark_spawner == "qemu" else _beside_spark(_microvms)
+    return make(config)
+
+
+def _microvms(config: Config) -> Spawner:
     warehouse, cache = config.warehouse, config.cache or cache_folder(os.environ)
     return QemuSpawner(templates=templates(warehouse), cache=cache, disk_bytes=warehouse.spill)
 
@@ -86,7 +92,7 @@ def _beside_spark(make: Callable[[Config], Spawner]) -> Callable[[Config], Spawn
 
 SPAWNERS: Mapping[str, Callable[[Config], Spawner]] = {
     "process": _process,
-    "qemu": _beside_spark(_qemu),
+    "qemu": _qemu,
     "firecracker": _beside_spark(_firecracker),
     "kubernetes": _pods,
 }

@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compute.config import EngineConfig, MachineSpec, PoolConfig
+from compute.spark.cache import IMAGE_CACHE
 from gateway.config import Warehouse
 
 
 def pool_config(warehouse: Warehouse, cache: Path | None) -> PoolConfig:
     """DuckDB machines serve one lease, Spark machines a workspace. `cache` is where set-up left Spark."""
-    return PoolConfig((_duckdb(warehouse), _spark(warehouse, cache)), wait_seconds=300.0)
+    spark = _cloned_spark(warehouse) if warehouse.spark_spawner == "qemu" else _spark(warehouse, cache)
+    return PoolConfig((_duckdb(warehouse), spark), wait_seconds=300.0)
 
 
 def templates(warehouse: Warehouse) -> Mapping[str, MachineSpec]:
-    """What the zygote keeps warm and forks."""
-    return {"duckdb": _duckdb(warehouse).spec}
+    """What the zygote keeps warm and forks, or what microVMs are clones of."""
+    duckdb = {"duckdb": _duckdb(warehouse).spec}
+    return duckdb | ({"spark": _cloned_spark(warehouse).spec} if warehouse.spark_spawner == "qemu" else {})
 
 
 def give_to_machines(folder: Path, uid: int | None) -> None:
@@ -40,6 +43,20 @@ def _duckdb(warehouse: Warehouse) -> EngineConfig:
         max_machines=warehouse.duckdb_most,
         threads=warehouse.duckdb_threads,
         memory_bytes=warehouse.duckdb_memory,
+    )
+
+
+def _cloned_spark(warehouse: Warehouse) -> EngineConfig:
+    """A clone serves one lease, and starts in no time: nothing stands by."""
+    return EngineConfig(
+        engine="spark",
+        mode="user",
+        warm_machines=warehouse.spark_warm,
+        max_machines=warehouse.spark_most,
+        start_seconds=300.0,
+        threads=1,
+        memory_bytes=warehouse.spark_memory,
+        properties={"cache": str(IMAGE_CACHE)},
     )
 
 

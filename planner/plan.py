@@ -11,6 +11,7 @@ from enum import StrEnum
 from catalog.changes import Change
 from catalog.names import TableName
 from catalog.scans import Scan
+from catalog.snapshots import Snapshot
 from catalog.types import PgType, ResultColumn
 
 
@@ -25,13 +26,15 @@ class Lane(StrEnum):
 
 
 class SessionValue(StrEnum):
-    """Values folded from the session and its transaction, equal on relay and both lanes."""
+    """Values folded from the session and its transaction, equal on relay and both lanes; and SEED, which nobody can
+    guess and every parameter has its own of: machines that are clones would draw alike."""
 
     NOW = "now"
     CURRENT_USER = "current_user"
     SESSION_USER = "session_user"
     CURRENT_DATABASE = "current_database"
     CURRENT_SCHEMA = "current_schema"
+    SEED = "seed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,8 @@ class Query:
     """Runs on a machine of `lane`, for `reason`.
 
     `columns` is what the client gets (None: no result set, only the tag with the number of rows written). `tag` lacks
-    the row count. `reads` names each table's version; `writes` the table written. `then` is applied to the catalog
+    the row count. `reads` names each table's version; `writes` the table written. `snapshots` are of the tables that a
+    read on Spark names by their paths. `then` is applied to the catalog
     when the engine is done: a write that fails before leaves the catalog as it was. `location` is a folder that this
     statement makes, to be removed if `then` fails.
     """
@@ -145,6 +149,7 @@ class Query:
     writes: TableName | None = None
     then: Change | None = None
     location: str | None = None
+    snapshots: tuple[Snapshot, ...] = ()
 
 
 Plan = Metadata | Begin | Commit | Rollback | SetVariable | ResetVariable | Discard | CatalogChange | Constant | Query

@@ -14,6 +14,7 @@ from catalog.errors import FeatureNotSupported
 from catalog.names import TableName
 from catalog.resolution import ResolvedTable
 from catalog.scans import DataFile, Scan, ScanColumn
+from catalog.snapshots import Snapshot
 from catalog.types import Description
 from planner.dialects.context import Context, snapshot_of
 from planner.dialects.duckdb import DuckDb
@@ -67,6 +68,11 @@ class Translation:
     parameters: tuple[Parameter, ...]
     reads: tuple[tuple[TableName, int], ...]
 
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """Of the tables that it reads, each once."""
+        return tuple({id(found): found for found in (snapshot_of(each.table) for each in self.relations)}.values())
+
 
 @dataclass(slots=True)
 class Read:
@@ -105,6 +111,7 @@ class Read:
             parameters=translation.parameters,
             scans=scans,
             reads=translation.reads,
+            snapshots=translation.snapshots if translation.lane is Lane.SPARK else (),
         )
 
     def _route(
@@ -146,7 +153,7 @@ def finish(context: Context, sql: str) -> Translation:
             f"scan_{scan}",
             table,
             all_of(list(context.demands.get(scan, ()))),
-            data_files(table),
+            data_files(snapshot_of(table)),
             Pruner(snapshot_of(table)),
             scan_columns(table),
         )
@@ -155,9 +162,8 @@ def finish(context: Context, sql: str) -> Translation:
     return Translation(context.spelling.lane, sql, tuple(numbered.values()), parameters, reads)
 
 
-def data_files(table: ResolvedTable) -> tuple[DataFile, ...]:
+def data_files(snapshot: Snapshot) -> tuple[DataFile, ...]:
     """The snapshot's files in the form that crosses to a machine."""
-    snapshot = snapshot_of(table)
     names = snapshot.files.schema.names
     if "path" not in names:
         return ()

@@ -14,9 +14,10 @@ from catalog.types import Oid, PgType, ResultColumn
 from planner.authorize import require, require_create, require_owner, require_reads
 from planner.dialects.context import snapshot_of
 from planner.parse import Statement
-from planner.plan import CatalogChange, Constant, Lane, Plan, Query, Settings
+from planner.plan import CatalogChange, Constant, Lane, Parameter, Plan, Query, SessionValue, Settings
 from planner.route import refuse_forced
 from planner.sparkfunctions import FOLDED
+from planner.sparkseeds import seed_all
 from planner.sparksql import name_of, tables
 
 _TEXT = PgType(Oid.TEXT)
@@ -53,6 +54,7 @@ class _SparkPlan:
         self.resolution = resolution
         self.settings = settings
         self.named = list(zip(statement.references, tables(tree), strict=True))
+        self.seeds: list[Parameter] = []
 
     def plan(self) -> Plan:
         """The plan by the kind of the tree's root."""
@@ -113,8 +115,14 @@ class _SparkPlan:
         return tuple(reads.items())
 
     def _sql(self) -> str:
+        seed_all(self.tree, self._draw)
         self.tree = self.tree.transform(self._folded)
         return self.tree.sql(dialect="spark", comments=False)
+
+    def _draw(self) -> exp.Expr:
+        name = f"p{len(self.seeds) + 1}"
+        self.seeds.append(Parameter(name, PgType(Oid.INT8), SessionValue.SEED))
+        return exp.Placeholder(this=name)
 
     def _folded(self, node: exp.Expr) -> exp.Expr:
         """Functions of the session become literals: the engine's own session is not the client's."""
@@ -132,7 +140,10 @@ class _SparkPlan:
 
     def _query(self, reason: str, tag: str) -> Query:
         reads = self._placed()
-        return Query(Lane.SPARK, reason, self._sql(), tag, None, reads=reads)
+        found = (snapshot_of(self.resolution.tables[reference]) for reference, _ in self.named)
+        snapshots = tuple({id(snapshot): snapshot for snapshot in found}.values())
+        sql = self._sql()
+        return Query(Lane.SPARK, reason, sql, tag, None, tuple(self.seeds), reads=reads, snapshots=snapshots)
 
     def _write(self, tree: exp.Expr, tag: str, privileges: frozenset[Privilege]) -> Query:
         require_reads(self.statement, self.resolution)
@@ -148,7 +159,10 @@ class _SparkPlan:
             self.named = [(self.named[0][0], self.tree.this)]
         require(table, privileges)
         reads = self._placed()
-        return Query(Lane.SPARK, "writes run on Spark", self._sql(), tag, None, reads=reads, writes=table.name)
+        sql = self._sql()
+        return Query(
+            Lane.SPARK, "writes run on Spark", sql, tag, None, tuple(self.seeds), reads=reads, writes=table.name
+        )
 
     def _merge_privileges(self, tree: exp.Merge) -> frozenset[Privilege]:
         needed = {Privilege.SELECT}
@@ -167,8 +181,10 @@ class _SparkPlan:
         style = str(self.tree.args.get("style") or "").upper()
         if style == "HISTORY" or str(self.tree.args.get("kind") or "").upper() == "HISTORY":
             columns = tuple(ResultColumn(name, PgType(oid)) for name, oid in _HISTORY)
-            sql = f"DESCRIBE HISTORY delta.{exp.to_identifier(snapshot_of(table).location, quoted=True).sql('spark')}"
-            return Query(Lane.SPARK, "the table's history is read by Spark", sql, "SELECT", columns)
+            snapshot = snapshot_of(table)
+            sql = f"DESCRIBE HISTORY delta.{exp.to_identifier(snapshot.location, quoted=True).sql('spark')}"
+            reason = "the table's history is read by Spark"
+            return Query(Lane.SPARK, reason, sql, "SELECT", columns, snapshots=(snapshot,))
         if style not in ("", "EXTENDED", "FORMATTED"):
             raise FeatureNotSupported(f"DESCRIBE {style} is not supported")
         if self.statement.verb == "ShowColumns":
@@ -203,8 +219,9 @@ class _SparkPlan:
         tree.set("exists", False)
         tag = "SELECT" if tree.expression else "CREATE TABLE"
         location = self.resolution.new_location
+        sql = self._sql()
         return Query(
-            Lane.SPARK, "writes run on Spark", self._sql(), tag, None, reads=reads, writes=made,
+            Lane.SPARK, "writes run on Spark", sql, tag, None, tuple(self.seeds), reads=reads, writes=made,
             then=RegisterTable(made, location), location=location,
         )  # fmt: skip
 

@@ -1,27 +1,49 @@
-"""MicroVMs of this host: the guest image, built once, and a spawner whose template is in the cache."""
+"""MicroVMs of this host: the guest images, built once, and spawners whose templates are in the cache."""
 
+import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import psutil
 import pytest
 
+from catalog.errors import MachineLost
 from compute.config import EngineConfig, PoolConfig
+from compute.lease import Lease
 from compute.pool import Pool
 from compute.spark.cache import cache_folder
 from compute.spawners.qemu import QemuSpawner
 from compute.spawners.qemu.command import PROGRAM
+from compute.spawners.qemu.host import examine_host
+from compute.spawners.qemu.process import KVM
 from deploy.guest import host
 from deploy.guest.image import build
-from tests.fix_compute import WAIT_SECONDS, duckdb_config
-from tests.processes import named
+from deploy.spark.image import build_microvm
+from gateway.config import Warehouse
+from gateway.warehouse import pool_config
+from tests.fix_compute import WAIT_SECONDS, ask, duckdb_config, rows
+from tests.processes import kill, named
 
 CACHE = cache_folder(os.environ)
 MICROVM = duckdb_config(threads=1, max_machines=3, memory_bytes=128 << 20)
 """One template for all tests."""
 DISK_BYTES = 96 << 20
+_SPARK = pool_config(Warehouse(spawner="qemu", spark_spawner="qemu"), None).engines[1]
+SPARK_MICROVM = replace(_SPARK, max_machines=3, start_seconds=WAIT_SECONDS)
+"""As a gateway's, whose template it shares."""
+
+
+@cache
+def kvm_works() -> bool:
+    """Whether machines get real processors here, by the spawner's own trial."""
+    if not KVM.exists() or shutil.which(PROGRAM) is None:
+        return False
+    return asyncio.run(examine_host(build(CACHE), None)).accelerator == "kvm"
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +51,13 @@ def guest_image() -> Path:
     """Its folder."""
     host.require(PROGRAM)
     return build(CACHE)
+
+
+@pytest.fixture(scope="session")
+def spark_image() -> Path:
+    """That of Spark's machines."""
+    host.require(PROGRAM)
+    return build_microvm(CACHE)
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +83,18 @@ async def running_microvms(image: Path, warehouse: Path, engine: EngineConfig = 
     finally:
         await pool.close()
     assert microvms() == []
+
+
+async def outlive_machines(pool: Pool, lease: Lease, engine: str, many_rows: str) -> None:
+    """Kills every microVM in the middle of a statement; it ends as lost, and a new machine answers the next."""
+    answer = await lease.execute(many_rows)
+    await anext(aiter(answer))
+    kill(microvms())
+    with pytest.raises(MachineLost):
+        await rows(answer)
+    fresh = await pool.lease(engine, workspace="demo", principal="ada")
+    assert await ask(fresh, "SELECT 1 AS one") == [{"one": 1}]
+    await fresh.release()
 
 
 def microvms(owner: int | None = None) -> list[psutil.Process]:

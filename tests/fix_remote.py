@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 from compute.connection import Connection
-from compute.engines import EngineOptions, open_engine
+from compute.engines import Engine, EngineOptions, open_engine
 from compute.guest.channel import Channel
 from compute.guest.endpoint import Endpoint
 from compute.guest.machine import Guest
@@ -34,10 +34,18 @@ async def connected() -> AsyncIterator[tuple[Connection, Channel]]:
 @asynccontextmanager
 async def remote_lease(root: Path, scratch: Path) -> AsyncIterator[Lease]:
     """A lease of a DuckDB guest whose files are read by us below `root`. Leaving waits for its end."""
-    ours, theirs = socket.socketpair()
     options = EngineOptions(2, 256 << 20, str(scratch), remote=True)
     engine = await asyncio.to_thread(open_engine, "duckdb", options)
-    guest = Guest(engine, lambda _identity, _folders: None, str(scratch), Endpoint())
+    async with lent(engine, Endpoint(), root, scratch) as lease:
+        yield lease
+    engine.close()
+
+
+@asynccontextmanager
+async def lent(engine: Engine, endpoint: Endpoint, root: Path, scratch: Path) -> AsyncIterator[Lease]:
+    """A lease of an engine whose files are read by us below `root`. Leaving waits for the guest's end."""
+    ours, theirs = socket.socketpair()
+    guest = Guest(engine, lambda _identity, _folders: None, str(scratch), endpoint)
     thread = Thread(target=guest.converse, args=(theirs,))
     thread.start()
     _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=ours)
@@ -48,4 +56,3 @@ async def remote_lease(root: Path, scratch: Path) -> AsyncIterator[Lease]:
     yield Lease(connection, lambda: None, RangeServer(connection, str(root)))
     connection.abort()
     await asyncio.to_thread(thread.join)
-    engine.close()

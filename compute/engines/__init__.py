@@ -30,7 +30,9 @@ class EngineOptions:
     machine sees it; a template that is forked later has none yet (`Binding.scratch`). `uid` is the user that programs
     started by the engine run as (None: no other than our own), and `confine` what each of them does before it runs.
     `properties` are the engine's own (Spark's configuration, for one). `remote` says that files come as URLs, and the
-    binding's warehouse is their beginning.
+    binding's warehouse is their beginning. `tables` is where an engine that reads tables by their paths finds these, as
+    HOST:PORT of a server that speaks WebHDFS; None: in the file system. Such a machine serves one lease, and reads
+    only. `emulated` says that its processor is, where code runs many times slower and costs as much to compile.
     """
 
     threads: int
@@ -40,6 +42,8 @@ class EngineOptions:
     confine: Callable[[], None] = lambda: None
     properties: Mapping[str, str] = field(default_factory=dict)
     remote: bool = False
+    tables: str | None = None
+    emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,11 @@ class Guest:
         self._leases = 0
         self._retired = False
 
+    @property
+    def engine(self) -> str:
+        """Its name."""
+        return self._engine.name
+
     def bind_ahead(self) -> None:
         """Binds an engine that reads through the endpoint while it is still a template: where its files and its scratch
         folder are is no tenant's secret then. Only the seal is left to the clone."""

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from threading import BoundedSemaphore, Lock
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from catalog.scans import Scan
 from compute.guest.channel import Channel
+from compute.guest.tree import Tree, TreeFile
 from compute.transport import MOST_READS, READ_BYTES, Frame, Kind
 
 AHEAD = 3
@@ -33,13 +34,29 @@ class RemoteFiles:
         self._lock = Lock()
         self._free = BoundedSemaphore(MOST_READS)
         self._offered: dict[str, Scan] = {}
+        self._trees: dict[str, Tree] = {}
         self._stopped = False
 
     def offer(self, scans: Sequence[Scan]) -> Sequence[Scan]:
-        """The scans with URLs for paths. These files, and no others, may be asked for from now on."""
+        """The scans with URLs for paths, those aside that an engine reads by path. These files, and no others, may be
+        asked for from now on."""
         self._offered = {_name(scan): scan for scan in scans}
+        trees = {name: scan for name, scan in self._offered.items() if scan.by_path}
+        self._trees = {name: self._trees.get(name) or Tree(scan.files) for name, scan in trees.items()}
         self._stopped = False
-        return [self._located(scan) for scan in scans]
+        return [scan if scan.by_path else self._located(scan) for scan in scans]
+
+    def find(self, path: str) -> tuple[str, TreeFile] | None:
+        """A file that was offered by its path: the scan that it is of, and its place there."""
+        for scan, tree in list(self._trees.items()):
+            if (file := tree.find(path)) is not None:
+                return scan, file
+        return None
+
+    def children(self, folder: str) -> Mapping[str, TreeFile | None] | None:
+        """What of such files and folders lies in a folder; None where there is no such folder."""
+        found = [children for tree in list(self._trees.values()) if (children := tree.children(folder)) is not None]
+        return {name: file for children in found for name, file in children.items()} if found else None
 
     def size(self, scan: str, file: int) -> int | None:
         """Bytes of a file that was offered, else None."""

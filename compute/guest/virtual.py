@@ -32,8 +32,8 @@ def main() -> None:
     content = read_options(Path("/proc/cmdline").read_text())
     if content["engine"] is None:
         return
-    engine = open_engine(content["engine"], EngineOptions(**content["options"], scratch=SCRATCH, remote=True))
     endpoint = Endpoint()
+    engine = open_engine(content["engine"], _engine_options(content, endpoint))
     guest = Guest(engine, seal, SCRATCH, endpoint)
     guest.bind_ahead()
     rehearse(Understudy(guest))
@@ -42,6 +42,11 @@ def main() -> None:
     else:
         _serve_port(guest, emulated=content["emulated"])
     os._exit(0)
+
+
+def _engine_options(content: Mapping[str, Any], endpoint: Endpoint) -> EngineOptions:
+    emulated = content.get("emulated", False)
+    return EngineOptions(**content["options"], scratch=SCRATCH, remote=True, tables=endpoint.address, emulated=emulated)
 
 
 def _serve_port(guest: Guest, *, emulated: bool) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 STUCK_SECONDS = 10
 """How long a task may outlive its cancelled statement."""
+_FOR_EVER = "36500d"
 
 
 def spark_settings(threads: int, scratch: Path) -> Mapping[str, str]:
@@ -26,6 +27,22 @@ def spark_settings(threads: int, scratch: Path) -> Mapping[str, str]:
         **_SMALL_STATEMENTS,
         **_RESULTS,
         **_CANCELS,
+    }
+
+
+def cloned_settings(tables: str, scratch: Path) -> Mapping[str, str]:
+    """What a server needs beside that, whose machine is cloned and finds its tables at HOST:PORT, by WebHDFS.
+
+    A clone wakes with the time of its template and is told the real one, perhaps weeks later: whatever has a deadline
+    by that clock would be over.
+    """
+    return {
+        "spark.hadoop.fs.defaultFS": f"webhdfs://{tables}",
+        "spark.hadoop.dfs.http.client.retry.max.attempts": "1",
+        "spark.hadoop.dfs.http.client.failover.max.attempts": "0",
+        "spark.sql.warehouse.dir": f"file:{scratch / 'warehouse'}",
+        "spark.storage.blockManagerHeartbeatTimeoutMs": _FOR_EVER,
+        "spark.connect.session.manager.defaultSessionTimeout": _FOR_EVER,
     }
 
 

@@ -40,6 +40,9 @@ MODULE_FLAGS = (
 COLLECTOR_FLAGS = ("-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError", "-Xss4m")
 """One collector thread suits two cores; a JVM that ran out of memory is not trusted with another statement."""
 
+EMULATED_FLAGS = ("-XX:TieredStopAtLevel=1",)
+"""Where a processor is emulated the second compiler takes longer than its code saves in a lease."""
+
 
 @cache
 def pyspark_jars() -> Path:

@@ -20,7 +20,8 @@ _LISTED = re.compile(r"^([0-9a-f]{64})  ([^_\n]+)_([^_\n]+)_([^_\n]+)\.deb$", re
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One thing that somebody else made: `kind` is ``deb`` or ``pypi``, `sha256` that of the file fetched."""
+    """One thing that somebody else made: `kind` is ``deb``, ``pypi`` or ``maven`` (of which the name begins with its
+    organisation and a slash), `sha256` that of the file fetched."""
 
     kind: str
     name: str

@@ -44,7 +44,7 @@ def build(cache: Path, more: Sequence[str] = ()) -> Path:
         os.utime(image)
         _remove_old(image.parent)
         if not more:
-            _point(guest / CURRENT, image)
+            point(guest / CURRENT, image)
     return image
 
 
@@ -63,9 +63,9 @@ def build_oci(cache: Path, entrypoint: Sequence[str], *, name: str = NAME, more:
 def _assemble(guest: Path, sources: Mapping[str, Entry]) -> Path:
     lock = export_lock()
     layers = guest / "layers"
-    debian = _keep(layers / f"debian-{_key('recipe', 'debian', 'tarball')}", _make_debian)
-    boot = _keep(layers / f"boot-{_key('recipe', 'debian', 'tarball', 'boot')}", _make_boot)
-    wheels = _keep(
+    debian = keep(layers / f"debian-{_key('recipe', 'debian', 'tarball')}", _make_debian)
+    boot = keep(layers / f"boot-{_key('recipe', 'debian', 'tarball', 'boot')}", _make_boot)
+    wheels = keep(
         layers / f"wheels-{_key('recipe', 'wheels', 'tarball', more=lock)}", lambda at: _make_wheels(at, lock)
     )
     ours = guest / f"ours-{os.getpid()}.tar"
@@ -73,7 +73,7 @@ def _assemble(guest: Path, sources: Mapping[str, Entry]) -> Path:
     parts = [debian / _LAYER, wheels / _LAYER, ours, boot / "vmlinuz", boot / "initrd"]
     key = digest(*(part.read_bytes() for part in parts), _key("image", "bytecode", "erofs", "bill"))
     try:
-        return _keep(guest / "images" / key, lambda at: _make_image(at, debian, wheels, ours, boot))
+        return keep(guest / "images" / key, lambda at: _make_image(at, debian, wheels, ours, boot))
     finally:
         ours.unlink()
 
@@ -83,7 +83,7 @@ def _key(*modules: str, more: str = "") -> str:
     return digest(*((_HERE / f"{module}.py").read_bytes() for module in modules), INIT.read_bytes(), more)
 
 
-def _keep(folder: Path, make: Callable[[Path], None]) -> Path:
+def keep(folder: Path, make: Callable[[Path], None]) -> Path:
     """The folder, made beside its place and moved there, so that what is there is whole."""
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def _remove_old(images: Path) -> None:
         shutil.rmtree(image, ignore_errors=True)
 
 
-def _point(link: Path, target: Path) -> None:
+def point(link: Path, target: Path) -> None:
     unfinished = link.with_name(f"{link.name}.{os.getpid()}")
     unfinished.symlink_to(target)
     unfinished.replace(link)

@@ -1,10 +1,11 @@
 """The wheels that the lock file names for a guest."""
 
+import re
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,22 @@ from deploy.guest.recipe import CLONE, PYTHON, SITE, UNWANTED_IN_WHEELS, UNWANTE
 from deploy.guest.tarball import Entry
 
 PLATFORM = "x86_64-manylinux_2_28"
+_OURS = r"-[\w.]*manylinux[\w.]*x86_64\.whl$"
+_TAG = f"cp{PYTHON.replace('.', '')}"
+_TAGS = (
+    re.compile(f"-{_TAG}-{_TAG}{_OURS}"),
+    re.compile(f"-cp3\\d+-abi3{_OURS}"),
+    re.compile(f"-py3-none{_OURS}"),
+    re.compile(r"-none-any\.whl$"),
+)
+"""How the names of wheels end that the guest's Python takes, the best first."""
 
 
-def export_lock(group: str = "guest") -> str:
-    """What the lock file says of a dependency group: versions, files and their sums (pylock.toml)."""
-    command = ["uv", "export", "--quiet", "--locked", "--only-group", group, "--no-emit-project", "--no-header"]
+def export_lock(group: str | None = "guest") -> str:
+    """What the lock file says of a dependency group, or of the project's own dependencies (None): versions, files and
+    their sums (pylock.toml)."""
+    chosen = ["--no-default-groups"] if group is None else ["--only-group", group]
+    command = ["uv", "export", "--quiet", "--locked", *chosen, "--no-emit-project", "--no-header"]
     done = subprocess.run(
         [*command, "--format", "pylock.toml"], check=True, cwd=CLONE, stdout=subprocess.PIPE, text=True
     )
@@ -36,22 +48,18 @@ def install_wheels(lock: str) -> Mapping[str, Entry]:
         return _wanted(tarball.read_folder(target, SITE))
 
 
-def list_wheels(lock: str) -> Sequence[Package]:
-    """Those wheels, each with the sum of the very file."""
+def list_wheels(lock: str, only: Collection[str] | None = None) -> Sequence[Package]:
+    """Those wheels, or the ones of these names, each with the sum of the very file."""
     packages: Sequence[Mapping[str, Any]] = tomllib.loads(lock)["packages"]
-    return [Package("pypi", each["name"], each["version"], _chosen(each)["hashes"]["sha256"]) for each in packages]
+    wanted = [each for each in packages if only is None or each["name"] in only]
+    return [Package("pypi", each["name"], each["version"], _chosen(each)["hashes"]["sha256"]) for each in wanted]
 
 
 def _chosen(package: Mapping[str, Any]) -> Mapping[str, Any]:
-    tag = f"cp{PYTHON.replace('.', '')}"
-    (wheel,) = (
-        wheel
-        for wheel in package["wheels"]
-        if "manylinux" in wheel["url"]
-        and "x86_64.whl" in wheel["url"]
-        and (f"-{tag}-{tag}-" in wheel["url"] or "-py3-none-" in wheel["url"])
-    )
-    return wheel
+    """The wheel that fits best, or the source where there is none at all."""
+    wheels: Sequence[Mapping[str, Any]] = package.get("wheels", ())
+    fitting = (wheel for tags in _TAGS for wheel in wheels if tags.search(wheel["url"]))
+    return next(fitting, None) or package["sdist"]
 
 
 def _wanted(entries: Mapping[str, Entry]) -> Mapping[str, Entry]:

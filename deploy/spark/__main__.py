@@ -5,13 +5,15 @@ import os
 import click
 
 from compute.spark.cache import cache_folder
-from deploy.spark.image import build
+from deploy.spark.image import build, build_microvm
 
 
 @click.command()
-def main() -> None:
-    """Prints the OCI archive."""
-    click.echo(build(cache_folder(os.environ)))
+@click.option("--microvm", is_flag=True, help="An image for microVMs instead.")
+def main(microvm: bool) -> None:
+    """Prints the OCI archive, or the folder of the microVM's image."""
+    cache = cache_folder(os.environ)
+    click.echo(build_microvm(cache) if microvm else build(cache))
 
 
 if __name__ == "__main__":

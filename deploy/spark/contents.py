@@ -2,17 +2,18 @@
 
 import importlib.metadata
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from compute.spark import jars, runtime
 from compute.spark.cache import IMAGE_CACHE
 from compute.spark.installation import Installation
 from deploy.guest import tarball
+from deploy.guest.debian import Package
 from deploy.guest.recipe import CLONE, SITE
 from deploy.guest.sources import files
 from deploy.guest.tarball import Entry
-from deploy.guest.wheels import install_wheels
+from deploy.guest.wheels import export_lock, install_wheels, list_wheels
 
 Layer = Mapping[str, Entry]
 GROUP = "guest-spark"
@@ -49,6 +50,12 @@ def source_layer() -> Layer:
     chosen = [path for path in files((*SOURCES, *RESOURCES)) if path.stem not in NOT_HERE]
     modules = {f"{SITE}/{path.relative_to(CLONE).as_posix()}": Entry(0o644, path.read_bytes()) for path in chosen}
     return {**modules, DECOMMISSION: Entry(0o755, _DECOMMISSION)}
+
+
+def packages(lock: str) -> Sequence[Package]:
+    """What of somebody else's is in these layers."""
+    found = [Package("maven", f"{jar.organisation}/{jar.name}", jar.revision, jar.sha256) for jar in jars.pinned_jars()]
+    return [*list_wheels(lock), *list_wheels(export_lock(None), _MODULES), *found]
 
 
 def listing(layer: Layer) -> Iterator[str]:

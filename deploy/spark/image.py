@@ -1,73 +1,151 @@
-"""Puts the image together: the guest's layers, and ours on them."""
+"""Puts the images together: the guest's layers, and ours on them, for pods and for microVMs."""
 
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from catalog.links import link_file
 from compute.spark.cache import locked
 from compute.spark.setup import set_up
 from deploy.guest import image as guest
 from deploy.guest import tarball
+from deploy.guest.bill import extend_bill
 from deploy.guest.bytecode import bytecode_layer
+from deploy.guest.erofs import write_dated_erofs
 from deploy.guest.oci import write_oci
-from deploy.guest.recipe import digest
+from deploy.guest.recipe import EPOCH, digest
 from deploy.guest.wheels import export_lock
 from deploy.spark import contents
 
 NAME = "lakegate.io/spark:latest"
 ENTRYPOINT = ("python3",)
 KEPT = 2
-"""Archives in the cache folder: each has the whole of Spark in it."""
+"""Images of each shape in the cache folder: each has the whole of Spark in it."""
+FOLDER = "spark-image"
+BILL = "bill.json"
 _HERE = Path(__file__).parent
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What both shapes are made of: the guest's image, and the layers above it."""
+
+    guest: Path
+    runtime: contents.Layer
+    sources: contents.Layer
+    lock: str
+
+    @property
+    def lower(self) -> Sequence[Path]:
+        return sorted(self.guest.glob("*-layer.tar"))
+
+    @cached_property
+    def key(self) -> str:
+        made = [(_HERE / f"{module}.py").read_bytes() for module in ("contents", "image")]
+        ours = [part for name in sorted(self.sources) for part in (name, self.sources[name].content or b"")]
+        return digest(self.guest.name, self.lock, *contents.listing(self.runtime), *ours, *made)
+
+
 def build(cache: Path) -> Path:
-    """The OCI archive. Quick where it is there.
+    """The OCI archive of pods. Quick where it is there.
 
     Raises CalledProcessError where a tool fails, JarError where set-up lacks a jar and cannot get it, SystemExit where
     a tool is missing and may not be installed.
     """
-    installation = set_up(cache)
-    lower = sorted(guest.build(cache).glob("*-layer.tar"))
-    folder = cache / "spark-image"
-    runtime = contents.runtime_layer(cache, installation)
-    sources = contents.source_layer()
-    lock = export_lock(contents.GROUP)
-    made = [(_HERE / f"{module}.py").read_bytes() for module in ("contents", "image")]
-    ours = [part for name in sorted(sources) for part in (name, sources[name].content or b"")]
-    key = digest(lower[0].parent.name, lock, *contents.listing(runtime), *ours, *made)
+    parts = _gather(cache)
+    folder = cache / FOLDER
     with locked(folder):
-        archive = folder / f"{key}.tar"
+        archive = folder / f"{parts.key}.tar"
         if not archive.exists():
-            _write(archive, lower, [contents.python_layer(lock), sources], runtime)
+            _write_archive(archive, parts)
         os.utime(archive)
-        _remove_old(folder)
+        for old in _old(folder.glob("*.tar")):
+            old.unlink()
     return archive
 
 
-def _write(archive: Path, lower: Sequence[Path], small: Sequence[contents.Layer], runtime: contents.Layer) -> None:
+def build_microvm(cache: Path) -> Path:
+    """The folder of a microVM's image: `vmlinuz`, `initrd`, `root.erofs` and `bill.json`. Raises as `build` does."""
+    parts = _gather(cache)
+    folder = cache / FOLDER
+    with locked(folder):
+        image = guest.keep(folder / "microvms" / parts.key, lambda at: _write_microvm(at, parts))
+        os.utime(image)
+        for old in _old(image.parent.iterdir()):
+            shutil.rmtree(old, ignore_errors=True)
+        guest.point(folder / guest.CURRENT, image)
+    return image
+
+
+def _gather(cache: Path) -> _Parts:
+    runtime = contents.runtime_layer(cache, set_up(cache))
+    return _Parts(guest.build(cache), runtime, contents.source_layer(), export_lock(contents.GROUP))
+
+
+def _write_archive(archive: Path, parts: _Parts) -> None:
     """The largest layer comes before the ones that change most, and is written once more into the archive alone."""
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=archive.parent) as name:
         scratch = Path(name)
-        python, sources, compiled, large = (
-            scratch / f"{layer}.tar" for layer in ("python", "ours", "compiled", "java")
-        )
-        tarball.write(python, small[0])
-        tarball.write(sources, small[1])
-        root = scratch / "root"
-        root.mkdir()
-        for tar in (*lower, python, sources):
-            tarball.unpack(tar, root)
-        tarball.write(compiled, contents.bytecode(bytecode_layer(root), lower[-1]))
-        shutil.rmtree(root)
-        tarball.write(large, runtime)
-        write_oci([*lower, large, python, sources, compiled], scratch / "whole", name=NAME, entrypoint=ENTRYPOINT)
+        small = _write_layers(scratch, parts)
+        compiled, large = scratch / "compiled.tar", scratch / "java.tar"
+        tarball.write(compiled, contents.bytecode(_unpack(scratch / "root", [*parts.lower, *small]), parts.lower[-1]))
+        shutil.rmtree(scratch / "root")
+        tarball.write(large, parts.runtime)
+        layers = [*parts.lower, large, *small, compiled]
+        write_oci(layers, scratch / "whole", name=NAME, entrypoint=ENTRYPOINT)
         (scratch / "whole").rename(archive)
 
 
-def _remove_old(folder: Path) -> None:
+def _write_microvm(folder: Path, parts: _Parts) -> None:
+    with tempfile.TemporaryDirectory(prefix=".root-", dir=folder.parent) as name:
+        root = Path(name) / "root"
+        _unpack(root, [*parts.lower, *_write_layers(Path(name), parts)])
+        for path in (root, *root.rglob("*")):
+            os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+        _link(root, parts.runtime)
+        write_dated_erofs(root, folder / "root.erofs")
+    for part in ("vmlinuz", "initrd"):
+        shutil.copyfile(parts.guest / part, folder / part)
+    below = (parts.guest / BILL).read_text()
+    (folder / BILL).write_text(extend_bill(below, contents.packages(parts.lock), parts.key, "lakegate-spark"))
+
+
+def _write_layers(scratch: Path, parts: _Parts) -> Sequence[Path]:
+    """The small ones, as tars."""
+    python, sources = scratch / "python.tar", scratch / "ours.tar"
+    tarball.write(python, contents.python_layer(parts.lock))
+    tarball.write(sources, parts.sources)
+    return python, sources
+
+
+def _unpack(root: Path, tars: Sequence[Path]) -> contents.Layer:
+    """Into that folder, and compiled there. What was compiled."""
+    root.mkdir()
+    for tar in tars:
+        tarball.unpack(tar, root)
+    return bytecode_layer(root)
+
+
+def _link(root: Path, runtime: contents.Layer) -> None:
+    """Files with their own times, which the AOT cache remembers, in folders with everybody's."""
+    folders = sorted({parent for name in runtime for parent in Path(name).parents if parent != Path()})
+    for folder in folders:
+        (root / folder).mkdir(exist_ok=True)
+    for name, entry in runtime.items():
+        if entry.target is not None:
+            (root / name).symlink_to(entry.target)
+            os.utime(root / name, (EPOCH, EPOCH), follow_symlinks=False)
+        else:
+            assert entry.source is not None, "a file of the runtime"
+            link_file(str(entry.source), str(root / name))
+    for folder in reversed(folders):
+        os.utime(root / folder, (EPOCH, EPOCH))
+
+
+def _old(images: Iterable[Path]) -> Sequence[Path]:
     """All but those used last."""
-    for archive in sorted(folder.glob("*.tar"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
-        archive.unlink()
+    return sorted(images, key=lambda path: path.stat().st_mtime)[:-KEPT]

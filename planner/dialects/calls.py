@@ -115,6 +115,12 @@ class Calls:
         texts = [self.expressions.as_type(argument, TEXT).sql for argument in arguments]
         return Expression(f"concat({', '.join(f'''coalesce({text}, '')''' for text in texts)})", TEXT)
 
+    def _call_random(self, arguments: list[Expression]) -> Expression | None:
+        """Spark would draw the seed from its clock."""
+        if self.lane is Lane.DUCKDB or arguments:
+            return None
+        return Expression(f"rand({self.context.seed()})", FLOAT8)
+
     def _call_mod(self, arguments: list[Expression]) -> Expression:
         return self.context.operators.binary("%", arguments[0], arguments[1])
 

@@ -20,6 +20,7 @@ from planner.predicates import ColumnTerm, ParameterTerm, Predicate, Term
 from planner.shadow import column_type
 
 NAME = PgType(Oid.NAME)
+_SEED = PgType(Oid.INT8)
 SESSION_FUNCTIONS: dict[str, tuple[SessionValue, PgType]] = {
     "now": (SessionValue.NOW, TIMESTAMPTZ),
     "transaction_timestamp": (SessionValue.NOW, TIMESTAMPTZ),
@@ -111,6 +112,13 @@ class Context:
             number = len(self.parameter_types) + 1 + sum(isinstance(known, tuple) for known in self.parameters)
             self.parameters[key] = Parameter(f"p{number}", type_, value)
         return Expression(self._placeholder(self.parameters[key].name, type_), type_, name=function)
+
+    def seed(self) -> str:
+        """A parameter for one place that draws at random."""
+        sessions = sum(isinstance(known, tuple) for known in self.parameters)
+        name = f"p{len(self.parameter_types) + 1 + sessions}"
+        self.parameters[SessionValue.SEED, sessions] = Parameter(name, _SEED, SessionValue.SEED)
+        return self._placeholder(name, _SEED)
 
     def _placeholder(self, name: str, type_: PgType) -> str:
         sigil = "$" if self.spelling.lane is Lane.DUCKDB else ":"

@@ -168,7 +168,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "log": (Function("r", _double, "log10({0})", None),),
     "log10": (Function("r", _double, "log10({0})", None),),
     "make_date": (_both("iii", DATE, "make_date({0}, {1}, {2})"),),
-    "random": (Function("", FLOAT8, "random()", "rand()"),),
+    "random": (Function("", FLOAT8, "random()", None),),
 }
 
 FIELDS: dict[str, tuple[int, str, str]] = {

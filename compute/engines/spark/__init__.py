@@ -12,6 +12,11 @@ Lifecycle: `open_engine` starts the JVM. While nobody wants the machine, a Delta
 session is made ready before it is asked for, because Spark takes a while to make one. The machine ends with its JVM,
 and a JVM that does not answer any more is killed.
 
+In a microVM the JVM is a template's clone: it has run statements before, finds tables by WebHDFS at the guest's
+endpoint, which lends those of the running statement, and writes none. Session name and server's token are the
+template's, and of no use outside a machine that has no network; seeds come with each statement (`planner.sparkseeds`),
+Java's own secure randomness from the kernel, which has been reseeded.
+
 Never: holds a result in the JVM because its reader is slow, runs a statement to describe it, retries a write.
 
 References: Spark documentation, "Spark Connect" and "Error conditions"; Delta Lake, "Table utility commands".

@@ -16,9 +16,9 @@ from compute.engines.spark.session import Sessions, SparkSession
 from compute.spark import aot
 from compute.spark.cache import cache_folder
 from compute.spark.client import ConnectError, ConnectSession, Server
-from compute.spark.configuration import spark_settings
+from compute.spark.configuration import cloned_settings, spark_settings
 from compute.spark.installation import find_installation
-from compute.spark.java import PYSPARK
+from compute.spark.java import EMULATED_FLAGS, PYSPARK
 from compute.spark.server import ServerOptions, SparkServer
 from compute.spark.training import cluster_warm_up_statements, run_to_end, warm_up_statements
 
@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 
 def open_engine(options: EngineOptions) -> "SparkEngine | RemoteSpark":
-    """Starts the machine's JVM: seconds. It is warmed while nobody wants it. With a property ``remote`` Spark is
-    elsewhere, at that URL.
+    """Starts the machine's JVM: seconds. It is warmed while nobody wants it; one that reads tables elsewhere is so by
+    whoever makes a template of it. With a property ``remote`` Spark is elsewhere, at that URL.
 
     The process ends with the JVM, so that the pool sees at once that the machine is lost.
 
@@ -50,7 +50,8 @@ def open_engine(options: EngineOptions) -> "SparkEngine | RemoteSpark":
         engine.close()
         raise
     engine.on_lost(lambda: os._exit(ENGINE_LOST))
-    threading.Thread(target=engine.warm, name="spark-warm", daemon=True).start()
+    if options.tables is None:
+        threading.Thread(target=engine.warm, name="spark-warm", daemon=True).start()
     return engine
 
 
@@ -67,22 +68,23 @@ class SparkEngine:
         cache = options.properties.get(CACHE_PROPERTY) or cache_folder(os.environ)
         installation = find_installation(Path(cache))
         chosen = {key: value for key, value in options.properties.items() if key.startswith("spark.")}
+        elsewhere = {} if options.tables is None else cloned_settings(options.tables, self._scratch)
         self._server = SparkServer(
             ServerOptions(
                 java=installation.java,
                 class_path=installation.class_path,
-                settings={**spark_settings(options.threads, self._scratch), **chosen},
+                settings={**spark_settings(options.threads, self._scratch), **elsewhere, **chosen},
                 scratch=self._scratch,
                 heap_bytes=options.memory_bytes,
                 uid=options.uid,
                 confine=options.confine,
-                java_flags=aot.use_flags(installation.archive),
+                java_flags=(*aot.use_flags(installation.archive), *(EMULATED_FLAGS if options.emulated else ())),
             )
         )
-        self.folders = (*_program_folders(), *installation.folders)
+        self.folders: Sequence[str] = (*_program_folders(), *installation.folders)
         self._bound = threading.Event()
         self._address = Server(f"127.0.0.1:{self._server.port}", self._server.token)
-        self._sessions = Sessions(self._connect, self._scratch)
+        self._sessions = Sessions(self._connect, self._scratch, cloned=options.tables is not None)
 
     def start(self) -> None:
         """Returns once a session is ready and, of a driver, its executors are, too. Raises ConnectError."""

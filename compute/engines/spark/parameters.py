@@ -80,6 +80,8 @@ def _render(scalar: pa.Scalar) -> str:
             seconds = Decimal(nanoseconds // 1000).scaleb(-6)
             return f"make_interval(0, {months}, 0, {days}, 0, 0, CAST('{seconds:f}' AS DECIMAL(18, 6)))"
     value = scalar.as_py()
+    if kind == "BIGINT" and value >= 0:
+        return f"{value}L"  # a literal, as functions want their seed
     text = format(value, "f") if pa.types.is_decimal(scalar.type) else str(value)
     return f"CAST('{text}' AS {kind})"
 

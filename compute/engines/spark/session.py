@@ -21,14 +21,20 @@ from compute.spark.training import run_to_end
 HISTORY_LIMIT = 100
 """How many commits of others may come between a write and the look at its count; beyond them it is not known."""
 _TIME_ZONE = "spark.sql.session.timeZone"
+_WRITERS = "Writes need machines that are processes: lakegate serve --spark-spawner process."
 
 
 class Sessions:
-    """Makes each before it is asked for: Spark takes a while. `connect` opens a session that has run nothing yet."""
+    """Makes each before it is asked for: Spark takes a while. `connect` opens a session that has run nothing yet.
 
-    def __init__(self, connect: Callable[[], ConnectSession], scratch: Path) -> None:
+    `cloned` says that the machine is a template's clone, which serves one lease and only reads: it has one session,
+    that of the template, whose name and whose server's token are of no use to anybody outside the machine.
+    """
+
+    def __init__(self, connect: Callable[[], ConnectSession], scratch: Path, *, cloned: bool = False) -> None:
         self._connect = connect
         self._scratch = scratch
+        self._cloned = cloned
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="spark-open")
         self._opening = threading.Lock()
         self._spare = self._opener.submit(self._prepare)
@@ -36,9 +42,11 @@ class Sessions:
     def open(self) -> "SparkSession":
         """The one that is ready; the next is made meanwhile."""
         with self._opening:
-            ready, self._spare = self._spare, self._opener.submit(self._prepare)
+            ready = self._spare
+            if not self._cloned:
+                self._spare = self._opener.submit(self._prepare)
         with translated():
-            return SparkSession(ready.result(), self._scratch)
+            return SparkSession(ready.result(), self._scratch, cloned=self._cloned)
 
     def wait(self) -> None:
         """Returns once one is ready. Raises ConnectError."""
@@ -57,11 +65,12 @@ class Sessions:
 
 
 class SparkSession:
-    """One connection: its Connect session and the statement that it runs."""
+    """One connection: its Connect session and the statement that it runs. `cloned` as `Sessions` says."""
 
-    def __init__(self, session: ConnectSession, scratch: Path) -> None:
+    def __init__(self, session: ConnectSession, scratch: Path, *, cloned: bool = False) -> None:
         self._session = session
         self._scratch = scratch
+        self._cloned = cloned
         self._time_zone = "UTC"
         self._lock = threading.Lock()
         self._running: Running | None = None
@@ -71,6 +80,8 @@ class SparkSession:
     ) -> Result:
         """Streams a statement that reads; runs one that writes to its end. Raises SqlError, and so does the reader."""
         self._prepare(scans, settings)
+        if self._cloned and not writes.is_read(sql):
+            raise FeatureNotSupported("the warehouse's Spark machines only read", hint=_WRITERS)
         self._end_running()
         with translated():
             running = Running(self._session.execute(substitute(sql, parameters)), self._scratch)
@@ -99,12 +110,14 @@ class SparkSession:
             running.cancel()
 
     def close(self) -> None:
+        """A clone's Connect session stays: whoever comes next is the same tenant's, or nobody."""
         self._end_running()
-        with translated():
-            self._session.close()
+        if not self._cloned:
+            with translated():
+                self._session.close()
 
     def _prepare(self, scans: Sequence[Scan], settings: Mapping[str, str]) -> None:
-        if scans:
+        if not all(scan.by_path for scan in scans):
             raise FeatureNotSupported("spark reads tables by their path, not by a list of files")
         if unknown := settings.keys() - {"TimeZone"}:
             raise FeatureNotSupported(f'setting "{min(unknown)}" is not known to this engine')

@@ -7,7 +7,7 @@ what this host can do and `image` finds what `deploy.guest` built.
 Lifecycle of a template: a machine boots the guest image, its guest opens and warms the engine and says HELLO; QEMU
 saves the devices' state, some 70 KiB, while the memory stays in a file. Of a clone: QEMU maps that memory privately,
 loads the state, and the processor goes on where the template's stood, waiting for an identity; the template's HELLO is
-the clone's, too. Its end is SIGKILL: there is nothing to flush.
+the clone's, too. Its end is SIGKILL: there is nothing to flush. Spark's machines boot an image of their own, with Java.
 
 Boundary: the virtual machine. QEMU runs as a user with no rights that no other machine has, in its own system call
 filter, without a network and without any file but the read-only image and a disk of its own, which has no name and is

@@ -23,14 +23,16 @@ FIRST_UID, UIDS = GUEST_UID + 1, 500
 """Users of the host that machines run as in turn: one that got out of QEMU meets no other's process as its own."""
 SPARE_MIB = 256
 """What a machine has beyond its engine's bound: kernel, interpreter, buffers."""
+JAVA_MIB = 512
+"""What Java needs beside its heap and half as much again, which may lie outside: classes, compiled code, stacks."""
 
 
 class QemuSpawner:
     """Machines are microVMs of this host.
 
     `templates` names the specs whose templates are ready once it is open; `cache` keeps them. `image` is the guest
-    image's folder, None for the one that was built last. `folder` is where the run's journal lies, and what machines
-    spill, each `disk_bytes` at most; that is a part of the template, so it does not depend on what is free.
+    image's folder, None for each engine's that was built last. `folder` is where the run's journal lies, and what
+    machines spill, each `disk_bytes` at most; that is a part of the template, so it does not depend on what is free.
     """
 
     def __init__(
@@ -56,8 +58,8 @@ class QemuSpawner:
     async def open(self) -> Isolation:
         """Builds the templates that are not in the cache. Raises CannotStart."""
         unbounded = await self._bounds.open()
-        self._image = self._image or find_image(self._cache)
-        self._host = await examine_host(self._image, self._uid)
+        images = [self._find_image(engine) for engine in self._specs] or [self._find_image("")]
+        self._host = await examine_host(images[0], self._uid)
         for spec in self._specs.values():
             await self._template(spec)
         return Isolation("virtual", unbounded=tuple(unbounded))
@@ -95,11 +97,14 @@ class QemuSpawner:
         self._templates.clear()
         await self._bounds.close()
 
+    def _find_image(self, engine: str) -> Path:
+        """Raises CannotStart."""
+        return self._image or find_image(self._cache, engine)
+
     async def _template(self, spec: MachineSpec) -> Template:
         """That of the spec, opened or built once. One that failed is tried again by the next call."""
         assert self._host is not None, "opened"
-        assert self._image is not None, "opened"
-        shape = _shape(spec, self._host, self._image, self._disk)
+        shape = _shape(spec, self._host, self._find_image(spec.engine), self._disk)
         key = template_key(shape, self._host)
         opening = self._templates.get(key)
         if opening is None or (opening.done() and opening.exception() is not None):
@@ -114,5 +119,10 @@ def _shape(spec: MachineSpec, host: Host, image: Path, disk: int) -> Shape:
         raise CannotStart("a microVM serves one lease: its engine must be of mode user")
     options = {"threads": 1, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
     told = {"channel": "ports", "engine": spec.engine, "emulated": host.accelerator == "tcg", "options": options}
-    memory = -(-spec.memory_bytes // MIB) + SPARE_MIB
-    return Shape(host.accelerator, image, memory, host.clock_khz, told, disk)
+    return Shape(host.accelerator, image, _memory(spec), host.clock_khz, told, disk)
+
+
+def _memory(spec: MachineSpec) -> int:
+    """Of the machine, in MiB."""
+    bound = -(-spec.memory_bytes // MIB)
+    return bound + bound // 2 + JAVA_MIB + SPARE_MIB if spec.engine == "spark" else bound + SPARE_MIB

@@ -22,8 +22,8 @@ from compute.spawners.qemu.memory import create_memory, open_sealed, write_memor
 from compute.spawners.qemu.process import launch
 from compute.transport import Kind, encode
 
-BUILD_SECONDS = 600.0
-"""Emulated on a busy host; with KVM it is seconds."""
+BUILD_SECONDS = 3600.0
+"""Of Spark, emulated, on a busy host; with KVM it is seconds."""
 KEPT = 6
 """Templates kept in the cache folder: those used last."""
 POLL_SECONDS = 0.02

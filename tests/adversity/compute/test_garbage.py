@@ -23,11 +23,11 @@ from catalog.errors import MachineLost, SqlError
 from compute import lease as leases
 from compute.connection import LONGEST_ERROR, READ_AHEAD_BYTES, Connection
 from compute.lease import Lease
-from compute.transport import MAX_BODY, PREFIX, Frame, Kind, encode
+from compute.transport import MAX_BODY, PREFIX, PROTOCOL_VERSION, Frame, Kind, encode
 
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("tags", pa.list_(pa.int32()))])
 BATCH = pa.record_batch({"id": [1, None], "name": ["é", "b"], "tags": [[1, 2], None]}, SCHEMA)
-HELLO = Frame(Kind.HELLO, 0, {"protocol": 2})
+HELLO = Frame(Kind.HELLO, 0, {"protocol": PROTOCOL_VERSION})
 ANSWER = [Frame(Kind.SCHEMA, 1, body=SCHEMA.serialize()), Frame(Kind.BATCH, 1, body=BATCH.serialize())]
 DONE = Frame(Kind.DONE, 1, {"affected": None})
 GIVE_UP_SECONDS = 60

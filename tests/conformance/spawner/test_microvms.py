@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from catalog.errors import MachineLost, SqlError
+from catalog.errors import SqlError
 from catalog.scans import Scan
 from compute.lease import Lease
 from compute.pool import Pool
 from compute.spawners.process import GUEST_UID
 from tests.fix_cluster import eventually
-from tests.fix_compute import ROWS, ask, rows
-from tests.fix_machines import microvms, running_microvms
-from tests.processes import kill
+from tests.fix_compute import ROWS, ask
+from tests.fix_machines import microvms, outlive_machines, running_microvms
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLONES = 3
@@ -59,14 +58,7 @@ async def test_clones_share_nothing_random(pool: Pool) -> None:
 
 
 async def test_a_machine_that_dies_is_replaced(pool: Pool, lease: Lease) -> None:
-    answer = await lease.execute(MANY_ROWS)
-    await anext(aiter(answer))
-    kill(microvms())
-    with pytest.raises(MachineLost):
-        await rows(answer)
-    fresh = await pool.lease("duckdb", workspace="demo", principal="ada")
-    assert await ask(fresh, "SELECT 1 AS one") == [{"one": 1}]
-    await fresh.release()
+    await outlive_machines(pool, lease, "duckdb", MANY_ROWS)
 
 
 async def test_a_machine_has_no_rights_on_its_host(pool: Pool, lease: Lease) -> None:

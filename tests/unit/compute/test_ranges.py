@@ -142,3 +142,13 @@ def test_only_plain_files_below_the_root(root: Path, path: str) -> None:
 def test_a_file_that_has_shrunk(root: Path) -> None:
     with pytest.raises(OSError, match="shorter than its table says"):
         read_range(str(root), str(root / "a b%20é.parquet"), len(CONTENT) - 1, 2)
+
+
+async def test_paths_cross_only_to_an_engine_that_needs_them(root: Path) -> None:
+    """The files are the same, and asked for in the same way."""
+    scan = a_scan(str(root / "a b%20é.parquet"))
+    async with connected() as (connection, channel):
+        server = RangeServer(connection, str(root))
+        assert [file.path for file in server.offer([scan])[0].files] == [""]
+        assert server.offer([replace(scan, by_path=True)])[0].files == scan.files
+        assert bytes((await ask(channel)).body or b"") == CONTENT[3:8]

@@ -30,3 +30,12 @@ def test_a_date_and_a_local_timestamp_are_those_of_the_sessions_time_zone() -> N
 def test_a_zone_without_a_name_is_refused() -> None:
     with pytest.raises(FeatureNotSupported):
         ask(Oid.DATE, "<+05>-05")
+
+
+def test_every_seed_is_another() -> None:
+    """Two in one statement, and the same statement's next time."""
+    places = tuple(Parameter(name, PgType(Oid.INT8), SessionValue.SEED) for name in ("p1", "p2"))
+    query = Query(Lane.SPARK, "test", "SELECT rand(:p1), rand(:p2)", "SELECT", None, parameters=places)
+    batches = [engine_parameters(query, None, {}, "UTC") for _ in range(2)]
+    drawn = [column[0].as_py() for batch in batches if batch is not None for column in batch.columns]
+    assert len(set(drawn)) == 4

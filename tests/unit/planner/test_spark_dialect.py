@@ -1,12 +1,25 @@
 """The spark dialect: what it becomes, and what is refused."""
 
+import re
+
 import pytest
 
 from catalog.changes import CreateSchema, DropTable, Privilege, RegisterTable
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, SqlSyntaxError, UndefinedTable
 from catalog.names import TableName
 from planner import parse
-from planner.plan import CatalogChange, Constant, Dialect, Lane, Metadata, Plan, Query, Settings, SetVariable
+from planner.plan import (
+    CatalogChange,
+    Constant,
+    Dialect,
+    Lane,
+    Metadata,
+    Plan,
+    Query,
+    SessionValue,
+    Settings,
+    SetVariable,
+)
 from tests.unit.planner.warehouse import ORDERS, planned
 
 ATTACKS = (
@@ -80,6 +93,17 @@ def test_tables_become_paths_at_versions() -> None:
     )
     assert query.columns is None
     assert dict(query.reads) == {ORDERS: 7, TableName("shop", "items"): 3}
+
+
+def test_what_draws_at_random_gets_a_seed_of_the_sessions() -> None:
+    query = in_spark("SELECT rand(), uniform(1, 2) + randn() AS n, rand(7) AS r FROM orders")
+    assert isinstance(query, Query)
+    assert re.sub(":p[123]", ":p", query.sql).startswith(
+        "SELECT RAND(:p) AS `rand()`, UNIFORM(1, 2, :p) + RANDN(:p) AS n, RAND(7) AS r FROM"
+    )
+    assert {(parameter.name, parameter.source) for parameter in query.parameters} == {
+        (f"p{number}", SessionValue.SEED) for number in (1, 2, 3)
+    }
 
 
 def test_a_cte_hides_a_table_only_where_it_is_seen() -> None:

@@ -45,6 +45,7 @@ def test_only_markers_are_replaced(sql: str, expected: str) -> None:
         (None, pa.decimal128(10, 2), "CAST(NULL AS DECIMAL(10, 2))"),
         (True, pa.bool_(), "CAST('True' AS BOOLEAN)"),
         (-(2**63), pa.int64(), "CAST('-9223372036854775808' AS BIGINT)"),
+        (2**63 - 1, pa.int64(), "9223372036854775807L"),
         (float("nan"), pa.float64(), "CAST('nan' AS DOUBLE)"),
         (Decimal("-0.10"), pa.decimal128(10, 2), "CAST('-0.10' AS DECIMAL(10, 2))"),
         (b"\x00'", pa.binary(), "X'0027'"),
