@@ -14,7 +14,6 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Any
 
 from compute.config import MachineSpec
 from compute.sandbox import cgroups
@@ -51,11 +50,15 @@ class ProcessSpawner:
         disk_bytes: int | None = None,
         grace_seconds: float = GRACE_SECONDS,
     ) -> None:
-        self._templates = templates
-        self._disk_bytes = disk_bytes
         self._grace_seconds = grace_seconds
-        self._isolated = isolated
-        self._uid = GUEST_UID if isolated and os.geteuid() == 0 else None
+        self._wanted = {
+            "program": [sys.executable, PACKAGE_ROOT, _newest_source()],
+            "isolated": isolated,
+            "uid": GUEST_UID if isolated and os.geteuid() == 0 else None,
+            "disk_bytes": disk_bytes,
+            "templates": {engine: engine_options(spec) for engine, spec in templates.items()},
+        }
+        """What makes one zygote as good as another: program and templates, and how machines are shut off."""
         self._parent = folder
         self._folder: RunFolder | None = None
         self._tree = CgroupTree({})
@@ -130,17 +133,6 @@ class ProcessSpawner:
         await asyncio.to_thread(_reap_all_but, folder, {RUN, ZYGOTE, *(machine["name"] for machine in machines)})
         await asyncio.to_thread(reap_abandoned, os.path.dirname(folder.path))
         return zygote
-
-    @property
-    def _wanted(self) -> dict[str, Any]:
-        """What makes one zygote as good as another: program and templates, and how machines are shut off."""
-        return {
-            "program": [sys.executable, PACKAGE_ROOT, _newest_source()],
-            "isolated": self._isolated,
-            "uid": self._uid,
-            "disk_bytes": self._disk_bytes,
-            "templates": {engine: engine_options(spec) for engine, spec in self._templates.items()},
-        }
 
 
 def _open_groups(folder: RunFolder) -> tuple[CgroupTree, Mapping[str, str]]:
