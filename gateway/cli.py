@@ -11,7 +11,7 @@ import uvloop
 from catalog.postgres import PostgresUnavailable
 from compute.spawners import CannotStart
 from gateway.bench import bench
-from gateway.config import MEBIBYTE, Config, IsolationLevel, Warehouse, parse_executors
+from gateway.config import MEBIBYTE, USUAL_EXECUTORS, Config, IsolationLevel, Warehouse, parse_executors, parse_master
 from gateway.server import Server, serve
 from gateway.spawners import NAMES
 from gateway.welcome import welcome
@@ -46,7 +46,12 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
             show_default=True,
             help="Of Spark's machines beside microVMs. Those of qemu only read.",
         ),
-        click.option("--executors", metavar="MIN:MAX", help="Pods with which Spark computes.  [default: none]"),
+        click.option(
+            "--executors",
+            metavar="MIN:MAX",
+            help="Pods, or a master's processes, with which Spark computes.  [default: none; 1:8 of a master]",
+        ),
+        click.option("--spark-master", metavar="URL", help="A cluster for the executors: spark://HOST:PORT, or yarn."),
         click.option("--spark-remote", metavar="URL", help="A Spark Connect server to use, as sc://HOST:PORT."),
         click.option("--isolation", type=isolation, default="auto", show_default=True, help="none: do without."),
     ):
@@ -99,15 +104,18 @@ def _load(
     spawner: str,
     spark_spawner: str,
     executors: str | None,
+    spark_master: str | None,
     spark_remote: str | None,
     isolation: str,
 ) -> Config:
-    if executors is not None and spark_remote is not None:
+    if spark_remote is not None and (executors or spark_master):
         raise click.UsageError("a Spark that somebody else runs has executors of its own")
-    if executors is not None and spawner != "kubernetes":
-        raise click.UsageError("executors are pods: they need --spawner kubernetes")
-    if spark_spawner == "qemu" and (spawner != "qemu" or spark_remote is not None):
-        raise click.UsageError("Spark's microVMs stand beside DuckDB's: they need --spawner qemu and no --spark-remote")
+    if executors is not None and spawner != "kubernetes" and spark_master is None:
+        raise click.UsageError("executors need a place: --spawner kubernetes, or --spark-master")
+    if spark_spawner == "qemu" and (spawner != "qemu" or spark_remote or spark_master):
+        raise click.UsageError(
+            "Spark's microVMs stand beside DuckDB's, with --spawner qemu; nothing of Spark is elsewhere"
+        )
     try:
         warehouse = Warehouse(
             duckdb_warm=min_machines,
@@ -119,7 +127,8 @@ def _load(
             spawner=spawner,
             spark_spawner=spark_spawner,
             spill=None if spill is None else spill * MEBIBYTE,
-            executors=parse_executors(executors),
+            executors=parse_executors(executors or (spark_master and USUAL_EXECUTORS)),
+            spark_master=parse_master(spark_master),
             spark_remote=spark_remote,
         )
         return Config.load(data, listen, warehouse)

@@ -10,8 +10,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from compute.config import ANY_NODES, Executors
+from compute.spark.driver import executor_properties
+from compute.spark.master import YARN, Master, parse_addresses
 
 MEBIBYTE = 1024 * 1024
+USUAL_EXECUTORS = "1:8"
+"""Of a master's cluster, unless the operator says otherwise."""
 
 
 class IsolationLevel(StrEnum):
@@ -43,7 +47,7 @@ class Warehouse:
     `gateway.spawners`; `spark_spawner` Spark's where there is a choice: ``process``, or ``qemu`` for microVMs that only
     read. `spill` bounds each one's disk, in bytes; None: by what is free. `executors` are a Spark
     machine's, None where it computes by itself. `spark_remote` is the URL of a Spark that somebody else runs,
-    `spark_token` the file of its token.
+    `spark_token` the file of its token; `spark_master` is the master of somebody else's cluster, where executors are.
     """
 
     duckdb_warm: int = 1
@@ -60,6 +64,17 @@ class Warehouse:
     executors: Executors | None = None
     spark_remote: str | None = None
     spark_token: Path | None = None
+    spark_master: Master | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where executors are of a kind that their master does not know."""
+        if self.spark_master is not None and self.executors is not None:
+            executor_properties(self.spark_master, self.executors)
+
+    @property
+    def computes_here(self) -> bool:
+        """Whether Spark's machines are whole: neither relays nor drivers of executors elsewhere."""
+        return self.spark_remote is None and self.spark_master is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +178,25 @@ def parse_executors(span: str | None) -> Executors | None:
         threads=int(os.environ.get("LAKEGATE_EXECUTOR_THREADS") or usual.threads),
         memory_bytes=int(os.environ.get("LAKEGATE_EXECUTOR_MEMORY") or usual.memory_bytes // MEBIBYTE) * MEBIBYTE,
         node_type=os.environ.get("LAKEGATE_EXECUTOR_NODES") or ANY_NODES,
+    )
+
+
+def parse_master(url: str | None) -> Master | None:
+    """The master by that URL and what the environment says of it. Raises ValueError."""
+    if url is None:
+        return None
+    hadoop, secret = _path("HADOOP_CONF_DIR"), _path("LAKEGATE_SPARK_SECRET_FILE")
+    yarn = hadoop.absolute() if hadoop is not None and url == YARN else None
+    return Master(
+        url,
+        parse_addresses(url, yarn),
+        secret=None if secret is None or url == YARN else str(secret.absolute()),
+        host=os.environ.get("LAKEGATE_SPARK_ADDRESS") or None,
+        port=int(os.environ.get("LAKEGATE_SPARK_PORT") or 0),
+        hadoop=None if yarn is None else str(yarn),
+        queue=os.environ.get("LAKEGATE_YARN_QUEUE") or "default",
+        jars=os.environ.get("LAKEGATE_YARN_JARS") or None,
+        staging=os.environ.get("LAKEGATE_YARN_STAGING") or None,
     )
 
 

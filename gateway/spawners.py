@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from compute.config import MachineSpec
 from compute.spark.cache import cache_folder
 from compute.spawners import CannotStart, Spawner
+from compute.spawners.driver import DriverSpawner
 from compute.spawners.process import ProcessSpawner
 from compute.spawners.qemu import QemuSpawner
 from compute.spawners.relay import RelaySpawner
 from compute.spawners.split import SplitSpawner
-from gateway.config import Config, IsolationLevel
+from gateway.config import Config, IsolationLevel, Warehouse
 from gateway.warehouse import templates
 
 NAMES = ("process", "qemu", "firecracker", "kubernetes")
@@ -23,9 +24,22 @@ def make_spawner(config: Config) -> Spawner:
     if name not in SPAWNERS:
         raise CannotStart(f"this build has no spawner {name!r}; it has: {', '.join(SPAWNERS)}")
     spawner = SPAWNERS[name](config)
-    return (
-        spawner if config.warehouse.spark_remote is None else SplitSpawner({"duckdb": spawner, "spark": RelaySpawner()})
-    )
+    elsewhere = _spark_elsewhere(config.warehouse)
+    return spawner if elsewhere is None else SplitSpawner({"duckdb": spawner, "spark": elsewhere})
+
+
+def _spark_elsewhere(warehouse: Warehouse) -> Spawner | None:
+    """What starts the machines that hand Spark's work on; None where they do it themselves."""
+    if warehouse.spark_remote is not None:
+        return RelaySpawner()
+    return None if warehouse.spark_master is None else make_driver_spawner(warehouse)
+
+
+def make_driver_spawner(warehouse: Warehouse) -> Spawner:
+    """Of machines that drive executors of the warehouse's master, which it has."""
+    assert warehouse.spark_master is not None, "a driver has a master"
+    isolated = warehouse.isolation is not IsolationLevel.NONE
+    return DriverSpawner(warehouse.spark_master, isolated=isolated, disk_bytes=warehouse.spill)
 
 
 def _process(config: Config) -> Spawner:
@@ -75,7 +89,8 @@ def _kubernetes(config: Config) -> Spawner:
 
 def _pods(config: Config) -> Spawner:
     """Spark's machines are pods too where they have executors, which are."""
-    make = _kubernetes if config.warehouse.executors else _beside_spark(_kubernetes)
+    are_pods = config.warehouse.executors is not None and config.warehouse.spark_master is None
+    make = _kubernetes if are_pods else _beside_spark(_kubernetes)
     return make(config)
 
 
@@ -84,8 +99,9 @@ def _beside_spark(make: Callable[[Config], Spawner]) -> Callable[[Config], Spawn
 
     def split(config: Config) -> Spawner:
         spawner = make(config)
-        local = config.warehouse.spark_remote is None
-        return SplitSpawner({"duckdb": spawner, "spark": _processes(config, {})}) if local else spawner
+        if not config.warehouse.computes_here:
+            return spawner
+        return SplitSpawner({"duckdb": spawner, "spark": _processes(config, {})})
 
     return split
 

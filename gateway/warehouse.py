@@ -7,6 +7,7 @@ from pathlib import Path
 
 from compute.config import EngineConfig, MachineSpec, PoolConfig
 from compute.spark.cache import IMAGE_CACHE
+from compute.spark.driver import executor_properties
 from gateway.config import Warehouse
 
 
@@ -77,8 +78,15 @@ def _spark(warehouse: Warehouse, cache: Path | None) -> EngineConfig:
     )
 
 
+def _driver_properties(warehouse: Warehouse) -> Mapping[str, str]:
+    if warehouse.spark_master is None or warehouse.executors is None:
+        return {}
+    return executor_properties(warehouse.spark_master, warehouse.executors)
+
+
 def _spark_properties(warehouse: Warehouse, cache: Path | None) -> Mapping[str, str]:
     chosen = {
+        **_driver_properties(warehouse),
         "cache": cache and cache.absolute(),
         "remote": warehouse.spark_remote,
         "remote.token": warehouse.spark_token if warehouse.spark_remote else None,

@@ -22,7 +22,8 @@ from compute.spark.cache import cache_folder
 from compute.spark.client import ConnectSession, Server
 from compute.spark.configuration import spark_settings
 from compute.spark.installation import find_installation
-from compute.spark.server import ServerOptions, SparkServer
+from compute.spark.jvm import JvmOptions
+from compute.spark.server import SparkServer
 
 QUERIES = sorted((Path(__file__).parents[2] / "tests" / "conformance" / "tpch" / "queries").iterdir())
 SPARK_ROUNDS = 3
@@ -44,7 +45,7 @@ def tpch_spark(laboratory: Laboratory) -> Iterator[Measurement]:
     """The Spark lane against a Spark Connect server of the same settings."""
     installation = find_installation(cache_folder(os.environ))
     with tempfile.TemporaryDirectory() as scratch, _on_lane(laboratory, "spark") as gateway:
-        options = ServerOptions(
+        options = JvmOptions(
             java=installation.java,
             class_path=installation.class_path,
             settings=spark_settings(psutil.cpu_count() or 1, Path(scratch)),

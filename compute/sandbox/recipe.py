@@ -14,9 +14,7 @@ from compute.identity import Identity
 from compute.sandbox import cgroups, disk, namespaces, seccomp
 from compute.sandbox.namespaces import Mount
 
-MACHINE_NAMESPACES = (
-    namespaces.CLONE_NEWNS | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWNET
-)
+MACHINE_NAMESPACES = namespaces.CLONE_NEWNS | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWUTS
 OPEN_FILES = 4096
 DEVICES = ("/dev/null", "/dev/urandom")
 
@@ -29,7 +27,7 @@ class Sandbox:
     spills. `uid` is the user that it becomes, None where the host lets us have no other. `writable` is whether it may
     write to its warehouse; `data_bytes` bounds its private memory. `programs` says that its engine runs programs, which
     need a /proc (of this machine alone). `filtered` is whether its system calls are; `groups` are the control groups
-    that bound it, `disk` is the template of its disk.
+    that bound it, `disk` is the template of its disk. `networked` says that it stays in the host's network.
     """
 
     folder: str
@@ -41,6 +39,7 @@ class Sandbox:
     filtered: bool
     groups: Sequence[str]
     disk: str | None
+    networked: bool = False
 
     @property
     def scratch(self) -> str:
@@ -48,13 +47,14 @@ class Sandbox:
         return os.path.join(self.folder, "scratch")
 
     def prepare(self) -> None:
-        """In the new process, before anything else: nothing of other machines, of the network or of other processes."""
+        """In the new process, before anything else: nothing of other machines or processes, nor, mostly, a network."""
         namespaces.die_with_parent()
         with self._entering_groups():
             if self.isolated:
-                namespaces.unshare(MACHINE_NAMESPACES)
+                namespaces.unshare(MACHINE_NAMESPACES | (0 if self.networked else namespaces.CLONE_NEWNET))
                 namespaces.make_mounts_private()
-                namespaces.raise_loopback()
+                if not self.networked:
+                    namespaces.raise_loopback()
                 self._name_user()
                 self._mount_disk()
         namespaces.limit_resources(self.data_bytes, OPEN_FILES)

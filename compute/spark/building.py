@@ -10,7 +10,8 @@ from compute.spark.cache import locked
 from compute.spark.client import ConnectSession, Server
 from compute.spark.configuration import spark_settings
 from compute.spark.installation import class_path
-from compute.spark.server import ServerOptions, SparkServer
+from compute.spark.jvm import JvmOptions
+from compute.spark.server import SparkServer
 from compute.spark.training import run_to_end, training_statements
 
 TRAINING_HEAP = 1 << 30
@@ -42,7 +43,7 @@ def _train(cache: Path, progress: Progress) -> None:
         scratch = Path(name)
         written = scratch / "spark.aot"
         _run_training(
-            ServerOptions(
+            JvmOptions(
                 java=runtime.java_binary(cache),
                 class_path=path,
                 settings=spark_settings(TRAINING_THREADS, scratch),
@@ -58,7 +59,7 @@ def _train(cache: Path, progress: Progress) -> None:
     aot.drop_old_archives(cache)
 
 
-def _run_training(options: ServerOptions, progress: Progress) -> None:
+def _run_training(options: JvmOptions, progress: Progress) -> None:
     statements = training_statements(options.scratch)
     task = progress.add_task("training Spark's start", total=len(statements) + 2)
     server = SparkServer(options)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from compute.spark import aot, java
 from compute.spark.installation import Installation, find_installation
-from compute.spark.server import LOGGING, USER
+from compute.spark.jvm import LOGGING, USER
 
 MAIN_CLASS = "org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBackend"
 SCRATCH = Path("/scratch")

@@ -42,6 +42,8 @@ COLLECTOR_FLAGS = ("-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemo
 
 EMULATED_FLAGS = ("-XX:TieredStopAtLevel=1",)
 """Where a processor is emulated the second compiler takes longer than its code saves in a lease."""
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
+"""In a file of arguments, as the documentation of ``java`` has it."""
 
 
 @cache
@@ -55,7 +57,7 @@ def pyspark_jars() -> Path:
 
 def write_argument_file(path: Path, arguments: tuple[str, ...]) -> str:
     """Writes a file of arguments and returns the one argument that stands for it: a class path has 30 kB."""
-    path.write_text("".join('"' + a.replace("\\", "\\\\").replace('"', '\\"') + '"\n' for a in arguments))
+    path.write_text("".join('"' + argument.translate(_ESCAPES) + '"\n' for argument in arguments))
     return f"@{path}"
 
 

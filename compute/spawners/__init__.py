@@ -24,7 +24,8 @@ class Isolation:
     """How well machines are shut off from the host and each other.
 
     `level` is ``virtual`` for virtual machines, ``namespaces`` for processes when everything works, else ``none``;
-    `missing` then says what failed and which setting helps. A gateway without isolation serves one principal only,
+    `missing` then says what failed and which setting helps. Drivers of a cluster's executors have the host's network,
+    and count as shut off if nobody but their executors is heard. A gateway without isolation serves one principal only,
     unless its operator accepted that. `unbounded` says which of the host's resources one machine could use up, and
     which setting would bound it: a warning.
 

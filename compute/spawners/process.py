@@ -39,6 +39,7 @@ class ProcessSpawner:
     """Starts machines from templates. `templates` names the specs that are forked warm; others start from nothing.
 
     Each may spill `disk_bytes` (None: a part of what is free) below `folder` (None: the host's temporary files).
+    `networked` ones have the host's network, others none.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ProcessSpawner:
         *,
         templates: Mapping[str, MachineSpec],
         isolated: bool = True,
+        networked: bool = False,
         folder: str | None = None,
         disk_bytes: int | None = None,
         grace_seconds: float = GRACE_SECONDS,
@@ -54,6 +56,7 @@ class ProcessSpawner:
         self._wanted = {
             "program": [sys.executable, PACKAGE_ROOT, _newest_source()],
             "isolated": isolated,
+            "networked": networked,
             "uid": GUEST_UID if isolated and os.geteuid() == 0 else None,
             "disk_bytes": disk_bytes,
             "templates": {engine: engine_options(spec) for engine, spec in templates.items()},

@@ -57,6 +57,7 @@ def _serve(control: socket.socket, content: Any, missing: tuple[str, ...]) -> No
         folder=folder,
         uid=wanted["uid"],
         isolated=wanted["isolated"] and not missing,
+        networked=wanted["networked"],
         tree=CgroupTree({controller: Place(*place) for controller, place in content["cgroups"].items()}),
     )
     zygote.open(wanted["templates"], wanted["disk_bytes"], missing)

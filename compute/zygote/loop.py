@@ -58,12 +58,14 @@ class Zygote:
         folder: str,
         uid: int | None,
         isolated: bool,
+        networked: bool,
         tree: CgroupTree,
     ) -> None:
         self._control = control
         self._succession = succession
         self._folder = folder
         self._uid = uid
+        self._networked = networked
         self._parts = Parts(tree, isolated=isolated)
         self._own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._templates: dict[str, Engine] = {}
@@ -178,6 +180,7 @@ class Zygote:
             filtered=self._parts.filtered,
             groups=self._parts.tree.groups(machine.group),
             disk=self._parts.disk,
+            networked=self._networked,
         )
 
     def _fork(self) -> int:

@@ -2,9 +2,6 @@
 
 import logging
 import os
-import shutil
-import sys
-import sysconfig
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -17,29 +14,29 @@ from compute.spark import aot
 from compute.spark.cache import cache_folder
 from compute.spark.client import ConnectError, ConnectSession, Server
 from compute.spark.configuration import cloned_settings, spark_settings
+from compute.spark.driver import MASTER_PROPERTY, explain, open_driver
 from compute.spark.installation import find_installation
 from compute.spark.java import EMULATED_FLAGS, PYSPARK
-from compute.spark.server import ServerOptions, SparkServer
+from compute.spark.jvm import JvmOptions, program_folders
+from compute.spark.server import ServerError, SparkServer
 from compute.spark.training import cluster_warm_up_statements, run_to_end, warm_up_statements
 
 CACHE_PROPERTY = "cache"
 EXECUTORS_PROPERTY = "spark.dynamicAllocation.maxExecutors"
 UNWANTED_SECONDS = 1.0
 """Far longer than somebody who waits takes to claim the machine."""
-SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib")
-SYSTEM_PROGRAMS = ("chmod", "ls")
-"""Hadoop's local file system runs these to set and to tell permissions."""
 logger = logging.getLogger(__name__)
 
 
 def open_engine(options: EngineOptions) -> "SparkEngine | RemoteSpark":
     """Starts the machine's JVM: seconds. It is warmed while nobody wants it; one that reads tables elsewhere is so by
-    whoever makes a template of it. With a property ``remote`` Spark is elsewhere, at that URL.
+    whoever makes a template of it. With a property ``remote`` Spark is elsewhere, at that URL; with a property
+    ``master`` its executors are.
 
     The process ends with the JVM, so that the pool sees at once that the machine is lost.
 
     ``options.properties["cache"]`` is the folder that set-up filled, if it is not the usual one; properties named
-    ``spark.…`` join Spark's configuration. Raises NotSetUp, ServerError, ValueError.
+    ``spark.…`` join Spark's configuration. Raises NotSetUp, ServerError, Unreachable, ValueError.
     """
     if REMOTE_PROPERTY in options.properties:
         return RemoteSpark(options)
@@ -69,19 +66,22 @@ class SparkEngine:
         installation = find_installation(Path(cache))
         chosen = {key: value for key, value in options.properties.items() if key.startswith("spark.")}
         elsewhere = {} if options.tables is None else cloned_settings(options.tables, self._scratch)
-        self._server = SparkServer(
-            ServerOptions(
+        driver = open_driver(options.properties.get(MASTER_PROPERTY), installation)
+        usual = spark_settings(options.threads, self._scratch)
+        self._server = _start_server(
+            JvmOptions(
                 java=installation.java,
-                class_path=installation.class_path,
-                settings={**spark_settings(options.threads, self._scratch), **elsewhere, **chosen},
+                class_path=(*installation.class_path, *driver.class_path),
+                settings={**usual, **elsewhere, **chosen, **driver.settings},
                 scratch=self._scratch,
                 heap_bytes=options.memory_bytes,
                 uid=options.uid,
                 confine=options.confine,
                 java_flags=(*aot.use_flags(installation.archive), *(EMULATED_FLAGS if options.emulated else ())),
+                environment=driver.environment,
             )
         )
-        self.folders: Sequence[str] = (*_program_folders(), *installation.folders)
+        self.folders: Sequence[str] = (*program_folders(), *installation.folders, *driver.folders)
         self._bound = threading.Event()
         self._address = Server(f"127.0.0.1:{self._server.port}", self._server.token)
         self._sessions = Sessions(self._connect, self._scratch, cloned=options.tables is not None)
@@ -134,8 +134,9 @@ class SparkEngine:
         return ConnectSession(self._address)
 
 
-def _program_folders() -> Sequence[str]:
-    """Where the JVM and this interpreter still look for classes, modules and libraries after the machine is sealed."""
-    folders = (sys.prefix, sysconfig.get_path("stdlib"), *SYSTEM_LIBRARIES)
-    programs = (shutil.which(program, path=os.defpath) for program in SYSTEM_PROGRAMS)
-    return [path for path in (*folders, *programs) if path is not None and os.path.exists(path)]
+def _start_server(options: JvmOptions) -> SparkServer:
+    """Raises ServerError, with what the operator can do about it where we know."""
+    try:
+        return SparkServer(options)
+    except ServerError as error:
+        raise ServerError(f"{error}\n{explain(error.said)}") from None

@@ -15,7 +15,8 @@ from compute.spark import aot, liveness
 from compute.spark.client import ConnectError, ConnectSession, Server
 from compute.spark.configuration import spark_settings
 from compute.spark.installation import Installation
-from compute.spark.server import ServerError, ServerOptions, SparkServer
+from compute.spark.jvm import JvmOptions
+from compute.spark.server import ServerError, SparkServer
 from compute.spark.setup import set_up
 from compute.spark.training import run_to_end
 
@@ -25,19 +26,20 @@ ORPHAN = """
 import sys
 from pathlib import Path
 from compute.spark.installation import find_installation
-from compute.spark.server import ServerOptions, SparkServer
+from compute.spark.jvm import JvmOptions
+from compute.spark.server import SparkServer
 from compute.spark.configuration import spark_settings
 scratch = Path(sys.argv[2])
 found = find_installation(Path(sys.argv[1]))
-options = ServerOptions(found.java, found.class_path, spark_settings(1, scratch), scratch, 512 << 20)
+options = JvmOptions(found.java, found.class_path, spark_settings(1, scratch), scratch, 512 << 20)
 print(SparkServer(options).pid, flush=True)
 sys.stdin.read()
 """
 
 
-def options(installation: Installation, scratch: Path, *flags: str) -> ServerOptions:
+def options(installation: Installation, scratch: Path, *flags: str) -> JvmOptions:
     settings = spark_settings(1, scratch)
-    return ServerOptions(installation.java, installation.class_path, settings, scratch, 512 << 20, java_flags=flags)
+    return JvmOptions(installation.java, installation.class_path, settings, scratch, 512 << 20, java_flags=flags)
 
 
 @pytest.fixture(scope="module")
