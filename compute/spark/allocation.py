@@ -31,4 +31,6 @@ _SURVIVAL = {
     "spark.storage.decommission.rddBlocks.enabled": "true",
     "spark.task.maxFailures": "8",
     "spark.stage.maxConsecutiveAttempts": "8",
+    # Spark ends a driver after some failed executors: over a life of days they would come together one by one.
+    "spark.executor.failuresValidityInterval": "10m",
 }

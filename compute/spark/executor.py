@@ -51,6 +51,7 @@ def java_arguments(installation: Installation, variables: Mapping[str, str]) -> 
         *aot.use_flags(installation.archive),
         *java.COLLECTOR_FLAGS,
         *java.MODULE_FLAGS,
+        *java.LOG_FLAGS,
         f"-Xmx{memory}",
         f"-Djava.io.tmpdir={SCRATCH / 'tmp'}",
         f"-XX:ErrorFile={SCRATCH / 'tmp' / 'jvm-crash.log'}",

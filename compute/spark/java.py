@@ -39,6 +39,11 @@ MODULE_FLAGS = (
 )
 COLLECTOR_FLAGS = ("-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError", "-Xss4m")
 """One collector thread suits two cores; a JVM that ran out of memory is not trusted with another statement."""
+LOG_FLAGS = ("-Xlog:disable", "-Xlog:all=warning:stderr")
+"""What Java itself has to say goes where Spark's log goes. Its standard output is not read."""
+MOST_THREADS = 1024
+"""What a machine must be let have. Spark has pools that start a thread for each task until they have a hundred of them,
+whether or not others are idle: to drop what it no longer needs of broadcasts and shuffles, say."""
 
 EMULATED_FLAGS = ("-XX:TieredStopAtLevel=1",)
 """Where a processor is emulated the second compiler takes longer than its code saves in a lease."""

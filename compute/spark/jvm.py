@@ -82,6 +82,7 @@ def jvm_arguments(options: JvmOptions) -> tuple[str, ...]:
         *options.java_flags,
         *java.COLLECTOR_FLAGS,
         *java.MODULE_FLAGS,
+        *java.LOG_FLAGS,
         f"-Xmx{options.heap_bytes}",
         f"-XX:MaxDirectMemorySize={options.heap_bytes // 2}",
         f"-Djava.io.tmpdir={options.scratch / 'tmp'}",

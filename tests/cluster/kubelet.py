@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from compute.spark import java
 from deploy.guest import tarball
 from deploy.guest.oci import write_oci
 from deploy.guest.tarball import Entry
@@ -28,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = "/run/containerd/containerd.sock"
 PAUSE_IMAGE = "lakegate.io/pause:latest"
 NAME = "real"
-PIDS = 256
+PIDS = java.MOST_THREADS
 """Tasks that a pod may have."""
 NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "--mount-proc")
 

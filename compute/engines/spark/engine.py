@@ -18,11 +18,13 @@ from compute.spark.driver import MASTER_PROPERTY, explain, open_driver
 from compute.spark.installation import find_installation
 from compute.spark.java import EMULATED_FLAGS, PYSPARK
 from compute.spark.jvm import JvmOptions, program_folders
+from compute.spark.presence import LONGEST_ALONE_SECONDS, Presence
 from compute.spark.server import ServerError, SparkServer
 from compute.spark.training import cluster_warm_up_statements, run_to_end, warm_up_statements
 
 CACHE_PROPERTY = "cache"
 EXECUTORS_PROPERTY = "spark.dynamicAllocation.maxExecutors"
+LASTING_PROPERTY = "spark.dynamicAllocation.minExecutors"
 UNWANTED_SECONDS = 1.0
 """Far longer than somebody who waits takes to claim the machine."""
 logger = logging.getLogger(__name__)
@@ -62,6 +64,8 @@ class SparkEngine:
         assert options.scratch is not None, "a machine with spark is never forked from a template"
         self._scratch = Path(options.scratch)
         self._executors = options.properties.get(EXECUTORS_PROPERTY)
+        self._lasting = int(options.properties.get(LASTING_PROPERTY, "0"))
+        self._presence = Presence()
         cache = options.properties.get(CACHE_PROPERTY) or cache_folder(os.environ)
         installation = find_installation(Path(cache))
         chosen = {key: value for key, value in options.properties.items() if key.startswith("spark.")}
@@ -79,7 +83,8 @@ class SparkEngine:
                 confine=options.confine,
                 java_flags=(*aot.use_flags(installation.archive), *(EMULATED_FLAGS if options.emulated else ())),
                 environment=driver.environment,
-            )
+            ),
+            self._presence.hear,
         )
         self.folders: Sequence[str] = (*program_folders(), *installation.folders, *driver.folders)
         self._bound = threading.Event()
@@ -122,21 +127,29 @@ class SparkEngine:
         return self._server.pid
 
     def on_lost(self, act: Callable[[], None]) -> None:
-        """Has `act` called if the JVM ends by itself, or for want of an answer: the machine is of no use."""
+        """Has `act` called if the JVM ends by itself, for want of an answer, or for want of the executors that should
+        always be there: the machine is of no use.
+        """
         self._server.on_lost = act
         self._server.watch()
+        if self._lasting:
+            threading.Thread(target=self._watch_executors, name="spark-executors", daemon=True).start()
 
     def close(self) -> None:
         self._sessions.close()
         self._server.stop()
 
+    def _watch_executors(self) -> None:
+        self._presence.await_loneliness()
+        self._server.condemn(f"it has had no executor for {LONGEST_ALONE_SECONDS:.0f} s")
+
     def _connect(self) -> ConnectSession:
         return ConnectSession(self._address)
 
 
-def _start_server(options: JvmOptions) -> SparkServer:
+def _start_server(options: JvmOptions, hear: Callable[[str], None]) -> SparkServer:
     """Raises ServerError, with what the operator can do about it where we know."""
     try:
-        return SparkServer(options)
+        return SparkServer(options, hear)
     except ServerError as error:
         raise ServerError(f"{error}\n{explain(error.said)}") from None

@@ -5,12 +5,15 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from compute.sandbox import cgroups
+from compute.sandbox.cgroups import Bounds
 from compute.spark import aot, liveness
 from compute.spark.client import ConnectError, ConnectSession, Server
 from compute.spark.configuration import spark_settings
@@ -49,6 +52,16 @@ def server(spark_installation: Installation, tmp_path_factory: pytest.TempPathFa
     running = SparkServer(options(spark_installation, tmp_path_factory.mktemp("server"), *flags))
     yield running
     running.stop()
+
+
+@pytest.fixture
+def few_tasks() -> Iterator[Sequence[str]]:
+    """Control groups with room for Java's own threads and not for Spark's."""
+    name = f"lakegate-test-{os.getpid()}"
+    tree, _ = cgroups.open_run(name)
+    yield tree.groups(tree.take(Bounds(memory_bytes=4 << 30, tasks=32, cores=2)))
+    for folder in cgroups.run_folders(name):
+        cgroups.remove_group(folder)
 
 
 def test_java_takes_the_cache(server: SparkServer, spark_installation: Installation) -> None:
@@ -90,6 +103,15 @@ def test_no_secret_shows_in_its_arguments(server: SparkServer) -> None:
 def test_a_java_that_does_not_start_says_why(spark_installation: Installation, tmp_path: Path) -> None:
     with pytest.raises(ServerError, match="NoSuchFlag"):
         SparkServer(options(spark_installation, tmp_path, "-XX:+NoSuchFlag"))
+
+
+def test_a_java_that_may_not_have_its_threads_ends(
+    spark_installation: Installation, tmp_path: Path, few_tasks: Sequence[str]
+) -> None:
+    """It would go on without them, and statements would wait for what they were to do."""
+    confined = replace(options(spark_installation, tmp_path), confine=lambda: cgroups.enter(few_tasks))
+    with pytest.raises(ServerError, match="threads that it needs"):
+        SparkServer(confined)
 
 
 def test_it_dies_with_its_parent(spark_installation: Installation, tmp_path: Path) -> None:
