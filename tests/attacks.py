@@ -1,6 +1,16 @@
 """What a stranger does to the machine that he has, and by it to its neighbours: Python for `tests.hostile`."""
 
-BURNER = "while True: pass"
+BURNER = """
+for _ in range(8):
+    try:
+        if os.fork() == 0:
+            break
+    except OSError:
+        break
+while True:
+    pass
+"""
+"""As many processes as a machine may have processors, several times over; where it may have but one, that one."""
 TASK_BOMB = """
 result = 0
 try:

@@ -16,7 +16,7 @@ from compute.config import EngineConfig, PoolConfig
 from compute.pool import Pool
 from compute.spark.cache import cache_folder
 from compute.spawners.kubernetes.api import Api, Object
-from compute.spawners.kubernetes.config import KubernetesConfig
+from compute.spawners.kubernetes.config import GUEST_PORT, KubernetesConfig
 from compute.spawners.kubernetes.manifests import leases_path, pods_path
 from compute.spawners.kubernetes.namespace import MACHINE, NamespaceSettings, namespace_objects, service_account
 from compute.spawners.kubernetes.spawner import KubernetesSpawner
@@ -27,7 +27,7 @@ from tests.cluster.build import commands_folder
 from tests.cluster.control_plane import ControlPlane, running_control_plane
 from tests.cluster.host_node import HostNode
 from tests.cluster.kubelet import Node, pause_image, running_node
-from tests.cluster.wire import wired
+from tests.cluster.wire import Wire, wired
 from tests.fix_compute import WAIT_SECONDS
 
 HOSTILE_IMAGE = "lakegate.io/hostile:latest"
@@ -47,6 +47,7 @@ class Cluster:
 
     plane: ControlPlane
     node: Node
+    wire: Wire
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +69,7 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
         plane.start_controllers()
         plane.start_scheduler()
         with running_node(plane, wire, folder / "node", images) as node:
-            yield Cluster(plane, node)
+            yield Cluster(plane, node, wire)
 
 
 GATEWAYS = ("gw-0", "gw-1")
@@ -109,7 +110,8 @@ async def prepared_namespace(plane: ControlPlane, **changes: Any) -> AsyncIterat
     )
     admin = await Api.connect(plane.kubeconfig("admin"))
     try:
-        await asyncio.to_thread(apply, plane, [*gateway_objects(settings), *namespace_objects(settings)])
+        door = door_for_outer_gateways(plane, settings)
+        await asyncio.to_thread(apply, plane, [*gateway_objects(settings), *namespace_objects(settings), door])
         kubeconfig = plane.kubeconfig(f"gateway-{unique}", await gateway_token(admin, settings))
         config = KubernetesConfig(settings.namespace, GATEWAYS[0], "lakegate-guest:tests", kubeconfig)
         yield Machines(plane, admin, settings, config)
@@ -121,6 +123,21 @@ def gateway_objects(settings: NamespaceSettings) -> list[Object]:
     """Where the gateways would run: here they run outside, with the same service account."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": settings.gateway_namespace}}
     return [namespace, service_account(settings.gateway_namespace, settings.gateway_account)]
+
+
+def door_for_outer_gateways(plane: ControlPlane, settings: NamespaceSettings) -> Object:
+    """They have no labels, but the address at which the API server is."""
+    address = plane.url.removeprefix("https://").rpartition(":")[0]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "outer-gateways", "namespace": settings.namespace},
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"ipBlock": {"cidr": f"{address}/32"}}], "ports": [{"port": GUEST_PORT}]}],
+        },
+    }
 
 
 def apply(plane: ControlPlane, manifests: Sequence[Object]) -> str:

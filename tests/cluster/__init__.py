@@ -2,7 +2,7 @@
 
 Owns: the build of its one binary (`build`: a Go module of ours round Kubernetes', etcd's and KWOK's own commands), its
 certificates, the control plane's processes, and nodes of two kinds: KWOK's, which only say that pods run, and a real
-kubelet with containerd and crun in namespaces of its own.
+kubelet with containerd and crun in namespaces of its own, where network policies hold.
 
 Lifecycle: `python -m tests.cluster.build` builds the binary once a version into LAKEGATE_CACHE (ten to twenty minutes;
 `make test` does it first). A control plane takes some five seconds to start; one serves a whole test session, and every

@@ -1,4 +1,5 @@
-"""Builds the cluster's binary: etcd, Kubernetes' own commands, KWOK and Helm in one file, which one argv[0] says.
+"""Builds the cluster's binary: etcd, Kubernetes' own commands, what enforces network policies, KWOK and Helm in one
+file, which one argv[0] says.
 
 It is kept in the cache folder outside the clone, keyed by what it is made of. Go's own caches lie beside it while it is
 built and go afterwards: they take thirty times its room.
@@ -17,7 +18,7 @@ from pathlib import Path
 from compute.spark.cache import cache_folder, locked
 
 MODULE = Path(__file__).resolve().parent
-SOURCES = ("go.mod", "go.sum", "main.go")
+SOURCES = ("go.mod", "go.sum", "main.go", "policies.go")
 COMMANDS = (
     "etcd",
     "kube-apiserver",
@@ -25,6 +26,7 @@ COMMANDS = (
     "kube-scheduler",
     "kubelet",
     "kubectl",
+    "kube-network-policies",
     "kwok",
     "helm",
 )

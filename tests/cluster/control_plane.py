@@ -20,6 +20,8 @@ SIGN_OF_LIFE = "24h"
 """After which a node is lost that has given none: simulated ones give one, and a real one on a busy host some late."""
 SERVICES = "10.96.0.0/16"
 ISSUER = "https://kubernetes.default.svc"
+LOOPBACK, PORT = "127.0.0.1", 6443
+"""Where all processes of the host are reached, the port is whichever is free; elsewhere it is the usual one."""
 OUTSIDE = "192.0.2.1"
 """An address for documentation: the API server must advertise one that is not loopback, and nobody asks it there."""
 
@@ -194,19 +196,20 @@ USERS = {
     "kube-controller-manager": ("system:kube-controller-manager", ""),
     "kube-scheduler": ("system:kube-scheduler", ""),
     "kubelet": ("system:node:real", "system:nodes"),
+    "kube-network-policies": ("kube-network-policies", "system:masters"),
     "kwok": ("kwok", "system:masters"),
 }
 """Who comes with a token: the name that Kubernetes knows it by, and its group."""
 
 
 @contextmanager
-def running_control_plane(commands: Path, folder: Path, address: str = "127.0.0.1") -> Iterator[ControlPlane]:
+def running_control_plane(commands: Path, folder: Path, address: str = LOOPBACK) -> Iterator[ControlPlane]:
     """etcd, and an API server at that address, ready. Leaving stops every process that was started on it."""
     authority = Authority(folder)
     authority.sign("kube-apiserver", groups=["system:masters"], addresses=[address])
     make_signing_key(folder / "tokens.key")
     _write_tokens(folder)
-    url = f"https://{address}:{free_port()}"
+    url = f"https://{address}:{free_port() if address == LOOPBACK else PORT}"
     plane = ControlPlane(commands, folder, url, authority, _token_of(folder, "admin"), free_port())
     try:
         plane.start_etcd()

@@ -1,7 +1,8 @@
 """A real node: kubelet, containerd and crun in namespaces and control groups of their own, joined to a control plane.
 
-It reaches the API server, and we its pods, through a wire. Its mounts, its end of the wire and all its processes go
-with its first process, which goes with ours.
+Network policies hold there: SIG network's reference enforcer judges the first packet of each connection. The node
+reaches the API server, and we its pods, through a wire. Its mounts, its end of the wire and all its processes go with
+its first process, which goes with ours.
 """
 
 import json
@@ -29,6 +30,10 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = "/run/containerd/containerd.sock"
 PAUSE_IMAGE = "lakegate.io/pause:latest"
 NAME = "real"
+PORT = 10250
+BRIDGE = "pods"
+QUEUE = 100
+"""Of the node's network: packets that wait for the policies' verdict."""
 PIDS = java.MOST_THREADS
 """Tasks that a pod may have."""
 NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "--mount-proc")
@@ -85,6 +90,12 @@ def write_configuration(plane: ControlPlane, wire: Wire, folder: Path, images: S
         f"--cert-dir={folder / 'kubelet-certificates'}",
         f"--node-labels=tests/node={NAME}",
     ]
+    policies = [
+        plane.commands / "kube-network-policies",
+        f"--kubeconfig={plane.kubeconfig('kube-network-policies')}",
+        f"--hostname-override={NAME}",
+        f"--nfqueue-id={QUEUE}",
+    ]
     node = {
         "controllers": groups.controllers(),
         "wire": wire.node_end,
@@ -93,6 +104,9 @@ def write_configuration(plane: ControlPlane, wire: Wire, folder: Path, images: S
         "runtime": RUNTIME,
         "images": [str(image) for image in images],
         "kubelet": [str(part) for part in kubelet],
+        "policies": [str(part) for part in policies],
+        "bridge": BRIDGE,
+        "queue": str(QUEUE),
     }
     (folder / "node.json").write_text(json.dumps(node))
 
@@ -111,7 +125,7 @@ def network(wire: Wire) -> object:
     """Pods on a bridge. Nothing is translated: the host knows the way to them."""
     ranges = [[{"subnet": wire.pods}]]
     ipam = {"type": "host-local", "ranges": ranges, "routes": [{"dst": "0.0.0.0/0"}], "dataDir": "/run/cni"}
-    bridge = {"type": "bridge", "bridge": "pods", "isGateway": True, "hairpinMode": True, "ipam": ipam}
+    bridge = {"type": "bridge", "bridge": BRIDGE, "isGateway": True, "hairpinMode": True, "ipam": ipam}
     return {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge]}
 
 

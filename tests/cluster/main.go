@@ -59,6 +59,8 @@ func commandNamed(name string) (*cobra.Command, error) {
 		return kubectl.NewDefaultKubectlCommand(), nil
 	case "helm":
 		return helm.NewRootCmd(os.Stdout, os.Args[1:], helm.SetupLogging)
+	case "kube-network-policies":
+		return policiesCommand(), nil
 	case "kwok":
 		return kwokCommand()
 	}

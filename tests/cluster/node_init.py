@@ -1,7 +1,8 @@
 """``python -m tests.cluster.node_init FOLDER``: process 1 of a node, in namespaces and control groups of its own.
 
-It mounts what a node has for itself, starts containerd, takes the images in and becomes the kubelet's parent. Whichever
-of the two ends is started again, as a node's init does. All of it ends with this process, by the kernel.
+It mounts what a node has for itself, starts containerd, takes the images in and becomes the parent of the kubelet and
+of what enforces network policies. Whichever of these ends is started again, as a node's init does. All of it ends with
+this process, by the kernel.
 `FOLDER/node.json` says the rest.
 """
 
@@ -27,8 +28,10 @@ def main() -> None:
     mount_control_groups(node["controllers"])
     run("mount", "-t", "tmpfs", "-o", "mode=0755", "run", "/run")
     join_network(node)
+    queue_packets(node["bridge"], node["queue"])
     services: dict[str, Sequence[str | Path]] = {
         "containerd": ["containerd", "--config", folder / "containerd.toml"],
+        "policies": node["policies"],
         "kubelet": node["kubelet"],
     }
     containerd = start(services["containerd"], folder / "containerd.log")
@@ -36,9 +39,9 @@ def main() -> None:
     await_success(("ctr", *address, "version"), containerd)
     for image in node["images"]:
         run("ctr", *address, "images", "import", image)
-    kubelet = start(services["kubelet"], folder / "kubelet.log")
+    started = {name: start(services[name], folder / f"{name}.log") for name in ("policies", "kubelet")}
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
-    running = {containerd.pid: "containerd", kubelet.pid: "kubelet"}
+    running = {containerd.pid: "containerd", **{process.pid: name for name, process in started.items()}}
     while True:
         pid, _ = os.wait()
         if name := running.pop(pid, None):
@@ -72,6 +75,23 @@ def join_network(node: Mapping[str, Any]) -> None:
     run("ip", "link", "set", node["wire"], "up")
     run("ip", "route", "add", "default", "via", node["gateway"])
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+
+
+def queue_packets(bridge: str, queue: str) -> None:
+    """The first packet of every connection from or to a pod waits for a verdict; none gets through without one.
+
+    What the node itself says to its pods is spared, as Kubernetes demands: its kubelet probes them. The enforcer would
+    set such rules itself, but by a module of nftables that a kernel may lack, and it spares what pods say to the node.
+    Pods have no addresses of version 6 but those that every link gives itself, which no policy speaks of.
+    """
+    known = ("-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT")
+    judged = ("-j", "NFQUEUE", "--queue-num", queue)
+    mangle = ("iptables", "--wait", "--table", "mangle", "--append")
+    run(*mangle, "POSTROUTING", "-m", "owner", "--uid-owner", "0", "-j", "ACCEPT")
+    for chain in (("POSTROUTING",), ("INPUT", "-i", bridge)):
+        run(*mangle, *chain, *known)
+        run(*mangle, *chain, *judged)
+    run("ip6tables", "--wait", "--table", "mangle", "--append", "PREROUTING", "-i", bridge, "-j", "DROP")
 
 
 def start(command: Sequence[str | Path], log: Path) -> "subprocess.Popen[bytes]":

@@ -1,4 +1,4 @@
-"""A wire from the host to a node: two interfaces, and addresses that no real network has (RFC 2544's range)."""
+"""A wire from the host to a node: two interfaces, and addresses that no real network has (RFC 2544's and 5737's)."""
 
 import os
 import secrets
@@ -13,13 +13,15 @@ PREFIX = "lg"
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """`host` and `node` are the ends' addresses, `pods` the network behind the node."""
+    """`host` and `node` are the ends' addresses, `pods` the network behind the node, `internet` an address far away for
+    those on it."""
 
     host_end: str
     node_end: str
     host: str
     node: str
     pods: str
+    internet: str
 
     def hand_over(self, process: int) -> None:
         """The node's end goes into that process' network; the host's knows the way to its pods."""
@@ -33,10 +35,12 @@ def wired() -> Iterator[Wire]:
     _remove_abandoned()
     third = 2 * secrets.randbelow(126)
     name = f"{PREFIX}{os.getpid()}"
-    wire = Wire(f"{name}h", f"{name}n", f"198.18.{third}.1", f"198.18.{third}.2", f"198.18.{third + 1}.0/24")
+    near, pods, far = f"198.18.{third}", f"198.18.{third + 1}.0/24", f"203.0.113.{third + 1}"
+    wire = Wire(f"{name}h", f"{name}n", f"{near}.1", f"{near}.2", pods, far)
     ip("link", "add", wire.host_end, "type", "veth", "peer", "name", wire.node_end)
     try:
         ip("address", "add", f"{wire.host}/30", "dev", wire.host_end)
+        ip("address", "add", f"{wire.internet}/32", "dev", wire.host_end)
         ip("link", "set", wire.host_end, "up")
         yield wire
     finally:

@@ -13,12 +13,16 @@ import pytest_asyncio
 from catalog.errors import MachineLost
 from compute.lease import Lease
 from compute.pool import Pool
+from compute.spawners.kubernetes.api import Object
 from compute.spawners.kubernetes.channel import GUEST
 from compute.spawners.kubernetes.config import GUEST_PORT
-from compute.spawners.kubernetes.manifests import GUEST_UID
+from compute.spawners.kubernetes.manifests import GUEST_UID, network_policies_path, pods_path
+from tests import probe
 from tests.attacks import BURNER, GARBAGE, MEMORY_HOG, PROCESS_BOMB, TASK_BOMB
+from tests.cluster.control_plane import PORT as API_PORT
 from tests.cluster.kubelet import PIDS
-from tests.fix_cluster import HOSTILE_IMAGE, Cluster, Machines, eventually, pod_pool, prepared_namespace, sized
+from tests.cluster.kubelet import PORT as KUBELET_PORT
+from tests.fix_cluster import HOSTILE_IMAGE, Cluster, Machines, apply, eventually, pod_pool, prepared_namespace, sized
 from tests.fix_hostile import CONFIG, ENGINE, attack
 from tests.hostile import REFUSED
 
@@ -28,6 +32,8 @@ HOSTILE = replace(CONFIG, start_seconds=120.0)
 COLUMN = {"x86_64": 0, "aarch64": 1}[platform.machine()]
 LET = {"ptrace", "process_vm_readv", "io_uring_setup", "memfd_create", "userfaultfd"}
 """Calls that the runtime's own filter lets through: they reach nothing but the container's own processes."""
+DEAF_PORT = 9
+"""Where nobody listens, and whoever is asked says so."""
 FILL_BYTES = 1 << 29
 """Twice what a pod may have, and no more, should nothing stop it."""
 
@@ -75,9 +81,49 @@ async def test_nothing_of_others_is_in_reach(taken: Lease, neighbour: Lease, pre
     await has_bounds_that_it_cannot_move(taken)
     await has_no_credentials(taken)
     await has_no_processes_but_its_own(taken)
-    await is_nobody_to_the_api_server(taken, prepared)
-    await is_nobody_to_its_neighbours(taken, prepared)
+    await shares_no_memory(taken, neighbour)
     assert await is_well(neighbour)
+
+
+async def test_nobody_is_reached(taken: Lease, neighbour: Lease, prepared: Machines, cluster: Cluster) -> None:
+    """Policies keep it from everybody; where they did not, it would be nobody to them."""
+    wire = cluster.wire
+    peer = f"{await address(neighbour, prepared)}:{GUEST_PORT}"
+    expected = {peer: "open", f"{wire.host}:{API_PORT}": "open", f"{wire.node}:{KUBELET_PORT}": "open"}
+    expected |= {f"{wire.host}:{DEAF_PORT}": "refused", f"{wire.internet}:{DEAF_PORT}": "refused"}
+    reach = f"{probe.source()}\nresult = reach({list(expected)})"
+    assert await attack(taken, reach) == dict.fromkeys(expected, "silent")
+
+    async def is_open() -> bool:
+        return await attack(taken, reach) == expected
+
+    walls = await take_down(prepared)
+    try:
+        await eventually(is_open)
+        await is_nobody_to_the_api_server(taken, prepared)
+        await is_nobody_to_its_neighbours(taken, prepared)
+    finally:
+        await asyncio.to_thread(apply, prepared.plane, walls)
+    assert await is_well(neighbour)
+
+
+async def address(lease: Lease, prepared: Machines) -> str:
+    name = await attack(lease, "result = socket.gethostname()")
+    pod = await prepared.admin.read(pods_path(prepared.namespace, name))
+    return str(pod["status"]["podIP"])
+
+
+async def take_down(prepared: Machines) -> list[Object]:
+    """The namespace's network policies, which are gone then."""
+    walls = (await prepared.admin.list(network_policies_path(prepared.namespace)))["items"]
+    names = [wall["metadata"]["name"] for wall in walls]
+    for name in names:
+        await prepared.admin.delete(network_policies_path(prepared.namespace, name))
+    kind = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
+    return [
+        {**kind, "metadata": {"name": name, "namespace": prepared.namespace}, "spec": wall["spec"]}
+        for name, wall in zip(names, walls, strict=True)
+    ]
 
 
 async def has_no_privileges(taken: Lease) -> None:
@@ -127,8 +173,16 @@ async def has_no_processes_but_its_own(taken: Lease) -> None:
     assert await attack(taken, commands) == [["compute.guest.pod"]]
 
 
+async def shares_no_memory(taken: Lease, neighbour: Lease) -> None:
+    """Nor does it with the container beside it: there are no files of processes but its own."""
+    number, key = (29, 194)[COLUMN], 0x1A6E
+    assert await attack(neighbour, f"result = call({number}, {key}, 4096, 0o1666)") == "ok"
+    assert await attack(neighbour, f"result = call({number}, {key}, 4096, 0)") == "ok"
+    assert await attack(taken, f"result = call({number}, {key}, 4096, 0)") == "No such file or directory"
+
+
 async def is_nobody_to_the_api_server(taken: Lease, prepared: Machines) -> None:
-    """Where no policy keeps it from there, it is told nothing."""
+    """It is told nothing."""
     host, _, port = prepared.plane.url.removeprefix("https://").rpartition(":")
     ask = f"""
         import ssl

@@ -5,7 +5,7 @@ import os
 import platform
 import socket
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,8 @@ from tests.processes import machines
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECRET = "LAKEGATE_TEST_SECRET"
+SHMGET = (29, 194)
+SHARED_KEY, SHARED_BYTES, CREATE = 0x1A6E, 4096, 0o1666
 COLUMN = {"x86_64": 0, "aarch64": 1}[platform.machine()]
 MOST_TASKS = {"forked": 64 + 16 * CONFIG.threads, "programs": 2048 + 16 * CONFIG.threads}
 
@@ -117,19 +119,37 @@ async def test_processes_of_others_are_not_there(taken: Lease, neighbour: Lease,
     await attack(taken, "os.kill(-1, signal.SIGKILL)")
 
 
+async def test_memory_of_others_is_not_there(taken: Lease, neighbour: Lease) -> None:
+    """Not by a debugger's way (`REFUSED`), not by files of theirs, and not by what is shared by a name."""
+    for pid in [os.getpid(), *(machine.pid for machine in machines())]:
+        if pid > 1000:
+            assert "Error: [Errno" in await attack(taken, f"open('/proc/{pid}/mem', 'rb')")
+    number = SHMGET[COLUMN]
+    await attack(neighbour, f"result = call({number}, {SHARED_KEY}, {SHARED_BYTES}, {CREATE})")
+    assert await attack(taken, f"result = call({number}, {SHARED_KEY}, {SHARED_BYTES}, 0)") != "ok"
+
+
 async def test_there_is_no_network(taken: Lease, kind: str) -> None:
     families = [socket.AF_NETLINK, socket.AF_PACKET, socket.AF_VSOCK, socket.AF_ALG]
     for family in families + ([socket.AF_INET, socket.AF_UNIX] if kind == "forked" else []):
         assert "Operation not permitted" in await attack(taken, f"socket.socket({int(family)}, socket.SOCK_DGRAM)")
 
 
-async def test_servers_of_the_host_are_not_reached(taken: Lease) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as internet, socket.socket(socket.AF_UNIX) as local:
-        local.bind(f"\0lakegate-test-{os.getpid()}")
-        local.listen()
-        for server in (internet, local):
+async def test_servers_of_the_host_are_not_reached(taken: Lease, tmp_path: Path) -> None:
+    """The last as the metastore's: a socket in a folder, which anybody might use."""
+    refusals = {"ConnectionRefusedError", "PermissionError", "FileNotFoundError"}
+    with ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0)))]
+        for name in (f"\0lakegate-test-{os.getpid()}", str(tmp_path / "socket")):
+            servers.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
+            servers[-1].bind(name)
+            servers[-1].listen()
+        (tmp_path / "socket").chmod(0o777)
+        for server in servers:
             reach = f"socket.socket({int(server.family)}).connect({server.getsockname()!r})"
-            assert (await attack(taken, reach)).split(":")[0] in {"ConnectionRefusedError", "PermissionError"}
+            with socket.socket(server.family) as friend:
+                friend.connect(server.getsockname())
+            assert (await attack(taken, reach)).split(":")[0] in refusals
 
 
 async def test_a_program_is_no_way_out(taken: Lease, kind: str) -> None:

@@ -28,6 +28,14 @@ DRAW = """
 kernel = open("/proc/sys/kernel/random/uuid").read()
 result = [socket.gethostname(), kernel, os.urandom(16).hex(), random.random(), str(uuid.uuid4())]
 """
+SECRET = "LAKEGATE_TEST_SECRET"
+TOLD = """
+result = str(dict(os.environ))
+for path in ("/proc/cmdline", "/proc/1/environ", "/proc/1/cmdline"):
+    with open(path, "rb") as file:
+        result += file.read().decode("latin-1")
+"""
+"""What a machine is told by its host, beside its channel."""
 CLOCK_SECONDS = 30
 FILL = """
 with open(scratch + "/hoard", "wb", buffering=0) as file:
@@ -72,8 +80,10 @@ GARBAGE = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(hostile_image: Path, warehouse: Path) -> AsyncIterator[Pool]:
-    async with running_microvms(hostile_image, warehouse, HOSTILE) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SECRET, "s3cret")
+        async with running_microvms(hostile_image, warehouse, HOSTILE) as running:
+            yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -136,6 +146,13 @@ async def test_the_host_cannot_be_seen(lease: Lease, warehouse: Path) -> None:
     code = f"result = [os.path.exists(path) for path in ({str(warehouse)!r}, '/root', '/home', '/bin/sh')]"
     assert await attack(lease, code) == [False] * 4
     assert str(warehouse) not in await attack(lease, "result = warehouse")
+
+
+async def test_secrets_of_the_gateway_are_not_there(lease: Lease) -> None:
+    told = await attack(lease, TOLD)
+    assert "console=" in told
+    assert SECRET not in told
+    assert "s3cret" not in told
 
 
 async def test_memory_that_runs_out_is_its_own(lease: Lease, neighbour: Lease) -> None:
