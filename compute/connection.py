@@ -83,7 +83,9 @@ class Connection(asyncio.BufferedProtocol):
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Lets go of all that refers back here: else memory would wait for the collector, thousands of lives long."""
         self._lose()
+        self._transport, self.on_read = None, _refuse_read
         self._writable.set()
         self._wake()
 
@@ -146,6 +148,7 @@ class Connection(asyncio.BufferedProtocol):
         self.lost = True
         if self._pulse is not None:
             self._pulse.stop()
+            self._pulse = None
 
     def _wake(self) -> None:
         if self._arrived is not None and not self._arrived.done():

@@ -80,7 +80,7 @@ class Lease:
     """
 
     def __init__(
-        self, connection: Connection, give_back: Callable[[], None], ranges: RangeServer | None = None
+        self, connection: Connection, give_back: Callable[["Lease"], None], ranges: RangeServer | None = None
     ) -> None:
         self._connection = connection
         self._ranges = ranges
@@ -152,7 +152,7 @@ class Lease:
         if not self._released:
             self._released = True
             self._connection.abort()
-            self._give_back()
+            self._give_back(self)
 
     async def receive(self, number: int, *kinds: Kind) -> Frame:
         """The next frame of that statement, which must be of one of those kinds.

@@ -153,7 +153,7 @@ class Pool:
         except BaseException:
             self._handle(Released(number, principal))
             raise
-        lease = Lease(connection, lambda: self._take_back(number, lease, principal), ranges)
+        lease = Lease(connection, lambda given: self._take_back(number, given, principal), ranges)
         if member := self._members.get(number):
             member.leases.add(lease)
         return lease

@@ -53,6 +53,6 @@ async def lent(engine: Engine, endpoint: Endpoint, root: Path, scratch: Path) ->
     assert hello.control["reads"] == "channel"
     connection.send(Frame(Kind.IDENTITY, control=IDENTITY))
     await connection.expect(Kind.READY)
-    yield Lease(connection, lambda: None, RangeServer(connection, str(root)))
+    yield Lease(connection, lambda _lease: None, RangeServer(connection, str(root)))
     connection.abort()
     await asyncio.to_thread(thread.join)

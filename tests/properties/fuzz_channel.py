@@ -112,7 +112,7 @@ async def converse(call: Callable[[Lease], Awaitable[None]], said: bytes, size: 
     connection, wire = Connection(), Wire()
     connection.connection_made(wire)
     ranges = RangeServer(connection, FOLDER.name)
-    lease = Lease(connection, lambda: None, ranges)
+    lease = Lease(connection, lambda _lease: None, ranges)
     calling = asyncio.ensure_future(call(lease))
     await asyncio.sleep(0)
     for at in range(0, len(said), size):

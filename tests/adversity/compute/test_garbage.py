@@ -61,7 +61,7 @@ async def meet(use: Callable[[Ends], Awaitable[None]]) -> None:
     with hung_up(theirs):
         _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=ours)
         async with asyncio.timeout(GIVE_UP_SECONDS):
-            await use(Ends(connection, Lease(connection, lambda: None), theirs))
+            await use(Ends(connection, Lease(connection, lambda _lease: None), theirs))
         connection.abort()
         await asyncio.sleep(0)
 

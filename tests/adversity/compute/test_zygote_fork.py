@@ -34,7 +34,7 @@ async def take(machine: Machine, warehouse: Path, seed: str = "00") -> Lease:
     identity = {"hostname": "m", "time_ns": 0, "seed": seed, "workspace": "demo", "warehouse": str(warehouse)}
     connection.send(Frame(Kind.IDENTITY, control=identity))
     await connection.expect(Kind.READY)
-    return Lease(connection, lambda: None)
+    return Lease(connection, lambda _lease: None)
 
 
 async def test_fork_scan_spill_close(spawner: ProcessSpawner, warehouse: Path, points: Scan, tmp_path: Path) -> None:
