@@ -25,14 +25,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`kind` is ``gone``, sometimes with no more of the object than its name and labels, else ``seen``."""
+    """`kind` is ``gone``, sometimes with no more of the object than its name and uid, else ``seen``."""
 
     kind: Literal["seen", "gone"]
     object: Object
 
 
 class Informer:
-    """Runs as a task from `start` to `stop`. `on_change` is called on the loop and must not raise."""
+    """Runs as a task from `start` to `stop`. `on_change` is called on the loop and must not raise.
+
+    Names tell its objects apart: those of one namespace, or of none. Nothing else is kept of them.
+    """
 
     def __init__(self, api: Api, path: str, on_change: Callable[[Change], None], *, labels: str = "") -> None:
         self._api = api
@@ -40,7 +43,7 @@ class Informer:
         self._on_change = on_change
         self._selection = {"labelSelector": labels} if labels else {}
         self._version = ""
-        self._objects: dict[str, Object] = {}
+        self._uids: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
         self.lists = 0
@@ -79,21 +82,27 @@ class Informer:
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
     async def _list(self) -> None:
-        """Reads all pages of one moment, then tells what is there and what is no more."""
+        """Reads all pages of one moment. Tells what is there page by page, and at last what is no more."""
         self.lists += 1
-        found: dict[str, Object] = {}
-        version = ""
+        missing = dict(self._uids)
         async for page in self._pages():
             version = page["metadata"]["resourceVersion"]
-            found |= {item["metadata"]["uid"]: item for item in page["items"]}
-        gone = [old for uid, old in self._objects.items() if uid not in found]
-        self._objects = {uid: _identity(item) for uid, item in found.items()}
+            for item in page["items"]:
+                self._find(item, missing)
         self._version = version
         self._failures = 0
-        for old in gone:
-            self._on_change(Change("gone", old))
-        for item in found.values():
-            self._on_change(Change("seen", item))
+        for name in missing:
+            self._lose(name)
+
+    def _find(self, item: Object, missing: dict[str, str]) -> None:
+        name, uid = item["metadata"]["name"], item["metadata"]["uid"]
+        if missing.pop(name, uid) != uid:
+            self._lose(name)
+        self._uids[name] = uid
+        self._on_change(Change("seen", item))
+
+    def _lose(self, name: str) -> None:
+        self._on_change(Change("gone", {"metadata": {"name": name, "uid": self._uids.pop(name)}}))
 
     async def _pages(self) -> AsyncIterator[Any]:
         query = {**self._selection, "limit": str(PAGE)}
@@ -124,16 +133,10 @@ class Informer:
         self._version = item["metadata"]["resourceVersion"]
         if kind == "BOOKMARK":
             return
-        uid = item["metadata"]["uid"]
+        name, uid = item["metadata"]["name"], item["metadata"]["uid"]
         if kind == "DELETED":
-            self._objects.pop(uid, None)
+            self._uids.pop(name, None)
             self._on_change(Change("gone", item))
         else:
-            self._objects[uid] = _identity(item)
+            self._uids[name] = uid
             self._on_change(Change("seen", item))
-
-
-def _identity(item: Object) -> Object:
-    """All that is kept: of thousands of nodes, the rest would be most of a gateway's memory."""
-    metadata = item["metadata"]
-    return {"metadata": {"name": metadata["name"], "uid": metadata["uid"], "labels": metadata.get("labels", {})}}

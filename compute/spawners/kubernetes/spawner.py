@@ -232,7 +232,8 @@ class KubernetesSpawner:
         name = pod["metadata"]["name"]
         if change.kind == "gone":
             self._forget(name)
-            self._adoptable[pod["metadata"]["labels"].get(ownership.TEMPLATE, "")].pop(name, None)
+            for adoptable in self._adoptable.values():
+                adoptable.pop(name, None)
             return
         machine = self._machines.get(name)
         if machine is None:
