@@ -1,12 +1,13 @@
 """``python -m benchmarks [SUITE…]``: runs suites, prints one JSON line a measurement, writes the report."""
 
 import sys
+from contextlib import closing
 
 import click
 
 from benchmarks import report
 from benchmarks.compare import ROUNDS, Measurement
-from benchmarks.laboratory import Laboratory, laboratory
+from benchmarks.laboratory import Laboratory
 from benchmarks.peers import PeerMissing
 from benchmarks.suites import SUITES
 
@@ -21,7 +22,7 @@ def main(suites: tuple[str, ...], scale: float, rounds: int, hours: float, nodes
     """Measures; asserts nothing. Results go to benchmarks/results/, one report a suite and one of all."""
     measurements: list[Measurement] = []
     try:
-        with laboratory(scale, rounds, hours, nodes) as bench:
+        with closing(Laboratory(scale, rounds, hours, nodes)) as bench:
             for name in suites or SUITES:
                 click.echo(f"{name} ...", err=True)
                 _run(name, bench, measurements)

@@ -2,8 +2,9 @@
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -19,24 +20,50 @@ from tests.target import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Laboratory:
-    """`tables` are the folders that the gateway reads, so that an embedded engine reads the very same files.
-
-    `hours` and `nodes` are those of simulations.
-    """
+class Servers:
+    """`tables` are the folders that the gateway reads, so that an embedded engine reads the very same files."""
 
     gateway: Target
     postgres: Target
     tables: Mapping[TableName, Path]
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """Starts its servers when a suite first asks for one: others have the machine for themselves.
+
+    `hours` and `nodes` are those of simulations. Leave by `close`.
+    """
+
     scale: float
     rounds: int = ROUNDS
     hours: float = 24.0
     nodes: int = 1000
+    _started: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
+
+    @property
+    def gateway(self) -> Target:
+        return self._servers.gateway
+
+    @property
+    def postgres(self) -> Target:
+        return self._servers.postgres
+
+    @property
+    def tables(self) -> Mapping[TableName, Path]:
+        return self._servers.tables
+
+    def close(self) -> None:
+        self._started.close()
+
+    @cached_property
+    def _servers(self) -> Servers:
+        return self._started.enter_context(running_servers(self.scale))
 
 
 @contextmanager
-def laboratory(scale: float, rounds: int, hours: float, nodes: int) -> Iterator[Laboratory]:
-    """Starts both servers and fills them. The gateway keeps its accounts in a metastore of its own."""
+def running_servers(scale: float) -> Iterator[Servers]:
+    """Starts both and fills them. The gateway keeps its accounts in a metastore of its own."""
     lake, password = bench_tables(scale), secrets.token_urlsafe()
     with running_postgres() as postgres, lake_folder(lake, password) as data:
         load_lake(postgres, lake, rows=True)
@@ -46,7 +73,7 @@ def laboratory(scale: float, rounds: int, hours: float, nodes: int) -> Iterator[
         tables = {name: data / "warehouse" / "demo" / name.schema / name.name for name in lake}
         with running_gateway(data, password) as gateway:
             wait_until_warm(gateway)
-            yield Laboratory(gateway, postgres, tables, scale, rounds, hours, nodes)
+            yield Servers(gateway, postgres, tables)
 
 
 def wait_until_warm(gateway: Target) -> None:
@@ -77,5 +104,8 @@ def tree_cpu_seconds(pid: int) -> float:
     """Of that process, all below it that live, and its own children that have ended."""
     process = psutil.Process(pid)
     times = process.cpu_times()
-    ended = float(times.children_user + times.children_system)
-    return cpu_seconds(pid) + ended + sum(cpu_seconds(child.pid) for child in process.children(recursive=True))
+    total = cpu_seconds(pid) + float(times.children_user + times.children_system)
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            total += cpu_seconds(child.pid)
+    return total

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 import aiohttp
+import orjson
 
 from benchmarks.churn.lives import ENGINE, Lives, Order
 from compute.spawners.kubernetes import ownership
@@ -73,7 +74,7 @@ class _Client:
         while True:
             async with self._session.get(path, params=query) as answer:
                 async for line in answer.content:
-                    event = json.loads(line)
+                    event = orjson.loads(line)
                     query["resourceVersion"] = event["object"]["metadata"]["resourceVersion"]
                     self._note(event["type"], event["object"])
 
@@ -85,12 +86,12 @@ class _Client:
             self._running[name].set()
 
     async def churn(self) -> Lives:
-        lives = Lives()
-        await asyncio.gather(*(self._live(client, lives) for client in self._order.clients()))
+        lives, numbers = Lives(), self._order.lives()
+        await asyncio.gather(*(self._live(numbers, lives) for _ in range(self._order.at_once)))
         return lives
 
-    async def _live(self, client: Iterator[int], lives: Lives) -> None:
-        for _ in client:
+    async def _live(self, numbers: Iterator[int], lives: Lives) -> None:
+        for _ in numbers:
             name = f"{self._order.gateway}-{next(self._numbers)}"
             begun = time.perf_counter()
             manifest = guest_pod(self._config, name, ENGINE.spec, self._labels, self._owner)
@@ -109,7 +110,7 @@ class _Client:
     async def _ask(self, method: str, name: str, body: Any, kind: str = "application/json") -> None:
         headers = {"Content-Type": kind}
         path = pods_path(self._order.namespace, name)
-        async with self._session.request(method, path, data=json.dumps(body), headers=headers) as answer:
+        async with self._session.request(method, path, data=orjson.dumps(body), headers=headers) as answer:
             content = await answer.read()
         if answer.status == CONFLICT:
             await asyncio.sleep(PAUSE_SECONDS)

@@ -65,14 +65,15 @@ class TimedSpawner(KubernetesSpawner):
 
 async def _churn(pool: Pool, spawner: TimedSpawner, order: Order) -> Lives:
     spawner.lives = Lives()
-    await asyncio.gather(*(_lease(pool, client) for client in order.clients()))
+    numbers = order.lives()
+    await asyncio.gather(*(_lease(pool, numbers) for _ in range(order.at_once)))
     while pool.count(ENGINE.engine).total():  # noqa: ASYNC110 (the pool tells nobody)
         await asyncio.sleep(PAUSE_SECONDS)
     return spawner.lives
 
 
-async def _lease(pool: Pool, client: Iterator[int]) -> None:
-    for _ in client:
+async def _lease(pool: Pool, numbers: Iterator[int]) -> None:
+    for _ in numbers:
         lease = await pool.lease(ENGINE.engine, workspace="bench", principal="bench")
         await lease.release()
 

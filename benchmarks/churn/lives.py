@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from compute.config import EngineConfig
@@ -22,16 +23,10 @@ class Order:
     seconds: float
     folder: Path
 
-    def clients(self) -> list[Iterator[int]]:
-        """For each of a round's clients, its lives one by one for as long as there is time."""
+    def lives(self) -> Iterator[int]:
+        """Of a round, one by one for as long as there is time: its clients share them."""
         until = time.monotonic() + self.seconds
-        return [self._lives(number, until) for number in range(self.at_once)]
-
-    def _lives(self, first: int, until: float) -> Iterator[int]:
-        for number in range(first, self.pods, self.at_once):
-            if time.monotonic() > until:
-                return
-            yield number
+        return takewhile(lambda _number: time.monotonic() < until, range(self.pods))
 
 
 @dataclass(slots=True)

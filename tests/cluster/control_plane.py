@@ -203,8 +203,12 @@ USERS = {
 
 
 @contextmanager
-def running_control_plane(commands: Path, folder: Path, address: str = LOOPBACK) -> Iterator[ControlPlane]:
-    """etcd, and an API server at that address, ready. Leaving stops every process that was started on it."""
+def running_control_plane(
+    commands: Path, folder: Path, address: str = LOOPBACK, options: Sequence[str] = ()
+) -> Iterator[ControlPlane]:
+    """etcd, and an API server at that address with those options, ready. Leaving stops every process that was started
+    on it.
+    """
     authority = Authority(folder)
     authority.sign("kube-apiserver", groups=["system:masters"], addresses=[address])
     make_signing_key(folder / "tokens.key")
@@ -213,7 +217,7 @@ def running_control_plane(commands: Path, folder: Path, address: str = LOOPBACK)
     plane = ControlPlane(commands, folder, url, authority, _token_of(folder, "admin"), free_port())
     try:
         plane.start_etcd()
-        plane.start_api_server()
+        plane.start_api_server(*options)
         yield plane
     finally:
         plane.stop()
