@@ -12,7 +12,7 @@ Layers, outside the machine and then inside:
     ---------   `transport` (frames) and `statement` (SQL, parameters, scans) cross here
     guest       accepts, gets an identity, executes on one thread and hears cancels on another
     sandbox     namespaces, root folder, privileges
-    engines     `duckdb` and `spark` behind one protocol
+    engines     `duckdb`, `spark` and `job` (one of somebody's JARs) behind one protocol
 
 Lifecycle of a machine: forked from a template in namespaces of its own; HELLO; spare; lent; IDENTITY seals it round
 one workspace and binds the engine; statements; stopped with SIGKILL, since nothing in it needs saving. A `user`

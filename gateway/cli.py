@@ -1,4 +1,4 @@
-"""The command line: `lakegate serve`, `lakegate demo` and `lakegate bench`."""
+"""The command line: `lakegate serve`, `demo`, `submit` and `bench`."""
 
 import logging
 from collections.abc import Coroutine
@@ -14,6 +14,7 @@ from gateway.bench import bench
 from gateway.config import MEBIBYTE, USUAL_EXECUTORS, Config, IsolationLevel, Warehouse, parse_executors, parse_master
 from gateway.server import Server, serve
 from gateway.spawners import NAMES
+from gateway.submit import submit
 from gateway.welcome import welcome
 
 
@@ -84,6 +85,7 @@ def demo(scale: float, **options: Any) -> None:
 
 
 main.add_command(bench)
+main.add_command(submit)
 
 
 def _run(serving: Coroutine[None, None, None]) -> None:

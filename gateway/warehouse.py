@@ -1,11 +1,13 @@
 """The default warehouse: the configuration's declared compute as the pool wants it, and who owns its tables'
 files."""
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compute.config import EngineConfig, MachineSpec, PoolConfig
+from compute.engines.job.job import JARS_PROPERTY
 from compute.spark.cache import IMAGE_CACHE
 from compute.spark.driver import executor_properties
 from gateway.config import Warehouse
@@ -21,6 +23,20 @@ def templates(warehouse: Warehouse) -> Mapping[str, MachineSpec]:
     """What the zygote keeps warm and forks, or what microVMs are clones of."""
     duckdb = {"duckdb": _duckdb(warehouse).spec}
     return duckdb | ({"spark": _cloned_spark(warehouse).spec} if warehouse.spark_spawner == "qemu" else {})
+
+
+def job_config(warehouse: Warehouse, jars: Sequence[Path]) -> EngineConfig:
+    """One machine for one job, out of these JARs."""
+    return EngineConfig(
+        engine="job",
+        mode="user",
+        warm_machines=0,
+        max_machines=1,
+        start_seconds=300.0,
+        threads=warehouse.duckdb_threads,
+        memory_bytes=warehouse.spark_memory,
+        properties={**_driver_properties(warehouse), JARS_PROPERTY: json.dumps([str(jar) for jar in jars])},
+    )
 
 
 def give_to_machines(folder: Path, uid: int | None) -> None:

@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.fix_cluster",
     "tests.fix_machines",
     "tests.fix_spark",
+    "tests.fix_masters",
 ]
 settings.register_profile("tests", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")

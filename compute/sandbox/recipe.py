@@ -79,7 +79,8 @@ class Sandbox:
             namespaces.cover("/etc/passwd", str(accounts))
 
     def seal(self, identity: Identity, folders: Sequence[str] = ()) -> None:
-        """The machine's last privileged act. Afterwards it sees its warehouse, its scratch folder and `folders`."""
+        """The machine's last privileged act. Afterwards it sees its warehouse, if it has one, its scratch folder and
+        `folders`."""
         if self.isolated:
             socket.sethostname(identity.hostname)
             mounts = self._mounts(identity.binding.warehouse, folders)
@@ -103,7 +104,8 @@ class Sandbox:
         devices = [Mount(path, path, writable=True, devices=True) for path in DEVICES]
         read_only = [Mount(path, path) for path in folders]
         scratch = Mount(self.scratch, self.scratch, writable=True)
-        return [*devices, *read_only, scratch, Mount(warehouse, warehouse, writable=self.writable)]
+        shared = [Mount(warehouse, warehouse, writable=self.writable)] if warehouse else []
+        return [*devices, *read_only, scratch, *shared]
 
 
 def make_folder(folder: str, uid: int | None) -> None:
