@@ -17,6 +17,7 @@ is batch; a spike of ten times the demand of all, for half a minute.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from sys import intern
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,8 @@ SPARK_SHARE = 1 / 30
 BATCH_SHARE = 0.1
 USERS = 20
 CHUNK_SECONDS = 60.0
+ENGINES = ("duckdb", "spark")
+PRIORITIES = (Priority.INTERACTIVE, Priority.BATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Demand:
 
     hours: float = 24.0
     first_hour: float = 0.0
-    peak_rate: float = 100.0
+    peak_rate: float = 114.0
     tenants: int = 5000
     session_seconds: float = 600.0
     spike_at_hour: float = 15.0
@@ -107,12 +110,9 @@ def _chunk(
     users = random.integers(USERS, size=count)
     spark = random.random(count) < SPARK_SHARE
     batch = random.random(count) < BATCH_SHARE
-    for index in np.argsort(times, kind="stable"):
-        yield Arrival(
-            float(times[index]),
-            "spark" if spark[index] else "duckdb",
-            f"w{tenants[index]}",
-            f"u{users[index]}",
-            Priority.BATCH if batch[index] else Priority.INTERACTIVE,
-            float(seconds[index]),
-        )
+    order = np.argsort(times, kind="stable")
+    for at, is_spark, tenant, user, is_batch, held in zip(
+        *(column[order].tolist() for column in (times, spark, tenants, users, batch, seconds)), strict=True
+    ):
+        engine, priority = ENGINES[is_spark], PRIORITIES[is_batch]
+        yield Arrival(at, engine, intern(f"w{tenant}"), intern(f"u{user}"), priority, held)

@@ -7,9 +7,9 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
 from math import exp, log
 
+from benchmarks.simulation.calendar import NEVER, Calendar
 from benchmarks.simulation.record import Record
 from benchmarks.simulation.workload import Arrival
 from compute.config import PoolConfig
@@ -90,7 +90,7 @@ class _Machine:
     sessions: set[int] = field(default_factory=set)
     is_up: bool = False
     is_stopped: bool = False
-    used_from: float | None = None
+    is_used: bool = False
 
 
 class World:
@@ -104,8 +104,7 @@ class World:
         self._watch = watch
         self._chance = random.Random(1)
         self._now = 0.0
-        self._calendar: list[tuple[float, int, Callable[[int], None], int]] = []
-        self._entries = 0
+        self._calendar = Calendar()
         self._machines: dict[int, _Machine] = {}
         self._sessions: dict[int, _Session] = {}
         self._requests = 0
@@ -118,20 +117,20 @@ class World:
         arrival = next(arrivals, None)
         while True:
             wake_at = self._fleet.wake_at()
-            planned = self._calendar[0][0] if self._calendar else float("inf")
-            due = min(planned, float("inf") if wake_at is None else wake_at)
-            asked = float("inf") if arrival is None else arrival.at
+            planned = self._calendar.next_at()
+            due = planned if wake_at is None or planned <= wake_at else wake_at
+            asked = NEVER if arrival is None else arrival.at
             moment = min(asked, due)
-            if moment == float("inf"):
+            if moment == NEVER:
                 return
-            self._record.pass_time(moment, self._fleet)
+            while moment >= self._record.next_close():
+                self._record.close({engine: self._fleet.count(engine) for engine, _ in self._starts})
             self._now = max(self._now, moment)
             if arrival is not None and asked <= due:
                 self._ask(arrival)
                 arrival = next(arrivals, None)
             elif planned <= due:
-                _, _, act, number = heappop(self._calendar)
-                act(number)
+                self._calendar.act()
             else:
                 self._tell(Tick())
 
@@ -149,16 +148,12 @@ class World:
         """Spot interruptions with notice, and nodes lost without."""
         hours = until / 3600
         for _ in range(round(self._hardware.spot_nodes * self._hardware.interruptions * hours)):
-            self._plan(
+            self._calendar.plan(
                 self._chance.uniform(0, until), self._interrupt, self._chance.randrange(self._hardware.spot_nodes)
             )
         nodes = self._hardware.on_demand_nodes
         for _ in range(round(nodes * self._hardware.losses * hours)):
-            self._plan(self._chance.uniform(0, until), self._lose_on_demand, self._chance.randrange(nodes))
-
-    def _plan(self, at: float, act: Callable[[int], None], number: int) -> None:
-        self._entries += 1
-        heappush(self._calendar, (at, self._entries, act, number))
+            self._calendar.plan(self._chance.uniform(0, until), self._lose_on_demand, self._chance.randrange(nodes))
 
     def _tell(self, event: Event) -> None:
         begin = time.thread_time_ns()
@@ -194,11 +189,12 @@ class World:
         session, machine = self._sessions[request], self._machines[number]
         session.machine = number
         machine.sessions.add(request)
-        if machine.used_from is None:
-            machine.used_from = self._now
+        if not machine.is_used:
+            machine.is_used = True
+            self._record.used(machine.start.engine, self._now)
         waited = self._now - session.asked_at + self._hardware.claim_seconds
         self._record.granted(session.arrival.engine, waited)
-        self._plan(self._now + waited + session.arrival.seconds, self._release, request)
+        self._calendar.plan(self._now + waited + session.arrival.seconds, self._release, request)
 
     def _release(self, request: int) -> None:
         session = self._sessions.pop(request, None)
@@ -210,25 +206,28 @@ class World:
 
     def _start(self, start: Start) -> None:
         self._machines[start.machine] = _Machine(start, self._now)
+        self._record.ordered(start.engine, self._now)
         if start.node is not None:
             self._nodes[start.node].add(start.machine)
         chance = self._chance.random()
         if chance < self._hardware.failing_share:
-            self._plan(self._now + self._chance.random(), self._fail, start.machine)
+            self._calendar.plan(self._now + self._chance.random(), self._fail, start.machine)
         elif chance < self._hardware.failing_share + self._hardware.hanging_share:
-            self._plan(self._now + self._starts[start.engine, start.size].start_seconds, self._fail, start.machine)
+            self._calendar.plan(
+                self._now + self._starts[start.engine, start.size].start_seconds, self._fail, start.machine
+            )
         else:
             seconds = self._hardware.starts[start.engine].draw(self._chance)
-            self._plan(self._now + seconds, self._come_up, start.machine)
+            self._calendar.plan(self._now + seconds, self._come_up, start.machine)
 
     def _come_up(self, number: int) -> None:
         machine = self._machines.get(number)
         if machine is None:
             return
         machine.is_up = True
-        self._record.started(machine.start.engine, self._now - machine.started_at)
+        self._record.came_up(machine.start.engine, self._now - machine.started_at)
         if machine.is_stopped:
-            self._plan(self._now + self._hardware.stop_seconds, self._end, number)
+            self._calendar.plan(self._now + self._hardware.stop_seconds, self._end, number)
         else:
             self._tell(Ready(number))
 
@@ -241,7 +240,7 @@ class World:
         machine = self._machines[number]
         machine.is_stopped = True
         if machine.is_up:
-            self._plan(self._now + self._hardware.stop_seconds, self._end, number)
+            self._calendar.plan(self._now + self._hardware.stop_seconds, self._end, number)
 
     def _end(self, number: int) -> None:
         """Leases that are still on it are lost: their sessions ask again."""
@@ -259,12 +258,12 @@ class World:
         machine = self._machines.pop(number)
         if machine.start.node is not None and machine.start.node in self._nodes:
             self._nodes[machine.start.node].discard(number)
-        self._record.machine_over(machine.start.engine, machine.started_at, machine.used_from, self._now)
+        self._record.machine_over(machine.start.engine, machine.started_at, machine.is_used, self._now)
 
     def _move(self, number: int) -> None:
         """Sessions finish their statement, give the lease back and take another."""
         for request in list(self._machines[number].sessions):
-            self._plan(self._now + self._chance.uniform(1, 30), self._move_session, request)
+            self._calendar.plan(self._now + self._chance.uniform(1, 30), self._move_session, request)
 
     def _move_session(self, request: int) -> None:
         if session := self._sessions.get(request):
@@ -276,11 +275,11 @@ class World:
         name = f"spot-{number}"
         if name in self._nodes:
             self._tell(NodeDraining(name, self._now + self._hardware.notice_seconds))
-            self._plan(self._now + self._hardware.notice_seconds + 1, self._take_away_spot, number)
+            self._calendar.plan(self._now + self._hardware.notice_seconds + 1, self._take_away_spot, number)
 
     def _take_away_spot(self, number: int) -> None:
         self._take_away(f"spot-{number}")
-        self._plan(self._now + self._hardware.rejoin_seconds, self._rejoin_spot, number)
+        self._calendar.plan(self._now + self._hardware.rejoin_seconds, self._rejoin_spot, number)
 
     def _rejoin_spot(self, number: int) -> None:
         if f"spot-{number}" not in self._nodes:
@@ -289,7 +288,7 @@ class World:
     def _lose_on_demand(self, number: int) -> None:
         if f"on-demand-{number}" in self._nodes:
             self._take_away(f"on-demand-{number}")
-            self._plan(self._now + self._hardware.rejoin_seconds, self._rejoin_on_demand, number)
+            self._calendar.plan(self._now + self._hardware.rejoin_seconds, self._rejoin_on_demand, number)
 
     def _rejoin_on_demand(self, number: int) -> None:
         self._join(f"on-demand-{number}")

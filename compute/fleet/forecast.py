@@ -1,7 +1,8 @@
 """How many warm machines the demand to come will ask for while one starts.
 
 A machine that is ordered now is there after the lead time L, so what is warm or coming must cover the demand of the
-next L seconds: the base-stock policy. Its level is the larger of two estimates:
+next L seconds: the base-stock policy. L is the mean start, however much starts vary: as many are on order as calls are
+under way in a queue with servers enough for all (Palm's theorem). The level is the larger of two estimates:
 
 - arrivals as a Poisson process: the 99th percentile of a count with mean rate x L, by the Cornish-Fisher expansion. The
   rate is the greater of two exponential averages: one of seconds, which sees a surge, and one of minutes, which
@@ -10,7 +11,8 @@ next L seconds: the base-stock policy. Its level is the larger of two estimates:
 
 Without arrivals both fall to nothing, and so does the level.
 
-References: P. Zipkin, *Foundations of Inventory Management*, base-stock policy; Cornish and Fisher (1938); Knative
+References: P. Zipkin, *Foundations of Inventory Management*, base-stock policy and Palm's
+theorem; Cornish and Fisher (1938); Knative
 documentation, "Autoscaling", panic and stable window.
 """
 

@@ -8,18 +8,18 @@ REFRESH = 16
 
 
 class StartTimes:
-    """`p95` seconds of the last starts: the lead time of a warm machine, and when a start is late."""
+    """Seconds of the last starts: their `mean`, the lead time of warm machines, and `p95`, after which one is late."""
 
-    __slots__ = ("_seen", "_since_refresh", "p95")
+    __slots__ = ("_seen", "_since_refresh", "mean", "p95")
 
     def __init__(self, guess: float) -> None:
         self._seen: deque[float] = deque(maxlen=KEPT)
         self._since_refresh = 0
-        self.p95 = guess
+        self.mean = self.p95 = guess
 
     @property
     def known(self) -> bool:
-        """Whether `p95` has been measured yet."""
+        """Whether they have been measured yet."""
         return len(self._seen) >= REFRESH
 
     def saw(self, seconds: float) -> None:
@@ -27,4 +27,5 @@ class StartTimes:
         self._since_refresh += 1
         if self._since_refresh == REFRESH:
             self._since_refresh = 0
+            self.mean = sum(self._seen) / len(self._seen)
             self.p95 = sorted(self._seen)[len(self._seen) * 95 // 100]

@@ -5,7 +5,7 @@ however many nodes: the best fit is the first bucket that has room, in order of 
 """
 
 from bisect import bisect_left, insort
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -28,7 +28,7 @@ class Node:
     memory_bytes: int
     cpus: float
     machines: dict[int, Machine] = field(default_factory=dict)
-    tenants: Counter[str] = field(default_factory=Counter)
+    tenants: dict[str, int] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)
     leaving: bool = False
 
@@ -38,14 +38,16 @@ class Node:
 
     def house(self, workspace: str, machines: int) -> None:
         """So many machines more, or fewer, are the workspace's."""
-        self.tenants[workspace] += machines
-        if not self.tenants[workspace]:
+        total = self.tenants.get(workspace, 0) + machines
+        if total:
+            self.tenants[workspace] = total
+        else:
             del self.tenants[workspace]
 
     def is_crowded(self, workspace: str | None) -> bool:
         """Whether it has its share of the workspace's machines already."""
         spread = self.type.spread
-        return spread is not None and workspace is not None and self.tenants[workspace] >= spread
+        return spread is not None and workspace is not None and self.tenants.get(workspace, 0) >= spread
 
 
 class Nodes:

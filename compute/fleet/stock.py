@@ -44,14 +44,14 @@ class Stock:
     def observe(self, now: float) -> None:
         """A machine of it was asked for."""
         if self.template.config.warm_limit:
-            self.forecast.observe(now, self.template.start_times.p95)
+            self.forecast.observe(now, self.template.start_times.mean)
 
     def target(self, now: float) -> int:
         """Spares to have, beside what those who wait need."""
         config = self.template.config
         if not config.warm_limit:
             return self.least
-        predicted = self.forecast.level(now, self.template.start_times.p95)
+        predicted = self.forecast.level(now, self.template.start_times.mean)
         return max(self.least, min(predicted, config.warm_limit))
 
     @property

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.simulation.fleet import PREDICTED, simulate
-from benchmarks.simulation.pages import PLOTS, write_pages
+from benchmarks.simulation.pages import plots, write_pages
+from benchmarks.simulation.plots import Run
 from benchmarks.simulation.record import Record
 from benchmarks.simulation.workload import Demand, arrivals
 from benchmarks.simulation.world import Hardware
@@ -87,7 +88,7 @@ class Guard:
 def test_the_spike_is_served_in_time() -> None:
     guard = Guard()
     record = simulate(PREDICTED, DEMAND, HARDWARE, guard.watch)
-    assert max(moment.leases for moment in record.timeline) > 5 * DEMAND.rate(0.0)
+    assert max(each.asked / each.seconds for each in record.timeline) > 5 * DEMAND.rate(0.0)
     assert record.share_within(1.0) >= TARGET
     assert not record.refusals
     assert record.moved > 0, "nodes were interrupted"
@@ -104,16 +105,16 @@ def test_the_same_seed_gives_the_same_history() -> None:
 
 def test_a_run_becomes_a_page_with_plots(tmp_path: Path) -> None:
     demand = replace(DEMAND, hours=0.01, tenants=50)
-    page = write_pages(tmp_path, demand, {"predicted": simulate(PREDICTED, demand, HARDWARE)})
-    text = page.read_text()
+    runs = {"predicted": Run(simulate(PREDICTED, demand, HARDWARE), demand.first_hour)}
+    text = write_pages(tmp_path, "the command", demand, runs).read_text()
     assert "leases within 1 s" in text
-    for name in PLOTS:
-        assert f"fleet-{name}.svg" in text
-        assert "<svg" in (tmp_path / f"fleet-{name}.svg").read_text()
+    for name in plots(demand, runs):
+        assert f"({name}.svg)" in text
+        assert "<svg" in (tmp_path / f"{name}.svg").read_text()
 
 
 def summary(record: Record) -> tuple[object, ...]:
-    return record.events, record.instructions, record.leases, dict(record.unused_seconds), record.moved
+    return record.events, record.instructions, record.whole(), record.moved
 
 
 def test_the_demand_has_the_published_shape() -> None:
