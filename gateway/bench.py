@@ -65,7 +65,7 @@ async def measure(warehouse: Warehouse, engine: str, count: int, at_once: int) -
 
 
 def _engine_config(config: Config, engine: str) -> EngineConfig:
-    engines = pool_config(config.warehouse, config.cache).engines
+    engines = pool_config(config).engines
     return next(each for each in engines if each.engine == engine)
 
 

@@ -11,10 +11,21 @@ import uvloop
 from catalog.postgres import PostgresUnavailable
 from compute.spawners import CannotStart
 from gateway.bench import bench
-from gateway.config import MEBIBYTE, USUAL_EXECUTORS, Config, IsolationLevel, Warehouse, parse_executors, parse_master
+from gateway.config import (
+    MEBIBYTE,
+    USUAL_EXECUTORS,
+    Config,
+    Declaration,
+    IsolationLevel,
+    Warehouse,
+    parse_executors,
+    parse_master,
+)
+from gateway.declaration import read_declaration
 from gateway.server import Server, serve
 from gateway.spawners import NAMES
 from gateway.submit import submit
+from gateway.warehouse import pool_config
 from gateway.welcome import welcome
 
 
@@ -25,6 +36,13 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
     for option in (
         click.option("--data", type=folder, required=True, help="Folder of the metastore and the managed tables."),
         click.option("--listen", default="127.0.0.1:5439", show_default=True, help="Address, as HOST:PORT."),
+        click.option(
+            "--warehouse",
+            "file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE.toml",
+            help="Sizes, warm pools, node types, budgets, weights and priorities; goes before the options below.",
+        ),
         click.option("--min-machines", default=1, show_default=True, help="Machines of each engine kept warm."),
         click.option("--max-machines", default=16, show_default=True, help="DuckDB machines at most."),
         click.option(
@@ -98,6 +116,7 @@ def _run(serving: Coroutine[None, None, None]) -> None:
 def _load(
     data: Path,
     listen: str,
+    file: Path | None,
     min_machines: int,
     max_machines: int,
     max_spark_machines: int,
@@ -132,7 +151,10 @@ def _load(
             executors=parse_executors(executors or (spark_master and USUAL_EXECUTORS)),
             spark_master=parse_master(spark_master),
             spark_remote=spark_remote,
+            declaration=Declaration() if file is None else read_declaration(file),
         )
-        return Config.load(data, listen, warehouse)
+        config = Config.load(data, listen, warehouse)
+        pool_config(config)
+        return config
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -5,11 +5,14 @@ The only module that reads the environment. Command-line options arrive as argum
 
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from compute.config import ANY_NODES, Executors
+from compute.config import ANY_NODES, Executors, WorkspacePolicy
+from compute.events import Priority
 from compute.spark.driver import executor_properties
 from compute.spark.master import YARN, Master, parse_addresses
 
@@ -39,6 +42,36 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Preference:
+    """What somebody's leases are: of a size of machines, with a priority. None says nothing of it."""
+
+    size: str | None = None
+    priority: Priority | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What the warehouse file says, as `gateway.declaration` reads it.
+
+    `queue` are fields of PoolConfig; `engines` and `sizes`, which are by engine and name, fields of EngineConfig.
+    """
+
+    queue: Mapping[str, Any] = field(default_factory=dict)
+    engines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sizes: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    policies: Mapping[str, WorkspacePolicy] = field(default_factory=dict)
+    workspaces: Mapping[str, Preference] = field(default_factory=dict)
+    principals: Mapping[str, Preference] = field(default_factory=dict)
+
+    def preference(self, engine: str, workspace: str, principal: str) -> tuple[str, Priority]:
+        """Size and priority of a lease: the principal's, else the workspace's. A size that the engine lacks is none."""
+        own, shared = self.principals.get(principal, Preference()), self.workspaces.get(workspace, Preference())
+        size = own.size or shared.size or ""
+        priority = shared.priority if own.priority is None else own.priority
+        return size if (engine, size) in self.sizes else "", Priority.INTERACTIVE if priority is None else priority
+
+
+@dataclass(frozen=True, slots=True)
 class Warehouse:
     """Declared compute of the default warehouse: how many machines are kept warm and how large they are.
 
@@ -48,6 +81,7 @@ class Warehouse:
     read. `spill` bounds each one's disk, in bytes; None: by what is free. `executors` are a Spark
     machine's, None where it computes by itself. `spark_remote` is the URL of a Spark that somebody else runs,
     `spark_token` the file of its token; `spark_master` is the master of somebody else's cluster, where executors are.
+    `declaration` goes before all these.
     """
 
     duckdb_warm: int = 1
@@ -65,6 +99,7 @@ class Warehouse:
     spark_remote: str | None = None
     spark_token: Path | None = None
     spark_master: Master | None = None
+    declaration: Declaration = field(default_factory=Declaration)
 
     def __post_init__(self) -> None:
         """Raises ValueError where executors are of a kind that their master does not know."""

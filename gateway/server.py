@@ -70,8 +70,17 @@ class Server:
             self.catalog, pool, context = await self._open_parts(stack)
             relay = Relay(self.catalog.relay_endpoint, RelayLimits(), self.catalog.version)
             stack.push_async_callback(relay.close)
-            trees = config.warehouse.spark_spawner == "qemu"
-            services = Services(self.catalog, relay, pool, config.limits, Verdicts(), self._activity, Writers(), trees)
+            services = Services(
+                self.catalog,
+                relay,
+                pool,
+                config.limits,
+                config.warehouse.declaration,
+                Verdicts(),
+                self._activity,
+                Writers(),
+                config.warehouse.spark_spawner == "qemu",
+            )
             sole = _sole_principal(config, pool.isolation)
             reported = await self._read_reported(relay)
             reception = Reception(services, self._activity, self.catalog.derive_secret("unknown users"), reported, sole)
@@ -128,7 +137,7 @@ class Server:
         return embedded
 
     async def _open_pool(self, stack: contextlib.AsyncExitStack) -> Pool:
-        config = pool_config(self.config.warehouse, self.config.cache)
+        config = pool_config(self.config)
         spawner = make_spawner(self.config)
         pool = Pool(spawner, config, lambda workspace: str(self.config.warehouse_root / workspace))
         stack.push_async_callback(pool.close)

@@ -31,7 +31,7 @@ from compute.lease import Lease
 from compute.pool import Pool
 from gateway.actions import Notice
 from gateway.activity import Activity
-from gateway.config import Limits
+from gateway.config import Declaration, Limits
 from gateway.executor import Executor
 from gateway.leases import Leases
 from gateway.pgwire.errors import MalformedMessage
@@ -65,6 +65,7 @@ class Services:
     relay: Relay
     pool: Pool
     limits: Limits
+    declaration: Declaration
     verdicts: Verdicts
     activity: Activity
     writers: Writers
@@ -346,7 +347,11 @@ class Session:
         await self.relay.close()
 
     async def _acquire(self, engine: str) -> Lease:
-        lease = await self._services.pool.lease(engine, workspace=self.workspace, principal=self.principal.name)
+        who = self.principal.name
+        size, priority = self._services.declaration.preference(engine, self.workspace, who)
+        lease = await self._services.pool.lease(
+            engine, workspace=self.workspace, principal=who, size=size, priority=priority
+        )
         if lease.woken_seconds is not None:
             self.inform(f"compute was asleep: a {engine} machine started in {lease.woken_seconds:.2f} s")
         return lease

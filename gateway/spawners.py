@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from compute.config import MachineSpec
 from compute.spark.cache import cache_folder
@@ -43,10 +43,10 @@ def make_driver_spawner(warehouse: Warehouse) -> Spawner:
 
 
 def _process(config: Config) -> Spawner:
-    return _processes(config, templates(config.warehouse))
+    return _processes(config, templates(config))
 
 
-def _processes(config: Config, warm: Mapping[str, MachineSpec]) -> Spawner:
+def _processes(config: Config, warm: Sequence[MachineSpec]) -> Spawner:
     warehouse = config.warehouse
     isolated = warehouse.isolation is not IsolationLevel.NONE
     return ProcessSpawner(templates=warm, isolated=isolated, disk_bytes=warehouse.spill)
@@ -71,8 +71,8 @@ def _qemu(config: Config) -> Spawner:
 
 
 def _microvms(config: Config) -> Spawner:
-    warehouse, cache = config.warehouse, config.cache or cache_folder(os.environ)
-    return QemuSpawner(templates=templates(warehouse), cache=cache, disk_bytes=warehouse.spill)
+    cache = config.cache or cache_folder(os.environ)
+    return QemuSpawner(templates=templates(config), cache=cache, disk_bytes=config.warehouse.spill)
 
 
 def _kubernetes(config: Config) -> Spawner:
@@ -101,7 +101,7 @@ def _beside_spark(make: Callable[[Config], Spawner]) -> Callable[[Config], Spawn
         spawner = make(config)
         if not config.warehouse.computes_here:
             return spawner
-        return SplitSpawner({"duckdb": spawner, "spark": _processes(config, {})})
+        return SplitSpawner({"duckdb": spawner, "spark": _processes(config, ())})
 
     return split
 

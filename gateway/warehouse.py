@@ -4,25 +4,33 @@ files."""
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from compute.config import EngineConfig, MachineSpec, PoolConfig
+from compute.config import ANY_NODES, EngineConfig, MachineSpec, NodeType, PoolConfig
 from compute.engines.job.job import JARS_PROPERTY
 from compute.spark.cache import IMAGE_CACHE
 from compute.spark.driver import executor_properties
-from gateway.config import Warehouse
+from gateway.config import Config, Declaration, Warehouse
 
 
-def pool_config(warehouse: Warehouse, cache: Path | None) -> PoolConfig:
-    """DuckDB machines serve one lease, Spark machines a workspace. `cache` is where set-up left Spark."""
-    spark = _cloned_spark(warehouse) if warehouse.spark_spawner == "qemu" else _spark(warehouse, cache)
-    return PoolConfig((_duckdb(warehouse), spark), wait_seconds=300.0)
+def pool_config(config: Config) -> PoolConfig:
+    """DuckDB machines serve one lease, Spark machines a workspace. Raises ValueError where what an operator has said
+    does not fit together."""
+    warehouse, declaration = config.warehouse, config.warehouse.declaration
+    spark = _cloned_spark(warehouse) if warehouse.spark_spawner == "qemu" else _spark(warehouse, config.cache)
+    engines = _declared([_duckdb(warehouse), spark], declaration)
+    for engine in engines:
+        _check(engine, config)
+    types = tuple(NodeType(name, spot=is_spot) for name, is_spot in _capacities(config).items())
+    chosen = {"wait_seconds": 300.0, **declaration.queue}
+    return PoolConfig(engines, node_types=(NodeType(ANY_NODES), *types), workspaces=declaration.policies, **chosen)
 
 
-def templates(warehouse: Warehouse) -> Mapping[str, MachineSpec]:
-    """What the zygote keeps warm and forks, or what microVMs are clones of."""
-    duckdb = {"duckdb": _duckdb(warehouse).spec}
-    return duckdb | ({"spark": _cloned_spark(warehouse).spec} if warehouse.spark_spawner == "qemu" else {})
+def templates(config: Config) -> Sequence[MachineSpec]:
+    """What the zygote keeps warm and forks, or what microVMs are clones of: every size."""
+    cloned = ("duckdb", "spark") if config.warehouse.spark_spawner == "qemu" else ("duckdb",)
+    return [engine.spec for engine in pool_config(config).engines if engine.engine in cloned]
 
 
 def job_config(warehouse: Warehouse, jars: Sequence[Path]) -> EngineConfig:
@@ -50,6 +58,39 @@ def give_to_machines(folder: Path, uid: int | None) -> None:
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             os.chown(os.path.join(parent, name), uid, uid, follow_symlinks=False)
+
+
+def _declared(engines: Sequence[EngineConfig], declaration: Declaration) -> tuple[EngineConfig, ...]:
+    """Engines as the warehouse file has them, and their other sizes. Of those none is kept warm unless it says so."""
+    by_name = {each.engine: replace(each, **declaration.engines.get(each.engine, {})) for each in engines}
+    sizes = (
+        replace(by_name[engine], **{"warm_machines": 0, **fields, "size": size})
+        for (engine, size), fields in declaration.sizes.items()
+    )
+    return (*by_name.values(), *sizes)
+
+
+def _check(engine: EngineConfig, config: Config) -> None:
+    where = f"engines.{engine.engine}" + (f".sizes.{engine.size}" if engine.size else "")
+    if max(engine.warm_machines, engine.warm_limit) > engine.max_machines:
+        raise ValueError(f"{where}: more machines are kept warm than the {engine.max_machines} that there may be")
+    for name in engine.node_types:
+        if name != ANY_NODES and name not in _capacities(config):
+            raise ValueError(
+                f"{where}.node_types: nothing describes {name!r}; "
+                "node types are those of --spawner kubernetes, in LAKEGATE_KUBERNETES_NODE_TYPES"
+            )
+
+
+def _capacities(config: Config) -> Mapping[str, bool]:
+    """Whether nodes are spot ones, by node type."""
+    if config.warehouse.spawner != "kubernetes":
+        return {}
+    try:
+        types = json.loads(config.kubernetes.node_types)
+        return {name: fields.get("capacity", "on-demand") != "on-demand" for name, fields in types.items()}
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"LAKEGATE_KUBERNETES_NODE_TYPES is not understood: {error}") from error
 
 
 def _duckdb(warehouse: Warehouse) -> EngineConfig:

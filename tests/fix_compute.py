@@ -63,8 +63,7 @@ async def running_pool(
     **settings: Any,
 ) -> AsyncIterator[Pool]:
     """A started pool of one engine. Leaving closes it."""
-    templates = {engine.engine: engine.spec}
-    spawner = ProcessSpawner(templates=templates, isolated=isolated, grace_seconds=grace_seconds)
+    spawner = ProcessSpawner(templates=[engine.spec], isolated=isolated, grace_seconds=grace_seconds)
     config = PoolConfig((engine,), **({"wait_seconds": WAIT_SECONDS} | settings))
     pool = Pool(spawner, config, lambda _workspace: str(warehouse))
     try:

@@ -1,7 +1,7 @@
 """Machines whose engine a stranger has taken over (`tests.hostile`), by the kinds of machine that there are."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
@@ -23,8 +23,7 @@ CONFIG = EngineConfig(
 
 def make_spawner(kind: str) -> Spawner:
     """``forked``: a process forked warm from a template. ``programs``: one that may run programs."""
-    templates: Mapping[str, Any] = {ENGINE: CONFIG.spec} if kind == "forked" else {}
-    return ProcessSpawner(templates=templates, disk_bytes=DISK_BYTES)
+    return ProcessSpawner(templates=[CONFIG.spec] if kind == "forked" else (), disk_bytes=DISK_BYTES)
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from compute.spawners.qemu.process import KVM
 from deploy.guest import host
 from deploy.guest.image import build
 from deploy.spark.image import build_microvm
-from gateway.config import Warehouse
+from gateway.config import Config, Warehouse
 from gateway.warehouse import pool_config
 from tests.fix_compute import WAIT_SECONDS, ask, duckdb_config, rows
 from tests.processes import kill, named
@@ -33,7 +33,7 @@ CACHE = cache_folder(os.environ)
 MICROVM = duckdb_config(threads=1, max_machines=3, memory_bytes=128 << 20)
 """One template for all tests."""
 DISK_BYTES = 96 << 20
-_SPARK = pool_config(Warehouse(spawner="qemu", spark_spawner="qemu"), None).engines[1]
+_SPARK = pool_config(Config(Path(), warehouse=Warehouse(spawner="qemu", spark_spawner="qemu"))).engines[1]
 SPARK_MICROVM = replace(_SPARK, max_machines=3, start_seconds=WAIT_SECONDS)
 """As a gateway's, whose template it shares."""
 
@@ -69,7 +69,7 @@ def hostile_image() -> Path:
 
 def make_spawner(image: Path, engine: EngineConfig = MICROVM) -> QemuSpawner:
     """Of machines that may spill `DISK_BYTES`."""
-    return QemuSpawner(templates={engine.engine: engine.spec}, cache=CACHE, image=image, disk_bytes=DISK_BYTES)
+    return QemuSpawner(templates=[engine.spec], cache=CACHE, image=image, disk_bytes=DISK_BYTES)
 
 
 @asynccontextmanager

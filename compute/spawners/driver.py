@@ -21,7 +21,7 @@ class DriverSpawner(ProcessSpawner):
     """
 
     def __init__(self, master: Master, *, isolated: bool, disk_bytes: int | None) -> None:
-        super().__init__(templates={}, isolated=isolated, networked=True, disk_bytes=disk_bytes)
+        super().__init__(templates=(), isolated=isolated, networked=True, disk_bytes=disk_bytes)
         self._master = master
 
     async def open(self) -> Isolation:

@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class ProcessSpawner:
-    """Starts machines from templates. `templates` names the specs that are forked warm; others start from nothing.
+    """Starts machines from templates: machines of those specs are forked warm, of other engines start from nothing.
 
     Each may spill `disk_bytes` (None: a part of what is free) below `folder` (None: the host's temporary files).
     `networked` ones have the host's network, others none.
@@ -45,7 +45,7 @@ class ProcessSpawner:
     def __init__(
         self,
         *,
-        templates: Mapping[str, MachineSpec],
+        templates: Sequence[MachineSpec],
         isolated: bool = True,
         networked: bool = False,
         folder: str | None = None,
@@ -59,7 +59,7 @@ class ProcessSpawner:
             "networked": networked,
             "uid": GUEST_UID if isolated and os.geteuid() == 0 else None,
             "disk_bytes": disk_bytes,
-            "templates": {engine: engine_options(spec) for engine, spec in templates.items()},
+            "templates": [[spec.engine, engine_options(spec)] for spec in templates],
         }
         """What makes one zygote as good as another: program and templates, and how machines are shut off."""
         self._parent = folder

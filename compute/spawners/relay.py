@@ -8,7 +8,7 @@ class RelaySpawner(ProcessSpawner):
     """They need the host's network, so they are not shut off; what they ask for is, where it runs."""
 
     def __init__(self) -> None:
-        super().__init__(templates={}, isolated=False)
+        super().__init__(templates=(), isolated=False)
 
     async def open(self) -> Isolation:
         """Nothing of a user's runs here. Raises CannotStart."""

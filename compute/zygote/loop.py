@@ -5,12 +5,13 @@ seconds to make, and the next gateway gets them.
 """
 
 import gc
+import json
 import logging
 import os
 import select
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -69,20 +70,22 @@ class Zygote:
         self._parts = Parts(tree, isolated=isolated)
         self._own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._templates: dict[str, Engine] = {}
+        self._engines: set[str] = set()
         self._machines: dict[int, _Machine] = {}
         self._report: dict[str, Any] = {}
         self._wakeup, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def open(
-        self, templates: Mapping[str, Mapping[str, Any]], disk_bytes: int | None, missing: tuple[str, ...]
+        self, templates: Sequence[tuple[str, Mapping[str, Any]]], disk_bytes: int | None, missing: tuple[str, ...]
     ) -> None:
         """Tries the isolation, then warms the templates."""
         trial = try_sandbox(
             self._fork, self._folder, self._uid, self._parts.tree, disk_bytes, isolated=self._parts.isolated
         )
         self._parts = trial.works
-        for name, options in templates.items():
-            self._templates[name] = open_engine(name, EngineOptions(**options))
+        for engine, options in templates:
+            self._engines.add(engine)
+            self._template(engine, options)
         if self._parts.filtered:
             seccomp.assemble(False, os.uname().machine)
         gc.collect()
@@ -146,6 +149,7 @@ class Zygote:
 
     def _start(self, name: str, order: Mapping[str, Any], listener: int) -> None:
         machine = None
+        template = None if self._runs_programs(order) else self._template(order["engine"], order["options"])
         try:
             group = self._parts.tree.take(_bounds(order["options"], self._runs_programs(order)))
             machine = _Machine(name, group, order)
@@ -159,14 +163,21 @@ class Zygote:
             self._tell({"event": "failed", "name": name, "reason": str(error)})
             return
         if pid == 0:
-            become_machine(self._templates.get(order["engine"]), sandbox, order, listener)
+            become_machine(template, sandbox, order, listener)
         os.close(listener)
         self._machines[pid] = machine
         self._tell({"event": "started", "name": name, "pid": pid})
 
+    def _template(self, engine: str, options: Mapping[str, Any]) -> Engine:
+        """A warm engine with exactly these options, opened when it is first asked for."""
+        key = json.dumps([engine, options], sort_keys=True)
+        if key not in self._templates:
+            self._templates[key] = open_engine(engine, EngineOptions(**options))
+        return self._templates[key]
+
     def _runs_programs(self, order: Mapping[str, Any]) -> bool:
         """An engine that can be forked warm is one without programs."""
-        return order["engine"] not in self._templates
+        return order["engine"] not in self._engines
 
     def _sandbox(self, machine: "_Machine", order: Mapping[str, Any]) -> Sandbox:
         programs = self._runs_programs(order)

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from compute.config import MachineSpec
@@ -30,7 +30,7 @@ JAVA_MIB = 512
 class QemuSpawner:
     """Machines are microVMs of this host.
 
-    `templates` names the specs whose templates are ready once it is open; `cache` keeps them. `image` is the guest
+    `templates` are the specs whose templates are ready once it is open; `cache` keeps them. `image` is the guest
     image's folder, None for each engine's that was built last. `folder` is where the run's journal lies, and what
     machines spill, each `disk_bytes` at most; that is a part of the template, so it does not depend on what is free.
     """
@@ -38,7 +38,7 @@ class QemuSpawner:
     def __init__(
         self,
         *,
-        templates: Mapping[str, MachineSpec],
+        templates: Sequence[MachineSpec],
         cache: Path,
         image: Path | None = None,
         folder: str | None = None,
@@ -58,9 +58,9 @@ class QemuSpawner:
     async def open(self) -> Isolation:
         """Builds the templates that are not in the cache. Raises CannotStart."""
         unbounded = await self._bounds.open()
-        images = [self._find_image(engine) for engine in self._specs] or [self._find_image("")]
+        images = [self._find_image(spec.engine) for spec in self._specs] or [self._find_image("")]
         self._host = await examine_host(images[0], self._uid)
-        for spec in self._specs.values():
+        for spec in self._specs:
             await self._template(spec)
         return Isolation("virtual", unbounded=tuple(unbounded))
 

@@ -38,7 +38,7 @@ asyncio.run(main())
 
 
 def opened(folder: str, grace_seconds: float = GRACE_SECONDS) -> ProcessSpawner:
-    return ProcessSpawner(templates={"duckdb": SPEC}, folder=folder, grace_seconds=grace_seconds)
+    return ProcessSpawner(templates=[SPEC], folder=folder, grace_seconds=grace_seconds)
 
 
 def kill_gateway(folder: str, grace_seconds: float = GRACE_SECONDS) -> tuple[list[str], list[psutil.Process]]:
@@ -98,7 +98,7 @@ async def test_a_machine_of_another_make_is_not_lent(folder: str) -> None:
 
 async def test_a_gateway_that_wants_something_else_starts_anew(folder: str) -> None:
     _, family = await asyncio.to_thread(kill_gateway, folder)
-    next_one = ProcessSpawner(templates={"duckdb": replace(SPEC, threads=2)}, folder=folder)
+    next_one = ProcessSpawner(templates=[replace(SPEC, threads=2)], folder=folder)
     await next_one.open()
     assert not set(zygotes()) & set(family)
     _, left = await asyncio.to_thread(psutil.wait_procs, family, timeout=60)

@@ -29,7 +29,7 @@ from tests.adversity.compute.test_killed import SPEC
 from compute.spawners.process import ProcessSpawner
 
 async def main():
-    spawner = ProcessSpawner(templates={"duckdb": SPEC}, folder=sys.argv[1])
+    spawner = ProcessSpawner(templates=[SPEC], folder=sys.argv[1])
     await spawner.open()
     print("open", flush=True)
     while True:
@@ -109,7 +109,7 @@ def test_a_part_killed_at_any_moment(victim: str, moment: float) -> None:
 
 
 async def _kill_part(folder: str, victim: str, moment: float) -> None:
-    spawner = ProcessSpawner(templates={"duckdb": SPEC}, folder=folder)
+    spawner = ProcessSpawner(templates=[SPEC], folder=folder)
     await spawner.open()
     starting = [asyncio.create_task(spawner.start(SPEC)) for _ in range(4)]
     await asyncio.sleep(moment)
@@ -132,7 +132,7 @@ def folder() -> Iterator[str]:
 
 
 async def test_a_start_that_is_given_up_leaves_no_machine(folder: str) -> None:
-    spawner = ProcessSpawner(templates={"duckdb": SPEC}, folder=folder)
+    spawner = ProcessSpawner(templates=[SPEC], folder=folder)
     await spawner.open()
     starting = [asyncio.create_task(spawner.start(SPEC)) for _ in range(12)]
     for one in starting:

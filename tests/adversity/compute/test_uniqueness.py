@@ -30,7 +30,7 @@ async def test_no_two_clones_are_alike(warehouse: Path) -> None:
 async def test_no_two_engines_are_alike(warehouse: Path) -> None:
     """DuckDB keeps random state in the connection: one made before the fork would repeat itself in every machine."""
     config = duckdb_config(max_machines=CLONES, warm_machines=0, memory_bytes=64 << 20)
-    spawner = ProcessSpawner(templates={"duckdb": config.spec})
+    spawner = ProcessSpawner(templates=[config.spec])
     pool = Pool(spawner, PoolConfig((config,)), lambda _workspace: str(warehouse))
     await pool.start()
     leases = [await pool.lease("duckdb", workspace="demo", principal="ada") for _ in range(CLONES)]

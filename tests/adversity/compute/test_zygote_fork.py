@@ -21,7 +21,7 @@ SPEC = MachineSpec("duckdb", "user", threads=2, memory_bytes=128 << 20)
 
 @pytest.fixture
 async def spawner(tmp_path: Path) -> AsyncIterator[ProcessSpawner]:
-    opened = ProcessSpawner(templates={"duckdb": SPEC}, folder=str(tmp_path))
+    opened = ProcessSpawner(templates=[SPEC], folder=str(tmp_path))
     isolation = await opened.open()
     assert isolation.missing == ()
     yield opened

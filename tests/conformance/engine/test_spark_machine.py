@@ -23,7 +23,7 @@ START_SECONDS = 300
 @pytest.fixture
 async def spark_pool(spark_installation: Installation, passable_folder: Path) -> AsyncIterator[Pool]:
     """One Spark machine, isolated where the host allows it, over a warehouse that its user owns."""
-    spawner = ProcessSpawner(templates={})
+    spawner = ProcessSpawner(templates=())
     warehouse = passable_folder / "spark-warehouse"
     warehouse.mkdir()
     engine = EngineConfig(

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ async def _microvms(request: pytest.FixtureRequest) -> Spawner:
 
 
 async def _processes(request: pytest.FixtureRequest) -> Spawner:
-    opened = ProcessSpawner(templates={"duckdb": SPEC}, isolated=request.param == "namespaces")
+    opened = ProcessSpawner(templates=[SPEC], isolated=request.param == "namespaces")
     isolation = await opened.open()
     assert isolation.level == request.param, isolation.missing
     assert isolation.guest_uid == (GUEST_UID if os.geteuid() == 0 and request.param == "namespaces" else None)
@@ -85,14 +86,14 @@ async def test_many_at_once(spawner: Spawner) -> None:
 
 
 async def test_an_engine_that_does_not_exist_ends_at_once() -> None:
-    spawner = ProcessSpawner(templates={})
+    spawner = ProcessSpawner(templates=())
     machine = await spawner.start(MachineSpec("nonesuch", "user", 1, 1 << 20))
     assert await machine.ended == 1
     await spawner.close()
 
 
 async def test_close_leaves_nothing(tmp_path: Path) -> None:
-    opened = ProcessSpawner(templates={"duckdb": SPEC}, folder=str(tmp_path))
+    opened = ProcessSpawner(templates=[SPEC], folder=str(tmp_path))
     machine = await opened.start(SPEC)
     await opened.close()
     assert machine.ended.done()
@@ -100,7 +101,7 @@ async def test_close_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_spawner_that_cannot_open_says_so(tmp_path: Path) -> None:
-    opened = ProcessSpawner(templates={"nonesuch": SPEC}, folder=str(tmp_path))
+    opened = ProcessSpawner(templates=[replace(SPEC, engine="nonesuch")], folder=str(tmp_path))
     with pytest.raises(CannotStart):
         await opened.open()
     await opened.close()
@@ -109,7 +110,7 @@ async def test_a_spawner_that_cannot_open_says_so(tmp_path: Path) -> None:
 async def test_a_shared_machine_without_a_template_serves_many(warehouse: Path, points: Scan) -> None:
     """Spark's way to start: a fresh interpreter in the namespaces. One workspace, any number of connections."""
     config = EngineConfig("duckdb", "shared", warm_machines=0, max_machines=1, leases_per_machine=3)
-    spawner = ProcessSpawner(templates={})
+    spawner = ProcessSpawner(templates=())
     pool = Pool(spawner, PoolConfig((config,)), lambda _workspace: str(warehouse))
     await pool.start()
     leases = [await pool.lease("duckdb", workspace="demo", principal=who) for who in ("ada", "bob", "eve")]
@@ -121,4 +122,16 @@ async def test_a_shared_machine_without_a_template_serves_many(warehouse: Path, 
     assert len({each["pid"] for each in usage}) == 1
     await leases[0].release()
     assert await ask(leases[1], "SELECT 1 AS one") == [{"one": 1}]
+    await pool.close()
+
+
+@pytest.mark.parametrize("mebibytes", [256, 512, 1024])
+async def test_machines_of_each_size_have_bounds_of_their_own(warehouse: Path, mebibytes: int) -> None:
+    """Two are warm from the begin; a template of the third is made when it is first asked for."""
+    sizes = [replace(SPEC, memory_bytes=number << 20) for number in (256, 512)]
+    config = EngineConfig("duckdb", "user", warm_machines=0, threads=SPEC.threads, memory_bytes=mebibytes << 20)
+    pool = Pool(ProcessSpawner(templates=sizes), PoolConfig((config,)), lambda _workspace: str(warehouse))
+    await pool.start()
+    lease = await pool.lease("duckdb", workspace="demo", principal="ada")
+    assert await ask(lease, "SELECT current_setting('memory_limit') AS most") == [{"most": f"{mebibytes}.0 MiB"}]
     await pool.close()

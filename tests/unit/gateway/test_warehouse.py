@@ -1,25 +1,28 @@
 """What the pool and the spawners are told of a warehouse, by who starts Spark's machines."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from gateway.cli import main
-from gateway.config import Warehouse
+from gateway.config import Config, Warehouse
 from gateway.warehouse import pool_config, templates
 
 
 def test_spark_as_a_process_serves_a_workspace() -> None:
-    _, spark = pool_config(Warehouse(spawner="qemu"), None).engines
+    config = Config(Path(), warehouse=Warehouse(spawner="qemu"))
+    _, spark = pool_config(config).engines
     assert (spark.mode, spark.leases_per_machine > 1) == ("shared", True)
-    assert set(templates(Warehouse(spawner="qemu"))) == {"duckdb"}
+    assert [spec.engine for spec in templates(config)] == ["duckdb"]
 
 
 def test_spark_in_a_microvm_serves_one_lease() -> None:
     """What the pool starts is what the template was made for."""
-    warehouse = Warehouse(spawner="qemu", spark_spawner="qemu")
-    _, spark = pool_config(warehouse, None).engines
+    config = Config(Path(), warehouse=Warehouse(spawner="qemu", spark_spawner="qemu"))
+    duckdb, spark = pool_config(config).engines
     assert (spark.mode, spark.leases_per_machine, spark.threads) == ("user", 1, 1)
-    assert templates(warehouse)["spark"] == spark.spec
+    assert templates(config) == [duckdb.spec, spark.spec]
 
 
 @pytest.mark.parametrize(

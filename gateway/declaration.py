@@ -1,0 +1,209 @@
+"""The warehouse file: what an operator declares of machines, and of who gets them. TOML in, a `Declaration` out.
+
+[queue]                                   # who waits for a machine
+wait_seconds = 300
+max_waiting = 256                         # of an engine and size
+
+[engines.duckdb]                          # or spark; what is missing is as the command line says
+warm = 1                                  # kept ready, 0: none
+warm_limit = 16                           # kept ready at most, where demand predicts it
+most = 64
+idle_seconds = 60
+threads = 4
+memory = 4096                             # MiB
+hedged = true                             # a start that is late gets a second one
+reserved = false                          # true: started for one workspace each
+node_types = ["spot", "on-demand"]        # in this order, of LAKEGATE_KUBERNETES_NODE_TYPES
+on_demand_base = 2                        # so many first keep off spot nodes
+
+[engines.duckdb.sizes.large]              # a second size: as its engine, but for what is said here
+memory = 16384
+serves_smaller = true                     # lends what nobody uses to smaller sizes
+
+[workspaces.analytics]
+weight = 3.0                              # share of contended machines
+budget = 36000                            # machine-seconds
+budget_window = 3600                      # seconds
+priority = "batch"                        # or "interactive"
+size = "large"
+
+[principals.etl]                          # goes before the workspace's
+priority = "batch"
+size = "large"
+"""
+
+import math
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from compute.config import Budget, WorkspacePolicy
+from compute.events import Priority
+from gateway.config import MEBIBYTE, Declaration, Preference
+
+Check = Callable[[Any], Any]
+"""The value as the fleet wants it. Raises _Unfit."""
+Keys = Mapping[str, tuple[str, Check]]
+"""By key: the field that it sets, and what it may be."""
+
+
+class _Unfit(ValueError):
+    """A value that won't do: the text says what would."""
+
+
+def read_declaration(file: Path) -> Declaration:
+    """Raises ValueError that names file and key, and says what to write instead."""
+    try:
+        return _declare(tomllib.loads(file.read_text()))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ValueError(f"{file}: {reason}") from error
+
+
+def _number(value: Any, *, least: float, whole: bool = False) -> float | int:
+    kind = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:
+        raise _Unfit(f"a {'whole ' if whole else ''}number, at least {least:g}")
+    return int(value) if whole else float(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Unfit("true or false")
+    return value
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _Unfit("a name in quotes")
+    return value
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise _Unfit('a list of names, such as ["spot", "on-demand"]')
+    return tuple(_word(each) for each in value)
+
+
+def _priority(value: Any) -> Priority:
+    names = {each.name.lower(): each for each in Priority}
+    if not isinstance(value, str) or value not in names:
+        raise _Unfit(" or ".join(f'"{name}"' for name in names))
+    return names[value]
+
+
+def _memory(value: Any) -> int:
+    return int(_number(value, least=64, whole=True)) * MEBIBYTE
+
+
+_count = partial(_number, least=0, whole=True)
+_some = partial(_number, least=1, whole=True)
+_seconds = partial(_number, least=0.001)
+
+QUEUE: Keys = {"wait_seconds": ("wait_seconds", _seconds), "max_waiting": ("max_waiting", _some)}
+ENGINE: Keys = {
+    "warm": ("warm_machines", _count),
+    "warm_limit": ("warm_limit", _count),
+    "most": ("max_machines", _some),
+    "idle_seconds": ("idle_seconds", _seconds),
+    "threads": ("threads", _some),
+    "memory": ("memory_bytes", _memory),
+    "hedged": ("hedged", _flag),
+    "reserved": ("reserved", _flag),
+    "node_types": ("node_types", _words),
+    "on_demand_base": ("on_demand_base", _count),
+}
+SIZE: Keys = {**ENGINE, "serves_smaller": ("serves_smaller", _flag)}
+PREFERENCE: Keys = {"size": ("size", _word), "priority": ("priority", _priority)}
+POLICY: Keys = {
+    "weight": ("weight", _seconds),
+    "budget": ("machine_seconds", _seconds),
+    "budget_window": ("window_seconds", _seconds),
+}
+ENGINES = ("duckdb", "spark")
+PARTS = ("queue", "engines", "workspaces", "principals")
+
+
+def _declare(content: Mapping[str, Any]) -> Declaration:
+    _refuse_others(content, PARTS, "")
+    engines, sizes = {}, {}
+    for name, table in _tables(content, "engines", ENGINES):
+        _refuse_others(table, (*ENGINE, "sizes"), f"engines.{name}.")
+        engines[name] = _fields(table, ENGINE, f"engines.{name}")
+        for size, changes in _tables(table, "sizes", prefix=f"engines.{name}."):
+            _refuse_others(changes, SIZE, f"engines.{name}.sizes.{size}.")
+            sizes[name, size] = _fields(changes, SIZE, f"engines.{name}.sizes.{size}")
+    names = sorted({size for _, size in sizes})
+    return Declaration(
+        queue=_queue(_table(content.get("queue", {}), "queue")),
+        engines=engines,
+        sizes=sizes,
+        policies={name: _policy(table, f"workspaces.{name}") for name, table in _tables(content, "workspaces")},
+        workspaces=_preferences(content, "workspaces", names, POLICY),
+        principals=_preferences(content, "principals", names, {}),
+    )
+
+
+def _queue(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    _refuse_others(table, QUEUE, "queue.")
+    return _fields(table, QUEUE, "queue")
+
+
+def _policy(table: Mapping[str, Any], where: str) -> WorkspacePolicy:
+    """Its share and its budget."""
+    chosen = _fields(table, POLICY, where)
+    if "window_seconds" in chosen and "machine_seconds" not in chosen:
+        raise ValueError(f"{where}.budget_window: there is no budget; write budget, in machine-seconds, too")
+    weight = {"weight": chosen.pop("weight")} if "weight" in chosen else {}
+    return WorkspacePolicy(**weight, budget=Budget(**chosen) if chosen else None)
+
+
+def _preferences(content: Mapping[str, Any], key: str, names: list[str], others: Keys) -> Mapping[str, Preference]:
+    """Sizes, which there must be, and priorities. The tables may say `others` too."""
+    chosen = {}
+    for name, table in _tables(content, key):
+        _refuse_others(table, (*others, *PREFERENCE), f"{key}.{name}.")
+        chosen[name] = Preference(**_fields(table, PREFERENCE, f"{key}.{name}"))
+        if chosen[name].size not in (None, *names):
+            known = ", ".join(names) or "none"
+            raise ValueError(
+                f"{key}.{name}.size: no engine has the size {chosen[name].size!r}, only: {known}; "
+                f"declare it by [engines.duckdb.sizes.{chosen[name].size}]"
+            )
+    return chosen
+
+
+def _fields(table: Mapping[str, Any], keys: Keys, where: str) -> dict[str, Any]:
+    """What the table says of these keys, by the field that each sets."""
+    fields = {}
+    for key, (field, check) in keys.items():
+        if key in table:
+            try:
+                fields[field] = check(table[key])
+            except _Unfit as unfit:
+                raise ValueError(f"{where}.{key}: must be {unfit}, not {table[key]!r}") from None
+    return fields
+
+
+def _tables(
+    content: Mapping[str, Any], key: str, names: Collection[str] | None = None, prefix: str = ""
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """The tables below a key, by name."""
+    parent = _table(content.get(key, {}), f"{prefix}{key}")
+    if names is not None:
+        _refuse_others(parent, names, f"{prefix}{key}.")
+    return [(name, _table(table, f"{prefix}{key}.{name}")) for name, table in parent.items()]
+
+
+def _table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}: must be a table; write [{where}], and its keys below")
+    return value
+
+
+def _refuse_others(table: Mapping[str, Any], names: Collection[str], prefix: str) -> None:
+    for key in table:
+        if key not in names:
+            raise ValueError(f"{prefix}{key}: there is no such key; here may be {', '.join(names)}")

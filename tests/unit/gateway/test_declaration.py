@@ -1,0 +1,165 @@
+"""The warehouse file: what each key does to the pool and to leases, and what is said of a wrong one."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from compute.config import ANY_NODES, GIB, Budget, EngineConfig, NodeType, PoolConfig, WorkspacePolicy
+from compute.events import Priority
+from gateway.cli import main
+from gateway.config import Config, Declaration, Kubernetes, Warehouse
+from gateway.declaration import read_declaration
+from gateway.warehouse import pool_config, templates
+
+NODES = '{"spot": {"capacity": "spot-or-on-demand"}, "steady": {"capacity": "on-demand"}}'
+
+
+def declared(folder: Path, text: str) -> Declaration:
+    file = folder / "warehouse.toml"
+    file.write_text(text)
+    return read_declaration(file)
+
+
+def config(folder: Path, text: str, spawner: str = "kubernetes") -> Config:
+    warehouse = Warehouse(duckdb_threads=2, spawner=spawner, declaration=declared(folder, text))
+    return Config(folder, warehouse=warehouse, kubernetes=Kubernetes(node_types=NODES))
+
+
+def engine(pool: PoolConfig, name: str, size: str = "") -> EngineConfig:
+    [found] = [each for each in pool.engines if (each.engine, each.size) == (name, size)]
+    return found
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    assert declared(tmp_path, "") == Declaration()
+    assert (
+        pool_config(config(tmp_path, "", "process")).engines
+        == pool_config(Config(tmp_path, warehouse=Warehouse(duckdb_threads=2))).engines
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("warm = 3", "warm_machines", 3),
+        ("warm_limit = 5", "warm_limit", 5),
+        ("most = 40", "max_machines", 40),
+        ("idle_seconds = 7.5", "idle_seconds", 7.5),
+        ("threads = 3", "threads", 3),
+        ("memory = 8192", "memory_bytes", 8 * GIB),
+        ("hedged = true", "hedged", True),
+        ("reserved = true", "reserved", True),
+        ('node_types = ["spot", "steady"]', "node_types", ("spot", "steady")),
+        ("on_demand_base = 2", "on_demand_base", 2),
+    ],
+)
+def test_a_key_of_an_engine_sets_its_field(tmp_path: Path, line: str, field: str, value: object) -> None:
+    pool = pool_config(config(tmp_path, f"[engines.duckdb]\n{line}"))
+    assert getattr(engine(pool, "duckdb"), field) == value
+    assert engine(pool, "spark") == engine(pool_config(config(tmp_path, "")), "spark")
+
+
+def test_a_size_is_as_its_engine_but_for_what_it_says(tmp_path: Path) -> None:
+    text = (
+        "[engines.duckdb]\nhedged = true\nwarm = 2\n[engines.duckdb.sizes.large]\nmemory = 16384\nserves_smaller = true"
+    )
+    chosen = config(tmp_path, text)
+    large = engine(pool_config(chosen), "duckdb", "large")
+    assert (large.memory_bytes, large.serves_smaller, large.hedged, large.warm_machines) == (16 * GIB, True, True, 0)
+    assert [spec.memory_bytes for spec in templates(chosen)] == [4 * GIB, 16 * GIB], "both are forked warm"
+
+
+def test_the_queue_is_bounded(tmp_path: Path) -> None:
+    pool = pool_config(config(tmp_path, "[queue]\nwait_seconds = 9\nmax_waiting = 4"))
+    assert (pool.wait_seconds, pool.max_waiting) == (9.0, 4)
+
+
+def test_node_types_are_those_of_the_cluster(tmp_path: Path) -> None:
+    assert pool_config(config(tmp_path, "")).node_types == (
+        NodeType(ANY_NODES),
+        NodeType("spot", spot=True),
+        NodeType("steady"),
+    )
+
+
+def test_workspaces_have_weights_and_budgets(tmp_path: Path) -> None:
+    text = "[workspaces.a]\nweight = 3\n[workspaces.b]\nbudget = 60\nbudget_window = 30\n[workspaces.c]\nbudget = 60"
+    assert pool_config(config(tmp_path, text)).workspaces == {
+        "a": WorkspacePolicy(weight=3.0),
+        "b": WorkspacePolicy(budget=Budget(60.0, 30.0)),
+        "c": WorkspacePolicy(budget=Budget(60.0)),
+    }
+
+
+def test_the_principals_preference_goes_before_the_workspaces(tmp_path: Path) -> None:
+    chosen = declared(
+        tmp_path,
+        """
+        [engines.duckdb.sizes.large]
+        [engines.duckdb.sizes.small]
+        [workspaces.w]
+        priority = "batch"
+        size = "large"
+        [principals.ada]
+        priority = "interactive"
+        [principals.etl]
+        size = "small"
+        """,
+    )
+    assert chosen.preference("duckdb", "other", "bob") == ("", Priority.INTERACTIVE)
+    assert chosen.preference("duckdb", "w", "bob") == ("large", Priority.BATCH)
+    assert chosen.preference("duckdb", "w", "ada") == ("large", Priority.INTERACTIVE)
+    assert chosen.preference("duckdb", "w", "etl") == ("small", Priority.BATCH)
+    assert chosen.preference("spark", "w", "etl") == ("", Priority.BATCH), "Spark has no such size"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[engines", "(at end of document)"),
+        ("[engine.duckdb]", "engine: there is no such key; here may be queue, engines"),
+        ("[engines.trino]", "engines.trino: there is no such key; here may be duckdb, spark"),
+        ("[engines.duckdb]\nwarms = 1", "engines.duckdb.warms: there is no such key; here may be warm,"),
+        ("[engines.duckdb]\nwarm = -1", "engines.duckdb.warm: must be a whole number, at least 0, not -1"),
+        ("[engines.duckdb]\nwarm = true", "engines.duckdb.warm: must be a whole number, at least 0, not True"),
+        ("[engines.duckdb]\nmost = 0", "engines.duckdb.most: must be a whole number, at least 1"),
+        ("[engines.duckdb]\nmemory = 1", "engines.duckdb.memory: must be a whole number, at least 64"),
+        ("[engines.duckdb]\nidle_seconds = inf", "engines.duckdb.idle_seconds: must be a number"),
+        ("[engines.duckdb]\nhedged = 1", "engines.duckdb.hedged: must be true or false"),
+        ("[engines.duckdb]\nnode_types = 'spot'", "engines.duckdb.node_types: must be a list of names"),
+        ("[engines.duckdb.sizes.large]\nsize = 'x'", "engines.duckdb.sizes.large.size: there is no such key"),
+        ("[engines.duckdb]\nsizes = 1", "engines.duckdb.sizes: must be a table; write [engines.duckdb.sizes]"),
+        ("[workspaces.w]\nbudget_window = 9", "workspaces.w.budget_window: there is no budget; write budget"),
+        ("[workspaces.w]\nweight = 0", "workspaces.w.weight: must be a number, at least 0.001"),
+        ("[principals.p]\npriority = 'high'", 'principals.p.priority: must be "interactive" or "batch", not'),
+        ("[principals.p]\nsize = 'large'", "principals.p.size: no engine has the size 'large', only: none; declare it"),
+        ("[principals.p]\nweight = 2", "principals.p.weight: there is no such key; here may be size, priority"),
+    ],
+)
+def test_what_is_wrong_is_told_by_file_and_key(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=r"warehouse\.toml: ") as told:
+        declared(tmp_path, text)
+    assert complaint in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[engines.duckdb]\nwarm = 20", "engines.duckdb: more machines are kept warm than the 16 that there may be"),
+        ("[engines.duckdb]\nnode_types = ['spot']", "nothing describes 'spot'; node types are those of --spawner"),
+        ("[engines.duckdb.sizes.big]\nwarm_limit = 20", "engines.duckdb.sizes.big: more machines are kept warm"),
+    ],
+)
+def test_the_command_line_refuses_what_does_not_fit_together(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "warehouse.toml"
+    file.write_text(text)
+    told = CliRunner().invoke(main, ["serve", "--data", str(tmp_path), "--warehouse", str(file)])
+    assert told.exit_code == 2
+    assert complaint in " ".join(told.output.split())
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    told = CliRunner().invoke(main, ["serve", "--data", str(tmp_path), "--warehouse", str(tmp_path / "none.toml")])
+    assert told.exit_code == 2
+    assert "No such file" in told.output
