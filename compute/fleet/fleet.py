@@ -86,7 +86,7 @@ class Fleet:
                 self._lending.withdraw(number, now)
             case NodeJoined(name, node_type, memory_bytes, cpus):
                 self._roster.timers.drop(("drain", 0, name))
-                self._roster.nodes.join(name, node_type, (memory_bytes, cpus))
+                self._roster.nodes.join(name, node_type, (memory_bytes, cpus), now)
                 self._supply.refill(now)
             case NodeDraining(name, until):
                 self._drain(name, until, now)

@@ -65,15 +65,17 @@ class Nodes:
     def get(self, name: str) -> Node | None:
         return self._nodes.get(name)
 
-    def join(self, name: str, type_name: str, room: _Room) -> None:
-        """A name that is known already is the same node, back from draining or from a lost connection."""
+    def join(self, name: str, type_name: str, room: _Room, now: float) -> None:
+        """A name that is known already is the same node, back from draining or from a lost connection. What failed
+        there pauses on."""
         node = self._nodes.get(name)
         if node is None:
             node = self._nodes[name] = Node(name, self.types[type_name], *room)
         elif not node.leaving:
             return
         node.leaving = False
-        self.open(node)
+        if not node.breaker.is_open(now):
+            self.open(node)
 
     def leave(self, node: Node) -> None:
         """It takes no more machines. Forgotten once its last one is over."""

@@ -81,7 +81,8 @@ class Scene:
         self.witness.saw(event, self.fleet.handle(event, self.now), self.now)
 
     def join(self, name: str, type_name: str, machines: int) -> None:
-        if name not in self.witness.nodes:
+        """Also one that drains, which stays after all."""
+        if name not in self.witness.nodes or self.witness.nodes[name].leaving:
             self.tell(NodeJoined(name, type_name, machines << 30, machines * 2.0))
 
     def drain(self, name: str) -> None:
@@ -192,8 +193,15 @@ class Scene:
                 self.now = max(self.now, wake_at)
                 self.tell(Tick())
             else:
-                return
+                return self._check_rest()
         raise AssertionError("the fleet finds no rest")
+
+    def _check_rest(self) -> None:
+        """Everybody had an answer, and what is kept warm is left, no more."""
+        assert not self.witness.waiting
+        assert {machine.state for machine in self.witness.machines.values()} <= {"spare"}
+        for key, config in self.witness.engines.items():
+            assert sum(1 for _ in self.witness.of(key)) <= config.warm_machines
 
     def check(self) -> None:
         """What holds between any two events."""

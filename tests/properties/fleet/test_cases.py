@@ -241,6 +241,18 @@ def test_a_failing_node_is_passed_over_until_its_pause_is_over() -> None:
     assert settled(fleet, Wanted(3, "duckdb", "w", "p", 99.0), 0.3) == [Start(4, "duckdb", "", "spot", "spot-1")]
 
 
+def test_a_failing_node_that_drains_and_stays_after_all_pauses_on() -> None:
+    fleet = placed(replace(COLD, max_machines=9))
+    join(fleet, "spot-1", 4)
+    settled(fleet, Wanted(1, "duckdb", "w", "p", 99.0))
+    assert settled(fleet, Ready(1)) == [Grant(1, 1)]
+    assert settled(fleet, Wanted(2, "duckdb", "w", "p", 99.0)) == [Start(2, "duckdb", "", "spot", "spot-1")]
+    settled(fleet, Failed(2, "broken"))
+    assert settled(fleet, NodeDraining("spot-1", 120.0)) == [Move(1, 120.0)]
+    assert join(fleet, "spot-1", 4) == []
+    assert settled(fleet, Tick(), 0.2) == [Start(3, "duckdb", "", "spot", "spot-1")]
+
+
 def test_a_failing_node_type_gives_way_to_the_next() -> None:
     fleet = placed(replace(COLD, max_machines=9))
     for name in ("spot-1", "spot-2", "spot-3", "on-demand-1"):

@@ -32,8 +32,28 @@ from compute.events import (
 )
 
 TURN = 8
-LONGEST_BACKOFF = 30.0
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 30.0
+HEDGED_SHARE = 20
 Key = tuple[str, str]
+
+
+@dataclass(eq=False)
+class Pause:
+    """After so many failures in a row nothing starts here for a while, twice as long each time."""
+
+    tolerated: int
+    failures: int = 0
+    until: float = float("-inf")
+
+    def fail(self, now: float) -> None:
+        if now < self.until:
+            return
+        self.failures += 1
+        if self.failures > self.tolerated:
+            self.until = now + min(FIRST_BACKOFF * 2 ** (self.failures - self.tolerated - 1), LONGEST_BACKOFF)
+
+    def succeed(self) -> None:
+        self.failures, self.until = 0, float("-inf")
 
 
 @dataclass(eq=False)
@@ -63,6 +83,7 @@ class Node:
     memory_bytes: int
     cpus: float
     leaving: bool = False
+    pause: Pause = field(default_factory=lambda: Pause(0))
 
 
 class Witness:
@@ -75,6 +96,11 @@ class Witness:
         self.machines: dict[int, Machine] = {}
         self.waiting: dict[int, Wanted] = {}
         self.nodes: dict[str, Node] = {}
+        self.pauses = {
+            (key, name): Pause(2 if self.types[name].placed else 0)
+            for key, config in self.engines.items()
+            for name in config.node_types
+        }
         self.failed_at = float("-inf")
         self.spent: Counter[str] = Counter()
         self.windows: dict[str, float] = {}
@@ -169,24 +195,45 @@ class Witness:
                 self._leave(request)
             case Ready(number):
                 self.machines[number].is_up = True
+                for pause in self._pauses(self.machines[number]):
+                    pause.succeed()
             case Leaving(number):
                 self.machines[number].leaving = True
             case Failed(number):
-                self.failed_at = now
+                self._blame(self.machines[number], now)
                 self._forget(number, now)
             case Ended(number):
-                if self.machines[number].state == "spare":
-                    self.failed_at = now
+                self._blame(self.machines[number], now)
                 self._forget(number, now)
             case Released(number, principal) if number in self.machines:
                 leases = self.machines[number].leases
                 leases.remove(next(request for request in leases if request.principal == principal))
             case NodeJoined(name, node_type, memory_bytes, cpus):
-                self.nodes.setdefault(name, Node(node_type, memory_bytes, cpus))
+                self._join(name, Node(node_type, memory_bytes, cpus))
             case NodeDraining(name):
                 self.nodes[name].leaving = True
             case NodeLost(name):
                 self.nodes.pop(name, None)
+
+    def _join(self, name: str, node: Node) -> None:
+        """One that drains and has machines left is the same as before; an empty one is new."""
+        if any(machine.start.node == name for machine in self.machines.values()):
+            node = self.nodes.get(name, node)
+            node.leaving = False
+        self.nodes[name] = node
+
+    def _pauses(self, machine: Machine) -> list[Pause]:
+        """Of its node type, and of its node if that stays."""
+        key, node = (machine.start.engine, machine.start.size), self.nodes.get(machine.start.node or "")
+        of_node = [] if node is None or node.leaving else [node.pause]
+        return [self.pauses[key, machine.start.node_type], *of_node]
+
+    def _blame(self, machine: Machine, now: float) -> None:
+        """A start that failed, or a machine that ended before anybody had it."""
+        if machine.state in ("starting", "spare"):
+            self.failed_at = now
+            for pause in self._pauses(machine):
+                pause.fail(now)
 
     def _renew(self, now: float) -> None:
         """Budget windows that are over begin anew."""
@@ -222,10 +269,28 @@ class Witness:
             assert not node.leaving
             assert memory >= config.memory_bytes
             assert cpus >= config.threads
+            assert node.pause.until <= now
+        assert self.pauses[(start.engine, start.size), start.node_type].until <= now
         owner = start.workspace
         if owner is not None:
             assert not self.is_spent(owner, now)
+        if start.hedges is not None:
+            self._check_hedge(start, self.machines[start.hedges])
         self.machines[start.machine] = Machine(start, config, owner, None if owner is None else now)
+
+    def _check_hedge(self, start: Start, late: Machine) -> None:
+        """A second start stands by one that is late and waited for: one, elsewhere, and few of them at a time."""
+        key = (start.engine, start.size)
+        starting = [machine for machine in self.of(key) if machine.state == "starting"]
+        hedges = [machine for machine in starting if self._is_hedge(machine)]
+        assert late.config.hedged
+        assert late.state == "starting"
+        assert (late.start.engine, late.start.size, late.start.workspace) == (*key, start.workspace)
+        assert start.node is None or start.node != late.start.node
+        assert late not in hedges
+        assert start.hedges not in [machine.start.hedges for machine in hedges]
+        assert len(hedges) < max(1, len(starting) // HEDGED_SHARE)
+        assert self.demand(key, start.workspace)
 
     def _saw_stop(self, machine: Machine) -> None:
         assert not machine.is_stopping
