@@ -35,6 +35,7 @@ run: setup
 
 test: setup
 	@$(PYTHON) -m tests.cluster.build >/dev/null
+	@$(PYTHON) -m tests.objectstore.build >/dev/null
 	@$(PYTHON) -m deploy.spark >/dev/null
 	@$(PYTHON) -m pytest
 

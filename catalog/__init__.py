@@ -12,6 +12,7 @@ Layers, top down
     `shadows`, `mirror`                            the PostgreSQL side of a table and of a grant
     `control`, `inventory`, `principals`           control tables, cached and kept current by LISTEN
     `snapshot_cache`, `deltalog`, `unsupported`    Delta logs to snapshots
+    `credentials`                                  what reads an object store: the own, or a role's for one table
     `migrations`, `databases`                      the tables' histories (Alembic over plain SQL)
     `postgres`, `external`, `endpoint`             the server: embedded, or somebody else's
     `relay`, `sessions`                            what relayed statements ask us instead of PostgreSQL

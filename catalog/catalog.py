@@ -16,12 +16,13 @@ from catalog.changes import (
     SyncTable,
 )
 from catalog.control import ControlDatabase
+from catalog.credentials import CredentialProvider
 from catalog.databases import ACCOUNT_DATABASE, check_workspace_name, find_relay_key, prepare_database
 from catalog.dispatch import change_roles, change_workspace
 from catalog.endpoint import Endpoint, Server
 from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
 from catalog.inventory import Inventory, TableEntry, load_inventory, refresh_inventory
-from catalog.locations import fresh_location, is_below, normalize_location
+from catalog.locations import fresh_location, is_below, is_object, normalize_location, split_object
 from catalog.lookup import find_current_schema, find_entries, is_unknown
 from catalog.migrations import History
 from catalog.names import Role, TableName, TableReference
@@ -44,8 +45,8 @@ _NO_PINS: Mapping[TableName, int] = {}
 class Catalog:
     """One for a gateway. `open` first, `close` last.
 
-    `warehouse_root` is the folder or URL below which managed tables live; `storage_options` are delta-rs's. `on_signal`
-    is called with what a session's pg_cancel_backend or pg_terminate_backend asks for, in every replica.
+    `warehouse_root` is the folder below which managed tables live; `credentials` are for tables in an object store.
+    `on_signal` is called with what a session's pg_cancel_backend or pg_terminate_backend asks for, in every replica.
     """
 
     def __init__(
@@ -53,12 +54,12 @@ class Catalog:
         server: Server,
         *,
         warehouse_root: str,
-        storage_options: Mapping[str, str] | None = None,
+        credentials: CredentialProvider | None = None,
         on_signal: Callable[[Signal], None] | None = None,
     ) -> None:
         self._server = server
         self._warehouse_root = normalize_location(warehouse_root)
-        self._snapshots = SnapshotCache(storage_options)
+        self._snapshots = SnapshotCache(credentials)
         self._resolutions = ResolutionCache()
         self._account = ControlDatabase[Directory](server.owner_endpoint(ACCOUNT_DATABASE), load_directory)
         self._workspaces: dict[str, ControlDatabase[Inventory]] = {}
@@ -282,6 +283,8 @@ class Catalog:
         """The snapshot that the change needs, read before its transaction begins."""
         if isinstance(change, RegisterTable):
             location = normalize_location(change.location)
+            if is_object(location):
+                split_object(location)
             if not who.admin and not is_below(location, f"{self._warehouse_root}/{workspace}"):
                 raise InsufficientPrivilege(f"permission denied for location {location}")
             return await self._snapshots.read(change.name, location)

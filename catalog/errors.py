@@ -278,6 +278,12 @@ class UnreadableTable(SqlError):
     sqlstate = "58030"
 
 
+class StoreUnavailable(SqlError):
+    """The object store that holds a table does not answer: run the statement again."""
+
+    sqlstate = "HV00N"
+
+
 class InternalError(SqlError):
     sqlstate = "XX000"
 

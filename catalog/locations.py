@@ -7,6 +7,9 @@ import secrets
 from catalog.errors import InvalidParameterValue
 from catalog.names import TableName
 
+OBJECTS = "s3://"
+_OBJECT = re.compile(rf"{OBJECTS}(?P<bucket>[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])/(?P<key>[^*?$\x00-\x1f]{{1,900}})")
+
 
 def normalize_location(location: str) -> str:
     """One spelling a folder. Raises InvalidParameterValue for what is no absolute folder or climbs with ``..``."""
@@ -14,6 +17,21 @@ def normalize_location(location: str) -> str:
     if not rest or ".." in rest.split("/") or "\0" in rest or not (mark or rest.startswith("/")):
         raise InvalidParameterValue(f'"{location}" is not an absolute folder of a table')
     return f"{scheme}{mark}{posixpath.normpath(rest)}"
+
+
+def is_object(path: str) -> bool:
+    """Whether it lies in an object store."""
+    return path.startswith(OBJECTS)
+
+
+def split_object(location: str) -> tuple[str, str]:
+    """Bucket and key. Raises InvalidParameterValue, also for what means more than one thing in an IAM policy."""
+    found = _OBJECT.fullmatch(location)
+    if found is None:
+        raise InvalidParameterValue(
+            f'"{location[:200]}" is not a folder of an object store', hint="Write s3://BUCKET/FOLDER, without * ? $."
+        )
+    return found["bucket"], found["key"]
 
 
 def is_below(location: str, folder: str) -> bool:

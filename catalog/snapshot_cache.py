@@ -6,6 +6,7 @@ costs a millisecond of thread switches.
 
 import asyncio
 import os
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,10 @@ from typing import TypeVar
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from catalog.credentials import STORE_HINT, CredentialProvider, log_options
 from catalog.deltalog import read_snapshot
-from catalog.errors import FeatureNotSupported, InvalidParameterValue, UnreadableTable
+from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InvalidParameterValue, UnreadableTable
+from catalog.locations import is_object
 from catalog.names import TableName
 from catalog.snapshots import Snapshot
 from catalog.unsupported import read_unsupported
@@ -26,6 +29,7 @@ MOST_SNAPSHOTS = 1024
 MOST_BYTES = 512 * 2**20
 _THREADS = 16
 _REFUSALS = ("Unsupported", "catalog-managed")
+_REFUSED = re.compile(r"\b(403|401)\b|AccessDenied|PermissionDenied|Unauthenticated|lacked the required privileges")
 _HINT = "Restore the files, or drop the table."
 T = TypeVar("T")
 _Look = tuple[int, int, int]
@@ -33,21 +37,22 @@ _Look = tuple[int, int, int]
 
 class _OpenTable:
     """A location's log, read by one thread at a time. `newest` is its version while its folder looks as `seen`, and
-    `commit` is how that version's file looks."""
+    `commit` is how that version's file looks. `options` are what delta-rs was given to open it."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.log: DeltaTable | None = None
+        self.options: Mapping[str, str] = {}
         self.newest = -1
         self.seen: _Look | None = None
         self.commit: _Look | None = None
 
 
 class SnapshotCache:
-    """One for a catalog. `storage_options` are delta-rs's, for object stores."""
+    """One for a catalog. `credentials` are for logs in an object store, None where there is none."""
 
-    def __init__(self, storage_options: Mapping[str, str] | None = None) -> None:
-        self._storage_options = dict(storage_options or {})
+    def __init__(self, credentials: CredentialProvider | None = None) -> None:
+        self._credentials = credentials
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="delta-log")
         self._tables: OrderedDict[str, _OpenTable] = OrderedDict()
         self._snapshots: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
@@ -75,30 +80,40 @@ class SnapshotCache:
                 self._forget(location)
                 table.log = None
             seen, table.seen = _look(f"{location}/_delta_log"), None
-            log = table.log = await self._run(lambda: self._refresh(name, location, table.log))
+            log = await self._run(lambda: self._refresh(name, location, table))
             if log is None:
-                return await self._run(lambda: read_unsupported(name, location))
+                return await self._run(lambda: _read_unsupported(name, location))
             table.newest, table.seen = log.version(), seen
             table.commit = _look(_commit_path(location, table.newest))
             if kept := self._find(location, log.version()):
                 return _rename(kept, name)
             return self._keep(await self._run(lambda: _guard(name, lambda: read_snapshot(log, name, location))))
 
-    def _refresh(self, name: TableName, location: str, log: DeltaTable | None) -> DeltaTable | None:
+    def _refresh(self, name: TableName, location: str, table: _OpenTable) -> DeltaTable | None:
         """The log at its newest version; None when delta-rs cannot read a table with such features."""
+        options, log = self._options(location), table.log
         try:
-            if log is None:
-                return _guard(name, lambda: DeltaTable(location, storage_options=self._storage_options))
+            if log is None or options != table.options:
+                table.log = None
+                table.log = _guard(name, lambda: DeltaTable(location, storage_options=dict(options)))
+                table.options = options
+                return table.log
             _require_log(name, location)
             _guard(name, log.update_incremental)
         except _UnsupportedFeature:
-            return None
-        return log
+            table.log = None
+        return table.log
+
+    def _options(self, location: str) -> Mapping[str, str]:
+        """delta-rs has no way to renew credentials: a log is opened anew with new ones."""
+        if not is_object(location) or self._credentials is None:
+            return {}
+        return log_options(self._credentials.store, self._credentials.lend(location))
 
     def _read_version(self, name: TableName, location: str, version: int) -> Snapshot:
-        newest = self._refresh(name, location, None)
+        newest = self._refresh(name, location, _OpenTable())
         if newest is None:
-            return _require_newest(read_unsupported(name, location), version)
+            return _require_newest(_read_unsupported(name, location), version)
         oldest = min((commit["version"] for commit in newest.history()), default=newest.version())
         if not oldest <= version <= newest.version():
             raise InvalidParameterValue(
@@ -172,6 +187,13 @@ def _require_log(name: TableName, location: str) -> None:
         raise UnreadableTable(f"the Delta log of table {name} is missing", hint=_HINT)
 
 
+def _read_unsupported(name: TableName, location: str) -> Snapshot:
+    """Raises FeatureNotSupported in a store: only Spark reads such tables, and not from there."""
+    if is_object(location):
+        raise FeatureNotSupported(f"table {name} has reader features that cannot be read from an object store here")
+    return read_unsupported(name, location)
+
+
 class _UnsupportedFeature(Exception):
     """delta-rs refuses to open the table at all."""
 
@@ -197,6 +219,10 @@ def _guard(name: TableName, work: Callable[[], T]) -> T:
     except TableNotFoundError as error:
         raise UnreadableTable(f"the Delta log of table {name} is missing", hint=_HINT) from error
     except (DeltaError, OSError) as error:
+        if _REFUSED.search(str(error)):
+            raise InsufficientPrivilege(
+                f"the object store refuses the gateway the Delta log of table {name}", hint=STORE_HINT
+            ) from error
         if any(refusal in str(error) for refusal in _REFUSALS):
             raise _UnsupportedFeature from error
         reason = str(error).splitlines()[0][:300]

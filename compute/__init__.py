@@ -8,6 +8,7 @@ Layers, outside the machine and then inside:
     fleet       how many machines, where, for whom: queues, warm stocks, nodes, budgets; a package of its own
     lease       one session's machine: execute, describe, cancel; an `Answer` is pulled batch by batch
     connection  frames on the event loop, bounded read-ahead, a `pulse`; `inspection` makes them fit to be believed
+    ranges      reads files for a guest that cannot: from this host, or by `objects` from a store that speaks S3
     spawners    start, poll, stop; `process` asks the `zygote`, which forks warm templates
     ---------   `transport` (frames) and `statement` (SQL, parameters, scans) cross here
     guest       accepts, gets an identity, executes on one thread and hears cancels on another
@@ -27,7 +28,7 @@ dies, its machines die with it, by the kernel; the next start opens a new one. I
 what was lent, and waits some seconds for the next gateway, which adopts it and a Spark machine that was nobody's yet.
 
 Never: imports `planner` or `gateway`; decides what a user may see; reuses a machine across workspaces, or across
-principals where the mode is `user`; forks on the event loop; holds a result.
+principals where the mode is `user`; forks on the event loop; holds a result; tells a guest credentials.
 
 Debugging: guests log to the gateway's standard error. `Lease.usage` tells what a guest has used, `Fleet.count` how many
 machines there are.

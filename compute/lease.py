@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from catalog.errors import ObjectNotInPrerequisiteState, SqlError
+from catalog.errors import ObjectNotInPrerequisiteState, SqlError, UnreadableTable
 from catalog.scans import Scan
 from compute.connection import Connection, machine_lost
 from compute.inspection import read_batch, read_count, read_error, read_schema, read_usage
@@ -163,13 +163,18 @@ class Lease:
         for _ in range(MOST_LEFT):
             frame = await self._connection.receive()
             if frame.statement == number and frame.kind is Kind.ERROR:
-                raise read_error(frame.control)
+                raise self._cause(read_error(frame.control))
             if frame.statement == number and frame.kind in kinds:
                 return frame
             if frame.statement >= number:
                 break
         self._connection.abort()
         raise machine_lost()
+
+    def _cause(self, error: SqlError) -> SqlError:
+        """What we know ourselves of a read that failed comes before what the guest makes of it."""
+        known = self._ranges.failure if self._ranges is not None and isinstance(error, UnreadableTable) else None
+        return known or error
 
     def believe(self, read: Callable[[], T]) -> T:
         """What `read` makes of a frame. A guest that is not to be believed is left: raises MachineLost."""

@@ -39,6 +39,7 @@ from compute.events import (
 )
 from compute.fleet import Fleet
 from compute.lease import Lease
+from compute.objects import ObjectReader
 from compute.ranges import RangeServer
 from compute.spawners import Adoptable, CannotStart, Isolation, Machine, Spawner, Transient
 from compute.transport import PROTOCOL_VERSION, Frame, Kind
@@ -68,13 +69,21 @@ class _Request:
 
 
 class Pool:
-    """Leases machines. `warehouse_of` tells a workspace's warehouse root, an absolute path on this host."""
+    """Leases machines. `warehouse_of` tells a workspace's warehouse root, an absolute path on this host;
+    `objects` reads what lies in an object store."""
 
-    def __init__(self, spawner: Spawner, config: PoolConfig, warehouse_of: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        spawner: Spawner,
+        config: PoolConfig,
+        warehouse_of: Callable[[str], str],
+        objects: ObjectReader | None = None,
+    ) -> None:
         self._spawner = spawner
         self._config = config
         self._engines = {(engine.engine, engine.size): engine for engine in config.engines}
         self._warehouse_of = warehouse_of
+        self._objects = objects
         self._fleet = Fleet(config)
         self._members: dict[int, _Member] = {}
         self._starting: set[int] = set()
@@ -182,7 +191,7 @@ class Pool:
         finally:
             del self._requests[request]
 
-    async def _connection(self, number: int, workspace: str) -> tuple[Connection, RangeServer | None]:
+    async def _connection(self, number: int, workspace: str) -> tuple[Connection, RangeServer]:
         """A connection to that machine, past READY, and who reads for its guest. The first was made at its start."""
         member = self._members.get(number)
         if member is None:
@@ -204,7 +213,7 @@ class Pool:
                 raise MachineLost("the machine was lost before the statement began") from error
             raise
         connection.watch(lambda: self._give_up(number))
-        return connection, RangeServer(connection, root) if member.remote else None
+        return connection, RangeServer(connection, root, self._objects, remote=member.remote)
 
     def _handle(self, event: Event) -> None:
         if self._closed:

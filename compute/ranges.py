@@ -1,13 +1,15 @@
 """Range reads on behalf of a guest that cannot open the host's files: exactly those of its running statement's scans.
 
 A guest names a scan and a file's place in it, never a path. What lies outside such a file is refused; a guest that asks
-for too much at once, or for what makes no sense, is left.
+for too much at once, or for what makes no sense, is left. Files lie on this host, or in an object store, whose
+credentials stay here.
 """
 
 import asyncio
 import logging
 import os
 import stat
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,12 +18,17 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 
-from catalog.errors import MachineLost
+from catalog.errors import MachineLost, SqlError
+from catalog.locations import is_object
 from catalog.scans import DataFile, Scan
 from compute.connection import Connection
+from compute.objects import ObjectReader, replaced_object
 from compute.transport import MOST_READS, READ_BYTES, Frame, FrameError, Kind
 
 LARGEST_OFFSET = 1 << 62
+MOST_TAGS = 1 << 16
+"""Objects of a lease whose tags are known: some 300 bytes each."""
+_NOT_OFFERED = "not a part of the statement's files"
 READERS = ThreadPoolExecutor(4, "range-read")
 log = logging.getLogger(__name__)
 
@@ -36,20 +43,33 @@ class _Read:
 
 
 class RangeServer:
-    """Answers the READs of one connection. `root` is the folder that its workspace's files lie below."""
+    """Answers the READs of one connection. `root` is the folder that its workspace's files lie below, `objects` reads
+    those in a store. A `remote` guest opens no file itself.
 
-    def __init__(self, connection: Connection, root: str) -> None:
+    `failure` is why a read of the running statement failed, where that is for the client to know: the guest is told
+    nothing of stores.
+    """
+
+    def __init__(
+        self, connection: Connection, root: str, objects: ObjectReader | None = None, *, remote: bool = True
+    ) -> None:
         self._connection = connection
         self._root = root
-        self._offered: Mapping[str, Sequence[DataFile]] = {}
+        self._objects = objects
+        self._remote = remote
+        self._offered: Mapping[str, Scan] = {}
+        self._tags: OrderedDict[str, str] = OrderedDict()
+        self.failure: SqlError | None = None
         self._answering: set[asyncio.Task[None]] = set()
         connection.on_read = self._serve
 
     def offer(self, scans: Sequence[Scan]) -> Sequence[Scan]:
-        """These files, and no others, may be read from now on. The scans as the guest gets them: without paths, unless
-        its engine must find the files by them."""
-        self._offered = {scan.digest: scan.files for scan in scans}
-        return [scan if scan.by_path else _without_paths(scan) for scan in scans]
+        """These files, and no others, may be read from now on. The scans as the guest gets them: without the paths of
+        what it cannot open, unless its engine must find the files by them."""
+        self.failure = None
+        self._offered = {scan.digest: scan for scan in scans if self._remote or is_object(scan.location)}
+        hidden = [scan.digest in self._offered and not scan.by_path for scan in scans]
+        return [_without_paths(scan) if hides else scan for scan, hides in zip(scans, hidden, strict=True)]
 
     def withdraw(self) -> None:
         """The statement is over: nothing may be read any more."""
@@ -68,22 +88,49 @@ class RangeServer:
         """Counts as under way until the guest has taken the bytes, so that what waits to be sent is bounded."""
         answer = Frame(Kind.DATA, control={"read": wanted.number})
         try:
-            answer = replace(answer, body=pa.py_buffer(await self._read(wanted)))
-        except OSError as error:
+            answer = replace(answer, body=await self._read(wanted))
+        except (OSError, SqlError) as error:
             log.info("a range read failed: %s", error)
-            answer = replace(answer, control={"read": wanted.number, "refused": error.strerror or str(error)})
+            answer = replace(answer, control={"read": wanted.number, "refused": self._refusal(error)})
+        except Exception:
+            log.exception("a range read failed unexpectedly: its guest is left")
+            self._connection.abort()
+            return
         with suppress(MachineLost):
             self._connection.send(answer)
             await self._connection.drain()
 
-    async def _read(self, wanted: _Read) -> bytes:
-        """Raises OSError, also for what was not offered."""
-        files = self._offered.get(wanted.scan, ())
-        if wanted.file >= len(files) or wanted.offset + wanted.length > files[wanted.file].size:
-            raise PermissionError("not a part of the statement's files")
-        path = files[wanted.file].path
+    def _refusal(self, error: OSError | SqlError) -> str:
+        if isinstance(error, OSError):
+            return error.strerror or str(error)
+        self.failure = self.failure or error
+        return error.message
+
+    async def _read(self, wanted: _Read) -> pa.Buffer:
+        """Raises OSError, also for what was not offered, and SqlError for what a store has against it."""
+        scan = self._offered.get(wanted.scan)
+        if scan is None or wanted.file >= len(scan.files):
+            raise PermissionError(_NOT_OFFERED)
+        file = scan.files[wanted.file]
+        if wanted.offset + wanted.length > file.size:
+            raise PermissionError(_NOT_OFFERED)
+        if is_object(file.path):
+            return await self._read_object(scan.location, file, range(wanted.offset, wanted.offset + wanted.length))
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(READERS, read_range, self._root, path, wanted.offset, wanted.length)
+        content = loop.run_in_executor(READERS, read_range, self._root, file.path, wanted.offset, wanted.length)
+        return pa.py_buffer(await content)
+
+    async def _read_object(self, location: str, file: DataFile, part: range) -> pa.Buffer:
+        """A path stays the same object for the whole lease, as long as its engine keeps what it has read."""
+        if self._objects is None:
+            raise PermissionError("there is no object store")
+        known = self._tags.get(file.path)
+        content, tag = await self._objects.read(location, file.path, file.size, part, known)
+        if self._tags.setdefault(file.path, tag) != tag:
+            raise replaced_object()
+        if len(self._tags) > MOST_TAGS:
+            self._tags.popitem(last=False)
+        return content
 
 
 def read_range(root: str, path: str, offset: int, length: int) -> bytes:

@@ -14,9 +14,10 @@ The guest speaks first (HELLO). It refuses statements before IDENTITY, which it 
 answered by SCHEMA, BATCH..., DONE, or by ERROR at any point. Back-pressure is the socket's: who does not read makes the
 other wait.
 
-A guest that cannot open the host's files (HELLO says ``"reads": "channel"``) asks for ranges of them while a statement
-runs: READ with a number, a scan of the statement, a file's place in it, offset and length. DATA answers, in any order,
-with that number and the bytes, or with a refusal.
+What a guest cannot open itself comes without a path: objects in a store, and all of the host's files where HELLO
+says ``"reads": "channel"``. It asks for ranges of them while a statement runs: READ with a number, a scan of the
+statement, a file's place in it, offset and length. DATA answers, in any order, with that number and the bytes, or with
+a refusal.
 
 PING asks for a sign of life, at any moment after READY, and PONG gives it, whatever the engine does.
 """

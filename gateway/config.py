@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from catalog.credentials import ObjectStore
 from compute.config import ANY_NODES, Executors, WorkspacePolicy
 from compute.events import Priority
 from compute.spark.driver import executor_properties
@@ -167,6 +168,7 @@ class Config:
     warehouse: Warehouse = field(default_factory=Warehouse)
     firecracker: Firecracker = field(default_factory=Firecracker)
     kubernetes: Kubernetes = field(default_factory=Kubernetes)
+    objects: ObjectStore = field(default_factory=ObjectStore)
 
     @classmethod
     def load(cls, data: Path, listen: str, warehouse: Warehouse, limits: Limits | None = None) -> "Config":
@@ -187,6 +189,7 @@ class Config:
             limits=limits or Limits(),
             firecracker=_firecracker(),
             kubernetes=_kubernetes(),
+            objects=_objects(),
         )
 
     @property
@@ -274,3 +277,19 @@ def _kubernetes() -> Kubernetes:
     }
     share = float(os.environ.get("LAKEGATE_KUBERNETES_CPU_SHARE") or 1.0)
     return Kubernetes(**settings, kubeconfig=_path("KUBECONFIG"), cpu_share=share)
+
+
+def _objects() -> ObjectStore:
+    """Keys by the names that AWS's own programs know. A store that is somebody else's has its buckets in paths."""
+    endpoint = os.environ.get("LAKEGATE_S3_ENDPOINT") or None
+    style = os.environ.get("LAKEGATE_S3_PATH_STYLE") or str(endpoint is not None)
+    return ObjectStore(
+        region=os.environ.get("AWS_REGION") or ObjectStore().region,
+        endpoint=endpoint,
+        sts_endpoint=os.environ.get("LAKEGATE_STS_ENDPOINT") or None,
+        path_style=style.lower() in ("1", "on", "true"),
+        role=os.environ.get("LAKEGATE_S3_ROLE") or None,
+        access_key=os.environ.get("AWS_ACCESS_KEY_ID") or None,
+        secret_key=os.environ.get("AWS_SECRET_ACCESS_KEY") or None,
+        token=os.environ.get("AWS_SESSION_TOKEN") or None,
+    )

@@ -144,7 +144,10 @@ class QueryResult:
         if isinstance(error, OutOfMemory | FeatureNotSupported) and query.lane is Lane.DUCKDB:
             if self._surroundings.reroute is None:
                 return False
-            self._execution = await self._surroundings.reroute()
+            try:
+                self._execution = await self._surroundings.reroute()
+            except FeatureNotSupported:
+                return False
         elif not isinstance(error, MachineLost):
             return False
         self._repeated = True
@@ -205,6 +208,5 @@ def _with_names(error: UnreadableTable, query: Query) -> UnreadableTable:
     log.warning("unreadable table: %s (%s)", error.message, error.detail)
     names = sorted(str(name) for name in {name for name, _ in query.reads} | {query.writes} if name is not None)
     which = f"table {names[0]}" if len(names) == 1 else f"one of the tables {', '.join(names)}"
-    return UnreadableTable(
-        f"could not read the files of {which}", hint="They may have been vacuumed, moved or damaged: restore them."
-    )
+    usual = "They may have been vacuumed, moved or damaged: restore them."
+    return UnreadableTable(f"could not read the files of {which}", hint=error.hint or usual)

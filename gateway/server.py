@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import click
 
 from catalog.catalog import Catalog
+from catalog.credentials import CredentialProvider
 from catalog.external import ExternalPostgres
 from catalog.postgres import EmbeddedPostgres
+from compute.objects import ObjectReader
 from compute.pool import Pool
 from gateway import tls
 from gateway.activity import Activity
@@ -57,6 +59,7 @@ class Server:
         self.password = config.admin_password
         self.machine_uid: int | None = None
         self._activity = Activity()
+        self._credentials = CredentialProvider(config.objects)
         self.catalog: Catalog
 
     @contextlib.asynccontextmanager
@@ -117,8 +120,12 @@ class Server:
     async def _open_catalog(self, stack: contextlib.AsyncExitStack) -> Catalog:
         config = self.config
         metastore = await self._open_metastore(stack)
-        root = str(config.warehouse_root)
-        catalog = Catalog(metastore, warehouse_root=root, on_signal=self._activity.signal)
+        catalog = Catalog(
+            metastore,
+            warehouse_root=str(config.warehouse_root),
+            credentials=self._credentials,
+            on_signal=self._activity.signal,
+        )
         await catalog.open()
         stack.push_async_callback(catalog.close)
         password = config.admin_password or secrets.token_urlsafe(18)
@@ -139,7 +146,8 @@ class Server:
     async def _open_pool(self, stack: contextlib.AsyncExitStack) -> Pool:
         config = pool_config(self.config)
         spawner = make_spawner(self.config)
-        pool = Pool(spawner, config, lambda workspace: str(self.config.warehouse_root / workspace))
+        objects = ObjectReader(self._credentials)
+        pool = Pool(spawner, config, lambda workspace: str(self.config.warehouse_root / workspace), objects)
         stack.push_async_callback(pool.close)
         await pool.start()
         for resource in pool.isolation.unbounded:

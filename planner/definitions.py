@@ -6,6 +6,7 @@ schemas touch only the catalog.
 
 from catalog.changes import CommentOnTable, CreateSchema, DropSchema, DropTable, RegisterTable, SyncTable
 from catalog.errors import DuplicateTable, FeatureNotSupported, UndefinedTable
+from catalog.locations import is_object
 from catalog.names import TableName
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.types import ELEMENT_OF, Description, Oid, PgType
@@ -21,6 +22,7 @@ from planner.parse import Statement
 from planner.plan import CatalogChange, Constant, Lane, Plan, Query, Settings
 from planner.reads import SPELLINGS, finish
 from planner.route import refuse_forced
+from planner.syntax import TableOptions
 from planner.tree import Node
 
 VERBS = frozenset({"Create", "CreateTableAs", "AlterTable", "Rename", "Drop", "Comment", "CreateSchema"})
@@ -84,8 +86,6 @@ def _new_table(
         if not if_not_exists:
             raise DuplicateTable(f'relation "{name.name}" already exists')
         return Constant(tag, notice=f'relation "{name.name}" already exists, skipping')
-    if statement.options and statement.options.location:
-        raise FeatureNotSupported("LOCATION is not supported", hint="The table gets a folder of its own.")
     return name
 
 
@@ -116,6 +116,8 @@ def _create(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
     name = _new_table(statement, fields["relation"], resolution, bool(fields.get("if_not_exists")), "CREATE TABLE")
     if isinstance(name, Constant):
         return name
+    if statement.options and statement.options.location is not None:
+        return _register(statement.options, fields, name, statement.options.location)
     columns = [_column(node) for node in fields.get("tableElts", [])]
     if not columns:
         raise FeatureNotSupported("a lakehouse table has at least one column")
@@ -126,6 +128,18 @@ def _create(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
     )
     sql = f"CREATE TABLE {path} ({listed}) USING delta{options}"
     return _made(sql, "CREATE TABLE", name, resolution)
+
+
+def _register(options: TableOptions, fields: Node, name: TableName, location: str) -> Plan:
+    """A table that exists: its log says what it is."""
+    if fields.get("tableElts") or options.partitioned_by or options.properties:
+        raise FeatureNotSupported(
+            "LOCATION names a table that exists, whose columns its log tells",
+            hint="Write only USING delta LOCATION '…'.",
+        )
+    if not is_object(location):
+        raise FeatureNotSupported("LOCATION takes a folder s3://…", hint="Other tables get a folder of their own.")
+    return CatalogChange(RegisterTable(name, location), "CREATE TABLE")
 
 
 def _made(sql: str, tag: str, name: TableName, resolution: Resolution) -> Query:
@@ -168,6 +182,8 @@ def _create_as(
     name = _new_table(statement, into["rel"], resolution, bool(fields.get("if_not_exists")), "CREATE TABLE AS")
     if isinstance(name, Constant):
         return name
+    if statement.options and statement.options.location is not None:
+        raise FeatureNotSupported("LOCATION with AS is not supported", hint="The table gets a folder of its own.")
     context = Context(statement, tables, _SPARK, settings.time_zone, description.parameters if description else ())
     query = Queries(context).translate(fields["query"]["SelectStmt"], None)
     names = tree.strings(into.get("colNames"))

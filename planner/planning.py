@@ -14,6 +14,7 @@ from planner.parse import Statement
 from planner.plan import Constant, Dialect, Lane, Plan, Query, Settings
 from planner.reads import Read
 from planner.relay import relay, verb_words
+from planner.route import refuse_objects
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -87,11 +88,9 @@ def plan(
 
     Raises `SqlError`: 42501 without privileges, 0A000 for what is not supported on any allowed lane.
     """
-    if statement.dialect is Dialect.SPARK:
-        return _explained(sparkplan.plan_spark(statement, resolution, settings), statement, resolution)
-    if statement.explain_route:
-        return _explain(statement, resolution, settings, description, values)
-    return _plan(statement, resolution, settings, description, values)
+    planned = _plan(statement, resolution, settings, description, values)
+    refuse_objects(planned, resolution)
+    return _explained(planned, statement, resolution)
 
 
 def _plan(
@@ -101,6 +100,8 @@ def _plan(
     description: Description | None,
     values: pa.RecordBatch | None,
 ) -> Plan:
+    if statement.dialect is Dialect.SPARK:
+        return sparkplan.plan_spark(statement, resolution, settings)
     verb = statement.verb
     if verb in session.VERBS:
         return session.plan_session(statement)
@@ -154,16 +155,6 @@ def located(statement: Statement, resolution: Resolution) -> dict[int | None, Re
             characters = statement.parsed_text[: reference.position - 1 - statement.offset]
             tables[len(characters.encode())] = table
     return tables
-
-
-def _explain(
-    statement: Statement,
-    resolution: Resolution,
-    settings: Settings,
-    description: Description | None,
-    values: pa.RecordBatch | None,
-) -> Plan:
-    return _explained(_plan(statement, resolution, settings, description, values), statement, resolution)
 
 
 def _explained(planned: Plan, statement: Statement, resolution: Resolution) -> Plan:

@@ -8,8 +8,9 @@ Spark's. A lane that the session forces is used or refused with the reason, neve
 from collections.abc import Iterable
 
 from catalog.errors import FeatureNotSupported
-from catalog.resolution import ResolvedTable
-from planner.plan import Lane
+from catalog.locations import is_object
+from catalog.resolution import Resolution, ResolvedTable
+from planner.plan import Lane, Plan, Query
 
 DUCKDB_FEATURES = frozenset({"columnMapping", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "deletionVectors"})
 """Reader features whose tables the scan list describes fully (deletion vectors only while no file has one)."""
@@ -32,6 +33,18 @@ def obstacle(tables: Iterable[ResolvedTable]) -> str | None:
         if snapshot.has_deletion_vectors:
             return f"table {table.name.name} has deletion vectors"
     return None
+
+
+def refuse_objects(planned: Plan, resolution: Resolution) -> None:
+    """Spark has no way to an object store. Raises FeatureNotSupported."""
+    if not isinstance(planned, Query) or planned.lane is not Lane.SPARK:
+        return
+    for table in resolution.tables.values():
+        if table.snapshot is not None and is_object(table.snapshot.location):
+            raise FeatureNotSupported(
+                f"table {table.name} lies in an object store, where only DuckDB reads it: {planned.reason}",
+                hint="Write it with the engine that it belongs to: its newest version is read here.",
+            )
 
 
 def refuse_forced(lane: Lane, reason: str, hint: str | None = None) -> FeatureNotSupported:

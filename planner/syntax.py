@@ -1,6 +1,7 @@
 """Lakegate's own syntax, cut out of a text before PostgreSQL's parser sees it.
 
-Each piece is overwritten with blanks, so that every position stays what the client sent. The scanner knows strings,
+Each piece is overwritten with blanks, so that every position stays what the client sent; with ``()`` in them where a
+table that exists already is named without columns, which PostgreSQL's grammar wants. The scanner knows strings,
 comments, dollar quotes and quoted names, as PostgreSQL's lexer does with `standard_conforming_strings = on`.
 
 | syntax | where |
@@ -106,6 +107,7 @@ class _Extraction:
         self.tokens = scan(text)
         self.found = Extracted(text)
         self.pieces: list[tuple[int, int]] = []
+        self.unlisted: set[int] = set()
 
     def run(self) -> Extracted:
         """Walks the tokens once; returns the text with our pieces blanked."""
@@ -137,6 +139,8 @@ class _Extraction:
     def _blanked(self, text: str) -> str:
         for start, end in self.pieces:
             blank = re.sub(r"[^\n]", " ", text[start:end])
+            if start in self.unlisted:
+                blank = "()" + blank[2:]
             text = text[:start] + blank + text[end:]
         return text
 
@@ -155,14 +159,17 @@ class _Extraction:
 
     def _create_table(self, index: int) -> int:
         options, depth = TableOptions(self.tokens[index].start), 0
-        index += 2
+        index, listed, first = index + 2, False, len(self.pieces)
         while index < len(self.tokens) and not (
             depth == 0 and (self.tokens[index].text == ";" or self.tokens[index].word == "AS")
         ):
             token = self.tokens[index]
             depth += {"(": 1, ")": -1}.get(token.text, 0)
+            listed = listed or depth > 0
             index = self._option(index, options) if depth == 0 and token.kind == "word" else index + 1
         self.found.options.append(options)
+        if options.location is not None and not listed and not self._words(index, "AS"):
+            self.unlisted.add(self.pieces[first][0])
         return index
 
     def _option(self, index: int, options: TableOptions) -> int:

@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fix_compute",
     "tests.fix_cluster",
     "tests.fix_machines",
+    "tests.fix_objects",
     "tests.fix_spark",
     "tests.fix_masters",
 ]

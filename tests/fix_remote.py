@@ -11,8 +11,10 @@ from compute.connection import Connection
 from compute.engines import Engine, EngineOptions, open_engine
 from compute.guest.channel import Channel
 from compute.guest.endpoint import Endpoint
+from compute.guest.filesystem import ChannelFiles
 from compute.guest.machine import Guest
 from compute.lease import Lease
+from compute.objects import ObjectReader
 from compute.ranges import RangeServer
 from compute.transport import Frame, Kind
 
@@ -32,20 +34,25 @@ async def connected() -> AsyncIterator[tuple[Connection, Channel]]:
 
 
 @asynccontextmanager
-async def remote_lease(root: Path, scratch: Path) -> AsyncIterator[Lease]:
-    """A lease of a DuckDB guest whose files are read by us below `root`. Leaving waits for its end."""
-    options = EngineOptions(2, 256 << 20, str(scratch), remote=True)
+async def remote_lease(root: Path, scratch: Path, objects: ObjectReader | None = None) -> AsyncIterator[Lease]:
+    """A lease of a DuckDB guest whose files are read by us below `root`, or in a store. Leaving waits for its end."""
+    files = ChannelFiles()
+    options = EngineOptions(2, 256 << 20, str(scratch), files=files)
     engine = await asyncio.to_thread(open_engine, "duckdb", options)
-    async with lent(engine, Endpoint(), root, scratch) as lease:
-        yield lease
-    engine.close()
+    try:
+        async with lent(engine, files, root, scratch, objects) as lease:
+            yield lease
+    finally:
+        engine.close()
 
 
 @asynccontextmanager
-async def lent(engine: Engine, endpoint: Endpoint, root: Path, scratch: Path) -> AsyncIterator[Lease]:
-    """A lease of an engine whose files are read by us below `root`. Leaving waits for the guest's end."""
+async def lent(
+    engine: Engine, files: ChannelFiles | Endpoint, root: Path, scratch: Path, objects: ObjectReader | None = None
+) -> AsyncIterator[Lease]:
+    """A lease of an engine whose files are read by us. Leaving waits for the guest's end."""
     ours, theirs = socket.socketpair()
-    guest = Guest(engine, lambda _identity, _folders: None, str(scratch), endpoint)
+    guest = Guest(engine, lambda _identity, _folders: None, str(scratch), files, remote=True)
     thread = Thread(target=guest.converse, args=(theirs,))
     thread.start()
     _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=ours)
@@ -53,6 +60,8 @@ async def lent(engine: Engine, endpoint: Endpoint, root: Path, scratch: Path) ->
     assert hello.control["reads"] == "channel"
     connection.send(Frame(Kind.IDENTITY, control=IDENTITY))
     await connection.expect(Kind.READY)
-    yield Lease(connection, lambda _lease: None, RangeServer(connection, str(root)))
-    connection.abort()
-    await asyncio.to_thread(thread.join)
+    try:
+        yield Lease(connection, lambda _lease: None, RangeServer(connection, str(root), objects))
+    finally:
+        connection.abort()
+        await asyncio.to_thread(thread.join)

@@ -10,6 +10,7 @@ from benchmarks.suites.connections import connections
 from benchmarks.suites.fleet import fleet_decisions, fleet_simulation
 from benchmarks.suites.lookups import point_lookups
 from benchmarks.suites.microvms import microvms
+from benchmarks.suites.objects import reading_files
 from benchmarks.suites.relay import relay, select_one
 from benchmarks.suites.sending import sending
 from benchmarks.suites.starts import machine_starts
@@ -24,6 +25,7 @@ SUITES: Mapping[str, Suite] = {
     "sending": sending,
     "connections": connections,
     "tpch-duckdb": tpch_duckdb,
+    "reading-files": reading_files,
     "machine-starts": machine_starts,
     "microvms": microvms,
     "claims": claims,

@@ -12,11 +12,14 @@ a bug.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import pyarrow as pa
 
 from catalog.scans import Scan
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 ENGINE_LOST = 70
 """The exit status of a machine whose engine has gone."""
@@ -29,10 +32,10 @@ class EngineOptions:
     `memory_bytes` bounds the engine, not the whole process. `scratch` is a private folder to spill into, as the
     machine sees it; a template that is forked later has none yet (`Binding.scratch`). `uid` is the user that programs
     started by the engine run as (None: no other than our own), and `confine` what each of them does before it runs.
-    `properties` are the engine's own (Spark's configuration, for one). `remote` says that files come as URLs, and the
-    binding's warehouse is their beginning. `tables` is where an engine that reads tables by their paths finds these, as
-    HOST:PORT of a server that speaks WebHDFS; None: in the file system. Such a machine serves one lease, and reads
-    only. `emulated` says that its processor is, where code runs many times slower and costs as much to compile.
+    `properties` are the engine's own (Spark's configuration, for one). `files` are a file system whose names scans may
+    have for paths, beside the warehouse's own. `tables` is where an engine that reads tables by their paths finds
+    these, as HOST:PORT of a server that speaks WebHDFS; None: in the file system. Such a machine serves one lease, and
+    reads only. `emulated` says that its processor is, where code runs many times slower and costs as much to compile.
     """
 
     threads: int
@@ -41,7 +44,7 @@ class EngineOptions:
     uid: int | None = None
     confine: Callable[[], None] = lambda: None
     properties: Mapping[str, str] = field(default_factory=dict)
-    remote: bool = False
+    files: "AbstractFileSystem | None" = None
     tables: str | None = None
     emulated: bool = False
 

@@ -1,9 +1,9 @@
-"""The loopback HTTP endpoint from which an engine reads files that lie with the host.
+"""The loopback HTTP endpoint where an engine with a Hadoop client finds files that lie with the host, by their paths.
 
-An engine opens ``ORIGIN<conversation>/<scan>/<file>``, or finds files by their paths as Hadoop's clients do
-(`webhdfs`); sizes are known from the scan, bytes come over the conversation's channel.
+Partner of `filesystem`, by which an engine in this very process reads them. Sizes are known from the scan, bytes come
+over the conversation's channel.
 
-References: RFC 9110, sections 14.1.2 and 15.3.7 (ranges); RFC 9112 (persistent connections).
+Reference: RFC 9112 (persistent connections); what is asked and answered is `webhdfs`.
 """
 
 import itertools
@@ -24,8 +24,6 @@ from compute.guest.channel import Channel
 from compute.guest.reads import RemoteFiles
 from compute.guest.tree import TreeFile
 
-_PATH = re.compile(r"/(?P<conversation>\d{1,9})/(?P<scan>[0-9a-f]{32})/(?P<file>\d{1,9})")
-_RANGE = re.compile(r"bytes=(?P<first>\d{1,18})-(?P<last>\d{1,18})")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 FIRST_BYTES, MOST_BYTES = 64 << 10, 16 << 20
 """How much of a file that is wanted to its end is fetched at once: ever more, since few are read to their end."""
@@ -63,14 +61,6 @@ class _Server(ThreadingHTTPServer):
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    files: RemoteFiles
-    scan: str
-    file: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
 class _FoundPath:
     files: RemoteFiles
     scan: str
@@ -97,31 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.raw_requestline = _BEYOND_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], self.raw_requestline)
         return super().parse_request()
 
-    def do_HEAD(self) -> None:
-        if found := self._find():
-            self._answer(200, found.size)
-
     def do_GET(self) -> None:
-        """A range, or the whole file."""
         if self.path.startswith(webhdfs.PREFIX):
             self._answer_hadoop()
-            return
-        if (found := self._find()) is None:
-            return
-        wanted = _RANGE.fullmatch(self.headers.get("Range") or f"bytes=0-{found.size - 1}")
-        if wanted is None or not int(wanted["first"]) <= int(wanted["last"]) < found.size:
-            self._answer(416, 0)
-            return
-        first, end = int(wanted["first"]), int(wanted["last"]) + 1
-        pieces = found.files.read(found.scan, found.file, first, end)
-        try:
-            piece = next(pieces)
-        except OSError:
+        else:
             self._answer(404, 0)
-            return
-        self._answer(206, end - first, ("Content-Range", f"bytes {first}-{end - 1}/{found.size}"))
-        for content in chain((piece,), pieces):
-            self.wfile.write(content)
 
     def do_PUT(self) -> None:
         """Hadoop's clients write by these methods."""
@@ -186,15 +156,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Without saying so: the client would check that by a library that Spark's copy of it lacks."""
         self._answer(status, len(content))
         self.wfile.write(content)
-
-    def _find(self) -> _Found | None:
-        """What the path names. Answers 404 where that is nothing."""
-        if named := _PATH.fullmatch(self.path):
-            files, file = self.server.files.get(int(named["conversation"])), int(named["file"])
-            if files is not None and (size := files.size(named["scan"], file)) is not None:
-                return _Found(files, named["scan"], file, size)
-        self._answer(404, 0)
-        return None
 
     def _answer(self, status: int, length: int, *headers: tuple[str, str]) -> None:
         self.send_response_only(status)

@@ -6,7 +6,6 @@ import random
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from threading import Event, Lock, Thread
 
 from catalog.errors import FeatureNotSupported, MachineLost, SqlError
@@ -14,6 +13,7 @@ from compute.engines import ENGINE_LOST, Binding, Engine
 from compute.guest.channel import SEND_BUFFER_BYTES, Channel, Stream
 from compute.guest.conversation import Conversation, error_frame
 from compute.guest.endpoint import Endpoint
+from compute.guest.filesystem import ChannelFiles
 from compute.guest.reads import RemoteFiles
 from compute.identity import Identity
 from compute.transport import PROTOCOL_VERSION, Frame, FrameError, Kind
@@ -31,17 +31,25 @@ mounts, root folder, privileges. Given the host's folders that the engine still 
 class Guest:
     """An engine, and the identity that it gets once.
 
-    With an `endpoint` its engine reads the host's files through that, over the channel; without one it opens them.
-    `bound` says that the engine has been bound already.
+    `files` are what its engine reads over the channel; without them it can't. A `remote` one opens none of the host's
+    files itself. `bound` says that the engine has been bound already.
     """
 
     def __init__(
-        self, engine: Engine, seal: Seal, scratch: str, endpoint: Endpoint | None = None, *, bound: bool = False
+        self,
+        engine: Engine,
+        seal: Seal,
+        scratch: str,
+        files: ChannelFiles | Endpoint | None = None,
+        *,
+        remote: bool = False,
+        bound: bool = False,
     ) -> None:
         self._engine = engine
         self._seal = seal
         self._scratch = scratch
-        self._endpoint = endpoint
+        self._files = files
+        self._remote = remote
         self._identity: Identity | None = None
         self._bound = bound
         self.claimed = Event()
@@ -56,9 +64,9 @@ class Guest:
         return self._engine.name
 
     def bind_ahead(self) -> None:
-        """Binds an engine that reads through the endpoint while it is still a template: where its files and its scratch
-        folder are is no tenant's secret then. Only the seal is left to the clone."""
-        self._bind(Binding("", "", b"", self._scratch))
+        """Binds the engine of a remote guest while it is still a template: where its files and its scratch folder are
+        is no tenant's secret then. Only the seal is left to the clone."""
+        self._engine.bind(Binding("", "", b"", self._scratch))
         self._bound = True
 
     def serve(self, listener: socket.socket, mode: str) -> None:
@@ -125,12 +133,12 @@ class Guest:
             "engine": self._engine.name,
             "version": self._engine.version,
             "pid": os.getpid(),
-            "reads": "host" if self._endpoint is None else "channel",
+            "reads": "channel" if self._remote else "host",
         }
         return Frame(Kind.HELLO, control=control)
 
     def _reading(self, channel: Channel) -> AbstractContextManager[RemoteFiles | None]:
-        return nullcontext() if self._endpoint is None else self._endpoint.serving(channel)
+        return nullcontext() if self._files is None else self._files.serving(channel)
 
     def _identify(self, channel: Channel) -> bool:
         """Waits for IDENTITY and obeys it. Anything else before is refused and ends the connection."""
@@ -153,7 +161,7 @@ class Guest:
             if self._identity is None:
                 self._make_own(identity)
                 if not self._bound:
-                    self._bind(identity.binding)
+                    self._engine.bind(identity.binding)
                 self._identity = identity
             elif _place(self._identity) != _place(identity):
                 raise FeatureNotSupported("the machine belongs to another workspace")
@@ -162,17 +170,12 @@ class Guest:
         self._seal(identity, self._engine.folders)
         random.seed(identity.binding.seed)
 
-    def _bind(self, binding: Binding) -> None:
-        """The engine's readable place is the endpoint where the host's folders are out of reach."""
-        here = binding if self._endpoint is None else replace(binding, warehouse=self._endpoint.origin)
-        self._engine.bind(here)
-
 
 class Understudy(Guest):
     """A guest for a rehearsal beside the real one: of the same engine, with an identity that gives way to the real."""
 
     def __init__(self, guest: Guest) -> None:
-        super().__init__(guest._engine, guest._seal, guest._scratch, guest._endpoint, bound=True)
+        super().__init__(guest._engine, guest._seal, guest._scratch, guest._files, remote=True, bound=True)
         self._guest = guest
 
     def _make_own(self, identity: Identity) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compute.engines import EngineOptions, open_engine
-from compute.guest.endpoint import Endpoint
+from compute.guest.filesystem import ChannelFiles
 from compute.guest.machine import Guest
 from compute.identity import Identity
 
@@ -44,8 +44,9 @@ def listen(path: str) -> socket.socket:
 
 def open_guest(order: Mapping[str, Any]) -> Guest:
     """Files lie with the gateway: a pod has none of them, and no way to anybody else's."""
-    options = EngineOptions(**order["options"], scratch=order["scratch"], remote=True)
-    return Guest(open_engine(order["engine"], options), _is_sealed, order["scratch"], Endpoint())
+    files = ChannelFiles()
+    options = EngineOptions(**order["options"], scratch=order["scratch"], files=files)
+    return Guest(open_engine(order["engine"], options), _is_sealed, order["scratch"], files, remote=True)
 
 
 def _is_sealed(_identity: Identity, _folders: Sequence[str]) -> None:

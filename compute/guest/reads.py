@@ -1,4 +1,7 @@
-"""A conversation's reads of files that only the host can open: asked for by scan and number, never by path."""
+"""A conversation's reads of files that only the host can open: asked for by scan and number, never by path.
+
+Those are the files that come without one.
+"""
 
 import hashlib
 import itertools
@@ -38,8 +41,8 @@ class RemoteFiles:
         self._stopped = False
 
     def offer(self, scans: Sequence[Scan]) -> Sequence[Scan]:
-        """The scans with URLs for paths, those aside that an engine reads by path. These files, and no others, may be
-        asked for from now on."""
+        """The scans with a name where a file has no path, those aside that an engine reads by path. These files, and no
+        others, may be asked for from now on."""
         self._offered = {_name(scan): scan for scan in scans}
         trees = {name: scan for name, scan in self._offered.items() if scan.by_path}
         self._trees = {name: self._trees.get(name) or Tree(scan.files) for name, scan in trees.items()}
@@ -97,7 +100,9 @@ class RemoteFiles:
 
     def _located(self, scan: Scan) -> Scan:
         origin = f"{self._origin}{_name(scan)}"
-        files = (replace(file, path=f"{origin}/{number}") for number, file in enumerate(scan.files))
+        files = (
+            file if file.path else replace(file, path=f"{origin}/{number}") for number, file in enumerate(scan.files)
+        )
         return replace(scan, files=tuple(files))
 
     def _ask(self, scan: str, file: int, offset: int, length: int) -> "Future[pa.Buffer]":

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from compute.engines import EngineOptions, open_engine
 from compute.guest import vsock
 from compute.guest.endpoint import Endpoint
+from compute.guest.filesystem import ChannelFiles
 from compute.guest.kernel import seal
 from compute.guest.machine import Guest, Understudy
 from compute.guest.ports import Port, open_port
@@ -32,21 +34,20 @@ def main() -> None:
     content = read_options(Path("/proc/cmdline").read_text())
     if content["engine"] is None:
         return
-    endpoint = Endpoint()
-    engine = open_engine(content["engine"], _engine_options(content, endpoint))
-    guest = Guest(engine, seal, SCRATCH, endpoint)
+    files = Endpoint() if content["engine"] == "spark" else ChannelFiles()
+    guest = Guest(open_engine(content["engine"], _engine_options(content, files)), seal, SCRATCH, files, remote=True)
     guest.bind_ahead()
     rehearse(Understudy(guest))
     if content["channel"] == "vsock":
-        vsock.serve(guest, engine.name, content["mode"], vsock.open_listener(), vsock.call_host())
+        vsock.serve(guest, guest.engine, content["mode"], vsock.open_listener(), vsock.call_host())
     else:
         _serve_port(guest, emulated=content["emulated"])
     os._exit(0)
 
 
-def _engine_options(content: Mapping[str, Any], endpoint: Endpoint) -> EngineOptions:
-    emulated = content.get("emulated", False)
-    return EngineOptions(**content["options"], scratch=SCRATCH, remote=True, tables=endpoint.address, emulated=emulated)
+def _engine_options(content: Mapping[str, Any], files: ChannelFiles | Endpoint) -> EngineOptions:
+    options = EngineOptions(**content["options"], scratch=SCRATCH, emulated=content.get("emulated", False))
+    return replace(options, tables=files.address) if isinstance(files, Endpoint) else replace(options, files=files)
 
 
 def _serve_port(guest: Guest, *, emulated: bool) -> None:

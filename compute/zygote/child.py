@@ -11,14 +11,20 @@ from dataclasses import asdict
 from typing import Any, NoReturn
 
 from compute.engines import Engine
+from compute.guest.filesystem import ChannelFiles
 from compute.guest.machine import Guest
 from compute.sandbox.recipe import Sandbox
 
 LISTENER = 3
 
 
-def become_machine(template: Engine | None, sandbox: Sandbox, order: Mapping[str, Any], listener: int) -> NoReturn:
-    """Serves the template's engine, or, without one, runs a fresh interpreter that opens the engine itself."""
+def become_machine(
+    template: Engine | None, files: ChannelFiles, sandbox: Sandbox, order: Mapping[str, Any], listener: int
+) -> NoReturn:
+    """Serves the template's engine, or, without one, runs a fresh interpreter that opens the engine itself.
+
+    `files` are those that the template may read over its channel.
+    """
     status = 1
     try:
         os.setsid()
@@ -26,7 +32,7 @@ def become_machine(template: Engine | None, sandbox: Sandbox, order: Mapping[str
         sandbox.prepare()
         if template is None:
             _execute_guest(sandbox, order)
-        Guest(template, sandbox.seal, sandbox.scratch).serve(socket.socket(fileno=LISTENER), order["mode"])
+        Guest(template, sandbox.seal, sandbox.scratch, files).serve(socket.socket(fileno=LISTENER), order["mode"])
         status = 0
     except Exception:
         traceback.print_exc()

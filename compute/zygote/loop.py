@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compute.engines import Engine, EngineOptions, open_engine
+from compute.guest.filesystem import ChannelFiles
 from compute.sandbox import namespaces, seccomp
 from compute.sandbox.cgroups import Bounds, CgroupTree
 from compute.sandbox.recipe import Sandbox, make_folder, remove_folder
@@ -69,6 +70,7 @@ class Zygote:
         self._networked = networked
         self._parts = Parts(tree, isolated=isolated)
         self._own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._files = ChannelFiles()
         self._templates: dict[str, Engine] = {}
         self._engines: set[str] = set()
         self._machines: dict[int, _Machine] = {}
@@ -163,7 +165,7 @@ class Zygote:
             self._tell({"event": "failed", "name": name, "reason": str(error)})
             return
         if pid == 0:
-            become_machine(template, sandbox, order, listener)
+            become_machine(template, self._files, sandbox, order, listener)
         os.close(listener)
         self._machines[pid] = machine
         self._tell({"event": "started", "name": name, "pid": pid})
@@ -172,7 +174,7 @@ class Zygote:
         """A warm engine with exactly these options, opened when it is first asked for."""
         key = json.dumps([engine, options], sort_keys=True)
         if key not in self._templates:
-            self._templates[key] = open_engine(engine, EngineOptions(**options))
+            self._templates[key] = open_engine(engine, EngineOptions(**options, files=self._files))
         return self._templates[key]
 
     def _runs_programs(self, order: Mapping[str, Any]) -> bool:

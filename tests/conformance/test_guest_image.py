@@ -29,7 +29,7 @@ def sums(image: Path) -> Mapping[str, str]:
 def test_the_bill_names_every_package_with_its_sum(guest_image: Path) -> None:
     bill = json.loads((guest_image / "bill.json").read_text())
     names = {component["name"] for component in bill["components"]}
-    assert {"python3.11-minimal", "libc6", "busybox-static", "duckdb", "pyarrow", "duckdb-extension-httpfs"} <= names
+    assert {"python3.11-minimal", "libc6", "busybox-static", "duckdb", "pyarrow", "fsspec"} <= names
     assert any(name.startswith("linux-image-") for name in names)
     assert all(len(component["hashes"][0]["content"]) == 64 for component in bill["components"])
     assert not {"deltalake", "sqlglot"} & names

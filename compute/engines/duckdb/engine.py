@@ -12,7 +12,6 @@ from catalog.errors import FeatureNotSupported, InvalidParameterValue, Unreadabl
 from catalog.scans import Scan
 from compute.engines import Binding, EngineOptions, Result
 from compute.engines.duckdb.errors import translate
-from compute.engines.duckdb.httpfs import load_httpfs
 from compute.engines.duckdb.parameters import named_values
 from compute.engines.duckdb.statements import Statements
 from compute.engines.duckdb.types import quote_literal
@@ -104,11 +103,17 @@ class DuckDBEngine:
         database.execute(f"SET temp_directory = {quote_literal(os.path.join(binding.scratch, 'spill'))}")
         database.execute(f"SET threads = {self._options.threads}")
         database.execute(f"SET GLOBAL TimeZone = {quote_literal(time_zone)}")
-        database.execute(f"SET allowed_directories = [{quote_literal(binding.warehouse)}]")
+        database.execute(f"SET allowed_directories = [{', '.join(map(quote_literal, self._places(binding)))}]")
         database.execute("SET allowed_configs = ['threads']")
         database.execute("SET enable_external_access = false")
         database.execute("SET lock_configuration = true")
         self._threads = self._options.threads
+
+    def _places(self, binding: Binding) -> Sequence[str]:
+        """What the names of all files begin with that may be read."""
+        files = self._options.files
+        names = [] if files is None else [f"{files.protocol}://"]
+        return [binding.warehouse, *names] if binding.warehouse else names
 
 
 class DuckDBSession:
@@ -181,8 +186,8 @@ def _open_database(options: EngineOptions) -> duckdb.DuckDBPyConnection:
     database.execute("SET GLOBAL python_enable_replacements = false")
     database.execute("SET GLOBAL parquet_metadata_cache = true")
     database.execute("SET GLOBAL TimeZone = 'UTC'")
-    if options.remote:
-        load_httpfs(database)
+    if options.files is not None:
+        database.register_filesystem(options.files)
     return database
 
 
@@ -208,8 +213,4 @@ def _unreadable(error: UnreadableTable, scans: Sequence[Scan]) -> UnreadableTabl
     if not folders:
         return error
     names = ", ".join(f'"{scan.location}"' for scan in folders)
-    return UnreadableTable(
-        f"could not read the files of the table at {names}",
-        detail=error.message,
-        hint="the files of that version may have been vacuumed, moved or damaged",
-    )
+    return UnreadableTable(f"could not read the files of the table at {names}", detail=error.message)

@@ -38,6 +38,8 @@ _SQLSTATE_BY_TEXT = (
     (re.compile(r"max(imum)? expression depth|expression depth limit", re.I), "54001"),
 )
 _DISK_FULL = re.compile(r"No space left on device|max_temp_directory_size|failed to offload data block", re.I)
+_UNREAD = re.compile(r"^(?:[A-Za-z ]+: )*(?:OSError|FileNotFoundError): (?P<message>[^\n]*)")
+"""What Python's own file systems raise, as DuckDB passes it on."""
 _KIND = re.compile(r"^(?:Query failed: )?(?P<kind>[A-Za-z ]+?) Error: (?P<message>.*)$", re.DOTALL)
 _RAISED = re.compile(r"^(?P<sqlstate>[0-9A-Z]{5}): (?P<message>.*)$", re.DOTALL)
 
@@ -47,6 +49,8 @@ def translate(error: Exception) -> SqlError:
 
     A statement may raise any SQLSTATE with ``error('22012: division by zero')``. What has no kind is an internal error.
     """
+    if unread := _UNREAD.match(str(error).strip()):
+        return error_class("58030")(unread["message"])
     kind = _KIND.match(str(error).strip())
     if kind is None:
         return error_class("XX000")(f"the engine failed: {error}")

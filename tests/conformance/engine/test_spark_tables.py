@@ -58,7 +58,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def engine(spark_installation: Installation, endpoint: Endpoint, scratch: Path) -> Iterator[SparkEngine]:
     """One that has rehearsed, as in a template."""
-    options = EngineOptions(2, HEAP, str(scratch), remote=True, tables=endpoint.address)
+    options = EngineOptions(2, HEAP, str(scratch), tables=endpoint.address)
     engine = SparkEngine(options)
     rehearse(Understudy(Guest(engine, lambda _identity, _folders: None, str(scratch), endpoint)))
     yield engine

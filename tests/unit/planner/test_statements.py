@@ -232,3 +232,40 @@ def test_explain_route_tells_lane_and_files() -> None:
     assert planned("EXPLAIN (ROUTE) SELECT 1") == Constant(
         "EXPLAIN", told.columns, (("lane", "none"), ("reason", "Metadata: no compute is needed"))
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE shop.t USING delta LOCATION 's3://lake/t'",
+        "CREATE TABLE shop.t() USING delta LOCATION 's3://lake/t'",
+        "CREATE TABLE shop.t LOCATION 's3://lake/t'",
+    ],
+)
+def test_a_table_that_exists_is_named_by_its_place(text: str) -> None:
+    assert planned(text) == CatalogChange(RegisterTable(TableName("shop", "t"), "s3://lake/t"), "CREATE TABLE")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE shop.t (a int) LOCATION 's3://lake/t'",
+        "CREATE TABLE shop.t USING delta PARTITIONED BY (a) LOCATION 's3://lake/t'",
+        "CREATE TABLE shop.t USING delta LOCATION '/lake/t'",
+        "CREATE TABLE shop.t USING delta LOCATION 's3a://lake/t'",
+        "CREATE TABLE shop.t USING delta LOCATION 's3://lake/t' AS SELECT 1 AS a",
+    ],
+)
+def test_a_place_is_of_a_table_that_exists(text: str) -> None:
+    with pytest.raises(FeatureNotSupported):
+        planned(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["DELETE FROM orders", "ALTER TABLE orders ADD COLUMN x int", "SELECT amount FROM orders", "TRUNCATE orders"],
+)
+def test_spark_has_no_way_to_an_object_store(text: str) -> None:
+    stored = changed("orders", location="s3://lake/orders")
+    with pytest.raises(FeatureNotSupported, match="object store"):
+        planned(text, (ORDER_COLUMNS[1],), settings=Settings(lane=Lane.SPARK), orders=stored)

@@ -1,0 +1,39 @@
+"""What a session of a role may do, what locations may be, and that nothing secret is ever shown."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from catalog.credentials import Credentials, ObjectStore, log_options, reading_policy
+from catalog.errors import InvalidParameterValue
+from catalog.locations import split_object
+
+ROLE = "arn:aws-cn:iam::123456789012:role/Lake"
+CREDENTIALS = Credentials("key-id", "very-secret", "session-token", datetime(2030, 1, 1, tzinfo=UTC))
+
+
+def test_a_session_reads_below_its_folder_and_nothing_else() -> None:
+    objects, listing = reading_policy("s3://lake/sales/orders", ROLE)["Statement"]
+    assert (objects["Action"], objects["Resource"]) == (["s3:GetObject"], ["arn:aws-cn:s3:::lake/sales/orders/*"])
+    assert (listing["Action"], listing["Resource"]) == (["s3:ListBucket"], ["arn:aws-cn:s3:::lake"])
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["sales/orders/*"]}}
+
+
+@pytest.mark.parametrize(
+    "location", ["s3://lake", "s3://lake/", "s3:///x", "s3://Lake/x", "s3://lake/*", "s3://lake/a?b", "s3://lake/${x}"]
+)
+def test_folders_that_mean_more_than_one_place(location: str) -> None:
+    with pytest.raises(InvalidParameterValue):
+        split_object(location)
+
+
+def test_nothing_secret_is_shown() -> None:
+    store = ObjectStore(access_key="key-id", secret_key="very-secret", token="session-token")
+    shown = repr(CREDENTIALS) + repr(store)
+    assert not any(secret in shown for secret in ("key-id", "very-secret", "session-token"))
+
+
+def test_plain_http_only_where_the_endpoint_says_so() -> None:
+    assert "allow_http" not in log_options(ObjectStore(), CREDENTIALS)
+    assert log_options(ObjectStore(endpoint="https://store"), CREDENTIALS)["allow_http"] == "false"
+    assert log_options(ObjectStore(endpoint="http://store"), CREDENTIALS)["allow_http"] == "true"
