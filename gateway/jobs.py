@@ -44,6 +44,7 @@ class Run:
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
 
     def summary(self) -> dict[str, Any]:
+        """What became of the run, as values that JSON has."""
         return {
             "state": self.state,
             "status": self.status,

@@ -80,7 +80,7 @@ async def _bare(demand: Demand) -> Mapping[str, float]:
 
 async def _processes(demand: Demand) -> Mapping[str, float]:
     engine = duckdb_config()
-    return await _through_pool(ProcessSpawner(templates={engine.engine: engine.spec}), engine, demand)
+    return await _through_pool(ProcessSpawner(templates=[engine.spec]), engine, demand)
 
 
 async def _microvms(demand: Demand) -> Mapping[str, float]:
