@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import io
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -164,9 +165,8 @@ async def test_credentials_are_renewed_and_expired_ones_refused(tmp_path: Path) 
 
 async def test_a_store_that_stalls(store: Store, tmp_path: Path) -> None:
     """It takes connections and says nothing."""
-    silent = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(3600), HOST)
-    async with silent:
-        endpoint = f"http://{HOST}:{silent.sockets[0].getsockname()[1]}"
+    with socket.create_server((HOST, 0)) as silent:
+        endpoint = f"http://{HOST}:{silent.getsockname()[1]}"
         settings = dataclasses.replace(store.settings(role=None), endpoint=endpoint)
         objects = ObjectReader(CredentialProvider(settings), IMPATIENT)
         async with remote_lease(tmp_path, tmp_path, objects) as lease:
