@@ -1,5 +1,6 @@
 """The day as it is reported: predicted beside cold."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,8 @@ def report_day(hours: float, folder: Path) -> Mapping[str, Run]:
         f"predicted, {demand.hours:g} h": Run(simulate(PREDICTED, demand), demand.first_hour),
         f"cold, {short.hours:g} h": Run(simulate(COLD, short), short.first_hour),
     }
-    write_pages(folder, f"python -m benchmarks.simulation --hours {hours:g}", demand, runs)
+    command = f"python -m benchmarks.simulation --hours {hours:g} --report {os.path.relpath(folder)}"
+    write_pages(folder, command, demand, runs)
     return runs
 
 

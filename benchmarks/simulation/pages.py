@@ -1,5 +1,6 @@
 """A simulation's page: what is simulated, the numbers, the plots, and how to make it anew."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -29,8 +30,9 @@ waits, and a machine is unused only while it starts. Its unused machine-seconds 
 lent. *Cold* keeps nothing warm: who asks waits for a start, so it wastes what the oracle wastes, and time.
 
 **A decision's cost** is the thread's processor time over one `Fleet.handle`, all instructions included. Neither a stop
-nor a busy host counts as time in it; what a busy host does to caches and shared cores does. Reading the clock twice is
-in it: {overhead:.2f} µs when this was written. The collector is off, as there is nothing for it to find.
+nor a busy host counts as time in it; what a busy host does to caches and shared cores does: its load was {load:.0f} at
+the end. Reading the clock twice is in it, {overhead:.2f} µs then. The collector is off: there is nothing
+for it to find.
 
 """
 
@@ -45,7 +47,7 @@ def write_pages(folder: Path, command: str, demand: Demand, runs: Mapping[str, R
     nodes = Hardware().spot_nodes + Hardware().on_demand_nodes
     about = {"demand": describe(demand), "command": command, "seed": demand.seed, "machine": machine()}
     mean_start = next(iter(runs.values())).record.mean_start("duckdb")
-    tail = TAIL.format(mean_start=mean_start, overhead=clock_overhead())
+    tail = TAIL.format(mean_start=mean_start, overhead=clock_overhead(), load=os.getloadavg()[0])
     page = folder / "README.md"
     page.write_text(HEAD.format(nodes=nodes, **about) + table(runs) + tail + "\n".join(pictures))
     return page
@@ -109,12 +111,15 @@ def _spike(run: Run, demand: Demand) -> str:
 
 
 def _machines(run: Run) -> str:
-    def oracle(group: Sequence[Interval]) -> float:
-        return group[-1].machines["duckdb"]["serving"] / 1000 + _oracle(run, group) / 1000
+    """The most in each few minutes."""
+    mean_start = run.record.mean_start("duckdb")
+
+    def oracle(each: Interval) -> float:
+        return (each.machines["duckdb"]["serving"] + each.leases("duckdb") / each.seconds * mean_start) / 1000
 
     lines = [
-        run.line("fleet", BLUE, lambda group: group[-1].machines["duckdb"].total() / 1000),
-        run.line("oracle", ORANGE, oracle, dashed=True),
+        run.line("fleet", BLUE, highest(lambda each: each.machines["duckdb"].total() / 1000)),
+        run.line("oracle", ORANGE, highest(oracle), dashed=True),
     ]
     return draw("DuckDB machines", "thousands", lines)
 
@@ -127,7 +132,8 @@ def _states(run: Run) -> str:
 
 
 def _state(state: str) -> Callable[[Sequence[Interval]], float]:
-    return lambda group: group[-1].machines["duckdb"][state]
+    """On average."""
+    return lambda group: sum(each.machines["duckdb"][state] for each in group) / len(group)
 
 
 def _latency(run: Run) -> str:

@@ -4,7 +4,7 @@ Colours are Okabe and Ito's, which the colour-blind tell apart; what is compared
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, floor, log10
 
@@ -19,7 +19,7 @@ POINTS = 360
 LEAST = 1.0
 """What stands for nothing on a logarithmic axis."""
 ORANGE, BLUE, GREEN, RED, BLACK = "#E69F00", "#0072B2", "#009E73", "#D55E00", "#000000"
-COST_EDGES = (2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 200, 500)
+COST_EDGES = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 200, 500)
 """Of the histogram, microseconds. Bounds that can be read off, finer where most decisions are."""
 
 Point = tuple[float, float]
@@ -70,13 +70,9 @@ def highest(rate: Callable[[Interval], float]) -> Callable[[Sequence[Interval]],
 
 def draw(title: str, axis: str, lines: Sequence[Line], *, logarithmic: bool = False) -> str:
     """SVG of lines over the hours of the day."""
-    values = [max(LEAST, value) for line in lines for _, value in line.points] or [LEAST]
-    decades = range(floor(log10(min(values))), ceil(log10(max(values))) + 1)
     chart = pygal.XY(
         **_frame(title, axis, [line.colour for line in lines]),
         x_title="hour of the day",
-        logarithmic=logarithmic,
-        y_labels=[10**power for power in decades] if logarithmic else None,
         x_value_formatter=lambda hour: f"{int(hour)}:{round(hour % 1 * 60):02d}",
         show_dots=False,
         show_x_guides=False,
@@ -84,10 +80,12 @@ def draw(title: str, axis: str, lines: Sequence[Line], *, logarithmic: bool = Fa
     )
     hours = [hour for line in lines for hour, _ in line.points]
     chart.x_labels = _ticks(min(hours, default=0.0), max(hours, default=1.0))
+    if logarithmic:
+        lines = [replace(line, points=[(hour, _power(value)) for hour, value in line.points]) for line in lines]
+        chart.y_labels = _decades([power for line in lines for _, power in line.points])
     for line in lines:
-        points = [(hour, max(LEAST, value)) if logarithmic else (hour, value) for hour, value in line.points]
         stroke = {"width": 2, "dasharray": "7, 5"} if line.dashed else {"width": 2}
-        chart.add(line.label, points, stroke_style=stroke)
+        chart.add(line.label, line.points, stroke_style=stroke)
     rendered: str = chart.render(is_unicode=True)
     return rendered
 
@@ -142,6 +140,16 @@ def _frame(title: str, axis: str, colours: Sequence[str]) -> Mapping[str, object
         "js": [],
         "margin": 14,
     }
+
+
+def _power(value: float) -> float:
+    """Of ten. The library's own logarithmic axis would be one of hours, too."""
+    return log10(max(LEAST, value))
+
+
+def _decades(powers: Sequence[float]) -> list[dict[str, object]]:
+    decades = range(floor(min(powers, default=0)), ceil(max(powers, default=0)) + 1)
+    return [{"value": power, "label": f"{10**power:,}"} for power in decades]
 
 
 def _ticks(first: float, last: float) -> list[float]:

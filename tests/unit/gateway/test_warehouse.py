@@ -31,4 +31,4 @@ def test_spark_in_a_microvm_serves_one_lease() -> None:
 def test_sparks_microvms_stand_beside_duckdbs(options: tuple[str, ...]) -> None:
     told = CliRunner().invoke(main, ["serve", "--data", "unused", "--spark-spawner", "qemu", *options])
     assert told.exit_code == 2
-    assert "need --spawner qemu" in told.output
+    assert "with --spawner qemu" in told.output
