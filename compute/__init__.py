@@ -23,9 +23,10 @@ Back-pressure: who does not pull an `Answer` fills `READ_AHEAD_BYTES`, then the 
 blocks and the engine stands still. Nothing is spooled here.
 
 A machine's end: its process is reaped by the zygote, its socket closes; the statement fails with MachineLost (58000),
-the fleet refills. One that is stopped or stuck is found by its silence (`pulse`), and killed. So is the zygote. If it
-dies, its machines die with it, by the kernel; the next start opens a new one. If the gateway dies, the zygote kills
-what was lent, and waits some seconds for the next gateway, which adopts it and a Spark machine that was nobody's yet.
+the fleet refills. One that is stuck is found by its silence (`pulse`) and killed; one that is stopped the zygote sees
+at once, and kills. A zygote that is stopped or stuck is found by its silence. If it dies, its machines die with it, by
+the kernel; the next start opens a new one. If the gateway dies, the zygote kills what was lent, and waits some seconds
+for the next gateway, which adopts it and a Spark machine that was nobody's yet.
 
 Never: imports `planner` or `gateway`; decides what a user may see; reuses a machine across workspaces, or across
 principals where the mode is `user`; forks on the event loop; holds a result; tells a guest credentials.

@@ -1,11 +1,13 @@
 """One JVM with a Spark Connect server in it: started directly with ``java``, watched, stopped."""
 
 import logging
+import os
 import re
 import secrets
 import subprocess
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -65,6 +67,7 @@ class SparkServer:
         self._process = start_jvm(
             replace(options, environment=environment), (MAIN_CLASS,), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
+        threading.Thread(target=self._mind_stops, name="spark-stops", daemon=True).start()
         self.port = self._await_port()
         self.on_lost: Callable[[], None] = lambda: None
         self._stopping = False
@@ -119,6 +122,14 @@ class SparkServer:
         self._process.stderr.close()
         status, lines = f"{self._process.returncode}{self._reason}", list(said)
         raise ServerError(f"spark's JVM ended with status {status}:\n{''.join(lines[-20:])}", "".join(lines))
+
+    def _mind_stops(self) -> None:
+        """A JVM that was stopped says nothing, while it starts not even that it is silent. Its end is for others."""
+        wanted = os.WSTOPPED | os.WEXITED | os.WNOWAIT
+        with suppress(ChildProcessError):
+            seen = os.waitid(os.P_PID, self.pid, wanted)
+            if seen is not None and seen.si_code == os.CLD_STOPPED:
+                self.condemn("it was stopped")
 
     def _watch(self) -> None:
         await_silence(self.port)

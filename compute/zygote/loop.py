@@ -222,13 +222,16 @@ class Zygote:
                 os.kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
+        """Nobody of ours stops a machine. One that was stopped while it starts would not be missed for minutes."""
         with suppress(BlockingIOError):
             os.read(self._wakeup, 4096)
         while self._machines:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             if pid == 0:
                 return
-            if machine := self._machines.pop(pid, None):
+            if os.WIFSTOPPED(status):
+                os.kill(pid, signal.SIGKILL)
+            elif machine := self._machines.pop(pid, None):
                 self._remove(machine)
                 ended = os.waitstatus_to_exitcode(status)
                 self._tell({"event": "exited", "name": machine.name, "status": ended})

@@ -1,4 +1,5 @@
-"""What is stopped, not killed, keeps its sockets open and says nothing: it is found by its silence, and replaced."""
+"""What is stopped, not killed, keeps its sockets open and says nothing: its parent sees it, else its silence tells. It
+is replaced."""
 
 import asyncio
 import signal
@@ -50,6 +51,14 @@ async def test_a_machine_that_stops_midway(pool: Pool, lease: Lease, stopped: li
     await lease.release()
     await answers(pool)
     await asyncio.to_thread(until, lambda: not any(each.is_running() for each in stopped))
+
+
+async def test_a_machine_that_stops_before_anyone_wants_it(pool: Pool, stopped: list[psutil.Process]) -> None:
+    """Nobody listens for its silence yet."""
+    await eventually(lambda: pool.count("duckdb")["spare"] > 0)
+    stop(stopped, machines())
+    await asyncio.to_thread(until, lambda: not any(each.is_running() for each in stopped))
+    await answers(pool)
 
 
 async def test_a_statement_that_takes_long_is_no_silence(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,16 @@
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from compute.sandbox import cgroups
@@ -22,6 +25,7 @@ from compute.spark.jvm import JvmOptions
 from compute.spark.server import ServerError, SparkServer
 from compute.spark.setup import set_up
 from compute.spark.training import run_to_end
+from tests.processes import until
 
 pytestmark = pytest.mark.spark
 
@@ -124,19 +128,36 @@ def test_it_dies_with_its_parent(spark_installation: Installation, tmp_path: Pat
     assert ended(child)
 
 
-def test_it_tells_when_it_ends_or_answers_no_more_and_not_when_stopped(
+def test_it_tells_when_it_answers_no_more_and_not_when_it_is_ended(
     spark_installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(liveness, "SILENT_SECONDS", 5.0)
     told: list[str] = []
     running = SparkServer(options(spark_installation, tmp_path, *aot.use_flags(spark_installation.archive)))
     running.on_lost = lambda: told.append("lost")
-    running.watch()
-    os.kill(running.pid, signal.SIGSTOP)
-    running.join()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        running.port = silent.getsockname()[1]
+        running.watch()
+        running.join()
     assert told == ["lost"]
     running.stop()
     assert running.poll() == -signal.SIGKILL
+
+
+def test_a_java_that_is_stopped_while_it_starts_ends(spark_installation: Installation, tmp_path: Path) -> None:
+    own = psutil.Process()
+    former = own.children()
+
+    def stop() -> None:
+        until(lambda: any(each.name() == "java" for each in own.children() if each not in former))
+        (starting,) = (each for each in own.children() if each not in former)
+        starting.send_signal(signal.SIGSTOP)
+
+    with ThreadPoolExecutor(1) as others:
+        stopping = others.submit(stop)
+        with pytest.raises(ServerError, match="it was stopped"):
+            SparkServer(options(spark_installation, tmp_path))
+        stopping.result()
 
 
 def listening(pid: int) -> list[tuple[str, int]]:
