@@ -14,8 +14,7 @@ from typing import Any
 from catalog.credentials import ObjectStore
 from compute.config import ANY_NODES, Executors, WorkspacePolicy
 from compute.events import Priority
-from compute.spark.driver import executor_properties
-from compute.spark.master import YARN, Master, parse_addresses
+from compute.spark.master import YARN, Master, executor_properties, parse_addresses
 
 MEBIBYTE = 1024 * 1024
 USUAL_EXECUTORS = "1:8"

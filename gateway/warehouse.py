@@ -10,7 +10,7 @@ from pathlib import Path
 from compute.config import ANY_NODES, EngineConfig, MachineSpec, NodeType, PoolConfig
 from compute.engines.job.job import JARS_PROPERTY
 from compute.spark.cache import IMAGE_CACHE
-from compute.spark.driver import executor_properties
+from compute.spark.master import executor_properties
 from gateway.config import Config, Declaration, Warehouse
 
 

@@ -9,15 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from compute.config import ANY_NODES, Executors
-from compute.spark.allocation import allocation_settings
 from compute.spark.installation import Installation
 from compute.spark.jars import pinned_jars
 from compute.spark.java import PYSPARK
-from compute.spark.master import YARN, Master
+from compute.spark.master import Master
 
-MASTER_PROPERTY = "master"
-"""The engine's property that holds a `Master`, dumped."""
 EVERYWHERE = "0.0.0.0"
 PORTS = 64
 """How many ports after the first are tried."""
@@ -47,17 +43,6 @@ class Driver:
     class_path: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
-
-
-def executor_properties(master: Master, executors: Executors) -> Mapping[str, str]:
-    """An engine's properties that make it a driver. Raises ValueError for what such a master does not know."""
-    settings = {MASTER_PROPERTY: master.dump(), **allocation_settings(executors)}
-    if master.url == YARN:
-        label = executors.node_type
-        return settings | ({} if label == ANY_NODES else {"spark.yarn.executor.nodeLabelExpression": label})
-    if executors.node_type != ANY_NODES:
-        raise ValueError("a standalone master knows no types of nodes: unset LAKEGATE_EXECUTOR_NODES")
-    return settings | {"spark.cores.max": str(executors.most * executors.threads)}
 
 
 def open_driver(dumped: str | None, installation: Installation) -> Driver:

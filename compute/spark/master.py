@@ -17,7 +17,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
+from compute.config import ANY_NODES, Executors
+from compute.spark.allocation import allocation_settings
+
 YARN = "yarn"
+MASTER_PROPERTY = "master"
+"""The engine's property that holds a `Master`, dumped."""
 MASTER_PORT = 7077
 RESOURCE_MANAGER_PORT = 8032
 CONNECT_SECONDS = 10.0
@@ -126,3 +131,14 @@ def _read_properties(path: Path) -> Mapping[str, str]:
     except ElementTree.ParseError as error:
         raise ValueError(f"{path} is not XML: {error}") from None
     return {entry.findtext("name", "").strip(): entry.findtext("value", "").strip() for entry in entries}
+
+
+def executor_properties(master: Master, executors: Executors) -> Mapping[str, str]:
+    """An engine's properties that make it a driver. Raises ValueError for what such a master does not know."""
+    settings = {MASTER_PROPERTY: master.dump(), **allocation_settings(executors)}
+    if master.url == YARN:
+        label = executors.node_type
+        return settings | ({} if label == ANY_NODES else {"spark.yarn.executor.nodeLabelExpression": label})
+    if executors.node_type != ANY_NODES:
+        raise ValueError("a standalone master knows no types of nodes: unset LAKEGATE_EXECUTOR_NODES")
+    return settings | {"spark.cores.max": str(executors.most * executors.threads)}

@@ -19,10 +19,11 @@ from compute.engines.job.job import JARS_PROPERTY, OUTPUT, Job, digest_of
 from compute.spark import aot
 from compute.spark.cache import cache_folder
 from compute.spark.configuration import spark_settings
-from compute.spark.driver import MASTER_PROPERTY, open_driver
+from compute.spark.driver import open_driver
 from compute.spark.installation import find_installation
 from compute.spark.java import PYSPARK
 from compute.spark.jvm import JvmOptions, program_folders, start_jvm
+from compute.spark.master import MASTER_PROPERTY
 
 STOP_SECONDS = 10.0
 """How long a cancelled job may take to end by itself: it gives its executors back meanwhile."""

@@ -14,10 +14,11 @@ from compute.spark import aot
 from compute.spark.cache import cache_folder
 from compute.spark.client import ConnectError, ConnectSession, Server
 from compute.spark.configuration import cloned_settings, spark_settings
-from compute.spark.driver import MASTER_PROPERTY, explain, open_driver
+from compute.spark.driver import explain, open_driver
 from compute.spark.installation import find_installation
 from compute.spark.java import EMULATED_FLAGS, PYSPARK
 from compute.spark.jvm import JvmOptions, program_folders
+from compute.spark.master import MASTER_PROPERTY
 from compute.spark.presence import LONGEST_ALONE_SECONDS, Presence
 from compute.spark.server import ServerError, SparkServer
 from compute.spark.training import cluster_warm_up_statements, run_to_end, warm_up_statements

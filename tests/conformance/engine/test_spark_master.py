@@ -16,8 +16,7 @@ from catalog.names import TableName
 from compute.config import Executors
 from compute.engines import EngineOptions
 from compute.engines.spark import open_engine
-from compute.spark.driver import executor_properties
-from compute.spark.master import Master, parse_addresses
+from compute.spark.master import Master, executor_properties, parse_addresses
 from compute.spark.server import ServerError
 from tests.conformance.tpch.test_tpch import QUERIES, Result, run
 from tests.fix_gateway import NO_STANDBY, lake_folder, running_gateway, started_gateway

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from compute.config import Executors
-from compute.spark.driver import EVERYWHERE, executor_properties, explain, open_driver
+from compute.spark.driver import EVERYWHERE, explain, open_driver
 from compute.spark.installation import Installation
-from compute.spark.master import Address, Master, Unreachable, parse_addresses
+from compute.spark.master import Address, Master, Unreachable, executor_properties, parse_addresses
 
 JARS = tuple(f"/opt/jars/{number}.jar" for number in range(20))
 INSTALLATION = Installation(Path("/opt/java/bin/java"), JARS, Path("/opt/spark.aot"))
