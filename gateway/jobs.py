@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from catalog.errors import QueryCanceled, SqlError
-from compute.engines.job.job import Job
+from compute.job import Job
 from compute.lease import Lease
 from compute.pool import Pool
 

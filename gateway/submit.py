@@ -13,7 +13,7 @@ import click
 import uvloop
 
 from compute.config import PoolConfig
-from compute.engines.job.job import Job, digest_of
+from compute.job import Job, digest_of
 from compute.pool import Pool
 from compute.spawners import CannotStart
 from gateway.config import MEBIBYTE, USUAL_EXECUTORS, IsolationLevel, Warehouse, parse_executors, parse_master

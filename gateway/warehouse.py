@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from compute.config import ANY_NODES, EngineConfig, MachineSpec, NodeType, PoolConfig
-from compute.engines.job.job import JARS_PROPERTY
+from compute.job import JARS_PROPERTY
 from compute.spark.cache import IMAGE_CACHE
 from compute.spark.master import executor_properties
 from gateway.config import Config, Declaration, Warehouse

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 
-from compute.engines.job.job import digest_of
+from compute.job import digest_of
 from compute.spark.installation import Installation
 from compute.spawners.process import GUEST_UID
 from gateway.warehouse import give_to_machines

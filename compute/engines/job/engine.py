@@ -15,7 +15,7 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupported, InvalidParameterValue, ObjectNotInPrerequisiteState, QueryCanceled
 from catalog.scans import Scan
 from compute.engines import Binding, EngineOptions, Result
-from compute.engines.job.job import JARS_PROPERTY, OUTPUT, Job, digest_of
+from compute.job import JARS_PROPERTY, OUTPUT, Job, digest_of
 from compute.spark import aot
 from compute.spark.cache import cache_folder
 from compute.spark.configuration import spark_settings
