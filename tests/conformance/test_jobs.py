@@ -98,6 +98,7 @@ def test_a_class_that_is_not_there(standalone: Standalone, jar: Path) -> None:
     assert any("com.example.Missing" in line for line in told["tail"])
 
 
+@pytest.mark.soak
 def test_an_interrupted_job_gives_its_executors_back(standalone: Standalone, jar: Path) -> None:
     """It sees nothing of the submitter's environment, and its cluster hears of its end."""
     settings = standalone_settings(standalone)
@@ -110,12 +111,14 @@ def test_an_interrupted_job_gives_its_executors_back(standalone: Standalone, jar
     until(lambda: not standalone.executors() and not standalone.applications())
 
 
+@pytest.mark.soak
 def test_a_job_that_takes_too_long(standalone: Standalone, jar: Path) -> None:
     arguments = command(standalone.url, jar, "wait", options=("--timeout", "1"))
     status, told, log = submit(arguments, standalone_settings(standalone))
     assert (status, told["state"], told["reason"]) == (130, "canceled", "it took longer than 1 s"), log
 
 
+@pytest.mark.soak
 def test_a_killed_submitter_leaves_nothing(standalone: Standalone, jar: Path) -> None:
     settings = standalone_settings(standalone)
     with running(command(standalone.url, jar, "wait"), is_waiting, environment=settings) as daemon:
@@ -126,6 +129,7 @@ def test_a_killed_submitter_leaves_nothing(standalone: Standalone, jar: Path) ->
     until(lambda: not standalone.executors() and not standalone.applications())
 
 
+@pytest.mark.soak
 def test_a_job_on_yarn(yarn: Yarn, jar: Path, folder: Path) -> None:
     settings = environment(
         HADOOP_CONF_DIR=str(yarn.hadoop), LAKEGATE_YARN_JARS=yarn.jars, LAKEGATE_YARN_STAGING=str(folder / "staging")

@@ -24,7 +24,7 @@ from tests.masters.standalone import Standalone
 from tests.processes import busier, machines_of, until
 from tests.target import Target
 
-pytestmark = [pytest.mark.slow, pytest.mark.spark]
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.soak]
 QUERY_5 = QUERIES[4]
 
 

@@ -12,7 +12,7 @@ from tests.fix_gateway import lake_folder, running_gateway
 from tests.masters.yarn import Yarn
 from tests.processes import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.spark]
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.soak]
 
 
 def test_a_query_of_tpch(yarn: Yarn, lake: Mapping[TableName, Path]) -> None:
