@@ -25,7 +25,7 @@ from tests.daemon import running
 from tests.fix_cluster import HOSTILE_IMAGE, Cluster, apply, eventually
 from tests.probe import command, reach
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 POSTGRESQL, METRICS, HTTPS, METASTORE, OTHER = 5439, 9464, 443, 5432, 8080
 PORTS = (GUEST_PORT, DRIVER_PORT, BLOCK_PORT, POSTGRESQL, METRICS, OTHER)
