@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from compute.config import Executors, MachineSpec, Placement
+from compute.spark.allocation import allocation_settings
 from compute.spark.cache import IMAGE_CACHE
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.config import KubernetesConfig
@@ -118,13 +119,9 @@ def driver_settings(config: KubernetesConfig, name: str, executors: Executors) -
         "spark.driver.port": str(DRIVER_PORT),
         "spark.driver.blockManager.port": str(BLOCK_PORT),
         "spark.blockManager.port": str(BLOCK_PORT),
-        "spark.executor.cores": str(executors.threads),
-        "spark.executor.memory": f"{executors.memory_bytes}b",
         "spark.executor.memoryOverhead": f"{executors.memory_bytes // 4 + NATIVE_BYTES}b",
-        "spark.sql.shuffle.partitions": str(2 * executors.most * executors.threads),
         **_pods(config, name, executors),
-        **_allocation(executors),
-        **_SURVIVAL,
+        **allocation_settings(executors),
         **_SECRECY,
     }
 
@@ -148,29 +145,6 @@ def _pods(config: KubernetesConfig, name: str, executors: Executors) -> Mapping[
     }
 
 
-def _allocation(executors: Executors) -> Mapping[str, str]:
-    """As many as there is work for. One that holds shuffled blocks stays while somebody may ask for them."""
-    prefix = "spark.dynamicAllocation"
-    return {
-        f"{prefix}.enabled": "true",
-        f"{prefix}.shuffleTracking.enabled": "true",
-        f"{prefix}.shuffleTracking.timeout": "600s",
-        f"{prefix}.minExecutors": str(executors.least),
-        f"{prefix}.initialExecutors": str(executors.least),
-        f"{prefix}.maxExecutors": str(executors.most),
-        f"{prefix}.executorIdleTimeout": f"{executors.idle_seconds:g}s",
-    }
-
-
-# An executor whose node goes hands its blocks to others first; one that is lost has its tasks run again.
-_SURVIVAL = {
-    "spark.decommission.enabled": "true",
-    "spark.storage.decommission.enabled": "true",
-    "spark.storage.decommission.shuffleBlocks.enabled": "true",
-    "spark.storage.decommission.rddBlocks.enabled": "true",
-    "spark.task.maxFailures": "8",
-    "spark.stage.maxConsecutiveAttempts": "8",
-}
 _SECRECY = {
     "spark.authenticate": "true",
     "spark.authenticate.secret.file": SECRET,
