@@ -1,7 +1,7 @@
 """A program to be reached, and to find out what it reaches: for pods, and for what lies around them.
 
     python3 -c PROBE listen PLACE...     is there until it is killed
-    python3 -c PROBE reach PLACE...      prints what became of each, as JSON
+    python3 -c PROBE reach PLACE...      for each line that it is sent, prints what becomes of each, as JSON
 
 A place is ADDRESS:PORT, or udp:ADDRESS:PORT. It is "open", "refused" (which only who is reached can say) or "silent".
 It needs nothing but Python, so that it runs in any image that has that.
@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-SILENCE_SECONDS = 4.0
-"""After so long nothing comes: what is open answers within milliseconds."""
+SILENCE_SECONDS = 1.8
+"""After so long nothing comes: what is open answers within milliseconds, or when it is asked again after a second."""
 
 
 def source() -> str:
@@ -106,4 +106,5 @@ if __name__ == "__main__":
     word, *rest = sys.argv[1:]
     if word == "listen":
         listen(rest)
-    print(json.dumps(reach(rest)))
+    for _ in sys.stdin:
+        print(json.dumps(reach(rest)), flush=True)

@@ -4,7 +4,7 @@ import json
 import secrets
 import ssl
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,14 +179,18 @@ class ControlPlane:
         path.write_text(json.dumps(content))
         return path
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Of commands that the administrator runs."""
+        return {"KUBECONFIG": str(self.kubeconfig("admin")), "HOME": str(self.folder), "PATH": "/usr/bin:/bin"}
+
     def run(self, command: str, *arguments: str, stdin: str | None = None) -> str:
         """Runs kubectl, helm or etcdctl's like to its end as the administrator; its output.
 
         Raises AssertionError with what it complains of.
         """
         line = [str(self.commands / command), *arguments]
-        environment = {"KUBECONFIG": str(self.kubeconfig("admin")), "HOME": str(self.folder), "PATH": "/usr/bin:/bin"}
-        done = subprocess.run(line, input=stdin, capture_output=True, text=True, env=environment, check=False)
+        done = subprocess.run(line, input=stdin, capture_output=True, text=True, env=self.environment, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

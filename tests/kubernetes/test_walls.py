@@ -4,9 +4,9 @@ Pods with the labels of a gateway, of machines, and of Spark's drivers and execu
 All have the same ports open, so what one does not reach is behind a wall: once the policies are gone, all is open.
 """
 
-import asyncio
 import json
 import secrets
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,16 +22,19 @@ from tests.charts import SECRETS, Values, only, render
 from tests.cluster.control_plane import PORT as API_PORT
 from tests.cluster.kubelet import PORT as KUBELET_PORT
 from tests.daemon import running
-from tests.fix_cluster import HOSTILE_IMAGE, Cluster, apply, eventually
+from tests.fix_cluster import HOSTILE_IMAGE, Cluster, apply
 from tests.probe import command, reach
+from tests.processes import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.soak]
+pytestmark = pytest.mark.slow
 
 POSTGRESQL, METRICS, HTTPS, METASTORE, OTHER = 5439, 9464, 443, 5432, 8080
 PORTS = (GUEST_PORT, DRIVER_PORT, BLOCK_PORT, POSTGRESQL, METRICS, OTHER)
 SPARK_PORTS = (DRIVER_PORT, BLOCK_PORT)
 METADATA = "169.254.169.254"
 LABEL = "tests/release"
+ANY_PORT = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
+"""Lets a name server listen that is not root."""
 MACHINES: Mapping[str, Mapping[str, str]] = {
     "machine": {},
     "driver": {DRIVER: "driver", ROLE: "driver"},
@@ -62,35 +65,39 @@ ALLOWED: Reached = {
     "client": {*on([POSTGRESQL], "gateway"), *on(PORTS, *FREE), "DNS"},
 }
 """The client is no pod, and its address is one that the chart was told of."""
+CALLERS = [caller for caller in ALLOWED if caller != "client"]
+
+
+Probe = subprocess.Popen[str]
+"""In a pod: for each line that it gets, it says what becomes of each place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`pods` has the pods' namespaces, `places` the names of all that may be reached."""
+    """`pods` has the pods' namespaces, `places` the names of all that may be reached, `probes` who asks for them."""
 
     cluster: Cluster
     pods: Mapping[str, str]
     places: Mapping[str, str]
+    probes: Mapping[str, Probe]
 
-    def reached(self, caller: str) -> set[str]:
-        """What a pod reaches."""
-        places = [place for place, name in self.places.items() if not name.startswith(f"{caller} ")]
-        line = ("exec", caller, "--namespace", self.pods[caller], "--", *command("reach", places))
-        return self._named(json.loads(self.cluster.plane.run("kubectl", *line)))
-
-    def reached_by_client(self) -> set[str]:
-        return self._named(reach([place for place, name in self.places.items() if name not in OUTER]))
+    def survey(self) -> Reached:
+        """By everybody at once."""
+        for probe in self.probes.values():
+            print(file=probe.stdin, flush=True)
+        client = reach([place for place, name in self.places.items() if name not in OUTER])
+        answers = {caller: json.loads(_read_line(probe)) for caller, probe in self.probes.items()}
+        return {caller: self._named(found) for caller, found in {**answers, "client": client}.items()}
 
     def _named(self, outcomes: Mapping[str, str]) -> set[str]:
         """Fails where a wall says that it is one."""
         assert "refused" not in outcomes.values(), outcomes
         return {self.places[place] for place, outcome in outcomes.items() if outcome == "open"}
 
-    async def survey(self) -> Reached:
-        callers = [caller for caller in ALLOWED if caller != "client"]
-        asked = [asyncio.to_thread(self.reached, caller) for caller in callers]
-        *answers, client = await asyncio.gather(*asked, asyncio.to_thread(self.reached_by_client))
-        return {**dict(zip(callers, answers, strict=True)), "client": client}
+
+def _read_line(probe: Probe) -> str:
+    assert probe.stdout is not None
+    return probe.stdout.readline()
 
 
 @pytest.fixture(scope="module")
@@ -106,16 +113,34 @@ def scene(cluster: Cluster) -> Iterator[Scene]:
     namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in sorted(made)]
     accounts = [service_account(name, "probe") for name in {*made, "kube-system"}]
     apply(cluster.plane, [*namespaces, *accounts, *walls, *spark_walls(pods["driver"])])
-    apply(cluster.plane, [probe(release, pod, pods[pod], {"gateway": labels, **MACHINES}.get(pod, {})) for pod in pods])
+    apply(
+        cluster.plane, [listener(release, pod, pods[pod], {"gateway": labels, **MACHINES}.get(pod, {})) for pod in pods]
+    )
     selected = ("--all-namespaces", f"--selector={LABEL}={release}")
     try:
         with surroundings(cluster) as outer:
             cluster.plane.run("kubectl", "wait", "pod", *selected, "--for=condition=Ready", "--timeout=600s")
             listed = json.loads(cluster.plane.run("kubectl", "get", "pod", *selected, "--output=json"))["items"]
-            yield Scene(cluster, pods, {**places(listed), **outer})
+            found = {**places(listed), **outer}
+            with ExitStack() as stack:
+                probes = {name: stack.enter_context(probing(cluster, name, pods[name], found)) for name in CALLERS}
+                yield Scene(cluster, pods, found, probes)
     finally:
         cluster.plane.run("kubectl", "delete", "pod", *selected, "--grace-period=0", "--force")
         cluster.plane.run("kubectl", "delete", "namespace", *made, "--wait=false")
+
+
+@contextmanager
+def probing(cluster: Cluster, pod: str, namespace: str, found: Mapping[str, str]) -> Iterator[Probe]:
+    """One for everything but the pod itself."""
+    asked = [place for place, name in found.items() if not name.startswith(f"{pod} ")]
+    kubectl = [str(cluster.plane.commands / "kubectl"), "exec", "--stdin", pod, "--namespace", namespace]
+    line, pipe = [*kubectl, "--", *command("reach", asked)], subprocess.PIPE
+    with subprocess.Popen(line, env=cluster.plane.environment, stdin=pipe, stdout=pipe, text=True) as probe:
+        try:
+            yield probe
+        finally:
+            probe.kill()
 
 
 def values(cluster: Cluster, metrics: str) -> Values:
@@ -137,8 +162,8 @@ def spark_walls(namespace: str) -> Iterator[Object]:
                 yield {**companion, "metadata": {"name": driver, "namespace": namespace}}
 
 
-def probe(release: str, name: str, namespace: str, labels: Mapping[str, str]) -> Object:
-    """A pod that listens on every port, as nobody; the one that answers on a name server's port is root."""
+def listener(release: str, name: str, namespace: str, labels: Mapping[str, str]) -> Object:
+    """A pod that listens on every port, one as a name server too."""
     ports = [f"0.0.0.0:{port}" for port in PORTS] + (["udp:0.0.0.0:53"] if name == "names" else [])
     container = {
         "name": "probe",
@@ -147,7 +172,7 @@ def probe(release: str, name: str, namespace: str, labels: Mapping[str, str]) ->
         "command": command("listen", ports),
         "ports": [{"name": "postgresql", "containerPort": POSTGRESQL}, {"name": "metrics", "containerPort": METRICS}],
         "readinessProbe": {"tcpSocket": {"port": POSTGRESQL}, "periodSeconds": 1},
-        **({} if name == "names" else {"securityContext": container_security()}),
+        "securityContext": container_security(),
     }
     return {
         "apiVersion": "v1",
@@ -157,7 +182,7 @@ def probe(release: str, name: str, namespace: str, labels: Mapping[str, str]) ->
             "containers": [container],
             "serviceAccountName": "probe",
             "terminationGracePeriodSeconds": 0,
-            **({} if name == "names" else {"securityContext": pod_security()}),
+            "securityContext": {**pod_security(), "sysctls": [ANY_PORT]},
         },
     }
 
@@ -192,15 +217,18 @@ def surroundings(cluster: Cluster) -> Iterator[Mapping[str, str]]:
         yield {**served, **on_host, f"{METADATA}:{HTTPS}": "metadata"}
 
 
-async def test_who_reaches_whom(scene: Scene) -> None:
-    assert await scene.survey() == ALLOWED
+def test_who_reaches_whom(scene: Scene) -> None:
+    def is_as_allowed() -> bool:
+        """Nobody ever gets further; what is on its way may need another try."""
+        reached = scene.survey()
+        beyond = {caller: reached[caller] - ALLOWED[caller] for caller in ALLOWED}
+        assert not any(beyond.values()), beyond
+        return reached == ALLOWED
+
+    until(is_as_allowed)
     for namespace in {scene.pods["gateway"], scene.pods["machine"]}:
         scene.cluster.plane.run("kubectl", "delete", "networkpolicies", "--all", "--namespace", namespace)
     everything = {*on(PORTS, *scene.pods), "DNS", *OUTER}
     open_to = {caller: everything - on(PORTS, caller) for caller in ALLOWED}
     open_to["client"] -= OUTER
-
-    async def are_open() -> bool:
-        return await scene.survey() == open_to
-
-    await eventually(are_open)
+    until(lambda: scene.survey() == open_to)
