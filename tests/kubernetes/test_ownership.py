@@ -103,7 +103,6 @@ async def test_a_restarted_gateway_adopts_what_is_unused_and_reaps_the_rest(
             await lease.release()
 
 
-@pytest.mark.soak  # leaves a connection to the API server to the collector, whose warning fails what runs then
 async def test_pods_of_a_gateway_that_does_not_return_are_reaped(machines: Machines, host_node: HostNode) -> None:
     async with (
         other_gateway(machines, "gw-1", DURATION) as neighbour,

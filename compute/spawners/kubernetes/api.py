@@ -6,9 +6,9 @@ left out: they take longer than the API server does. What it opens are the conne
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,8 +25,10 @@ REQUEST_SECONDS = 30.0
 REPEATS = 8
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
 LONGEST_EVENT = 8 << 20
 """Bytes of a watch's line. etcd itself takes no object above 1.5 MiB."""
+T = TypeVar("T")
 
 
 class Refused(Exception):
@@ -54,7 +56,8 @@ class Refused(Exception):
 class Api:
     """Requests of one client. Every call raises Refused, or OSError where no answer came.
 
-    What the server turned away only for that moment is asked again, a few times.
+    What the server turned away only for that moment is asked again, a few times. A request whose caller is cancelled
+    goes on to its answer: cut short, its connection would be closed in order, by a farewell that nobody waits for.
     """
 
     def __init__(self, client: ApiClient) -> None:
@@ -66,6 +69,7 @@ class Api:
         self._session = aiohttp.ClientSession(
             connector=connections, connector_owner=False, read_bufsize=LONGEST_EVENT // 2
         )
+        self._asking: set[asyncio.Task[Any]] = set()
 
     @classmethod
     async def connect(cls, kubeconfig: Path | None) -> "Api":
@@ -81,8 +85,15 @@ class Api:
         return cls(ApiClient(configuration))
 
     async def close(self) -> None:
+        """Leaves no connection. A server that is slow to answer what is under way is not waited for."""
+        if asking := list(self._asking):
+            _, late = await asyncio.wait(asking, timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         await self._session.close()
         await self._client.close()
+        await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
 
     async def create(self, path: str, manifest: Object) -> Object:
         return await self._request("POST", path, body=manifest)
@@ -116,8 +127,8 @@ class Api:
     async def watch(self, path: str, **query: str) -> AsyncIterator[Object]:
         """Events until the server ends the watch, which it does as it likes. Raises Refused (410 among them)."""
         limits = aiohttp.ClientTimeout(sock_connect=REQUEST_SECONDS, sock_read=float(query["timeoutSeconds"]) + 30)
-        answer = await self._send("GET", path, {**query, "watch": "true"}, None, "application/json", limits)
-        async with answer:
+        sending = self._send("GET", path, {**query, "watch": "true"}, None, "application/json", limits)
+        async with await self._undisturbed(sending) as answer:
             if answer.status != 200:
                 raise _refused(answer, await answer.read())
             try:
@@ -139,13 +150,23 @@ class Api:
     ) -> Object:
         for pause in (FIRST_PAUSE_SECONDS * 2**number for number in range(REPEATS)):
             try:
-                return await self._ask(method, path, query or {}, body, kind)
+                return await self._undisturbed(self._ask(method, path, query or {}, body, kind))
             except Refused as refused:
                 if not _would_pass(method, refused):
                     raise
                 pause = min(max(pause, refused.pause_seconds), LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-        return await self._ask(method, path, query or {}, body, kind)
+        return await self._undisturbed(self._ask(method, path, query or {}, body, kind))
+
+    async def _undisturbed(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.get_running_loop().create_task(work)
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_drop)
+            raise
 
     async def _ask(
         self, method: str, path: str, query: Mapping[str, str], body: Object | Sequence[Object] | None, kind: str
@@ -200,6 +221,13 @@ def _cut(answer: aiohttp.ClientResponse) -> None:
     """Ends the connection of an answer that has no end: closed in order, it would wait for the server's goodbye."""
     if answer.connection is not None and answer.connection.transport is not None:
         answer.connection.transport.abort()
+
+
+def _drop(task: "asyncio.Task[Any]") -> None:
+    """Nobody wants its result: a watch that has been opened is over."""
+    if not task.cancelled() and task.exception() is None and isinstance(task.result(), aiohttp.ClientResponse):
+        _cut(task.result())
+        task.result().close()
 
 
 def _read_event(line: bytes) -> Object:
