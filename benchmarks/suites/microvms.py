@@ -19,12 +19,13 @@ from benchmarks.laboratory import Laboratory
 from compute.config import EngineConfig, PoolConfig
 from compute.guest.channel import Channel
 from compute.pool import Pool
-from compute.spawners.qemu.command import Ends, command_line
+from compute.spawners.qemu.command import PROGRAM, Ends, command_line
 from compute.spawners.qemu.control import IGNORE_SHARED, LOAD, NEGOTIATE, TAKE_STATE, write_ahead
 from compute.spawners.qemu.machine import copy_disk
 from compute.spawners.qemu.template import Template
 from compute.statement import ScanShelf, Statement, pack_statement
 from compute.transport import Frame, Kind
+from deploy.guest import host
 from deploy.guest.image import build
 from gateway.starts import QUESTION, first_answer, percentile, until_spare
 from tests.fix_machines import CACHE, MICROVM, make_spawner
@@ -39,6 +40,7 @@ COLD = replace(MICROVM, warm_machines=0)
 
 def microvms(laboratory: Laboratory) -> Iterator[Measurement]:
     """One machine a round, of either kind in turn, and then claims from a pool that has one waiting."""
+    host.require(PROGRAM)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         spawner = make_spawner(build(CACHE), COLD)
         pool = Pool(spawner, PoolConfig((COLD,)), lambda _workspace: "/")
