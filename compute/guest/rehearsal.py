@@ -11,6 +11,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -44,23 +45,27 @@ _STATEMENTS: Mapping[bool, Sequence[str]] = {
 
 
 def rehearse(understudy: Understudy) -> None:
-    """Runs statements as a pool would, and leaves the understudy behind."""
+    """Runs statements as a pool would, and leaves the understudy behind. Raises RuntimeError where one fails: machines
+    that have not rehearsed are slow for whoever comes first, and nothing else would tell."""
     by_path = understudy.engine in _BY_PATH
     with tempfile.TemporaryDirectory() as folder:
         paths = _write_table(Path(folder))
-        files = tuple(DataFile(f"{_PLACE}/{path.relative_to(folder)}", path.stat().st_size, ()) for path in paths)
-        scan = Scan("scan_0", _PLACE, 0, _COLUMNS, files if by_path else files[:1], True, "rehearsal", by_path)
+        files = [DataFile(f"{_PLACE}/{path.relative_to(folder)}", path.stat().st_size, ()) for path in paths]
+        lent = tuple(files if by_path else [replace(files[0], path="")])
+        scan = Scan("scan_0", _PLACE, 0, _COLUMNS, lent, True, "rehearsal", by_path)
         ours, theirs = socket.socketpair()
-        lent = Thread(target=understudy.converse, args=(theirs,), name="rehearsal", daemon=True)
-        lent.start()
+        conversation = Thread(target=understudy.converse, args=(theirs,), name="rehearsal", daemon=True)
+        conversation.start()
         channel = Channel(ours)
-        channel.send(Frame(Kind.IDENTITY, control=_IDENTITY | {"time_ns": time.time_ns()}))
-        shelf = ScanShelf()
-        for number, sql in enumerate(_STATEMENTS[by_path], 1):
-            channel.send(pack_statement(Kind.EXECUTE, number, Statement(sql, scans=[scan]), shelf))
-            _await_end(channel, paths)
-        channel.close()
-        lent.join()
+        try:
+            channel.send(Frame(Kind.IDENTITY, control=_IDENTITY | {"time_ns": time.time_ns()}))
+            shelf = ScanShelf()
+            for number, sql in enumerate(_STATEMENTS[by_path], 1):
+                channel.send(pack_statement(Kind.EXECUTE, number, Statement(sql, scans=[scan]), shelf))
+                _await_end(channel, paths)
+        finally:
+            channel.close()
+            conversation.join()
 
 
 def _write_table(folder: Path) -> Sequence[Path]:
@@ -92,7 +97,9 @@ def _first_commit(data: Path) -> Sequence[Mapping[str, Any]]:
 
 def _await_end(channel: Channel, paths: Sequence[Path]) -> None:
     """Answers READs from those files until the statement is over."""
-    while (frame := channel.receive()) is not None and frame.kind not in (Kind.DONE, Kind.ERROR):
+    while (frame := channel.receive()) is None or frame.kind is not Kind.DONE:
+        if frame is None or frame.kind is Kind.ERROR:
+            raise RuntimeError(f"the rehearsal failed: {frame and frame.control}")
         if frame.kind is Kind.READ:
             content = _read(paths[frame.control["file"]], frame.control["offset"], frame.control["length"])
             channel.send(Frame(Kind.DATA, control={"read": frame.control["read"]}, body=pa.py_buffer(content)))
