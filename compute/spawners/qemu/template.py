@@ -8,6 +8,8 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,9 +121,16 @@ def _publish(unfinished: Path, folder: Path) -> None:
     """Whoever runs clones of a template that is removed here has its memory open, and keeps it."""
     with suppress(FileExistsError):
         unfinished.rename(folder)
-    kept = sorted((path for path in folder.parent.iterdir() if not path.suffix), key=lambda path: path.stat().st_mtime)
-    for path in kept[:-KEPT]:
+    for path in _superfluous(folder.parent):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _superfluous(cache: Path) -> Sequence[Path]:
+    """Templates that were not used for longest, and what builders have left that were killed."""
+    ages = {path: time.time() - path.stat().st_mtime for path in cache.iterdir()}
+    finished = sorted((path for path in ages if not path.suffix), key=ages.__getitem__)
+    abandoned = [path for path in ages if path.suffix and ages[path] > 2 * BUILD_SECONDS]
+    return [*finished[KEPT:], *abandoned]
 
 
 def _open_memory(folder: Path) -> int:
