@@ -10,23 +10,25 @@ from dataclasses import dataclass
 from tests.chaos.saboteur import KILL, STOP
 
 KILL_AFTER_STOP = "kill after a stop of"
+SEVERAL = "several blows on", "it"
+"""Manner and victim of a lane that was struck anew before it had recovered."""
 SILENT_SECONDS = 30.0
 """A little longer than it takes to find what is stopped."""
 
 
 @dataclass(slots=True)
 class Wound:
-    """One blow. A lane that it `hurts` has recovered once a statement was answered rightly that began after it."""
+    """Of one lane. It has recovered once a statement was answered rightly that began after the last blow."""
 
     manner: str
     victim: str
-    struck: float
-    hurts: set[str]
+    first_blow: float
+    last_blow: float
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How many blows, and the seconds until the lane answered, median and longest.
+    """How many wounds, and the seconds from the first blow until the lane answered, median and longest.
 
     After a kill that is the time to replace what is gone; after a stop most of it is silence, which must last to be
     told from work. A kill soon after a stop may leave the lane to what is stopped, and so counts apart from both.
@@ -35,22 +37,24 @@ class Times:
     manner: str
     victim: str
     lane: str
-    blows: int
+    wounds: int
     p50: float
     longest: float
 
 
 class Recovery:
-    """Told of blows and of answers, from any thread; keeps the seconds between, by victim and lane.
-
-    A lane that is struck anew before it has recovered is counted from the first blow on, under the first victim.
-    """
+    """Told of blows and of answers, from any thread; keeps the seconds between, by victim and lane."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wounds: list[Wound] = []
+        self._wounds: dict[str, Wound] = {}
         self._silent_until: defaultdict[str, float] = defaultdict(float)
         self._seconds: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every lane has answered since it was struck."""
+        return not self._wounds
 
     def struck(self, manner: str, victim: str, lanes: Collection[str]) -> None:
         now = time.monotonic()
@@ -59,17 +63,22 @@ class Recovery:
                 manner = KILL_AFTER_STOP
             if manner == STOP:
                 self._silent_until.update(dict.fromkeys(lanes, now + SILENT_SECONDS))
-            suffering = {lane for wound in self._wounds for lane in wound.hurts}
-            self._wounds.append(Wound(manner, victim, now, set(lanes) - suffering))
+            for lane in lanes:
+                self._wound(lane, manner, victim, now)
+
+    def _wound(self, lane: str, manner: str, victim: str, now: float) -> None:
+        if (wound := self._wounds.get(lane)) is None:
+            self._wounds[lane] = Wound(manner, victim, now, now)
+        else:
+            (wound.manner, wound.victim), wound.last_blow = SEVERAL, now
 
     def answered(self, lane: str, began: float) -> None:
         now = time.monotonic()
         with self._lock:
-            for wound in self._wounds:
-                if lane in wound.hurts and began >= wound.struck:
-                    wound.hurts.remove(lane)
-                    self._seconds[wound.manner, wound.victim, lane].append(now - wound.struck)
-            self._wounds = [wound for wound in self._wounds if wound.hurts]
+            wound = self._wounds.get(lane)
+            if wound is not None and began >= wound.last_blow:
+                del self._wounds[lane]
+                self._seconds[wound.manner, wound.victim, lane].append(now - wound.first_blow)
 
     def times(self) -> Sequence[Times]:
         """By manner, victim and lane."""
@@ -82,7 +91,7 @@ class Recovery:
     def table(self) -> Sequence[str]:
         """A line each."""
         return [
-            f"{each.manner} {each.victim:<18} {each.lane:<6} {each.blows:>3} blows, "
+            f"{each.manner} {each.victim:<18} {each.lane:<6} {each.wounds:>3} times, "
             f"back after {each.p50:5.1f} s (p50), {each.longest:5.1f} s (longest)"
             for each in self.times()
         ]

@@ -71,6 +71,8 @@ class Setting:
     """How the gateway is started, by options and environment; what may be struck, and the lanes that are asked.
 
     A blow comes every `pause_seconds` in the mean, a costly one `costly_pause_seconds` after the last at the earliest.
+    Every other time it waits, at most for `patience_seconds`, until the lanes have recovered: what is struck again and
+    again tells little of how soon it is back, and what is always spared tells nothing of blows that come together.
     """
 
     options: Sequence[str] = ()
@@ -79,6 +81,7 @@ class Setting:
     lanes: Collection[str] = BOTH
     pause_seconds: float = 1.5
     costly_pause_seconds: float = 20.0
+    patience_seconds: float = 60.0
 
 
 class Storm:
@@ -155,17 +158,20 @@ class Storm:
 
     def _strike_for(self, seconds: float, clients: list[Client], stack: ExitStack) -> None:
         saboteur, pause = Saboteur(self._chance, self._setting.plots), threading.Event()
-        end, costly_at = time.monotonic() + seconds, 0.0
+        end, costly_at, costly_by = time.monotonic() + seconds, 0.0, 0.0
         while time.monotonic() < end:
             pause.wait(self._chance.expovariate(1 / self._setting.pause_seconds))
-            costly = time.monotonic() >= costly_at
+            now = time.monotonic()
+            costly = now >= costly_by or (now >= costly_at and self.report.recovery.is_over)
             assert self._daemon is not None
             self.runs |= {path.name for path in run_folders(self._data.parent)}
             blow = saboteur.strike(self._daemon.process.pid, costly=costly)
             if blow is not None:
                 self.report.blows[blow.name] += 1
                 self.report.recovery.struck(blow.manner, blow.plot.name, blow.plot.lanes)
-                costly_at = time.monotonic() + self._setting.costly_pause_seconds if costly else costly_at
+                if costly:
+                    costly_at = time.monotonic() + self._setting.costly_pause_seconds
+                    costly_by = costly_at + self._chance.choice((0.0, self._setting.patience_seconds))
                 blow.plot.revive()
                 if blow.plot is GATEWAY:
                     self._daemon.process.wait()
