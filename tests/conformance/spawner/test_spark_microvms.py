@@ -32,7 +32,8 @@ CLONES = 3
 DRAW = "SELECT java_method('java.util.UUID', 'randomUUID') AS java, rand() AS spark, uuid() AS uuid"
 """Java's comes from the kernel, Spark's from seeds of their own."""
 CLOCK_SECONDS = 30
-MANY_ROWS = "SELECT id, repeat('x', 100) AS text FROM range(100000000)"
+MANY_ROWS = "SELECT id, repeat('x', 100) AS text FROM range(0, 100000000, 1, 1000)"
+"""In small parts: a part is done before its first row leaves."""
 
 
 @pytest.fixture(scope="module")
