@@ -23,8 +23,10 @@ SHARE = 4
 """One machine may fill that part of what is free when the run begins, unless its bound is given."""
 LEAST_BYTES = 32 << 20
 BLOCK_BYTES = 4096
+BYTES_PER_FILE = 64 << 10
+"""How many files there may be: Spark shuffles into two for each task, in 64 folders."""
 FORMAT = (
-    *("-q", "-F", "-b", str(BLOCK_BYTES), "-m", "0", "-i", str(1 << 20), "-G", "4096"),
+    *("-q", "-F", "-b", str(BLOCK_BYTES), "-m", "0", "-i", str(BYTES_PER_FILE), "-G", "4096"),
     *("-O", "^has_journal,^resize_inode,^dir_index,sparse_super2,uninit_bg"),
 )
 """Nothing in it outlives a crash, so no journal; metadata is packed and written when it is used."""

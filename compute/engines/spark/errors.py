@@ -80,6 +80,7 @@ _CONDITIONS = (
 )
 # Errors of Java's own, which carry neither state nor condition.
 _MESSAGES = (
+    (re.compile(r"No space left on device"), "53100"),
     (re.compile(r"was cancelled|operation was cancel|interrupted", re.I), "57014"),
     (re.compile(r"FileNotFoundException|does not exist\b.*\.parquet|No such file", re.I), "58030"),
     (re.compile(r"OutOfMemoryError|Unable to acquire \d+ bytes"), "53200"),

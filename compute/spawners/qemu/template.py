@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.errors import MachineLost
-from compute.sandbox.disk import make_template
+from compute.sandbox.disk import FORMAT, make_template
 from compute.spawners import CannotStart
 from compute.spawners.qemu.command import Ends, Shape, command_line
 from compute.spawners.qemu.control import IGNORE_SHARED, NEGOTIATE, SAVE, STATUS, TAKE_STATE, Control
@@ -51,7 +51,7 @@ class Template:
 def template_key(shape: Shape, host: Host) -> str:
     """Of everything that a clone has in common with its template. An image's folder is named by its content."""
     line = command_line(shape, Ends(0, 0, 0, "", shared=True, disk=0))
-    content = [host.version, host.processor, shape.image.name, str(shape.disk), *line]
+    content = [host.version, host.processor, shape.image.name, str(shape.disk), *FORMAT, *line]
     return hashlib.sha256("\0".join(content).encode()).hexdigest()[:32]
 
 

@@ -34,6 +34,13 @@ def test_states(sqlstate: str, condition: str, expected: str) -> None:
     assert translate_error(ConnectError("it failed", sqlstate=sqlstate, condition=condition)).sqlstate == expected
 
 
+def test_a_full_disk_is_told_from_other_failures() -> None:
+    message = (
+        "Job aborted due to stage failure: java.nio.file.FileSystemException: /scratch/2a: No space left on device"
+    )
+    assert translate_error(ConnectError(message)).sqlstate == "53100"
+
+
 def test_a_message_is_its_first_sentence_in_postgresqls_style() -> None:
     assert first_sentences(DIVISION) == "division by zero"
     assert first_sentences("[X.Y] `a` is odd. SQLSTATE: 42000; line 1 pos 7;\n'Project") == "`a` is odd"
