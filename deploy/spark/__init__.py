@@ -3,8 +3,9 @@ Delta in it.
 
     python -m deploy.spark [--microvm]     builds what is missing and prints the OCI archive, or the image's folder
 
-Owns: what lies above the guest's four layers: gRPC and the protocol's modules, the runtime as set-up left it in the
-cache folder (Java, pyspark's jars, Delta's, the AOT cache trained on them), our modules that use it, their bytecode.
+Owns: what lies above the guest's four layers: three programs that Hadoop and Spark run, gRPC and the protocol's
+modules, the runtime as set-up left it in the cache folder (Java, pyspark's jars, Delta's, the AOT cache trained on
+them), our modules that use it, their bytecode.
 
 Layers: `contents` (one function a layer) over `deploy.guest`; `image` puts them together in the cache folder.
 

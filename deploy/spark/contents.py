@@ -8,8 +8,9 @@ from pathlib import Path
 from compute.spark import jars, runtime
 from compute.spark.cache import IMAGE_CACHE
 from compute.spark.installation import Installation
+from compute.spark.jvm import SYSTEM_PROGRAMS
 from deploy.guest import tarball
-from deploy.guest.debian import Package
+from deploy.guest.debian import Package, unpack_packages
 from deploy.guest.recipe import CLONE, SITE
 from deploy.guest.sources import files
 from deploy.guest.tarball import Entry
@@ -29,6 +30,16 @@ SOURCES = ("catalog/links.py", "compute/config.py", "compute/engines/spark", "co
 RESOURCES = ("compute/spark/jars.toml", "compute/spark/log4j2.properties")
 NOT_HERE = ("building", "ivy", "setup")
 """Modules of `compute.spark` that fill a cache folder."""
+TOOLS = "coreutils"
+"""Debian's package with these programs. Their libraries the guest has."""
+PROGRAMS = tuple(f"bin/{name}" for name in SYSTEM_PROGRAMS)
+
+
+def tools_layer() -> tuple[Layer, Sequence[Package]]:
+    """What Hadoop and Spark run beside the JVM, and who made it: no file is written without. Raises
+    CalledProcessError."""
+    entries, found = unpack_packages((TOOLS,))
+    return {name: entries[name] for name in PROGRAMS}, [package for package in found if package.name == TOOLS]
 
 
 def python_layer(lock: str) -> Layer:

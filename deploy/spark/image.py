@@ -1,5 +1,7 @@
 """Puts the images together: the guest's layers, and ours on them, for pods and for microVMs."""
 
+import dataclasses
+import json
 import os
 import shutil
 import tempfile
@@ -15,9 +17,10 @@ from deploy.guest import image as guest
 from deploy.guest import tarball
 from deploy.guest.bill import extend_bill
 from deploy.guest.bytecode import bytecode_layer
+from deploy.guest.debian import Package
 from deploy.guest.erofs import write_dated_erofs
 from deploy.guest.oci import write_oci
-from deploy.guest.recipe import EPOCH, digest
+from deploy.guest.recipe import EPOCH, SUITE, digest
 from deploy.guest.wheels import export_lock
 from deploy.spark import contents
 
@@ -27,6 +30,7 @@ KEPT = 2
 """Images of each shape in the cache folder: each has the whole of Spark in it."""
 FOLDER = "spark-image"
 BILL = "bill.json"
+TOOLS, PACKAGES = "tools.tar", "packages.json"
 _HERE = Path(__file__).parent
 
 
@@ -35,6 +39,7 @@ class _Parts:
     """What both shapes are made of: the guest's image, and the layers above it."""
 
     guest: Path
+    tools: Path
     runtime: contents.Layer
     sources: contents.Layer
     lock: str
@@ -47,7 +52,7 @@ class _Parts:
     def key(self) -> str:
         made = [(_HERE / f"{module}.py").read_bytes() for module in ("contents", "image")]
         ours = [part for name in sorted(self.sources) for part in (name, self.sources[name].content or b"")]
-        return digest(self.guest.name, self.lock, *contents.listing(self.runtime), *ours, *made)
+        return digest(self.guest.name, self.tools.name, self.lock, *contents.listing(self.runtime), *ours, *made)
 
 
 def build(cache: Path) -> Path:
@@ -83,7 +88,17 @@ def build_microvm(cache: Path) -> Path:
 
 def _gather(cache: Path) -> _Parts:
     runtime = contents.runtime_layer(cache, set_up(cache))
-    return _Parts(guest.build(cache), runtime, contents.source_layer(), export_lock(contents.GROUP))
+    below = guest.build(cache)
+    key = digest(SUITE, contents.TOOLS, *contents.PROGRAMS)
+    with locked(cache / FOLDER):
+        tools = guest.keep(cache / FOLDER / "tools" / key, _make_tools)
+    return _Parts(below, tools, runtime, contents.source_layer(), export_lock(contents.GROUP))
+
+
+def _make_tools(folder: Path) -> None:
+    layer, packages = contents.tools_layer()
+    tarball.write(folder / TOOLS, layer)
+    (folder / PACKAGES).write_text(json.dumps([dataclasses.asdict(package) for package in packages]))
 
 
 def _write_archive(archive: Path, parts: _Parts) -> None:
@@ -111,15 +126,17 @@ def _write_microvm(folder: Path, parts: _Parts) -> None:
     for part in ("vmlinuz", "initrd"):
         shutil.copyfile(parts.guest / part, folder / part)
     below = (parts.guest / BILL).read_text()
-    (folder / BILL).write_text(extend_bill(below, contents.packages(parts.lock), parts.key, "lakegate-spark"))
+    tools = (Package(**package) for package in json.loads((parts.tools / PACKAGES).read_text()))
+    added = [*tools, *contents.packages(parts.lock)]
+    (folder / BILL).write_text(extend_bill(below, added, parts.key, "lakegate-spark"))
 
 
 def _write_layers(scratch: Path, parts: _Parts) -> Sequence[Path]:
-    """The small ones, as tars."""
+    """The small ones, as tars, the one that changes least before the others."""
     python, sources = scratch / "python.tar", scratch / "ours.tar"
     tarball.write(python, contents.python_layer(parts.lock))
     tarball.write(sources, parts.sources)
-    return python, sources
+    return parts.tools / TOOLS, python, sources
 
 
 def _unpack(root: Path, tars: Sequence[Path]) -> contents.Layer:
