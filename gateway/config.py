@@ -187,7 +187,7 @@ class Config:
             warehouse=replace(warehouse, spark_token=_path("LAKEGATE_SPARK_TOKEN_FILE")),
             limits=limits or Limits(),
             firecracker=_firecracker(),
-            kubernetes=_kubernetes(),
+            kubernetes=parse_kubernetes(),
             objects=_objects(),
         )
 
@@ -237,6 +237,26 @@ def parse_master(url: str | None) -> Master | None:
     )
 
 
+def parse_kubernetes() -> Kubernetes:
+    """What the environment says of the cluster. Raises ValueError."""
+    settings = {
+        name: value
+        for name in (
+            "namespace",
+            "gateway",
+            "image",
+            "node_types",
+            "spark_image",
+            "api_server",
+            "warehouse_claim",
+            "warehouse_folder",
+        )
+        if (value := os.environ.get(f"LAKEGATE_KUBERNETES_{name.upper()}"))
+    }
+    share = float(os.environ.get("LAKEGATE_KUBERNETES_CPU_SHARE") or 1.0)
+    return Kubernetes(**settings, kubeconfig=_path("KUBECONFIG"), cpu_share=share)
+
+
 def _address(listen: str) -> tuple[str, int]:
     """Raises ValueError."""
     host, separator, port = listen.rpartition(":")
@@ -257,25 +277,6 @@ def _firecracker() -> Firecracker:
         memory=os.environ.get("LAKEGATE_FIRECRACKER_MEMORY") or usual.memory,
         network=os.environ.get("LAKEGATE_FIRECRACKER_NETWORK") or usual.network,
     )
-
-
-def _kubernetes() -> Kubernetes:
-    settings = {
-        name: value
-        for name in (
-            "namespace",
-            "gateway",
-            "image",
-            "node_types",
-            "spark_image",
-            "api_server",
-            "warehouse_claim",
-            "warehouse_folder",
-        )
-        if (value := os.environ.get(f"LAKEGATE_KUBERNETES_{name.upper()}"))
-    }
-    share = float(os.environ.get("LAKEGATE_KUBERNETES_CPU_SHARE") or 1.0)
-    return Kubernetes(**settings, kubeconfig=_path("KUBECONFIG"), cpu_share=share)
 
 
 def _objects() -> ObjectStore:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from catalog.errors import QueryCanceled, SqlError
+from catalog.scans import Scan
 from compute.job import Job
 from compute.lease import Lease
 from compute.pool import Pool
@@ -34,10 +35,11 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Run:
-    """One execution of a job. `status` is its JVM's, where it ended by itself; `reason` says why it did not succeed;
-    `tail` is what it printed last."""
+    """One execution of a job. `jars` are for a machine that has to read them. `status` is its JVM's, where it ended by
+    itself; `reason` says why it did not succeed; `tail` is what it printed last."""
 
     job: Job
+    jars: Scan
     state: State = State.PENDING
     status: int | None = None
     reason: str = ""
@@ -88,7 +90,7 @@ async def _run(pool: Pool, run: Run, stop: Stop, tell: Callable[[Run, str | None
     lease = await _unless(stop, pool.lease(ENGINE, workspace=ENGINE, principal=ENGINE))
     try:
         async with _canceling(lease, stop):
-            answer = await lease.execute(run.job.dump())
+            answer = await lease.execute(run.job.dump(), scans=(run.jars,))
             _enter(run, State.RUNNING, tell)
             async for batch in answer:
                 for row in batch.to_pylist():

@@ -2,7 +2,9 @@
 
 import dataclasses
 import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from compute.config import MachineSpec
 from compute.spark.cache import cache_folder
@@ -12,7 +14,7 @@ from compute.spawners.process import ProcessSpawner
 from compute.spawners.qemu import QemuSpawner
 from compute.spawners.relay import RelaySpawner
 from compute.spawners.split import SplitSpawner
-from gateway.config import Config, IsolationLevel, Warehouse
+from gateway.config import Config, IsolationLevel, Kubernetes, Warehouse
 from gateway.warehouse import templates
 
 NAMES = ("process", "qemu", "firecracker", "kubernetes")
@@ -40,6 +42,21 @@ def make_driver_spawner(warehouse: Warehouse) -> Spawner:
     assert warehouse.spark_master is not None, "a driver has a master"
     isolated = warehouse.isolation is not IsolationLevel.NONE
     return DriverSpawner(warehouse.spark_master, isolated=isolated, disk_bytes=warehouse.spill)
+
+
+def make_job_spawner(warehouse: Warehouse, kubernetes: Kubernetes, folder: Path | None) -> Spawner:
+    """Of one job's machine: it drives executors of the warehouse's master, or is a pod with executors that are pods.
+
+    Such a submitter has a name of its own in the cluster, so that nobody else's machines are taken for its own, and
+    `folder` is where its pods find the volume that is kept for jobs. Raises CannotStart.
+    """
+    if warehouse.spark_master is not None:
+        return make_driver_spawner(warehouse)
+    from compute.spawners.kubernetes.config import configure, for_job
+    from compute.spawners.kubernetes.spawner import KubernetesSpawner
+
+    chosen = dataclasses.asdict(dataclasses.replace(kubernetes, gateway=f"job-{secrets.token_hex(5)}"))
+    return KubernetesSpawner(for_job(configure(**chosen), None if folder is None else str(folder)))
 
 
 def _process(config: Config) -> Spawner:

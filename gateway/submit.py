@@ -2,39 +2,50 @@
 
 It is the operator's tool, as `spark-submit` is: it asks no gateway and knows no grants. The job may read what its one
 folder and the cluster's user let it read, so a cluster for jobs should not see tables whose rows are for some alone.
+In Kubernetes its pods see one volume claim at most, which is kept for jobs.
 """
 
 import asyncio
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import uvloop
 
 from compute.config import PoolConfig
-from compute.job import Job, digest_of
+from compute.job import Job, digest_of, jar_scan
 from compute.pool import Pool
 from compute.spawners import CannotStart
-from gateway.config import MEBIBYTE, USUAL_EXECUTORS, IsolationLevel, Warehouse, parse_executors, parse_master
+from gateway.config import (
+    MEBIBYTE,
+    USUAL_EXECUTORS,
+    IsolationLevel,
+    Warehouse,
+    parse_executors,
+    parse_kubernetes,
+    parse_master,
+)
 from gateway.jobs import Run, State, Stop, run_job
-from gateway.spawners import make_driver_spawner
+from gateway.spawners import make_job_spawner
 from gateway.warehouse import job_config
 
 EXIT_STATUS = {State.SUCCEEDED: 0, State.FAILED: 1, State.CANCELED: 130}
 START_SECONDS = 300.0
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True)
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path, resolve_path=True)
+_FOLDER = click.Path(file_okay=False, path_type=Path, resolve_path=True)
 _ISOLATION = click.Choice([level.value for level in IsolationLevel])
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--class", "main", required=True, help="The class with the job's main method.")
-@click.option("--spark-master", metavar="URL", required=True, help="The cluster: spark://HOST:PORT, or yarn.")
+@click.option("--spark-master", metavar="URL", help="The cluster: spark://HOST:PORT, or yarn. Its driver runs here.")
+@click.option("--spawner", type=click.Choice(["kubernetes"]), help="Instead: the driver and its executors are pods.")
 @click.option("--executors", metavar="MIN:MAX", default=USUAL_EXECUTORS, show_default=True, help="Of the job.")
 @click.option("--memory", type=click.IntRange(256), default=1024, show_default=True, help="MiB of the driver's heap.")
 @click.option("--jar", "jars", type=_FILE, multiple=True, help="Another JAR that the job needs; as many as it does.")
-@click.option("--folder", type=_FOLDER, help="A folder that the job may read and write, at the same path everywhere.")
+@click.option("--folder", type=_FOLDER, help="What the job may read and write, at the same path everywhere.")
 @click.option("--timeout", type=click.IntRange(1), help="Seconds after which the job is canceled.  [default: none]")
 @click.option("--isolation", type=_ISOLATION, default="auto", show_default=True, help="none: do without.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
@@ -42,7 +53,8 @@ _ISOLATION = click.Choice([level.value for level in IsolationLevel])
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def submit(
     main: str,
-    spark_master: str,
+    spark_master: str | None,
+    spawner: str | None,
     executors: str,
     memory: int,
     jars: tuple[Path, ...],
@@ -61,12 +73,9 @@ def submit(
             executors=parse_executors(executors),
             spark_master=parse_master(spark_master),
         )
-        run = Run(Job(main, arguments, digest_of(jar)))
-        pool = Pool(
-            make_driver_spawner(warehouse),
-            PoolConfig((job_config(warehouse, (jar, *jars)),), wait_seconds=START_SECONDS),
-            lambda _workspace: "" if folder is None else str(folder),
-        )
+        _check(spark_master, spawner, folder)
+        run = Run(Job(main, arguments, digest_of(jar)), jar_scan((jar, *jars)))
+        pool = _make_pool(warehouse, (jar, *jars), folder, run)
         uvloop.run(_serve(pool, run, timeout, warehouse.isolation))
     except (OSError, CannotStart) as error:
         raise click.ClickException(str(error)) from None
@@ -75,6 +84,22 @@ def submit(
     if as_json:
         click.echo(json.dumps(run.summary()))
     raise SystemExit(EXIT_STATUS[run.state])
+
+
+def _check(spark_master: str | None, spawner: str | None, folder: Path | None) -> None:
+    """Raises ValueError."""
+    if (spark_master is None) == (spawner is None):
+        raise ValueError("say where executors are: --spark-master URL, or --spawner kubernetes")
+    if spawner is None and folder is not None and not folder.is_dir():
+        raise ValueError(f"--folder: there is no folder {folder}")
+
+
+def _make_pool(warehouse: Warehouse, jars: Sequence[Path], folder: Path | None, run: Run) -> Pool:
+    """Of one machine. A process has the folder; a pod has its own, and reads the JARs of ours. Raises CannotStart."""
+    beside = "" if folder is None else str(folder)
+    root = run.jars.location if warehouse.spark_master is None else beside
+    config = PoolConfig((job_config(warehouse, jars),), wait_seconds=START_SECONDS)
+    return Pool(make_job_spawner(warehouse, parse_kubernetes(), folder), config, lambda _workspace: root)
 
 
 async def _serve(pool: Pool, run: Run, seconds: int | None, isolation: IsolationLevel) -> None:

@@ -34,17 +34,19 @@ def templates(config: Config) -> Sequence[MachineSpec]:
 
 
 def job_config(warehouse: Warehouse, jars: Sequence[Path]) -> EngineConfig:
-    """One machine for one job, out of these JARs."""
-    return EngineConfig(
+    """One machine for one job, out of these JARs: a process beside them, or a pod, which has yet to read them."""
+    engine = EngineConfig(
         engine="job",
         mode="user",
         warm_machines=0,
         max_machines=1,
         start_seconds=300.0,
-        threads=warehouse.duckdb_threads,
         memory_bytes=warehouse.spark_memory,
-        properties={**_driver_properties(warehouse), JARS_PROPERTY: json.dumps([str(jar) for jar in jars])},
     )
+    if warehouse.spark_master is None:
+        return replace(engine, executors=warehouse.executors)
+    properties = {**_driver_properties(warehouse), JARS_PROPERTY: json.dumps([str(jar) for jar in jars])}
+    return replace(engine, threads=warehouse.duckdb_threads, properties=properties)
 
 
 def give_to_machines(folder: Path, uid: int | None) -> None:

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fix_objects",
     "tests.fix_spark",
     "tests.fix_masters",
+    "tests.fix_jobs",
 ]
 settings.register_profile("tests", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")

@@ -146,6 +146,30 @@ def apply(plane: ControlPlane, manifests: Sequence[Object]) -> str:
     return plane.run("kubectl", "apply", "--server-side", "-f", "-", stdin=content)
 
 
+def local_volume(namespace: str, claim: str, folder: Path) -> list[Object]:
+    """A folder as a volume of the node, which is this very host, by that namespace's name; and its claim of it."""
+    size = {"storage": "1Gi"}
+    terms = [{"matchExpressions": [{"key": "tests/node", "operator": "Exists"}]}]
+    shared = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    held = {
+        **shared,
+        "capacity": size,
+        "local": {"path": str(folder)},
+        "claimRef": {"namespace": namespace, "name": claim},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": terms}},
+    }
+    claimed = {**shared, "resources": {"requests": size}, "volumeName": namespace}
+    return [
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": held},
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": claim, "namespace": namespace},
+            "spec": claimed,
+        },
+    ]
+
+
 async def gateway_token(admin: Api, settings: NamespaceSettings) -> str:
     path = f"/api/v1/namespaces/{settings.gateway_namespace}/serviceaccounts/{settings.gateway_account}/token"
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}

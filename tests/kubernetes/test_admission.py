@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from compute.config import Executors, MachineSpec
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Api, Object, Refused
+from compute.spawners.kubernetes.config import JOB_CLAIM, KubernetesConfig, for_job
+from compute.spawners.kubernetes.driver import DRIVER as DRIVER_LABEL
 from compute.spawners.kubernetes.driver import driver_pod, executor_template
 from compute.spawners.kubernetes.manifests import container_security, guest_pod, pods_path, secret_name, secrets_path
 from compute.spawners.kubernetes.namespace import namespace_objects, runtime_class
@@ -132,15 +135,15 @@ def executor(machines: Machines, owner: str = DRIVER) -> Any:
     return pod
 
 
-@pytest.fixture
-async def driver(machines: Machines) -> AsyncIterator[Api]:
+@asynccontextmanager
+async def driver_client(machines: Machines, config: KubernetesConfig) -> AsyncIterator[Api]:
     """A client with the token that is mounted into a driver's pod, once the admission policy is in force."""
     spec = MachineSpec("spark", "shared", threads=1, memory_bytes=128 << 20, executors=EXECUTORS)
-    labels = ownership.labels("gw-0", "instance", ownership.template_key(spec, machines.config))
-    pod = json.loads(json.dumps(driver_pod(machines.config, DRIVER, spec, labels, OWNER)))
+    labels = ownership.labels("gw-0", "instance", ownership.template_key(spec, config))
+    pod = json.loads(json.dumps(driver_pod(config, DRIVER, spec, labels, OWNER)))
     created = await machines.admin.create(pods_path(machines.namespace), pod)
     bound = {"apiVersion": "v1", "kind": "Pod", "name": DRIVER, "uid": created["metadata"]["uid"]}
-    path = f"/api/v1/namespaces/{machines.namespace}/serviceaccounts/lakegate-spark/token"
+    path = f"/api/v1/namespaces/{machines.namespace}/serviceaccounts/{config.spark.service_account}/token"
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"boundObjectRef": bound}}
     token = str((await machines.admin.create(path, request))["status"]["token"])
     client = await Api.connect(machines.plane.kubeconfig(f"driver-{machines.namespace}", token))
@@ -158,6 +161,12 @@ async def driver(machines: Machines) -> AsyncIterator[Api]:
     await machines.admin.delete(pods_path(machines.namespace, DRIVER), grace_seconds=0)
 
 
+@pytest.fixture
+async def driver(machines: Machines) -> AsyncIterator[Api]:
+    async with driver_client(machines, machines.config) as client:
+        yield client
+
+
 async def test_a_driver_has_executors_of_its_own(machines: Machines, driver: Api) -> None:
     pods = pods_path(machines.namespace)
     await driver.create(pods, executor(machines))
@@ -173,6 +182,7 @@ SECRET_VARIABLE = {"name": "STOLEN", "valueFrom": {"secretKeyRef": {"name": "lak
 FORBIDDEN: Sequence[tuple[tuple[Any, ...], Any]] = (
     (("metadata", "ownerReferences"), []),
     (("metadata", "labels", ownership.APPLICATION), "lakegate-machine"),
+    (("metadata", "labels", DRIVER_LABEL), "gw-0-spark-2"),
     (("spec", "serviceAccountName"), "lakegate-spark"),
     (("spec", "automountServiceAccountToken"), True),
     (("spec", "volumes"), [SECRET_VOLUME]),
@@ -206,3 +216,18 @@ async def test_a_driver_touches_nothing_else(machines: Machines, driver: Api) ->
     ]
     outcomes = await asyncio.gather(*forbidden, return_exceptions=True)
     assert [outcome.status if isinstance(outcome, Refused) else outcome for outcome in outcomes] == [422] + [403] * 4
+
+
+async def test_only_what_is_no_job_has_tables(machines: Machines, driver: Api) -> None:
+    """Jobs have a volume that is kept for them; their code could have its executors mount another."""
+    pods = pods_path(machines.namespace) + "?dryRun=All"
+    pod = executor(machines)
+    tables, kept = ({"name": "t", "persistentVolumeClaim": {"claimName": name}} for name in ("tables", JOB_CLAIM))
+    pod["spec"]["volumes"].append(tables)
+    await driver.create(pods, pod)
+    await machines.admin.delete(pods_path(machines.namespace, DRIVER), grace_seconds=0)
+    async with driver_client(machines, for_job(machines.config, "/shared")) as job:
+        with pytest.raises(Refused, match="no tables beside a job"):
+            await job.create(pods, pod)
+        pod["spec"]["volumes"][-1] = kept
+        await job.create(pods, pod)

@@ -9,11 +9,10 @@ import pytest
 
 from catalog.names import TableName
 from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.api import Object
 from compute.spawners.kubernetes.driver import EXECUTOR
 from compute.spawners.kubernetes.manifests import pods_path
 from tests.conformance.tpch.test_tpch import QUERIES, Result, run
-from tests.fix_cluster import Machines, apply, eventually
+from tests.fix_cluster import Machines, apply, eventually, local_volume
 from tests.fix_gateway import lake_folder, running_gateway
 from tests.target import Target
 
@@ -39,37 +38,12 @@ def spark_gateway(real: Machines, lake: Mapping[TableName, Path]) -> Iterator[Ta
     }
     options = ("--spawner", "kubernetes", "--min-machines", "1", "--memory", "512", "--executors", "2:2")
     with lake_folder(lake, password) as data:
-        apply(real.plane, volume(real, data / "warehouse"))
+        apply(real.plane, local_volume(real.namespace, CLAIM, data / "warehouse"))
         try:
             with running_gateway(data, password, options, settings) as target:
                 yield target
         finally:
             real.plane.run("kubectl", "delete", "persistentvolume", real.namespace, "--wait=false")
-
-
-def volume(machines: Machines, folder: Path) -> list[Object]:
-    """The gateway's folder as a volume of the node, which is this very host, and the namespace's claim of it."""
-    name = machines.namespace
-    size = {"storage": "1Gi"}
-    terms = [{"matchExpressions": [{"key": "tests/node", "operator": "Exists"}]}]
-    shared = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
-    held = {
-        **shared,
-        "capacity": size,
-        "local": {"path": str(folder)},
-        "claimRef": {"namespace": name, "name": CLAIM},
-        "nodeAffinity": {"required": {"nodeSelectorTerms": terms}},
-    }
-    claimed = {**shared, "resources": {"requests": size}, "volumeName": name}
-    return [
-        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": held},
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": CLAIM, "namespace": name},
-            "spec": claimed,
-        },
-    ]
 
 
 def ask(target: Target, lane: str) -> Result:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupported, InvalidParameterValue, ObjectNotInPrerequisiteState, QueryCanceled
 from catalog.scans import Scan
 from compute.engines import Binding, EngineOptions, Result
+from compute.engines.job.jars import fetch_jars, with_jars
 from compute.job import JARS_PROPERTY, OUTPUT, Job, digest_of
 from compute.spark import aot
 from compute.spark.cache import cache_folder
@@ -33,8 +34,8 @@ ACCOUNTS = "/etc/passwd"
 
 
 def open_engine(options: EngineOptions) -> "JobEngine":
-    """Finds what the JVM will need. ``options.properties`` has ``master``, ``jars``, perhaps ``cache``, and Spark's own
-    settings. Raises NotSetUp, Unreachable, OSError."""
+    """Finds what the JVM will need. ``options.properties`` has ``master`` and ``jars`` where the machine is a process
+    beside these, perhaps ``cache``, and Spark's own settings. Raises NotSetUp, Unreachable, OSError."""
     return JobEngine(options)
 
 
@@ -49,17 +50,17 @@ class JobEngine:
         properties, scratch = options.properties, Path(options.scratch)
         installation = find_installation(Path(properties.get("cache") or cache_folder(os.environ)))
         driver = open_driver(properties.get(MASTER_PROPERTY), installation)
-        self._jars: Sequence[str] = json.loads(properties[JARS_PROPERTY])
-        shipped = ",".join(filter(None, (driver.settings.get("spark.jars"), *self._jars)))
+        self._files = options.files
+        self._jars: Sequence[str] = json.loads(properties.get(JARS_PROPERTY, "[]"))
         chosen = {key: value for key, value in properties.items() if key.startswith("spark.")}
-        settings = {**spark_settings(options.threads, scratch), **chosen, **driver.settings, "spark.jars": shipped}
         self._options = JvmOptions(
             java=installation.java,
-            class_path=(*installation.class_path, *driver.class_path, *self._jars),
-            settings=settings,
+            class_path=(*installation.class_path, *driver.class_path),
+            settings={**spark_settings(options.threads, scratch), **chosen, **driver.settings},
             scratch=scratch,
             heap_bytes=options.memory_bytes,
-            java_flags=aot.use_flags(installation.archive),
+            # Java compares where class paths begin alike, and JARs that were read here lie apart from the others.
+            java_flags=aot.use_flags(installation.archive) if self._jars else (),
             environment=driver.environment,
         )
         self.folders = (*program_folders(), *installation.folders, *driver.folders, ACCOUNTS, *self._jars)
@@ -68,18 +69,24 @@ class JobEngine:
         """The folder that the job was given is at its place already."""
 
     def open_session(self) -> "JobSession":
-        return JobSession(self._options, Path(self._jars[0]))
+        return JobSession(self._options, self._find_jars)
 
     def close(self) -> None:
         """The JVM is its session's."""
+
+    def _find_jars(self, scans: Sequence[Scan]) -> Sequence[str]:
+        """Where the machine has them, once it does. Raises SqlError."""
+        if self._jars or self._files is None:
+            return self._jars
+        return fetch_jars(scans, self._files, self._options.scratch / "jars")
 
 
 class JobSession:
     """The JVM, from the statement that starts it."""
 
-    def __init__(self, options: JvmOptions, jar: Path) -> None:
+    def __init__(self, options: JvmOptions, find_jars: Callable[[Sequence[Scan]], Sequence[str]]) -> None:
         self._options = options
-        self._jar = jar
+        self._find_jars = find_jars
         self._process: subprocess.Popen[str] | None = None
         self._cancelled_at: float | None = None
         self._lock = threading.Lock()
@@ -88,15 +95,16 @@ class JobSession:
         self, sql: str, parameters: pa.RecordBatch | None, scans: Sequence[Scan], settings: Mapping[str, str]
     ) -> Result:
         """Starts the job. Raises SqlError: also where the JAR is not the one that was submitted."""
-        job = Job.load(sql)
-        if digest_of(self._jar) != job.digest:
-            raise InvalidParameterValue(f"{self._jar} has changed since it was submitted")
-        named = {**self._options.settings, "spark.app.name": job.main}
+        job, jars = Job.load(sql), self._find_jars(scans)
+        if not jars or digest_of(Path(jars[0])) != job.digest:
+            raise InvalidParameterValue("the job's JAR has changed since it was submitted")
+        options = with_jars(self._options, jars)
+        named = {**options.settings, "spark.app.name": job.main}
         with self._lock:
             if self._process is not None:
                 raise ObjectNotInPrerequisiteState("a job's machine runs one job")
             self._process = start_jvm(
-                replace(self._options, settings=named),
+                replace(options, settings=named),
                 (job.main, *job.arguments),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -2,7 +2,8 @@
 
 Who may create pods in a namespace could have every Secret of it mounted. So a policy of admission looks at each pod
 that a driver creates or deletes: it belongs to that very driver (whose token says in which pod it was issued), and has
-no Secret but that driver's, no token and no way to run anything beside.
+no Secret but that driver's, no token and no way to run anything beside. A job's driver runs somebody's code: its
+executors have no volume claim either, but the one that is kept for jobs.
 
 References: Kubernetes documentation, "Validating Admission Policy" and "Managing Service Accounts" (bound tokens).
 """
@@ -11,13 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.driver import EXECUTOR
+from compute.spawners.kubernetes.config import DRIVER_ACCOUNT, JOB_ACCOUNT, JOB_CLAIM
+from compute.spawners.kubernetes.driver import DRIVER, EXECUTOR
 
 GROUP = "admissionregistration.k8s.io/v1"
 _DRIVER = "request.userInfo.extra['authentication.kubernetes.io/pod-name'][0]"
 _RULES: Mapping[str, str] = {
     "an executor of its own": f"""
         variables.pod.metadata.labels[?'{ownership.APPLICATION}'].orValue('') == '{EXECUTOR}' &&
+        variables.pod.metadata.labels[?'{DRIVER}'].orValue('') == {_DRIVER} &&
         variables.pod.metadata.?ownerReferences.orValue([]).exists(owner,
             owner.kind == 'Pod' && owner.name == {_DRIVER})""",
     "no rights": """
@@ -32,16 +35,20 @@ _RULES: Mapping[str, str] = {
         object.spec.containers.all(container,
             !has(container.envFrom) && container.?env.orValue([]).all(variable,
                 !has(variable.valueFrom) || has(variable.valueFrom.fieldRef)))""",
+    "no tables beside a job": f"""
+        request.operation == 'DELETE' || request.userInfo.username != variables.jobs ||
+        object.spec.?volumes.orValue([]).all(volume,
+            !has(volume.persistentVolumeClaim) || volume.persistentVolumeClaim.claimName == '{JOB_CLAIM}')""",
     "one container": """
         request.operation == 'DELETE' ||
         object.spec.containers.size() == 1 && object.spec.?initContainers.orValue([]).size() == 0""",
 }
 
 
-def driver_policy(namespace: str, drivers: str, executors: str) -> Sequence[Mapping[str, Any]]:
-    """The policy and its binding. `drivers` and `executors` are service accounts of that namespace."""
-    name = f"{drivers}-{namespace}"
-    user = f"system:serviceaccount:{namespace}:{drivers}"
+def driver_policy(namespace: str, executors: str) -> Sequence[Mapping[str, Any]]:
+    """The policy and its binding, for that namespace. `executors` is these pods' service account."""
+    name = f"{DRIVER_ACCOUNT}-{namespace}"
+    drivers, jobs = (f"'system:serviceaccount:{namespace}:{account}'" for account in (DRIVER_ACCOUNT, JOB_ACCOUNT))
     spec = {
         "failurePolicy": "Fail",
         "matchConstraints": {
@@ -49,10 +56,11 @@ def driver_policy(namespace: str, drivers: str, executors: str) -> Sequence[Mapp
                 {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "DELETE"], "resources": ["pods"]}
             ]
         },
-        "matchConditions": [{"name": "drivers", "expression": f"request.userInfo.username == '{user}'"}],
+        "matchConditions": [{"name": "drivers", "expression": f"request.userInfo.username in [{drivers}, {jobs}]"}],
         "variables": [
             {"name": "pod", "expression": "request.operation == 'DELETE' ? oldObject : object"},
             {"name": "account", "expression": f"'{executors}'"},
+            {"name": "jobs", "expression": jobs},
         ],
         "validations": [
             {"expression": " ".join(rule.split()), "message": f"a driver's pods are executors with {what}"}

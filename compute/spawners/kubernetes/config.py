@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from compute.config import ANY_NODES, GIB, Placement
@@ -14,6 +14,10 @@ GUEST_PORT = 9443
 API_SERVER = "https://$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)"
 """As every pod is told by its variables."""
 SPARK_IMAGE = "lakegate.io/spark:latest"
+DRIVER_ACCOUNT = "lakegate-spark"
+JOB_ACCOUNT = "lakegate-job"
+"""Of drivers that run somebody's code: admission keeps theirs from every volume claim but `JOB_CLAIM`."""
+JOB_CLAIM = "lakegate-jobs"
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
@@ -28,7 +32,7 @@ class SparkPods:
     """
 
     image: str = SPARK_IMAGE
-    service_account: str = "lakegate-spark"
+    service_account: str = DRIVER_ACCOUNT
     api_server: str = API_SERVER
     claim: str | None = None
     folder: str = ""
@@ -106,3 +110,10 @@ def configure(
             warehouse=warehouse,
         ),
     )
+
+
+def for_job(config: KubernetesConfig, folder: str | None) -> KubernetesConfig:
+    """The same cluster for a job. Of all volumes its pods have at most the one that is kept for jobs, at that path."""
+    claim = None if folder is None else JOB_CLAIM
+    spark = replace(config.spark, service_account=JOB_ACCOUNT, claim=claim, folder="", warehouse=folder or "/")
+    return replace(config, spark=spark)

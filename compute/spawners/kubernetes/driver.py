@@ -6,7 +6,8 @@ pod, and adds each executor's number and its own address.
 
 Drivers may handle pods of the namespace, so an admission policy (`admission`) holds each to executors of its own that
 look as they should. Executors have no token. A driver and its executors hear nobody who lacks their common secret, and
-no other driver can read it: pods only name it. Their network policy lets them reach each other.
+no other driver can read it: pods only name it. Their network policy lets them reach each other. A driver that runs
+somebody's JAR differs by its account and its volume (`config.for_job`).
 
 References: Spark documentation, "Running on Kubernetes" (client mode, pod template, decommissioning), "Security".
 """

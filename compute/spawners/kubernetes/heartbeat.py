@@ -34,6 +34,8 @@ class Heartbeat:
         self._seconds = seconds
         self.pause_seconds = seconds / BEATS
         self.uid = ""
+        self.inherits = False
+        """Whether the name had been an earlier instance's, which may have left something."""
 
     @property
     def reference(self) -> Mapping[str, Any]:
@@ -55,7 +57,7 @@ class Heartbeat:
                 if not refused.conflicts:
                     raise
                 continue
-            self.uid = held["metadata"]["uid"]
+            self.uid, self.inherits = held["metadata"]["uid"], present is not None
             return
 
     async def renew(self) -> None:

@@ -11,14 +11,13 @@ from typing import Any
 
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.admission import driver_policy
-from compute.spawners.kubernetes.config import GUEST_PORT
+from compute.spawners.kubernetes.config import DRIVER_ACCOUNT, GUEST_PORT, JOB_ACCOUNT
 from compute.spawners.kubernetes.driver import ROLE
 from compute.spawners.kubernetes.manifests import Manifest, container_security, pod_security, secret_name
 from compute.spawners.kubernetes.nodes import NodeType
 
 GATEWAY_LABEL = ("app.kubernetes.io/component", "lakegate-gateway")
 MACHINE = "lakegate-machine"
-DRIVER = "lakegate-spark"
 PLACEHOLDER = "lakegate-placeholder"
 GATEWAY_ROLE = "lakegate-gateway"
 MACHINE_PRIORITY = 1000
@@ -64,10 +63,11 @@ def namespace_objects(settings: NamespaceSettings) -> Sequence[Manifest]:
         priority_class(MACHINE, MACHINE_PRIORITY, "PreemptLowerPriority"),
         priority_class(PLACEHOLDER, PLACEHOLDER_PRIORITY, "Never"),
         service_account(settings.namespace, MACHINE, settings.machine_role_arn),
-        service_account(settings.namespace, DRIVER, settings.machine_role_arn),
+        service_account(settings.namespace, DRIVER_ACCOUNT, settings.machine_role_arn),
+        service_account(settings.namespace, JOB_ACCOUNT),
         driver_role(settings),
         driver_binding(settings),
-        *driver_policy(settings.namespace, DRIVER, MACHINE),
+        *driver_policy(settings.namespace, MACHINE),
         resource_quota(settings),
         network_policy(settings),
         driver_network_policy(settings),
@@ -158,7 +158,7 @@ def driver_network_policy(settings: NamespaceSettings) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": DRIVER, "namespace": settings.namespace},
+        "metadata": {"name": DRIVER_ACCOUNT, "namespace": settings.namespace},
         "spec": {
             "podSelector": {"matchLabels": {ROLE: "driver"}},
             "policyTypes": ["Egress"],
@@ -184,15 +184,16 @@ def gateway_role(settings: NamespaceSettings) -> Manifest:
 def driver_role(settings: NamespaceSettings) -> Manifest:
     """Spark's drivers look after their executors; nothing but pods, and only here."""
     verbs = ["create", "get", "list", "watch", "delete"]
-    metadata = {"name": DRIVER, "namespace": settings.namespace}
+    metadata = {"name": DRIVER_ACCOUNT, "namespace": settings.namespace}
     rules = [_rule("", "pods", verbs)]
     return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules}
 
 
 def driver_binding(settings: NamespaceSettings) -> Manifest:
-    drivers = {"kind": "ServiceAccount", "name": DRIVER, "namespace": settings.namespace}
-    binding = _binding("RoleBinding", "Role", DRIVER, settings, {"namespace": settings.namespace})
-    return {**binding, "subjects": [drivers]}
+    namespace, accounts = settings.namespace, (DRIVER_ACCOUNT, JOB_ACCOUNT)
+    drivers = [{"kind": "ServiceAccount", "name": name, "namespace": namespace} for name in accounts]
+    binding = _binding("RoleBinding", "Role", DRIVER_ACCOUNT, settings, {"namespace": namespace})
+    return {**binding, "subjects": drivers}
 
 
 def role_binding(settings: NamespaceSettings) -> Manifest:

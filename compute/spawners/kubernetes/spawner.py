@@ -127,6 +127,15 @@ class KubernetesSpawner:
 
     async def _channel_pair(self, api: Api, heartbeat: Heartbeat) -> Pair:
         """Our own pair: the one that an earlier instance left with its guests, or a new one for us and them."""
+        if heartbeat.inherits and (left := await self._left_pair(api, heartbeat)) is not None:
+            return left
+        guests, ours = await asyncio.to_thread(make_pairs)
+        for holder, pair in (("guest", guests), ("gateway", ours)):
+            await _put(api, channel_secret(self._config, holder, pair, heartbeat.reference))
+        return ours
+
+    async def _left_pair(self, api: Api, heartbeat: Heartbeat) -> Pair | None:
+        """A name that is new has left none, and perhaps no right to look."""
         path = secrets_path(self._config.namespace, secret_name(self._config.gateway, "gateway"))
         try:
             secret = await api.read(path)
@@ -139,10 +148,7 @@ class KubernetesSpawner:
         except Refused as refused:
             if not refused.is_absent:
                 raise
-        guests, ours = await asyncio.to_thread(make_pairs)
-        for holder, pair in (("guest", guests), ("gateway", ours)):
-            await _put(api, channel_secret(self._config, holder, pair, heartbeat.reference))
-        return ours
+        return None
 
     async def _watch(self, api: Api) -> None:
         """First what exists, then every change. Leaving nodes are known before the pods on them."""

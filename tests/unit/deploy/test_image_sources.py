@@ -10,7 +10,7 @@ from deploy.guest.sources import source_layer
 from deploy.spark import contents
 
 DUCKDB = ("compute.guest.virtual", "compute.guest.pod", "compute.engines.duckdb")
-SPARK = ("compute.engines.spark", "compute.spark.executor", "compute.spark.decommission")
+SPARK = ("compute.engines.job", "compute.engines.spark", "compute.spark.executor", "compute.spark.decommission")
 
 
 def test_a_guest_finds_what_it_imports(tmp_path: Path) -> None:

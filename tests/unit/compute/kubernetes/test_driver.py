@@ -9,7 +9,7 @@ import pytest
 from compute.config import Executors, MachineSpec
 from compute.spawners import CannotStart
 from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.config import KubernetesConfig, SparkPods
+from compute.spawners.kubernetes.config import JOB_ACCOUNT, JOB_CLAIM, KubernetesConfig, SparkPods, for_job
 from compute.spawners.kubernetes.driver import TEMPLATE, driver_pod, executor_template
 from compute.spawners.kubernetes.nodes import NodeType
 
@@ -68,6 +68,15 @@ def test_tables_lie_at_the_same_path_everywhere() -> None:
         assert {"name": "warehouse", "mountPath": "/data/warehouse"} in container["volumeMounts"]
     without = replace(CONFIG, spark=SparkPods())
     assert "warehouse" not in json.dumps([pod(without), template(without)])
+
+
+def test_a_job_has_the_volume_for_jobs_or_none() -> None:
+    shared, alone = pod(for_job(CONFIG, "/shared")), pod(for_job(CONFIG, None))
+    assert shared["spec"]["serviceAccountName"] == alone["spec"]["serviceAccountName"] == JOB_ACCOUNT
+    claims = [volume.get("persistentVolumeClaim") for volume in shared["spec"]["volumes"]]
+    assert [claim["claimName"] for claim in claims if claim] == [JOB_CLAIM]
+    assert {"name": "warehouse", "mountPath": "/shared"} in shared["spec"]["containers"][0]["volumeMounts"]
+    assert "persistentVolumeClaim" not in json.dumps([alone, template(for_job(CONFIG, None))])
 
 
 def test_executors_come_and_go_within_their_bounds() -> None:
