@@ -6,6 +6,8 @@ import click
 
 from compute.spawners.kubernetes.namespace import RUNTIMES, NamespaceSettings, namespace_objects
 
+ANYWHERE = NamespaceSettings().api_server_cidrs
+
 
 @click.command()
 @click.option("--namespace", default="lakegate-machines", show_default=True, help="Where machines will be.")
@@ -15,6 +17,7 @@ from compute.spawners.kubernetes.namespace import RUNTIMES, NamespaceSettings, n
 @click.option("--max-pods", default=2000, show_default=True, help="Machines at most, of all gateways together.")
 @click.option("--runtime", "runtimes", multiple=True, type=click.Choice(sorted(RUNTIMES)), help="RuntimeClass to make.")
 @click.option("--placeholders", default=0, show_default=True, help="Pods that keep room for machines to come.")
+@click.option("--api-server", "api_servers", multiple=True, default=ANYWHERE, show_default=True, help="CIDRs it is in.")
 def main(
     namespace: str,
     gateway_namespace: str,
@@ -23,6 +26,7 @@ def main(
     max_pods: int,
     runtimes: tuple[str, ...],
     placeholders: int,
+    api_servers: tuple[str, ...],
 ) -> None:
     """Print the machines' namespace with its rights, bounds and walls, for `kubectl apply --server-side -f -`."""
     settings = NamespaceSettings(
@@ -33,6 +37,7 @@ def main(
         quota={"pods": str(max_pods)},
         runtimes=runtimes,
         placeholders=placeholders,
+        api_server_cidrs=api_servers,
     )
     click.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(namespace_objects(settings))}, indent=2))
 

@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from compute.config import Placement
 from compute.spawners import CannotStart
+from compute.spawners.kubernetes.__main__ import main
 from compute.spawners.kubernetes.config import KubernetesConfig, configure
 
 
@@ -45,3 +47,10 @@ def test_a_gateways_name_becomes_part_of_its_pods(gateway: str) -> None:
 def test_a_share_is_a_share(share: float) -> None:
     with pytest.raises(CannotStart, match="of its processors"):
         configured(cpu_share=share)
+
+
+def test_an_administrator_says_where_drivers_find_the_api_server() -> None:
+    done = CliRunner().invoke(main, ["--api-server", "10.0.0.0/24", "--api-server", "10.0.1.0/24"])
+    policies = [each for each in json.loads(done.output)["items"] if each["kind"] == "NetworkPolicy"]
+    (walls,) = (each["spec"]["egress"] for each in policies if each["metadata"]["name"] == "lakegate-spark")
+    assert [to["ipBlock"]["cidr"] for to in walls[0]["to"]] == ["10.0.0.0/24", "10.0.1.0/24"]
