@@ -157,7 +157,7 @@ class Catalog:
         if any(is_unknown(ref, inventory, temporary) for ref in references if ref not in found):
             inventory = await database.confirm()
             found = find_entries(references, inventory, who, workspace, search_path, temporary)
-        snapshots = {ref: await self._read_snapshot(ref, entry, who, pinned) for ref, entry in found.items()}
+        snapshots = {ref: await self._read_snapshot(workspace, ref, entry, who, pinned) for ref, entry in found.items()}
         if await self._follow_schemas(database, found, snapshots, pinned):
             inventory = database.state
             found = {ref: inventory.tables.get(entry.name, entry) for ref, entry in found.items()}
@@ -233,19 +233,24 @@ class Catalog:
             self._on_signal(signal)
 
     async def _read_snapshot(
-        self, reference: TableReference, entry: TableEntry, who: Principal, pinned: Mapping[TableName, int]
+        self,
+        workspace: str,
+        reference: TableReference,
+        entry: TableEntry,
+        who: Principal,
+        pinned: Mapping[TableName, int],
     ) -> Snapshot | None:
         if reference.role in (Role.OBJECT, Role.CREATE) or not entry.privileges(who):
             return None
         version = _version_of(reference, entry.name, pinned)
-        return await self._snapshots.read(entry.name, entry.location, version)
+        return await self._snapshots.read(workspace, entry.name, entry.location, version)
 
     async def _is_newest(self, resolution: Resolution, pinned: Mapping[TableName, int]) -> bool:
         """Whether its tables would be read at the same snapshots again, now and with these pins."""
         for reference, table in resolution.tables.items():
-            if table.snapshot is not None:
+            if (known := table.snapshot) is not None:
                 version = _version_of(reference, table.name, pinned)
-                if await self._snapshots.read(table.name, table.snapshot.location, version) is not table.snapshot:
+                if await self._snapshots.read(resolution.workspace, table.name, known.location, version) is not known:
                     return False
         return True
 
@@ -287,14 +292,14 @@ class Catalog:
                 split_object(location)
             if not who.admin and not is_below(location, f"{self._warehouse_root}/{workspace}"):
                 raise InsufficientPrivilege(f"permission denied for location {location}")
-            return await self._snapshots.read(change.name, location)
+            return await self._snapshots.read(workspace, change.name, location)
         if isinstance(change, SyncTable):
             entry = (await database.read()).tables.get(change.name)
             if entry is None:
                 raise UndefinedTable(f'relation "{change.name.schema}.{change.name.name}" does not exist')
             if not entry.privileges(who):
                 raise InsufficientPrivilege(f"permission denied for table {change.name.name}")
-            return await self._snapshots.read(change.name, entry.location)
+            return await self._snapshots.read(workspace, change.name, entry.location)
         return None
 
     def _role_secret(self, role: str) -> str | None:

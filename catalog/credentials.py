@@ -1,15 +1,19 @@
 """Credentials for object stores: the gateway's own, or a role's that reach one table's folder only, and expire.
 
-With a role, each table is read with credentials that STS hands out for it under a session policy: what the role may do,
-and of that no more than to read below the table's folder. They are renewed before they expire. Without one, the
-gateway's own are used as they are. Nothing here is ever logged.
+A workspace's tables are read by its own role, or by the gateway's where the operator lets workspaces share that. Each
+is read with credentials that STS hands out for it under a session policy: what the role may do, and of that no more
+than to read below the table's folder. They are renewed before they expire. Sessions are named after their workspace,
+which the store's owner then finds in his trail. Without any role, the gateway's own key is used as it is. Nothing here
+is ever logged.
 
-References: AWS STS API, "AssumeRole" and session policies; IAM, actions of Amazon S3.
+References: AWS STS API, "AssumeRole" and session policies; IAM, actions of Amazon S3 and "The confused deputy problem".
 """
 
+import hashlib
 import json
+import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -23,24 +27,36 @@ RENEWED_BEFORE = timedelta(minutes=5)
 """How long what is lent is good for at least, or a quarter of its life where that is shorter."""
 MOST_KEPT = 1024
 STORE_HINT = "The gateway's key or role needs s3:GetObject and s3:ListBucket for the table's folder."
-_SESSION = "lakegate"
+LONGEST_SESSION = 64
+_UNFIT_FOR_SESSION = re.compile(r"[^A-Za-z0-9_=,.@-]")
 _CONNECT_SECONDS, _READ_SECONDS, _TRIES = 5, 20, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Who is to be assumed. `external_id` is what the role's owner asks for, so that no other gateway can pass for
+    this one."""
+
+    arn: str
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectStore:
     """The store that ``s3://`` means, and who asks it. `endpoint` None is AWS's of the region.
 
-    `role` is the ARN that is assumed for each table; None: the gateway's own key reads all of them. STS is asked at
-    `sts_endpoint`, or where the store is. `access_key` None leaves it to the machine's own ways (AWS's files, web
-    identity, instance metadata).
+    `roles` are assumed for the tables of these workspaces, `role` for those of all others; where it is None the
+    gateway's own key reads them, and where it is not `shared` nobody does. STS is asked at `sts_endpoint`, or where the
+    store is. `access_key` None leaves it to the machine's own ways (AWS's files, web identity, instance metadata).
     """
 
     region: str = "us-east-1"
     endpoint: str | None = None
     sts_endpoint: str | None = None
     path_style: bool = False
-    role: str | None = None
+    role: Role | None = None
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    shared: bool = True
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
@@ -66,28 +82,40 @@ class _Lent:
 
 
 class CredentialProvider:
-    """Lends credentials by folder. For any number of threads; a call may take as long as STS does."""
+    """Lends credentials by workspace and folder. For any number of threads; a call may take as long as STS does."""
 
     def __init__(self, store: ObjectStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.store = store
         self._now = now
-        self._lent: OrderedDict[str, _Lent] = OrderedDict()
+        self._lent: OrderedDict[tuple[str, str], _Lent] = OrderedDict()
         self._lock = Lock()
 
-    def lend(self, location: str) -> Credentials:
-        """To read below that folder. Raises InsufficientPrivilege where they are refused, StoreUnavailable."""
-        if self.store.role is None:
+    def lend(self, workspace: str, location: str) -> Credentials:
+        """To read a table of that workspace, below that folder. Raises InsufficientPrivilege where they are refused,
+        StoreUnavailable."""
+        role = self._role_of(workspace)
+        if role is None:
             return self._own()
         with self._lock:
-            lent = self._lent.setdefault(location, _Lent())
-            self._lent.move_to_end(location)
+            lent = self._lent.setdefault((workspace, location), _Lent())
+            self._lent.move_to_end((workspace, location))
             if len(self._lent) > MOST_KEPT:
                 self._lent.popitem(last=False)
         with lent.lock:
             if lent.credentials is None or lent.renewed is None or lent.renewed <= self._now():
-                lent.credentials = self._assume(location)
+                lent.credentials = self._assume(role, workspace, location)
                 lent.renewed = _renewal(lent.credentials, self._now())
             return lent.credentials
+
+    def _role_of(self, workspace: str) -> Role | None:
+        """None: the gateway's own key."""
+        store = self.store
+        if workspace not in store.roles and not store.shared:
+            raise InsufficientPrivilege(
+                f"workspace {workspace} has no role to read the object store with",
+                hint=f"An operator gives it one by [workspaces.{json.dumps(workspace)}] s3_role in the warehouse file.",
+            )
+        return store.roles.get(workspace, store.role)
 
     def _own(self) -> Credentials:
         """Renewed by botocore where they come from a role of the machine's."""
@@ -100,17 +128,20 @@ class CredentialProvider:
         frozen = found.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token, self._now() + RENEWED_BEFORE)
 
-    def _assume(self, location: str) -> Credentials:
+    def _assume(self, role: Role, workspace: str, location: str) -> Credentials:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        policy = json.dumps(reading_policy(location, str(self.store.role)), separators=(",", ":"))
+        policy = json.dumps(reading_policy(location, role.arn), separators=(",", ":"))
+        external = {} if role.external_id is None else {"ExternalId": role.external_id}
         try:
-            answer = self._sts.assume_role(RoleArn=self.store.role, RoleSessionName=_SESSION, Policy=policy)
+            answer = self._sts.assume_role(
+                RoleArn=role.arn, RoleSessionName=session_name(workspace), Policy=policy, **external
+            )
         except ClientError as error:
             raise InsufficientPrivilege(
                 "the object store's role cannot be assumed",
                 detail=str(error.response.get("Error", {}).get("Code")),
-                hint=f"The gateway's own credentials must be allowed to assume {self.store.role}.",
+                hint=f"The gateway's own credentials must be allowed to assume {role.arn}, by its trust policy too.",
             ) from error
         except BotoCoreError as error:
             raise StoreUnavailable(
@@ -140,6 +171,15 @@ class CredentialProvider:
         )
         endpoint = self.store.sts_endpoint or self.store.endpoint
         return self._session.create_client("sts", region_name=self.store.region, endpoint_url=endpoint, config=bounds)
+
+
+def session_name(workspace: str) -> str:
+    """What the owner of a role finds in his trail. A name that STS would not take is spelt so that it differs."""
+    spelt = f"lakegate-{_UNFIT_FOR_SESSION.sub('_', workspace)}"
+    if spelt == f"lakegate-{workspace}" and len(spelt) <= LONGEST_SESSION:
+        return spelt
+    digest = hashlib.sha256(workspace.encode()).hexdigest()[:8]
+    return f"{spelt[: LONGEST_SESSION - len(digest) - 1]}-{digest}"
 
 
 def reading_policy(location: str, role: str) -> dict[str, Any]:

@@ -33,6 +33,8 @@ _REFUSED = re.compile(r"\b(403|401)\b|AccessDenied|PermissionDenied|Unauthentica
 _HINT = "Restore the files, or drop the table."
 T = TypeVar("T")
 _Look = tuple[int, int, int]
+_Place = tuple[str, str]
+"""A location, and the workspace whose credentials read it if it lies in a store: another's may not."""
 
 
 class _OpenTable:
@@ -54,44 +56,46 @@ class SnapshotCache:
     def __init__(self, credentials: CredentialProvider | None = None) -> None:
         self._credentials = credentials
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="delta-log")
-        self._tables: OrderedDict[str, _OpenTable] = OrderedDict()
-        self._snapshots: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
+        self._tables: OrderedDict[_Place, _OpenTable] = OrderedDict()
+        self._snapshots: OrderedDict[tuple[_Place, int], Snapshot] = OrderedDict()
         self._bytes = 0
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def read(self, name: TableName, location: str, version: int | None = None) -> Snapshot:
-        """The snapshot at `version`, or the newest as of now.
+    async def read(self, workspace: str, name: TableName, location: str, version: int | None = None) -> Snapshot:
+        """The snapshot of a workspace's table at `version`, or the newest as of now.
 
-        Raises UnreadableTable when the log is gone or damaged, InvalidParameterValue for a version that is not there.
+        Raises UnreadableTable when the log is gone or damaged, InvalidParameterValue for a version that is not there,
+        InsufficientPrivilege and StoreUnavailable where it lies in a store.
         """
-        if version is not None and (kept := self._find(location, version)):
+        place = location, workspace if is_object(location) else ""
+        if version is not None and (kept := self._find(place, version)):
             return _rename(kept, name)
-        table = self._open(location)
-        if version is None and _is_unchanged(table, location) and (kept := self._find(location, table.newest)):
+        table = self._open(place)
+        if version is None and _is_unchanged(table, location) and (kept := self._find(place, table.newest)):
             return _rename(kept, name)
         async with table.lock:
-            if version is not None and (kept := self._find(location, version)):
+            if version is not None and (kept := self._find(place, version)):
                 return _rename(kept, name)
             if version is not None:
-                return self._keep(await self._run(lambda: self._read_version(name, location, version)))
+                return self._keep(place, await self._run(lambda: self._read_version(name, place, version)))
             if table.commit != _look(_commit_path(location, table.newest)):
-                self._forget(location)
+                self._forget(place)
                 table.log = None
             seen, table.seen = _look(f"{location}/_delta_log"), None
-            log = await self._run(lambda: self._refresh(name, location, table))
+            log = await self._run(lambda: self._refresh(name, place, table))
             if log is None:
                 return await self._run(lambda: _read_unsupported(name, location))
             table.newest, table.seen = log.version(), seen
             table.commit = _look(_commit_path(location, table.newest))
-            if kept := self._find(location, log.version()):
+            if kept := self._find(place, log.version()):
                 return _rename(kept, name)
-            return self._keep(await self._run(lambda: _guard(name, lambda: read_snapshot(log, name, location))))
+            return self._keep(place, await self._run(lambda: _guard(name, lambda: read_snapshot(log, name, location))))
 
-    def _refresh(self, name: TableName, location: str, table: _OpenTable) -> DeltaTable | None:
+    def _refresh(self, name: TableName, place: _Place, table: _OpenTable) -> DeltaTable | None:
         """The log at its newest version; None when delta-rs cannot read a table with such features."""
-        options, log = self._options(location), table.log
+        location, options, log = place[0], self._options(place), table.log
         try:
             if log is None or options != table.options:
                 table.log = None
@@ -104,22 +108,23 @@ class SnapshotCache:
             table.log = None
         return table.log
 
-    def _options(self, location: str) -> Mapping[str, str]:
+    def _options(self, place: _Place) -> Mapping[str, str]:
         """delta-rs has no way to renew credentials: a log is opened anew with new ones."""
+        location, workspace = place
         if not is_object(location) or self._credentials is None:
             return {}
-        return log_options(self._credentials.store, self._credentials.lend(location))
+        return log_options(self._credentials.store, self._credentials.lend(workspace, location))
 
-    def _read_version(self, name: TableName, location: str, version: int) -> Snapshot:
-        newest = self._refresh(name, location, _OpenTable())
+    def _read_version(self, name: TableName, place: _Place, version: int) -> Snapshot:
+        newest = self._refresh(name, place, _OpenTable())
         if newest is None:
-            return _require_newest(_read_unsupported(name, location), version)
+            return _require_newest(_read_unsupported(name, place[0]), version)
         oldest = min((commit["version"] for commit in newest.history()), default=newest.version())
         if not oldest <= version <= newest.version():
             raise InvalidParameterValue(
                 f"table {name} has no version {version}", hint=f"It has the versions {oldest} to {newest.version()}."
             )
-        return _guard(name, lambda: self._load_version(name, location, newest, version))
+        return _guard(name, lambda: self._load_version(name, place[0], newest, version))
 
     @staticmethod
     def _load_version(name: TableName, location: str, log: DeltaTable, version: int) -> Snapshot:
@@ -129,26 +134,26 @@ class SnapshotCache:
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _open(self, location: str) -> _OpenTable:
-        table = self._tables.setdefault(location, _OpenTable())
-        self._tables.move_to_end(location)
+    def _open(self, place: _Place) -> _OpenTable:
+        table = self._tables.setdefault(place, _OpenTable())
+        self._tables.move_to_end(place)
         if len(self._tables) > MOST_TABLES:
             self._tables.popitem(last=False)
         return table
 
-    def _find(self, location: str, version: int) -> Snapshot | None:
-        snapshot = self._snapshots.get((location, version))
+    def _find(self, place: _Place, version: int) -> Snapshot | None:
+        snapshot = self._snapshots.get((place, version))
         if snapshot is not None:
-            self._snapshots.move_to_end((location, version))
+            self._snapshots.move_to_end((place, version))
         return snapshot
 
-    def _forget(self, location: str) -> None:
+    def _forget(self, place: _Place) -> None:
         """Another table lies there now."""
-        for key in [key for key in self._snapshots if key[0] == location]:
+        for key in [key for key in self._snapshots if key[0] == place]:
             self._bytes -= self._snapshots.pop(key).files.nbytes
 
-    def _keep(self, snapshot: Snapshot) -> Snapshot:
-        self._snapshots[snapshot.location, snapshot.version] = snapshot
+    def _keep(self, place: _Place, snapshot: Snapshot) -> Snapshot:
+        self._snapshots[place, snapshot.version] = snapshot
         self._bytes += snapshot.files.nbytes
         while len(self._snapshots) > MOST_SNAPSHOTS or (self._bytes > MOST_BYTES and len(self._snapshots) > 1):
             self._bytes -= self._snapshots.popitem(last=False)[1].files.nbytes

@@ -1,9 +1,9 @@
 """Ranges of objects in a store that speaks S3, with credentials that never leave this process.
 
-Each table's folder is read with what `catalog.credentials` lends for it. An object is known by the size that its
-table's log tells, and, once a part of it was read, by its tag: what has been put in its place meanwhile is an error,
-not rows. Requests are tried again by the library, within a deadline; how many are under way in all, and so how many
-bytes, is bounded.
+Each table's folder is read with what `catalog.credentials` lends its workspace for it. An object is known by the size
+that its table's log tells, and, once a part of it was read, by its tag: what has been put in its place meanwhile is an
+error, not rows. Requests are tried again by the library, within a deadline; how many are under way in all, and so how
+many bytes, is bounded.
 
 Reference: Amazon S3 API, "GetObject" (Range, If-Match).
 """
@@ -30,6 +30,14 @@ MOST_STORES = 256
 
 
 @dataclass(frozen=True, slots=True)
+class StoredTable:
+    """A folder of a store, and the workspace that it is a table of."""
+
+    workspace: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds: for a connection, for an answer, for all tries of a read, and until nobody waits for it any more."""
 
@@ -45,31 +53,35 @@ class ObjectReader:
     def __init__(self, credentials: CredentialProvider, patience: Patience = Patience()) -> None:
         self._credentials = credentials
         self._patience = patience
-        self._stores: OrderedDict[str, S3Store] = OrderedDict()
+        self._stores: OrderedDict[StoredTable, S3Store] = OrderedDict()
         self._free = asyncio.Semaphore(MOST_UNDER_WAY)
 
-    async def read(self, location: str, path: str, size: int, part: range, tag: str | None) -> tuple[pa.Buffer, str]:
-        """Those bytes of an object of the table at `location`, and its tag, which has to be `tag` if one is known.
+    async def read(
+        self, table: StoredTable, path: str, size: int, part: range, tag: str | None
+    ) -> tuple[pa.Buffer, str]:
+        """Those bytes of an object of the table, and its tag, which has to be `tag` if one is known.
 
         Raises UnreadableTable for what is gone or was replaced, InsufficientPrivilege where the store refuses,
         StoreUnavailable where it does not answer in time.
         """
-        if not is_below(path, location):
+        if not is_below(path, table.location):
             raise UnreadableTable("an object lies outside of its table's folder")
         try:
             async with asyncio.timeout(self._patience.deadline), self._free:
-                return await self._get(location, path, size, part, tag)
+                return await self._get(table, path, size, part, tag)
         except TimeoutError:
             raise _unavailable() from None
 
-    async def _get(self, location: str, path: str, size: int, part: range, tag: str | None) -> tuple[pa.Buffer, str]:
+    async def _get(
+        self, table: StoredTable, path: str, size: int, part: range, tag: str | None
+    ) -> tuple[pa.Buffer, str]:
         from obstore import get_async
 
         options: GetOptions = {"range": (part.start, part.stop)}
         if tag is not None:
             options["if_match"] = tag
         try:
-            found = await get_async(self._store(location), split_object(path)[1], options=options)
+            found = await get_async(self._store(table), split_object(path)[1], options=options)
             if found.meta["size"] != size:
                 raise replaced_object()
             content = pa.py_buffer(await found.bytes_async())
@@ -79,16 +91,16 @@ class ObjectReader:
             raise _unavailable()
         return content, found.meta["e_tag"] or ""
 
-    def _store(self, location: str) -> "S3Store":
+    def _store(self, table: StoredTable) -> "S3Store":
         """One with connections and credentials of its own for each table."""
-        if location not in self._stores:
-            self._stores[location] = self._open(location)
+        if table not in self._stores:
+            self._stores[table] = self._open(table)
             if len(self._stores) > MOST_STORES:
                 self._stores.popitem(last=False)
-        self._stores.move_to_end(location)
-        return self._stores[location]
+        self._stores.move_to_end(table)
+        return self._stores[table]
 
-    def _open(self, location: str) -> "S3Store":
+    def _open(self, table: StoredTable) -> "S3Store":
         """Loaded only where a table lies in a store."""
         from obstore.store import S3Store
 
@@ -96,7 +108,7 @@ class ObjectReader:
         endpoint: dict[str, Any] = {} if settings.endpoint is None else {"endpoint": settings.endpoint}
 
         async def lend() -> "S3Credential":
-            lent = await asyncio.to_thread(self._credentials.lend, location)
+            lent = await asyncio.to_thread(self._credentials.lend, table.workspace, table.location)
             return {
                 "access_key_id": lent.access_key,
                 "secret_access_key": lent.secret_key,
@@ -105,7 +117,7 @@ class ObjectReader:
             }
 
         return S3Store(
-            split_object(location)[0],
+            split_object(table.location)[0],
             region=settings.region,
             virtual_hosted_style_request=not settings.path_style,
             client_options={

@@ -213,7 +213,7 @@ class Pool:
                 raise MachineLost("the machine was lost before the statement began") from error
             raise
         connection.watch(lambda: self._give_up(number))
-        return connection, RangeServer(connection, root, self._objects, remote=member.remote)
+        return connection, RangeServer(connection, workspace, root, self._objects, remote=member.remote)
 
     def _handle(self, event: Event) -> None:
         if self._closed:

@@ -22,7 +22,7 @@ from catalog.errors import MachineLost, SqlError
 from catalog.locations import is_object
 from catalog.scans import DataFile, Scan
 from compute.connection import Connection
-from compute.objects import ObjectReader, replaced_object
+from compute.objects import ObjectReader, StoredTable, replaced_object
 from compute.transport import MOST_READS, READ_BYTES, Frame, FrameError, Kind
 
 LARGEST_OFFSET = 1 << 62
@@ -43,7 +43,7 @@ class _Read:
 
 
 class RangeServer:
-    """Answers the READs of one connection. `root` is the folder that its workspace's files lie below, `objects` reads
+    """Answers the READs of one connection. `root` is the folder that its `workspace`'s files lie below, `objects` reads
     those in a store. A `remote` guest opens no file itself.
 
     `failure` is why a read of the running statement failed, where that is for the client to know: the guest is told
@@ -51,9 +51,16 @@ class RangeServer:
     """
 
     def __init__(
-        self, connection: Connection, root: str, objects: ObjectReader | None = None, *, remote: bool = True
+        self,
+        connection: Connection,
+        workspace: str,
+        root: str,
+        objects: ObjectReader | None = None,
+        *,
+        remote: bool = True,
     ) -> None:
         self._connection = connection
+        self._workspace = workspace
         self._root = root
         self._objects = objects
         self._remote = remote
@@ -125,7 +132,8 @@ class RangeServer:
         if self._objects is None:
             raise PermissionError("there is no object store")
         known = self._tags.get(file.path)
-        content, tag = await self._objects.read(location, file.path, file.size, part, known)
+        table = StoredTable(self._workspace, location)
+        content, tag = await self._objects.read(table, file.path, file.size, part, known)
         if self._tags.setdefault(file.path, tag) != tag:
             raise replaced_object()
         if len(self._tags) > MOST_TAGS:

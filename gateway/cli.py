@@ -41,7 +41,7 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
             "file",
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE.toml",
-            help="Sizes, warm pools, node types, budgets, weights and priorities; goes before the options below.",
+            help="Sizes, warm pools, node types, budgets, priorities, roles to S3; goes before the options below.",
         ),
         click.option("--min-machines", default=1, show_default=True, help="Machines of each engine kept warm."),
         click.option("--max-machines", default=16, show_default=True, help="DuckDB machines at most."),

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from catalog.credentials import ObjectStore
+from catalog.credentials import ObjectStore, Role
 from compute.config import ANY_NODES, Executors, WorkspacePolicy
 from compute.events import Priority
 from compute.spark.master import YARN, Master, executor_properties, parse_addresses
@@ -54,6 +54,8 @@ class Declaration:
     """What the warehouse file says, as `gateway.declaration` reads it.
 
     `queue` are fields of PoolConfig; `engines` and `sizes`, which are by engine and name, fields of EngineConfig.
+    `roles` read the tables of these workspaces in S3; others are read as `shares_role` says, by the gateway's role or
+    not at all.
     """
 
     queue: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +64,8 @@ class Declaration:
     policies: Mapping[str, WorkspacePolicy] = field(default_factory=dict)
     workspaces: Mapping[str, Preference] = field(default_factory=dict)
     principals: Mapping[str, Preference] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    shares_role: bool = True
 
     def preference(self, engine: str, workspace: str, principal: str) -> tuple[str, Priority]:
         """Size and priority of a lease: the principal's, else the workspace's. A size that the engine lacks is none."""
@@ -188,7 +192,7 @@ class Config:
             limits=limits or Limits(),
             firecracker=_firecracker(),
             kubernetes=parse_kubernetes(),
-            objects=_objects(),
+            objects=_objects(warehouse.declaration),
         )
 
     @property
@@ -279,16 +283,19 @@ def _firecracker() -> Firecracker:
     )
 
 
-def _objects() -> ObjectStore:
+def _objects(declaration: Declaration) -> ObjectStore:
     """Keys by the names that AWS's own programs know. A store that is somebody else's has its buckets in paths."""
     endpoint = os.environ.get("LAKEGATE_S3_ENDPOINT") or None
+    role = os.environ.get("LAKEGATE_S3_ROLE")
     style = os.environ.get("LAKEGATE_S3_PATH_STYLE") or str(endpoint is not None)
     return ObjectStore(
         region=os.environ.get("AWS_REGION") or ObjectStore().region,
         endpoint=endpoint,
         sts_endpoint=os.environ.get("LAKEGATE_STS_ENDPOINT") or None,
         path_style=style.lower() in ("1", "on", "true"),
-        role=os.environ.get("LAKEGATE_S3_ROLE") or None,
+        role=Role(role, os.environ.get("LAKEGATE_S3_EXTERNAL_ID") or None) if role else None,
+        roles=declaration.roles,
+        shared=declaration.shares_role,
         access_key=os.environ.get("AWS_ACCESS_KEY_ID") or None,
         secret_key=os.environ.get("AWS_SECRET_ACCESS_KEY") or None,
         token=os.environ.get("AWS_SESSION_TOKEN") or None,

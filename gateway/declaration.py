@@ -26,6 +26,11 @@ budget = 36000                            # machine-seconds
 budget_window = 3600                      # seconds
 priority = "batch"                        # or "interactive"
 size = "large"
+s3_role = "arn:aws:iam::123456789012:role/analytics"    # who reads this workspace's tables in S3
+s3_external_id = "lakegate"               # what that role's trust policy asks for
+
+[s3]
+share_role = false                        # workspaces without a role read nothing; true: by the gateway's role
 
 [principals.etl]                          # goes before the workspace's
 priority = "batch"
@@ -33,16 +38,20 @@ size = "large"
 """
 
 import math
+import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from catalog.credentials import Role
 from compute.config import Budget, WorkspacePolicy
 from compute.events import Priority
 from gateway.config import MEBIBYTE, Declaration, Preference
 
+ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}")
+EXTERNAL_ID = re.compile(r"[A-Za-z0-9+=,.@:/_-]{2,1224}")
 Check = Callable[[Any], Any]
 """The value as the fleet wants it. Raises _Unfit."""
 Keys = Mapping[str, tuple[str, Check]]
@@ -94,6 +103,12 @@ def _priority(value: Any) -> Priority:
     return names[value]
 
 
+def _text(value: Any, *, form: re.Pattern[str], example: str) -> str:
+    if not isinstance(value, str) or form.fullmatch(value) is None:
+        raise _Unfit(example)
+    return value
+
+
 def _memory(value: Any) -> int:
     return int(_number(value, least=64, whole=True)) * MEBIBYTE
 
@@ -122,8 +137,19 @@ POLICY: Keys = {
     "budget": ("machine_seconds", _seconds),
     "budget_window": ("window_seconds", _seconds),
 }
+ACCESS: Keys = {
+    "s3_role": (
+        "arn",
+        partial(_text, form=ROLE, example='a role\'s ARN, such as "arn:aws:iam::123456789012:role/NAME"'),
+    ),
+    "s3_external_id": (
+        "external_id",
+        partial(_text, form=EXTERNAL_ID, example="2 to 1224 of letters, digits and +=,.@:/_-"),
+    ),
+}
+S3: Keys = {"share_role": ("shares_role", _flag)}
 ENGINES = ("duckdb", "spark")
-PARTS = ("queue", "engines", "workspaces", "principals")
+PARTS = ("queue", "engines", "workspaces", "principals", "s3")
 
 
 def _declare(content: Mapping[str, Any]) -> Declaration:
@@ -137,18 +163,34 @@ def _declare(content: Mapping[str, Any]) -> Declaration:
             sizes[name, size] = _fields(changes, SIZE, f"engines.{name}.sizes.{size}")
     names = sorted({size for _, size in sizes})
     return Declaration(
-        queue=_queue(_table(content.get("queue", {}), "queue")),
+        queue=_part(content, "queue", QUEUE),
         engines=engines,
         sizes=sizes,
         policies={name: _policy(table, f"workspaces.{name}") for name, table in _tables(content, "workspaces")},
-        workspaces=_preferences(content, "workspaces", names, POLICY),
+        workspaces=_preferences(content, "workspaces", names, {**POLICY, **ACCESS}),
         principals=_preferences(content, "principals", names, {}),
+        roles=_roles(content),
+        **_part(content, "s3", S3),
     )
 
 
-def _queue(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    _refuse_others(table, QUEUE, "queue.")
-    return _fields(table, QUEUE, "queue")
+def _part(content: Mapping[str, Any], key: str, keys: Keys) -> dict[str, Any]:
+    """A table that has these keys and no others."""
+    table = _table(content.get(key, {}), key)
+    _refuse_others(table, keys, f"{key}.")
+    return _fields(table, keys, key)
+
+
+def _roles(content: Mapping[str, Any]) -> Mapping[str, Role]:
+    """Of the workspaces that have one of their own."""
+    roles = {}
+    for name, table in _tables(content, "workspaces"):
+        chosen = _fields(table, ACCESS, f"workspaces.{name}")
+        if "external_id" in chosen and "arn" not in chosen:
+            raise ValueError(f"workspaces.{name}.s3_external_id: there is no role; write s3_role, its ARN, too")
+        if chosen:
+            roles[name] = Role(**chosen)
+    return roles
 
 
 def _policy(table: Mapping[str, Any], where: str) -> WorkspacePolicy:

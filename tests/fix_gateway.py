@@ -80,7 +80,7 @@ def lake_folder(lake: Mapping[TableName, Path], password: str, parent: Path | No
         shutil.rmtree(folder)
 
 
-async def register(config: Config, tables: Mapping[TableName, Path]) -> None:
+async def register(config: Config, tables: Mapping[TableName, Path | str]) -> None:
     """Makes Delta tables that exist known to a gateway that does not run now."""
     server = Server(config)
     async with server.running():

@@ -61,7 +61,7 @@ async def lent(
     connection.send(Frame(Kind.IDENTITY, control=IDENTITY))
     await connection.expect(Kind.READY)
     try:
-        yield Lease(connection, lambda _lease: None, RangeServer(connection, str(root), objects))
+        yield Lease(connection, lambda _lease: None, RangeServer(connection, "demo", str(root), objects))
     finally:
         connection.abort()
         await asyncio.to_thread(thread.join)

@@ -85,7 +85,7 @@ async def _ask(pool: Pool, root: Path, objects: ObjectReader, way: _Way) -> Mapp
     """Milliseconds and processor time, of the machine and of this process, for each MiB that the files have."""
     await until_spare(pool, "duckdb")
     lease = await pool.lease("duckdb", workspace="bench", principal="bench")
-    lease._ranges = RangeServer(lease._connection, str(root), objects, remote=way.remote)
+    lease._ranges = RangeServer(lease._connection, "demo", str(root), objects, remote=way.remote)
     used, own, begun = await lease.usage(), time.process_time(), time.perf_counter()
     await rows(await lease.execute(QUESTION, scans=[way.scan]))
     seconds, own = time.perf_counter() - begun, time.process_time() - own

@@ -1,4 +1,4 @@
-"""An object store on loopback, with one bucket, a user who owns it and a role that may read it."""
+"""An object store on loopback, with one bucket, a user who owns it, a role that may read it and roles of tenants."""
 
 import base64
 import json
@@ -16,11 +16,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
 
-from catalog.credentials import ObjectStore
+from catalog.credentials import ObjectStore, Role, reading_policy
 from tests.objectstore.build import find_program
 
 BUCKET = "lake"
-READER = "arn:aws:iam::000000000000:role/Reader"
+ROLES = "arn:aws:iam::000000000000:role/"
+READER = f"{ROLES}Reader"
+TENANTS = ("analytics", "sales")
+"""Each has a role of its name that may read the folder of its name, and nothing else. Trust policies' conditions, such
+as on external ids, this server does not look at."""
 HOST = "127.0.0.1"
 START_SECONDS = 120.0
 _PARTS = ("master.port", "volume.port", "filer.port", "s3.port")
@@ -38,7 +42,11 @@ class Store:
     def settings(self, role: str | None = READER) -> ObjectStore:
         """As a gateway is told."""
         return ObjectStore(
-            endpoint=self.endpoint, path_style=True, role=role, access_key=self.key, secret_key=self.secret
+            endpoint=self.endpoint,
+            path_style=True,
+            role=Role(role) if role else None,
+            access_key=self.key,
+            secret_key=self.secret,
         )
 
     def environment(self, role: str | None = READER) -> Mapping[str, str]:
@@ -79,9 +87,12 @@ def running_store(folder: Path, *, session_seconds: int = 3600) -> Iterator[Stor
 
 
 def _identities(key: str, secret: str, session_seconds: int) -> Mapping[str, Any]:
-    """Who there is and what they may: the owner everything, the role's sessions to read the bucket."""
-    allowed = {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": ["*"]}
-    trusted = {"Effect": "Allow", "Principal": "*", "Action": ["sts:AssumeRole"]}
+    """Who there is and what they may: the owner everything, sessions of roles to read what is theirs."""
+    trust = _policy({"Principal": "*", "Action": ["sts:AssumeRole"]})
+    policies = {
+        "Reader": _policy({"Action": ["s3:Get*", "s3:List*"], "Resource": ["*"]}),
+        **{name: reading_policy(f"s3://{BUCKET}/{name}", f"{ROLES}{name}") for name in TENANTS},
+    }
     return {
         "identities": [
             {
@@ -97,16 +108,16 @@ def _identities(key: str, secret: str, session_seconds: int) -> Mapping[str, Any
             "signingKey": base64.b64encode(secrets.token_bytes(32)).decode(),
         },
         "policy": {"defaultEffect": "Deny", "storeType": "memory"},
-        "policies": [{"name": "Read", "document": {"Version": "2012-10-17", "Statement": [allowed]}}],
+        "policies": [{"name": name, "document": policy} for name, policy in policies.items()],
         "roles": [
-            {
-                "roleName": "Reader",
-                "roleArn": READER,
-                "attachedPolicies": ["Read"],
-                "trustPolicy": {"Version": "2012-10-17", "Statement": [trusted]},
-            }
+            {"roleName": name, "roleArn": f"{ROLES}{name}", "attachedPolicies": [name], "trustPolicy": trust}
+            for name in policies
         ],
     }
+
+
+def _policy(statement: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
 
 
 def _connect(endpoint: str, key: str, secret: str) -> Store:

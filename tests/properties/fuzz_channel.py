@@ -111,7 +111,7 @@ async def converse(call: Callable[[Lease], Awaitable[None]], said: bytes, size: 
     """What the guest hears."""
     connection, wire = Connection(), Wire()
     connection.connection_made(wire)
-    ranges = RangeServer(connection, FOLDER.name)
+    ranges = RangeServer(connection, "demo", FOLDER.name)
     lease = Lease(connection, lambda _lease: None, ranges)
     calling = asyncio.ensure_future(call(lease))
     await asyncio.sleep(0)

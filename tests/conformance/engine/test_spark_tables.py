@@ -74,7 +74,7 @@ async def lease(engine: SparkEngine, endpoint: Endpoint, root: Path, scratch: Pa
 async def tree(location: str, version: int | None = None) -> Scan:
     """As the gateway makes it."""
     cache = SnapshotCache()
-    snapshot = await cache.read(TableName("public", "t"), location, version)
+    snapshot = await cache.read("demo", TableName("public", "t"), location, version)
     cache.close()
     return scan_tree(snapshot)
 

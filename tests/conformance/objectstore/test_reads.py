@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from catalog.credentials import CredentialProvider
+from catalog.credentials import CredentialProvider, Role
 from catalog.errors import InsufficientPrivilege, StoreUnavailable, UnreadableTable
 from catalog.scans import DataFile, Scan, ScanColumn
 from compute.connection import Connection
@@ -75,7 +75,7 @@ async def test_the_guest_is_told_no_credentials_and_no_place(
     credentials, file = CredentialProvider(store.settings()), put(store, "plain/a")
     async with remote_lease(tmp_path, tmp_path, ObjectReader(credentials)) as lease:
         assert await ask(lease, SUM, scans=[scan("plain", file)]) == ALL
-    lent = credentials.lend(f"s3://{BUCKET}/plain")
+    lent = credentials.lend("demo", f"s3://{BUCKET}/plain")
     for secret in (
         store.key,
         store.secret,
@@ -140,7 +140,9 @@ async def test_a_long_list(store: Store, lease: Lease) -> None:
 
 
 async def test_a_role_that_may_not(store: Store, tmp_path: Path) -> None:
-    refused = CredentialProvider(dataclasses.replace(store.settings(), role="arn:aws:iam::000000000000:role/Nobody"))
+    refused = CredentialProvider(
+        dataclasses.replace(store.settings(), role=Role("arn:aws:iam::000000000000:role/Nobody"))
+    )
     async with remote_lease(tmp_path, tmp_path, ObjectReader(refused)) as lease:
         with pytest.raises(InsufficientPrivilege) as caught:
             await ask(lease, SUM, scans=[scan("plain", put(store, "plain/a"))])

@@ -58,7 +58,7 @@ async def table(folder: Path) -> Scan:
     """A new table, as the gateway lends it."""
     location = await asyncio.to_thread(write_table, folder, {"n": list(range(1000)), "text": ["é"] * 1000})
     cache = SnapshotCache()
-    snapshot = await cache.read(TableName("public", "t"), location)
+    snapshot = await cache.read("demo", TableName("public", "t"), location)
     cache.close()
     return scan_tree(snapshot)
 

@@ -1,10 +1,11 @@
 """What a session of a role may do, what locations may be, and that nothing secret is ever shown."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
-from catalog.credentials import Credentials, ObjectStore, log_options, reading_policy
+from catalog.credentials import LONGEST_SESSION, Credentials, ObjectStore, log_options, reading_policy, session_name
 from catalog.errors import InvalidParameterValue
 from catalog.locations import split_object
 
@@ -25,6 +26,17 @@ def test_a_session_reads_below_its_folder_and_nothing_else() -> None:
 def test_folders_that_mean_more_than_one_place(location: str) -> None:
     with pytest.raises(InvalidParameterValue):
         split_object(location)
+
+
+def test_sessions_have_names_that_sts_takes_and_that_differ() -> None:
+    workspaces = ["a b", "a_b", "a/b", "ä", "é", "x" * 63, f"{'x' * 62}y", "数" * 21]
+    names = {session_name(workspace) for workspace in workspaces}
+    assert len(names) == len(workspaces)
+    assert all(re.fullmatch(rf"[A-Za-z0-9_+=,.@-]{{2,{LONGEST_SESSION}}}", name) for name in names)
+
+
+def test_a_plain_workspaces_session_has_its_name() -> None:
+    assert session_name("analytics-2.eu") == "lakegate-analytics-2.eu"
 
 
 def test_nothing_secret_is_shown() -> None:

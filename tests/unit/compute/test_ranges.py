@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 async def ends(root: Path) -> AsyncIterator[tuple[Connection, Channel]]:
     """A connection that serves that file to a guest whose end is ours too."""
     async with connected() as (connection, channel):
-        server = RangeServer(connection, str(root))
+        server = RangeServer(connection, "demo", str(root))
         server.offer([a_scan(str(root / "a b%20é.parquet"))])
         yield connection, channel
 
@@ -69,7 +69,7 @@ async def test_what_was_not_offered_is_refused(ends: tuple[Connection, Channel],
 
 async def test_nothing_is_read_after_the_statement(root: Path) -> None:
     async with connected() as (connection, channel):
-        server = RangeServer(connection, str(root))
+        server = RangeServer(connection, "demo", str(root))
         server.offer([a_scan(str(root / "a b%20é.parquet"))])
         server.withdraw()
         assert "refused" in (await ask(channel)).control
@@ -115,7 +115,7 @@ async def test_a_guest_that_asks_and_never_takes_is_left(root: Path) -> None:
     large = root / "large"
     large.write_bytes(b"x" * READ_BYTES)
     async with connected() as (connection, channel):
-        RangeServer(connection, str(root)).offer([a_scan(str(large), size=READ_BYTES)])
+        RangeServer(connection, "demo", str(root)).offer([a_scan(str(large), size=READ_BYTES)])
         flood = [Frame(Kind.READ, control=READ | {"offset": 0, "length": READ_BYTES})] * (4 * MOST_READS)
         channel.send(*flood)
         with pytest.raises(MachineLost):
@@ -125,7 +125,7 @@ async def test_a_guest_that_asks_and_never_takes_is_left(root: Path) -> None:
 async def test_the_guest_gets_no_paths(root: Path) -> None:
     async with connected() as (connection, _):
         offered = a_scan(str(root / "a b%20é.parquet"))
-        (sent,) = RangeServer(connection, str(root)).offer([offered])
+        (sent,) = RangeServer(connection, "demo", str(root)).offer([offered])
     assert sent == replace(offered, files=(DataFile("", len(CONTENT), ()),))
 
 
@@ -148,7 +148,7 @@ async def test_paths_cross_only_to_an_engine_that_needs_them(root: Path) -> None
     """The files are the same, and asked for in the same way."""
     scan = a_scan(str(root / "a b%20é.parquet"))
     async with connected() as (connection, channel):
-        server = RangeServer(connection, str(root))
+        server = RangeServer(connection, "demo", str(root))
         assert [file.path for file in server.offer([scan])[0].files] == [""]
         assert server.offer([replace(scan, by_path=True)])[0].files == scan.files
         assert bytes((await ask(channel)).body or b"") == CONTENT[3:8]
