@@ -227,6 +227,8 @@ class Pool:
             case Start():
                 self._starting.add(instruction.machine)
                 self._run(self._start(instruction))
+            case Stop(number) if number in self._starting:
+                self._starting.discard(number)
             case Stop(number):
                 self._run(self._stop(number))
             case Move(number):
@@ -252,7 +254,7 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     async def _start(self, start: Start) -> None:
-        """Reports Ready once the guest has said HELLO, Failed otherwise; Ended if it is not wanted any more."""
+        """Reports Ready once the guest has said HELLO, Failed otherwise; stops it if it is not wanted any more."""
         number, config = start.machine, self._engines[start.engine, start.size]
         spec = replace(config.spec, placement=Placement(start.node_type, start.node, start.workspace))
         machine: Machine | None = None
@@ -279,8 +281,6 @@ class Pool:
             await self._stop(number)
 
     async def _stop(self, number: int) -> None:
-        """A start under way is stopped once it is done: it is not wanted any more."""
-        self._starting.discard(number)
         if member := self._members.get(number):
             await self._spawner.stop(member.machine)
 
