@@ -7,6 +7,8 @@ from typing import Literal
 GIB = 1 << 30
 IsolationMode = Literal["user", "shared"]
 """Whether a machine serves one lease, or leases of one workspace."""
+Room = tuple[int, float]
+"""Bytes of memory, and processors."""
 ANY_NODES = ""
 """The node type of a pool that knows none: the spawner finds a place by itself."""
 
@@ -65,7 +67,8 @@ class EngineConfig:
     A request names engine and `size`; a larger size that `serves_smaller` lends its unclaimed machines to smaller ones.
     `reserved` machines are started for one workspace (its service account, its files), and none is kept but by
     prediction. A `hedged` start that takes longer than 19 of 20 gets a second one. `node_types` are tried in that
-    order; the first `on_demand_base` machines keep off spot nodes.
+    order; the first `on_demand_base` machines keep off spot nodes. `footprint` is what a machine takes of a node, None
+    where that is its own memory and threads.
     """
 
     engine: str
@@ -87,6 +90,12 @@ class EngineConfig:
     node_types: tuple[str, ...] = (ANY_NODES,)
     on_demand_base: int = 0
     executors: Executors | None = None
+    footprint: Room | None = None
+
+    @property
+    def room(self) -> Room:
+        """What a machine takes of a node."""
+        return self.footprint or (self.memory_bytes, float(self.threads))
 
     @property
     def spec(self) -> MachineSpec:

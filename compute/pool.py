@@ -25,7 +25,6 @@ from compute.events import (
     Instruction,
     Leaving,
     Move,
-    NodeEvent,
     Priority,
     Ready,
     Refusal,
@@ -41,7 +40,7 @@ from compute.fleet import Fleet
 from compute.lease import Lease
 from compute.objects import ObjectReader
 from compute.ranges import RangeServer
-from compute.spawners import Adoptable, CannotStart, Isolation, Machine, Spawner, Transient
+from compute.spawners import Adoptable, CannotStart, Isolation, Machine, Placing, Spawner, Transient
 from compute.transport import PROTOCOL_VERSION, Frame, Kind
 
 LEASE_TRIES = 3
@@ -84,7 +83,7 @@ class Pool:
         self._engines = {(engine.engine, engine.size): engine for engine in config.engines}
         self._warehouse_of = warehouse_of
         self._objects = objects
-        self._fleet = Fleet(config)
+        self._fleet = Fleet(_fitted(config, spawner))
         self._members: dict[int, _Member] = {}
         self._starting: set[int] = set()
         self._requests: dict[int, _Request] = {}
@@ -97,6 +96,8 @@ class Pool:
     async def start(self) -> None:
         """Opens the spawner and begins to warm machines. Raises CannotStart. `isolation` is known afterwards."""
         self.isolation = await self._spawner.open()
+        if isinstance(self._spawner, Placing):
+            self._spawner.watch_nodes(self._handle)
         self._handle(Tick())
 
     async def close(self) -> None:
@@ -115,10 +116,6 @@ class Pool:
                 member.greeted.abort()
         await asyncio.gather(*(self._spawner.stop(m.machine, now=True) for m in self._members.values()))
         await self._spawner.close()
-
-    def tell(self, news: NodeEvent) -> None:
-        """What a spawner hears of nodes of placed types. Leases on a draining one are marked `leaving`."""
-        self._handle(news)
 
     def count(self, engine: str) -> Counter[str]:
         """Machines by state (``starting``, ``spare``, ``serving``, ``stopping``), for metrics."""
@@ -306,6 +303,14 @@ class Pool:
         if wake_at is not None:
             delay = max(0.0, wake_at - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(delay, self._handle, Tick())
+
+
+def _fitted(config: PoolConfig, spawner: Spawner) -> PoolConfig:
+    """With what each machine takes of a node, where the spawner knows it."""
+    if not isinstance(spawner, Placing):
+        return config
+    engines = tuple(replace(each, footprint=spawner.footprint(each.spec)) for each in config.engines)
+    return replace(config, engines=engines)
 
 
 async def _greet(machine: Machine) -> tuple[Connection, Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from compute.config import ANY_NODES, EngineConfig, MachineSpec, NodeType, PoolC
 from compute.job import JARS_PROPERTY
 from compute.spark.cache import IMAGE_CACHE
 from compute.spark.master import executor_properties
+from compute.spawners.kubernetes.config import parse_node_types
 from gateway.config import Config, Declaration, Warehouse
 
 
@@ -22,9 +23,9 @@ def pool_config(config: Config) -> PoolConfig:
     engines = _declared([_duckdb(warehouse), spark], declaration)
     for engine in engines:
         _check(engine, config)
-    types = tuple(NodeType(name, spot=is_spot) for name, is_spot in _capacities(config).items())
+    types = (NodeType(ANY_NODES), *_node_types(config).values())
     chosen = {"wait_seconds": 300.0, **declaration.queue}
-    return PoolConfig(engines, node_types=(NodeType(ANY_NODES), *types), workspaces=declaration.policies, **chosen)
+    return PoolConfig(engines, node_types=types, workspaces=declaration.policies, **chosen)
 
 
 def templates(config: Config) -> Sequence[MachineSpec]:
@@ -76,23 +77,26 @@ def _check(engine: EngineConfig, config: Config) -> None:
     where = f"engines.{engine.engine}" + (f".sizes.{engine.size}" if engine.size else "")
     if max(engine.warm_machines, engine.warm_limit) > engine.max_machines:
         raise ValueError(f"{where}: more machines are kept warm than the {engine.max_machines} that there may be")
+    types = _node_types(config)
+    if engine.executors is not None and (known := types.get(engine.executors.node_type)) and known.placed:
+        raise ValueError(f"executors cannot come to {known.name!r}: its machines are placed by the fleet")
     for name in engine.node_types:
-        if name != ANY_NODES and name not in _capacities(config):
+        if name != ANY_NODES and name not in types:
             raise ValueError(
                 f"{where}.node_types: nothing describes {name!r}; "
                 "node types are those of --spawner kubernetes, in LAKEGATE_KUBERNETES_NODE_TYPES"
             )
 
 
-def _capacities(config: Config) -> Mapping[str, bool]:
-    """Whether nodes are spot ones, by node type."""
+def _node_types(config: Config) -> Mapping[str, NodeType]:
+    """Those of the cluster that machines are pods of, as the fleet sees them."""
     if config.warehouse.spawner != "kubernetes":
         return {}
     try:
-        types = json.loads(config.kubernetes.node_types)
-        return {name: fields.get("capacity", "on-demand") != "on-demand" for name, fields in types.items()}
-    except (ValueError, AttributeError) as error:
+        types = parse_node_types(config.kubernetes.node_types).values()
+    except ValueError as error:
         raise ValueError(f"LAKEGATE_KUBERNETES_NODE_TYPES is not understood: {error}") from error
+    return {each.name: NodeType(each.name, each.capacity != "on-demand", each.placed, each.spread) for each in types}
 
 
 def _duckdb(warehouse: Warehouse) -> EngineConfig:

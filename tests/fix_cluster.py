@@ -220,9 +220,11 @@ async def open_spawner(config: KubernetesConfig) -> AsyncIterator[KubernetesSpaw
 
 
 @asynccontextmanager
-async def pod_pool(config: KubernetesConfig, engine: EngineConfig, warehouse: Path) -> AsyncIterator[Pool]:
+async def pod_pool(
+    config: KubernetesConfig, engine: EngineConfig, warehouse: Path, **settings: Any
+) -> AsyncIterator[Pool]:
     """A started pool of pods. Leaving closes it."""
-    wanted = PoolConfig((engine,), wait_seconds=WAIT_SECONDS)
+    wanted = PoolConfig((engine,), wait_seconds=WAIT_SECONDS, **settings)
     pool = Pool(KubernetesSpawner(config), wanted, lambda _workspace: str(warehouse))
     try:
         await pool.start()

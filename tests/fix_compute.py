@@ -60,10 +60,11 @@ async def running_pool(
     *,
     isolated: bool = True,
     grace_seconds: float = GRACE_SECONDS,
+    kind: type[ProcessSpawner] = ProcessSpawner,
     **settings: Any,
 ) -> AsyncIterator[Pool]:
     """A started pool of one engine. Leaving closes it."""
-    spawner = ProcessSpawner(templates=[engine.spec], isolated=isolated, grace_seconds=grace_seconds)
+    spawner = kind(templates=[engine.spec], isolated=isolated, grace_seconds=grace_seconds)
     config = PoolConfig((engine,), **({"wait_seconds": WAIT_SECONDS} | settings))
     pool = Pool(spawner, config, lambda _workspace: str(warehouse))
     try:

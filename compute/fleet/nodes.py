@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from compute.config import NodeType
+from compute.config import NodeType, Room
 from compute.fleet.breaker import Breaker
 from compute.fleet.machine import Machine
 
 CANDIDATES = 4
 """Nodes of a bucket looked at for one that has few machines of the workspace."""
-_Room = tuple[int, float]
+_EXACT = 6
+"""Decimals of a processor that count: sums of what has come and gone are then the same numbers again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,8 +34,12 @@ class Node:
     leaving: bool = False
 
     @property
-    def room(self) -> _Room:
+    def room(self) -> Room:
         return self.memory_bytes, self.cpus
+
+    def take(self, room: Room) -> None:
+        self.memory_bytes -= room[0]
+        self.cpus = round(self.cpus - room[1], _EXACT)
 
     def house(self, workspace: str, machines: int) -> None:
         """So many machines more, or fewer, are the workspace's."""
@@ -56,8 +61,8 @@ class Nodes:
     def __init__(self, types: Sequence[NodeType]) -> None:
         self.types = {each.name: each for each in types}
         self._nodes: dict[str, Node] = {}
-        self._rooms: dict[str, list[_Room]] = {each.name: [] for each in types}
-        self._buckets: dict[tuple[str, _Room], OrderedDict[str, Node]] = {}
+        self._rooms: dict[str, list[Room]] = {each.name: [] for each in types}
+        self._buckets: dict[tuple[str, Room], OrderedDict[str, Node]] = {}
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self._nodes.values())
@@ -65,7 +70,7 @@ class Nodes:
     def get(self, name: str) -> Node | None:
         return self._nodes.get(name)
 
-    def join(self, name: str, type_name: str, room: _Room, now: float) -> None:
+    def join(self, name: str, type_name: str, room: Room, now: float) -> None:
         """A name that is known already is the same node, back from draining or from a lost connection. What failed
         there pauses on."""
         node = self._nodes.get(name)
@@ -103,28 +108,26 @@ class Nodes:
 
     def put(self, machine: Machine, node: Node) -> None:
         """The machine takes its room on the node."""
-        config = machine.template.config
         self.close(node)
-        node.memory_bytes -= config.memory_bytes
-        node.cpus -= config.threads
+        node.take(machine.template.config.room)
         node.machines[machine.number] = machine
         self.open(node)
 
     def remove(self, machine: Machine, now: float) -> None:
         """The machine is over and leaves its room."""
-        node, config = machine.node, machine.template.config
+        node = machine.node
         if node is None:
             return
         del node.machines[machine.number]
         taking = not node.leaving and not node.breaker.is_open(now)
         self.close(node)
-        node.memory_bytes += config.memory_bytes
-        node.cpus += config.threads
+        memory_bytes, cpus = machine.template.config.room
+        node.take((-memory_bytes, -cpus))
         if taking:
             self.open(node)
         self._forget(node)
 
-    def best_fit(self, type_name: str, room: _Room, workspace: str | None, avoid: Node | None) -> Node | None:
+    def best_fit(self, type_name: str, room: Room, workspace: str | None, avoid: Node | None) -> Node | None:
         """The fullest node that has room, rather one that is not crowded with the workspace's machines."""
         crowded = None
         rooms = self._rooms[type_name]

@@ -102,7 +102,7 @@ class Starts:
     ) -> tuple[NodeType, Node | None] | None:
         """Node type by preference, node by best fit. Where breakers stand in the way, a timer tells when to retry."""
         retry_at = []
-        room = template.config.memory_bytes, template.config.threads
+        room = template.config.room
         for node_type in template.preferred():
             breaker = template.breakers[node_type.name]
             if breaker.is_open(now):

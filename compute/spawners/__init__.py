@@ -11,12 +11,14 @@ recorded in that folder's `journal` before it is made. Whoever starts next adopt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from compute.config import MachineSpec
+from compute.config import MachineSpec, Room
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from compute.connection import Connection
+    from compute.events import NodeEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,19 @@ class Spawner(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Placing(Protocol):
+    """A spawner that starts machines of placed types on the very node that their placement names."""
+
+    def footprint(self, spec: MachineSpec) -> Room:
+        """What such a machine takes of its node."""
+        ...
+
+    def watch_nodes(self, tell: "Callable[[NodeEvent], None]") -> None:
+        """After `open`: tells of every node of a placed type that there is, and from then on of every change."""
+        ...
 
 
 class CannotStart(Exception):

@@ -1,10 +1,11 @@
 """Machines of several spawners in one pool: each engine has its own."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from compute.config import MachineSpec
-from compute.spawners import CannotStart, Isolation, Machine, Spawner
+from compute.config import MachineSpec, Room
+from compute.events import NodeEvent
+from compute.spawners import CannotStart, Isolation, Machine, Placing, Spawner
 
 _STRENGTH = ("none", "namespaces", "virtual")
 
@@ -38,6 +39,15 @@ class SplitSpawner:
         """One that has ended needs nothing."""
         if owner := self._owners.get(machine.name):
             await owner.stop(machine, now=now)
+
+    def footprint(self, spec: MachineSpec) -> Room:
+        owner = self._spawners.get(spec.engine)
+        return owner.footprint(spec) if isinstance(owner, Placing) else (spec.memory_bytes, float(spec.threads))
+
+    def watch_nodes(self, tell: Callable[[NodeEvent], None]) -> None:
+        for spawner in self._each:
+            if isinstance(spawner, Placing):
+                spawner.watch_nodes(tell)
 
     async def close(self) -> None:
         await asyncio.gather(*(spawner.close() for spawner in self._each))

@@ -117,6 +117,7 @@ class HostNode:
         return await asyncio.create_subprocess_exec(*mortal, env=environment, stdin=asyncio.subprocess.DEVNULL)
 
     async def _bind(self, pod: Object) -> None:
+        """To the one node that the pod requires, if it does, as a scheduler would."""
         if "nodeName" in pod["spec"]:
             return
         name = pod["metadata"]["name"]
@@ -124,7 +125,7 @@ class HostNode:
             "apiVersion": "v1",
             "kind": "Binding",
             "metadata": {"name": name},
-            "target": {"apiVersion": "v1", "kind": "Node", "name": self.name},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": _required_node(pod) or self.name},
         }
         await self._api.create(f"{pods_path(self._namespace, name)}/binding", binding)
 
@@ -148,3 +149,9 @@ class HostNode:
                 await self._api.delete(pods_path(self._namespace, name), grace_seconds=0)
                 return
             await asyncio.sleep(0.05)
+
+
+def _required_node(pod: Object) -> str | None:
+    rule = pod["spec"].get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
+    fields = [field for term in (rule or {}).get("nodeSelectorTerms", []) for field in term.get("matchFields", [])]
+    return str(fields[0]["values"][0]) if fields else None

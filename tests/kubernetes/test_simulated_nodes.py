@@ -10,8 +10,10 @@ import pytest
 
 from benchmarks.stubs import running_stubs
 from compute.config import EngineConfig
+from compute.config import NodeType as FleetNodeType
 from compute.pool import Pool
-from compute.spawners.kubernetes.manifests import secret_name, secrets_path
+from compute.spawners.kubernetes.manifests import pods_path, secret_name, secrets_path
+from compute.spawners.kubernetes.namespace import MACHINE
 from compute.spawners.kubernetes.nodes import NodeType
 from tests.cluster.build import commands_folder
 from tests.cluster.control_plane import ControlPlane, running_control_plane
@@ -72,6 +74,29 @@ async def fleet(simulation: ControlPlane, tmp_path: Path) -> AsyncIterator[Fleet
             await asyncio.gather(*(machines.admin.delete(f"/api/v1/nodes/{name}") for name in (*spot, *others)))
 
 
+@pytest.fixture
+async def packed(simulation: ControlPlane, tmp_path: Path) -> AsyncIterator[Fleet]:
+    """Its pods are placed on nodes that hold three each."""
+    async with prepared_namespace(simulation) as machines, running_stubs(tmp_path, 1) as sockets:
+        label = {"tests/pool": machines.namespace}
+        nodes = await create_nodes(machines.admin, NODES // 3, label, f"{machines.namespace}-metal")
+        guests = StubGuests(
+            machines.admin, machines.namespace, secret_name(machines.config.gateway, "guest"), sockets[0], tmp_path
+        )
+        await guests.start()
+        config = replace(machines.config, node_types={"metal": NodeType("metal", labels=label, placed=True)})
+        engine = replace(ENGINE, threads=20, node_types=("metal",))
+        types = (FleetNodeType("metal", placed=True),)
+        try:
+            async with pod_pool(config, engine, tmp_path, node_types=types) as pool:
+                await eventually(lambda: len(spare(pool)) == WARM)
+                yield Fleet(machines, pool, nodes)
+            await eventually(machines.are_gone)
+        finally:
+            await guests.stop()
+            await asyncio.gather(*(machines.admin.delete(f"/api/v1/nodes/{name}") for name in nodes))
+
+
 async def are_ready(machines: Machines, names: set[str]) -> bool:
     """Else pods would go to whichever is the first."""
     nodes = (await machines.admin.list("/api/v1/nodes"))["items"]
@@ -92,6 +117,7 @@ async def test_claims_and_recycles_go_on_and_on(fleet: Fleet) -> None:
     await asyncio.gather(*(use(CLAIMS // AT_ONCE) for _ in range(AT_ONCE)))
     assert (len(used), set(used.values())) == (CLAIMS, {1})
     await eventually(lambda: len(spare(fleet.pool)) == WARM)
+    await eventually(lambda: len(fleet.pool._members) == fleet.pool.count("duckdb").total() == WARM)
 
 
 def machine_of(pool: Pool, lease: object) -> str:
@@ -139,3 +165,39 @@ async def test_what_a_gateway_owns_goes_with_its_lease(fleet: Fleet) -> None:
         return not former & {pod["metadata"]["name"] for pod in await fleet.machines.pods()} and secrets == []
 
     await eventually(is_collected)
+
+
+async def test_placed_machines_are_packed_and_the_scheduler_agrees(packed: Fleet) -> None:
+    """Twenty machines, three a node: seven nodes, and none waits for room that the fleet only thought to be there."""
+    used = await packed.nodes_in_use()
+    assert sorted(used.values()) == [2, *[3] * (WARM // 3)]
+    await asyncio.gather(*(packed.pool.lease("duckdb", workspace="demo", principal="ada") for _ in range(AT_ONCE)))
+    await eventually(lambda: len(spare(packed.pool)) == WARM)
+    assert max((await packed.nodes_in_use()).values()) == 3
+
+
+async def test_where_the_scheduler_finds_no_room_another_node_is_chosen(packed: Fleet) -> None:
+    """Somebody else has come to the nodes that are next: starts there fail soon, and machines come elsewhere."""
+    nodes, used = packed.pool._fleet._roster.nodes, await packed.nodes_in_use()
+    taken = [node.name for node in nodes if node.name not in used][:2]
+    space = pods_path(packed.machines.settings.gateway_namespace)
+    await asyncio.gather(*(packed.machines.admin.create(space, stranger(name)) for name in taken))
+
+    async def have_come() -> bool:
+        strangers = (await packed.machines.admin.list(space))["items"]
+        return [each["status"]["phase"] for each in strangers] == ["Running", "Running"]
+
+    await eventually(have_come)
+    leases = [packed.pool.lease("duckdb", workspace="demo", principal="ada") for _ in range(AT_ONCE)]
+    held = await asyncio.gather(*leases)
+    await eventually(lambda: len(spare(packed.pool)) == WARM)
+    assert not set(taken) & set(await packed.nodes_in_use())
+    assert all(node.breaker.failures for node in nodes if node.name in taken), "they were tried"
+    await asyncio.gather(*(lease.release() for lease in held))
+
+
+def stranger(node: str) -> dict[str, object]:
+    """A pod that leaves no room for a machine on the node, and gives way to none."""
+    container = {"name": "c", "image": "i", "resources": {"requests": {"cpu": "60"}}}
+    spec = {"nodeName": node, "containers": [container], "priorityClassName": MACHINE}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"x-{node}"}, "spec": spec}

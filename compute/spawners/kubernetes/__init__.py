@@ -11,6 +11,7 @@ Layers:
     informer   list and watch of one kind of object: resumes, reopens, lists again when told 410 Gone
     channel    mutual TLS: a certificate authority that signs two certificates and is forgotten
     manifests  pods and Secrets as plain values; `namespace` what an administrator applies once, `nodes` node types
+    estate     nodes of placed types, as the fleet hears of them; `quantities` what they hold
     api        the API server over kubernetes_asyncio, in plain values
 
 Lifecycle of a machine: its pod is created when the pool starts a machine, before anybody wants it; Running; its guest
@@ -26,6 +27,10 @@ is cleaned by deleting those.
 Interruption: a pod that is being deleted, evicted or whose node is tainted to go is leaving, and the fleet hears of it.
 Unclaimed, it is replaced at once. Claimed, nobody new comes to it and its statement runs on as long as the node lets
 it; then its connection closes, the session takes another lease, and a read that had not answered yet is run again.
+
+Placed node types: of these the fleet hears which nodes join, drain and go, and it chooses the node. The pod requires
+that node by its affinity, so that the scheduler still looks whether it fits; where it says no, the start has failed,
+and the fleet lets the node rest.
 
 Never: a claim that two gateways could both win; a plain-text byte; a pod that may call the API server; a decision about
 how many machines there are.

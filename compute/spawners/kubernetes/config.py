@@ -72,6 +72,17 @@ class KubernetesConfig:
         return self.node_types[placement.node_type]
 
 
+def parse_node_types(text: str) -> Mapping[str, NodeType]:
+    """By name. Raises ValueError for what is not their JSON, or does not fit together."""
+    try:
+        types = {name: NodeType(name, **fields) for name, fields in json.loads(text).items()}
+    except (TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
+    if "default" in types and types["default"].placed:
+        raise ValueError("the default is for machines that are placed nowhere, and cannot be placed itself")
+    return types
+
+
 def configure(
     namespace: str,
     gateway: str,
@@ -91,8 +102,8 @@ def configure(
     if not 0 < cpu_share <= 1:
         raise CannotStart(f"a machine can't be promised {cpu_share:g} of its processors: above 0, at most 1")
     try:
-        types = {name: NodeType(name, **fields) for name, fields in json.loads(node_types).items()}
-    except (ValueError, TypeError, AttributeError) as error:
+        types = parse_node_types(node_types)
+    except ValueError as error:
         raise CannotStart(f"the node types are not understood: {error}") from error
     return KubernetesConfig(
         namespace,

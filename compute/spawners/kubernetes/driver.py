@@ -175,7 +175,7 @@ def executor_template(config: KubernetesConfig, driver: str, executors: Executor
             },
         },
         "spec": {
-            **placed(config, config.node_type(Placement(executors.node_type))),
+            **placed(config, Placement(executors.node_type)),
             **shut_off(),
             "containers": [container],
             "serviceAccountName": config.service_account,

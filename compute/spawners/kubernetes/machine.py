@@ -26,6 +26,9 @@ KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCN
 LISTEN_PAUSE_SECONDS = 0.02
 LISTEN_SECONDS = 120.0
 KILLED = -9
+UNPLACED_SECONDS = 5.0
+"""How long a pod that has to come to one node waits for room there: who leaves it is a moment longer in the
+scheduler's books than in the fleet's."""
 HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerError", "RunContainerError"})
 """Reasons for which a container waits and will wait for ever."""
 log = logging.getLogger(__name__)
@@ -39,11 +42,18 @@ class PodMachine:
     `leaving` is settled with the time by which it is over, as `Transient` has it.
 
     `claim` tells whether the pod is ours to use from now on; `vacate` is called once when a leaving machine
-    has nobody left.
+    has nobody left. One that `is_pinned` has to come to one node: where the scheduler finds no room for it there, it
+    is over, while others wait for an autoscaler.
     """
 
     def __init__(
-        self, name: str, context: ssl.SSLContext, claim: Claim, vacate: Callable[["PodMachine"], None]
+        self,
+        name: str,
+        context: ssl.SSLContext,
+        claim: Claim,
+        vacate: Callable[["PodMachine"], None],
+        *,
+        is_pinned: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.name = name
@@ -54,6 +64,8 @@ class PodMachine:
         self.ended: asyncio.Future[int] = loop.create_future()
         self.waits_for = "its pod has not been scheduled"
         self._context = context
+        self._is_pinned = is_pinned
+        self._patience: asyncio.TimerHandle | None = None
         self._claim = claim
         self._claiming: asyncio.Task[bool] | None = None
         self._vacate = vacate
@@ -151,6 +163,8 @@ class PodMachine:
             self.running.set_result(None)
         else:
             self._note_waiting(status, state)
+        if "nodeName" in pod["spec"] and self._patience is not None:
+            self._patience.cancel()
         if "deletionTimestamp" in pod["metadata"] or _is_disrupted(status):
             self.leave("its pod is being deleted or evicted")
 
@@ -161,6 +175,8 @@ class PodMachine:
         self.waits_for = str(told or self.waits_for)
         if waiting.get("reason") in HOPELESS:
             self.end(KILLED)
+        if self._is_pinned and self._patience is None and any(c.get("reason") == "Unschedulable" for c in unmet):
+            self._patience = asyncio.get_running_loop().call_later(UNPLACED_SECONDS, self.end, KILLED)
 
 
 class PodConnection(Connection):

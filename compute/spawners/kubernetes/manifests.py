@@ -9,10 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compute.config import MachineSpec
+from compute.config import MachineSpec, Placement
 from compute.spawners.kubernetes.channel import Pair
 from compute.spawners.kubernetes.config import GUEST_PORT, KubernetesConfig
-from compute.spawners.kubernetes.nodes import NodeType
 
 Manifest = Mapping[str, Any]
 GUEST = "guest"
@@ -48,7 +47,7 @@ def channel_secret(config: KubernetesConfig, holder: str, pair: Pair, owner: Man
 def guest_pod(
     config: KubernetesConfig, name: str, spec: MachineSpec, labels: Mapping[str, str], owner: Manifest
 ) -> dict[str, Any]:
-    """A machine of that specification, on nodes of the type that it is to be placed on."""
+    """A machine of that specification, on nodes of the type, or the very node, that it is to be placed on."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -57,7 +56,7 @@ def guest_pod(
             "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
         },
         "spec": {
-            **placed(config, config.node_type(spec.placement)),
+            **placed(config, spec.placement),
             **shut_off(),
             "serviceAccountName": config.service_account,
             "initContainers": [_channel_container(config)],
@@ -67,12 +66,16 @@ def guest_pod(
     }
 
 
-def placed(config: KubernetesConfig, node: NodeType) -> dict[str, Any]:
-    """Of a pod's specification: where it goes."""
+def placed(config: KubernetesConfig, placement: Placement) -> dict[str, Any]:
+    """Of a pod's specification: where it goes. The scheduler looks at every node, a named one too, whether it fits.
+
+    Raises CannotStart for a type that nobody has described.
+    """
+    node = config.node_type(placement)
     wanted = {
         "runtimeClassName": node.runtime_class,
         "nodeSelector": dict(node.node_selector()),
-        "affinity": node.affinity(),
+        "affinity": node.affinity(placement.node),
         "tolerations": list(node.tolerations()),
         "priorityClassName": config.priority_class,
     }

@@ -42,6 +42,11 @@ class NodeType:
     `spot-or-on-demand` prefers spot and takes what there is. `instance_types` and `zones` empty mean any. `pool` names
     a Karpenter NodePool. `runtime_class` puts the pod into a virtual machine or behind a kernel of its own (kata,
     gvisor), which asks for nodes that have it: bare metal, for kata. `gpus` counts devices of `gpu_resource`.
+
+    On the nodes of a `placed` type, which there are whether machines want them or not (bare metal, an instance pool),
+    the fleet packs machines itself, at most `spread` of one workspace on one node where there is a choice. It counts
+    all that such a node can hold as its own, but for `daemon_memory` (MiB) and `daemon_cpus`, so nothing else should
+    come to it; the scheduler's word is the last.
     """
 
     name: str = "on-demand"
@@ -54,17 +59,29 @@ class NodeType:
     gpus: int = 0
     gpu_resource: str = "nvidia.com/gpu"
     labels: Mapping[str, str] = field(default_factory=dict)
+    placed: bool = False
+    spread: int | None = None
+    daemon_memory: int = 0
+    daemon_cpus: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what the fleet cannot place."""
+        if self.placed and self.gpus:
+            raise ValueError(f"{self.name}: devices are not counted where machines are placed")
+        if not self.placed and (self.spread or self.daemon_memory or self.daemon_cpus):
+            raise ValueError(f"{self.name}: spread, daemon_memory and daemon_cpus are said of placed types only")
 
     def node_selector(self) -> Mapping[str, str]:
         """Labels that a node must have, all of them."""
         chosen = {NODE_POOL: self.pool, ARCHITECTURE: self.architecture}
         return {**self.labels, **{label: value for label, value in chosen.items() if value is not None}}
 
-    def affinity(self) -> Mapping[str, Any]:
-        """Node affinity as in a pod's specification; empty where any node will do."""
+    def affinity(self, node: str | None = None) -> Mapping[str, Any]:
+        """Node affinity as in a pod's specification; empty where any node will do. `node` is the only one that will."""
+        terms = self._terms() if node is None else [{**term, **_named(node)} for term in self._terms() or [{}]]
         rules = {
-            "requiredDuringSchedulingIgnoredDuringExecution": self._required(),
-            "preferredDuringSchedulingIgnoredDuringExecution": self._preferred(),
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms} if terms else {},
+            "preferredDuringSchedulingIgnoredDuringExecution": self._preferred() if node is None else [],
         }
         present = {name: rule for name, rule in rules.items() if rule}
         return {"nodeAffinity": present} if present else {}
@@ -82,7 +99,17 @@ class NodeType:
         """Extended resources that the guest's container asks for."""
         return {self.gpu_resource: str(self.gpus)} if self.gpus else {}
 
-    def _required(self) -> Mapping[str, Any]:
+    def admits(self, node: Mapping[str, Any]) -> bool:
+        """Whether the scheduler would put a machine of this type on a node that has room."""
+        labels = node["metadata"].get("labels") or {}
+        terms = self._terms() or [{"matchExpressions": []}]
+        meets_one = any(
+            all(labels.get(each["key"]) in each["values"] for each in term["matchExpressions"]) for term in terms
+        )
+        is_tolerated = _repelling(node) <= {each["key"] for each in self.tolerations()}
+        return self.node_selector().items() <= labels.items() and meets_one and is_tolerated
+
+    def _terms(self) -> Sequence[Mapping[str, Any]]:
         """Terms are alternatives: a label of one autoscaler or the other's; the expressions of a term are all met."""
         common = [_within(INSTANCE_TYPE, self.instance_types), _within(ZONE, self.zones)]
         everywhere = [expression for expression in common if expression]
@@ -90,7 +117,7 @@ class NodeType:
             terms = [[_within(label, [values["spot"]]), *everywhere] for label, values in CAPACITY_LABELS.items()]
         else:
             terms = [everywhere] if everywhere else []
-        return {"nodeSelectorTerms": [{"matchExpressions": term} for term in terms]} if terms else {}
+        return [{"matchExpressions": term} for term in terms]
 
     def _preferred(self) -> Sequence[Mapping[str, Any]]:
         if self.capacity == "spot":
@@ -106,6 +133,11 @@ def _within(label: str, values: Sequence[str]) -> Mapping[str, Any]:
     return {"key": label, "operator": "In", "values": list(values)} if values else {}
 
 
+def _named(node: str) -> Mapping[str, Any]:
+    """The one of that name: unlike a label, it is nobody's to write."""
+    return {"matchFields": [_within("metadata.name", [node])]}
+
+
 def is_leaving(node: Mapping[str, Any]) -> bool:
     """Whether a node, as the API server tells of it, is about to go."""
     return bool(_taints(node) & LEAVING_TAINTS) or "deletionTimestamp" in node["metadata"]
@@ -114,6 +146,12 @@ def is_leaving(node: Mapping[str, Any]) -> bool:
 def is_lost(node: Mapping[str, Any]) -> bool:
     """Whether its pods must be taken for dead: their connections would only hang."""
     return bool(_taints(node) & LOST_TAINTS)
+
+
+def _repelling(node: Mapping[str, Any]) -> frozenset[str]:
+    """What a pod must tolerate to come there."""
+    taints = node.get("spec", {}).get("taints") or []
+    return frozenset(taint["key"] for taint in taints if taint["effect"] != "PreferNoSchedule")
 
 
 def _taints(node: Mapping[str, Any]) -> frozenset[str]:

@@ -4,21 +4,24 @@ import asyncio
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from compute.config import MachineSpec
+from compute.config import MachineSpec, Room
+from compute.events import NodeEvent
 from compute.spawners import CannotStart, Isolation, Machine
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Api, Object, Refused
 from compute.spawners.kubernetes.channel import Pair, client_context, make_pairs
 from compute.spawners.kubernetes.config import KubernetesConfig
 from compute.spawners.kubernetes.driver import companions, driver_pod
+from compute.spawners.kubernetes.estate import Estate, footprint
 from compute.spawners.kubernetes.heartbeat import Heartbeat, Superseded
 from compute.spawners.kubernetes.informer import Change, Informer
 from compute.spawners.kubernetes.machine import KILLED, PodMachine
 from compute.spawners.kubernetes.manifests import (
     GUEST_UID,
+    Manifest,
     channel_secret,
     guest_pod,
     pods_path,
@@ -38,6 +41,8 @@ FIRST_BACKOFF_SECONDS = 0.2
 LAST_BACKOFF_SECONDS = 10.0
 STOP_SECONDS = 15.0
 CLOSE_SECONDS = 20.0
+ADOPTION_SECONDS = 120.0
+"""What an earlier instance left warm and nobody has taken up by then only holds room."""
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +56,7 @@ class KubernetesSpawner:
         self._adoptable: dict[str, dict[str, Object]] = defaultdict(dict)
         self._leaving_nodes: set[str] = set()
         self._node_of: dict[str, str] = {}
+        self._estate = Estate(config.node_types.values(), config.gateway)
         self._tasks: set[asyncio.Task[None]] = set()
         self._api: Api | None = None
         self._informers: list[Informer] = []
@@ -80,7 +86,7 @@ class KubernetesSpawner:
         A caller that goes away leaves no pod.
         """
         template = ownership.template_key(spec, self._config)
-        machine = await self._adopt(template) or await self._create(spec, template)
+        machine = await self._adopt(template, spec.placement.node) or await self._create(spec, template)
         try:
             await machine.started()
         except BaseException:
@@ -91,6 +97,13 @@ class KubernetesSpawner:
             self._run(self._delete(machine))
             raise CannotStart(f"{machine.name} ended while it started: {machine.waits_for}")
         return machine
+
+    def footprint(self, spec: MachineSpec) -> Room:
+        """What its pod takes of a node. Raises CannotStart for executors of a node type that nobody has described."""
+        return footprint(self._manifest("", spec, {}, {}))
+
+    def watch_nodes(self, tell: Callable[[NodeEvent], None]) -> None:
+        self._estate.watch(tell)
 
     async def poll(self, machine: Machine) -> int | None:
         return machine.ended.result() if machine.ended.done() else None
@@ -159,11 +172,11 @@ class KubernetesSpawner:
             await informer.start()
             self._informers.append(informer)
 
-    async def _adopt(self, template: str) -> PodMachine | None:
+    async def _adopt(self, template: str, node: str | None) -> PodMachine | None:
         waiting = self._adoptable[template]
         while waiting:
             name, pod = waiting.popitem()
-            machine = self._machines[name] = self._machine(name)
+            machine = self._machines[name] = self._machine(name, is_pinned=node is not None)
             operations = ownership.adoption(self.instance, pod["metadata"]["labels"][ownership.INSTANCE])
             try:
                 machine.observe(await self._reach().patch(pods_path(self._config.namespace, name), operations))
@@ -178,10 +191,9 @@ class KubernetesSpawner:
         assert self._heartbeat is not None, "open comes before start"
         config = self._config
         name = f"{config.gateway}-{spec.engine}-{secrets.token_hex(5)}"
-        machine = self._machines[name] = self._machine(name)
+        machine = self._machines[name] = self._machine(name, is_pinned=spec.placement.node is not None)
         labels = ownership.labels(config.gateway, self.instance, template)
-        make_pod = driver_pod if spec.executors else guest_pod
-        manifest = make_pod(config, name, spec, labels, self._heartbeat.reference)
+        manifest = self._manifest(name, spec, labels, self._heartbeat.reference)
         try:
             pod = await self._reach().create(pods_path(config.namespace), manifest)
             for path, companion in companions(config, pod) if spec.executors else ():
@@ -196,9 +208,13 @@ class KubernetesSpawner:
             raise
         return machine
 
-    def _machine(self, name: str) -> PodMachine:
+    def _manifest(self, name: str, spec: MachineSpec, labels: Mapping[str, str], owner: Object) -> Manifest:
+        make_pod = driver_pod if spec.executors else guest_pod
+        return make_pod(self._config, name, spec, labels, owner)
+
+    def _machine(self, name: str, *, is_pinned: bool) -> PodMachine:
         assert self._context is not None, "open comes before start"
-        return PodMachine(name, self._context, self._claim, self._vacate)
+        return PodMachine(name, self._context, self._claim, self._vacate, is_pinned=is_pinned)
 
     async def _claim(self, machine: PodMachine) -> bool:
         """A pod that is another's by now is left to it."""
@@ -265,15 +281,27 @@ class KubernetesSpawner:
         unused = labels.get(ownership.STATE) == ownership.WARM and labels.get(ownership.INSTANCE) != self.instance
         sound = pod.get("status", {}).get("phase") in ("Running", "Pending")
         leaving = pod["spec"].get("nodeName") in self._leaving_nodes
-        adoptable = self._adoptable[labels.get(ownership.TEMPLATE, "")]
+        template = labels.get(ownership.TEMPLATE, "")
+        adoptable = self._adoptable[template]
         if unused and sound and not leaving:
+            if name not in adoptable:
+                self._run(self._outlast(name, template))
             adoptable[name] = pod
         else:
             adoptable.pop(name, None)
             self._run(self._delete_pod(name))
 
+    async def _outlast(self, name: str, template: str) -> None:
+        await asyncio.sleep(ADOPTION_SECONDS)
+        if self._adoptable[template].pop(name, None) is not None:
+            await self._delete_pod(name)
+
     def _on_node(self, change: Change) -> None:
         name = change.object["metadata"]["name"]
+        if change.kind == "gone":
+            self._estate.lose(name)
+        else:
+            self._estate.see(change.object)
         lost = change.kind == "gone" or is_lost(change.object)
         if not lost and not is_leaving(change.object):
             self._leaving_nodes.discard(name)

@@ -41,7 +41,14 @@ SHARED = EngineConfig(
     "spark", "shared", warm_machines=1, max_machines=3, idle_seconds=10, leases_per_machine=2, most_starting=1
 )
 PLACED_SHARED = EngineConfig(
-    "trino", "shared", warm_machines=2, warm_limit=3, max_machines=6, leases_per_machine=3, node_types=PLACED
+    "trino",
+    "shared",
+    warm_machines=2,
+    warm_limit=3,
+    max_machines=6,
+    leases_per_machine=3,
+    node_types=PLACED,
+    footprint=(1 << 30, 1.65),
 )
 RESERVED = EngineConfig(
     "pod",

@@ -162,9 +162,9 @@ class Witness:
         return self.spent_now(workspace, now) >= policy.budget.machine_seconds
 
     def free_room(self, name: str) -> tuple[int, float]:
-        on_it = [machine.config for machine in self.machines.values() if machine.start.node == name]
-        node = self.nodes[name]
-        return node.memory_bytes - sum(c.memory_bytes for c in on_it), node.cpus - sum(c.threads for c in on_it)
+        node, taken = self.nodes[name], [m.config.room for m in self.machines.values() if m.start.node == name]
+        cpus = round(node.cpus - sum(cpus for _, cpus in taken), 6)
+        return node.memory_bytes - sum(memory for memory, _ in taken), cpus
 
     def is_full(self, config: EngineConfig) -> bool:
         machines = list(self.of((config.engine, config.size)))
@@ -180,7 +180,7 @@ class Witness:
                 return True
             for node_name, node in self.nodes.items():
                 memory, cpus = self.free_room(node_name)
-                fits = memory >= config.memory_bytes and cpus >= config.threads
+                fits = memory >= config.room[0] and cpus >= config.room[1]
                 if node.type == name and not node.leaving and fits:
                     return True
         return False
@@ -211,7 +211,7 @@ class Witness:
             case NodeJoined(name, node_type, memory_bytes, cpus):
                 self._join(name, Node(node_type, memory_bytes, cpus))
             case NodeDraining(name):
-                self.nodes[name].leaving = True
+                self._drain(name)
             case NodeLost(name):
                 self.nodes.pop(name, None)
 
@@ -221,6 +221,12 @@ class Witness:
             node = self.nodes.get(name, node)
             node.leaving = False
         self.nodes[name] = node
+
+    def _drain(self, name: str) -> None:
+        """Who has been told to move goes, whether the node comes back before that or not."""
+        self.nodes[name].leaving = True
+        for machine in self.machines.values():
+            machine.leaving = machine.leaving or machine.start.node == name
 
     def _pauses(self, machine: Machine) -> list[Pause]:
         """Of its node type, and of its node if that stays."""
@@ -267,8 +273,8 @@ class Witness:
             memory, cpus = self.free_room(start.node)
             assert node.type == start.node_type
             assert not node.leaving
-            assert memory >= config.memory_bytes
-            assert cpus >= config.threads
+            assert memory >= config.room[0]
+            assert cpus >= config.room[1]
             assert node.pause.until <= now
         assert self.pauses[(start.engine, start.size), start.node_type].until <= now
         owner = start.workspace

@@ -1,18 +1,23 @@
 """The warehouse file: what each key does to the pool and to leases, and what is said of a wrong one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from compute.config import ANY_NODES, GIB, Budget, EngineConfig, NodeType, PoolConfig, WorkspacePolicy
+from catalog.credentials import Role
+from compute.config import ANY_NODES, GIB, Budget, EngineConfig, Executors, NodeType, PoolConfig, WorkspacePolicy
 from compute.events import Priority
 from gateway.cli import main
 from gateway.config import Config, Declaration, Kubernetes, Warehouse
 from gateway.declaration import read_declaration
 from gateway.warehouse import pool_config, templates
 
-NODES = '{"spot": {"capacity": "spot-or-on-demand"}, "steady": {"capacity": "on-demand"}}'
+NODES = (
+    '{"spot": {"capacity": "spot-or-on-demand"}, "steady": {"capacity": "on-demand"}, '
+    '"metal": {"pool": "metal", "placed": true, "spread": 2}}'
+)
 
 
 def declared(folder: Path, text: str) -> Declaration:
@@ -80,7 +85,15 @@ def test_node_types_are_those_of_the_cluster(tmp_path: Path) -> None:
         NodeType(ANY_NODES),
         NodeType("spot", spot=True),
         NodeType("steady"),
+        NodeType("metal", placed=True, spread=2),
     )
+
+
+def test_executors_do_not_come_to_nodes_that_the_fleet_packs(tmp_path: Path) -> None:
+    chosen = config(tmp_path, "")
+    warehouse = replace(chosen.warehouse, executors=Executors(node_type="metal"))
+    with pytest.raises(ValueError, match="executors cannot come to 'metal'"):
+        pool_config(replace(chosen, warehouse=warehouse))
 
 
 def test_workspaces_have_weights_and_budgets(tmp_path: Path) -> None:
@@ -114,6 +127,17 @@ def test_the_principals_preference_goes_before_the_workspaces(tmp_path: Path) ->
     assert chosen.preference("spark", "w", "etl") == ("", Priority.BATCH), "Spark has no such size"
 
 
+def test_workspaces_have_roles_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arn = "arn:aws-cn:iam::123456789012:role/lake/analytics"
+    text = f"[workspaces.a]\ns3_role = '{arn}'\ns3_external_id = 'ours'\n[workspaces.b]\ns3_role = '{arn}'\n"
+    monkeypatch.setenv("LAKEGATE_S3_ROLE", "arn:aws:iam::123456789012:role/all")
+    monkeypatch.setenv("LAKEGATE_S3_EXTERNAL_ID", "theirs")
+    for ending, shared in (("", True), ("[s3]\nshare_role = false", False)):
+        store = Config.load(tmp_path, "127.0.0.1:0", Warehouse(declaration=declared(tmp_path, text + ending))).objects
+        assert store.roles == {"a": Role(arn, "ours"), "b": Role(arn)}
+        assert (store.role, store.shared) == (Role("arn:aws:iam::123456789012:role/all", "theirs"), shared)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -132,6 +156,13 @@ def test_the_principals_preference_goes_before_the_workspaces(tmp_path: Path) ->
         ("[engines.duckdb]\nsizes = 1", "engines.duckdb.sizes: must be a table; write [engines.duckdb.sizes]"),
         ("[workspaces.w]\nbudget_window = 9", "workspaces.w.budget_window: there is no budget; write budget"),
         ("[workspaces.w]\nweight = 0", "workspaces.w.weight: must be a number, at least 0.001"),
+        ("[workspaces.w]\ns3_role = 'admin'", "workspaces.w.s3_role: must be a role's ARN, such as"),
+        ("[workspaces.w]\ns3_role = 'arn:aws:iam::1:user/x'", "workspaces.w.s3_role: must be a role's ARN, such as"),
+        ("[workspaces.w]\ns3_external_id = 'ours'", "workspaces.w.s3_external_id: there is no role; write s3_role"),
+        ("[workspaces.w]\ns3_external_id = ' '", "workspaces.w.s3_external_id: must be 2 to 1224 of"),
+        ("[principals.p]\ns3_role = 'x'", "principals.p.s3_role: there is no such key"),
+        ("[s3]\nrole = 'x'", "s3.role: there is no such key; here may be share_role"),
+        ("[s3]\nshare_role = 0", "s3.share_role: must be true or false, not 0"),
         ("[principals.p]\npriority = 'high'", 'principals.p.priority: must be "interactive" or "batch", not'),
         ("[principals.p]\nsize = 'large'", "principals.p.size: no engine has the size 'large', only: none; declare it"),
         ("[principals.p]\nweight = 2", "principals.p.weight: there is no such key; here may be size, priority"),

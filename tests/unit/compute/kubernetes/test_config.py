@@ -31,7 +31,10 @@ def test_node_types_are_read_by_name() -> None:
     assert config.node_type(Placement("metal")).runtime_class == "kata"
 
 
-@pytest.mark.parametrize("node_types", ["[]", "{", '{"a": {"colour": "red"}}', '{"a": 1}'])
+@pytest.mark.parametrize(
+    "node_types",
+    ["[]", "{", '{"a": {"colour": "red"}}', '{"a": 1}', '{"a": {"spread": 1}}', '{"default": {"placed": true}}'],
+)
 def test_others_are_refused(node_types: str) -> None:
     with pytest.raises(CannotStart, match="node types are not understood"):
         configured(node_types=node_types)

@@ -1,5 +1,9 @@
 """Node types as the scheduler's terms."""
 
+from typing import Any
+
+import pytest
+
 from compute.spawners.kubernetes.nodes import NodeType, is_leaving
 
 
@@ -43,3 +47,45 @@ def test_a_tainted_node_is_leaving() -> None:
     assert is_leaving(node)
     assert is_leaving({"metadata": {"name": "n", "deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}})
     assert not is_leaving({"metadata": {"name": "n"}, "spec": {"taints": [{"key": "nvidia.com/gpu"}]}})
+
+
+@pytest.mark.parametrize(
+    ("node_type", "labels", "admitted"),
+    [
+        (NodeType(), {}, True),
+        (NodeType(capacity="spot"), {}, False),
+        (NodeType(capacity="spot"), {"karpenter.sh/capacity-type": "spot"}, True),
+        (NodeType(capacity="spot"), {"eks.amazonaws.com/capacityType": "SPOT"}, True),
+        (NodeType(capacity="spot"), {"eks.amazonaws.com/capacityType": "ON_DEMAND"}, False),
+        (NodeType(instance_types=("m7i.metal",)), {"node.kubernetes.io/instance-type": "m7i.metal"}, True),
+        (NodeType(instance_types=("m7i.metal",)), {"node.kubernetes.io/instance-type": "m7i.large"}, False),
+        (NodeType(zones=("a", "b")), {"topology.kubernetes.io/zone": "b"}, True),
+        (NodeType(pool="metal", labels={"x": "y"}), {"karpenter.sh/nodepool": "metal"}, False),
+        (NodeType(pool="metal", labels={"x": "y"}), {"karpenter.sh/nodepool": "metal", "x": "y"}, True),
+    ],
+)
+def test_a_type_admits_nodes_that_the_scheduler_would_take(
+    node_type: NodeType, labels: dict[str, str], admitted: bool
+) -> None:
+    assert node_type.admits({"metadata": {"name": "n", "labels": labels}, "spec": {}}) is admitted
+
+
+@pytest.mark.parametrize(
+    ("taint", "admitted"),
+    [
+        ({"key": "lakegate.dev/machines", "effect": "NoSchedule"}, True),
+        ({"key": "team", "effect": "PreferNoSchedule"}, True),
+        ({"key": "team", "effect": "NoSchedule"}, False),
+        ({"key": "team", "effect": "NoExecute"}, False),
+    ],
+)
+def test_a_type_admits_nodes_whose_taints_it_tolerates(taint: Any, admitted: bool) -> None:
+    assert NodeType().admits({"metadata": {"name": "n"}, "spec": {"taints": [taint]}}) is admitted
+
+
+@pytest.mark.parametrize(
+    "fields", [{"placed": True, "gpus": 1}, {"spread": 2}, {"daemon_memory": 1}, {"daemon_cpus": 0.5}]
+)
+def test_what_the_fleet_cannot_place_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="placed"):
+        NodeType(**fields)
