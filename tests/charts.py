@@ -17,6 +17,14 @@ RELEASE = "lakegate"
 NAMESPACE = "gateways"
 ROLE = "arn:aws:iam::123456789012:role/lakegate"
 
+WAREHOUSE = """\
+[engines.duckdb]
+node_types = ["metal", "default"]   # "metal" first: it is there anyway
+
+[workspaces.analytics]
+s3_role = "arn:aws:iam::123456789012:role/lakegate"
+"""
+
 Values = Mapping[str, Any]
 Document = Mapping[str, Any]
 
@@ -44,7 +52,9 @@ EVERYTHING: Values = {
         "placeholders": {"count": 3, "pool": "lakegate-spot"},
         "cpuShare": 0.25,
         "spark": {"executors": "2:20", "nodeType": "spot", "claim": "tables"},
+        "nodeTypes": {"metal": {"placed": True, "spread": 2, "daemonMemory": 512, "daemonCpus": 0.5}},
     },
+    "warehouse": WAREHOUSE,
     "runtimeClasses": ["kata", "gvisor"],
     "karpenter": {"enabled": True},
 }

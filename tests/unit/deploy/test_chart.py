@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from catalog.credentials import Role
 from compute.config import Placement
 from compute.spawners.kubernetes.config import KubernetesConfig, configure
 from compute.spawners.kubernetes.manifests import GUEST_UID
@@ -14,7 +15,21 @@ from compute.spawners.kubernetes.namespace import RUNTIMES, NamespaceSettings, n
 from compute.spawners.kubernetes.nodes import CAPACITY_LABELS, MACHINES_TAINT
 from gateway.cli import serve_command
 from gateway.config import Config, Warehouse
-from tests.charts import CHART, EVERYTHING, ROLE, SECRETS, SETS, SHARED, Values, environment, only, refusal, render
+from gateway.declaration import read_declaration
+from tests.charts import (
+    CHART,
+    EVERYTHING,
+    ROLE,
+    SECRETS,
+    SETS,
+    SHARED,
+    WAREHOUSE,
+    Values,
+    environment,
+    only,
+    refusal,
+    render,
+)
 from tests.charts import run_helm as helm
 
 MACHINES = "gateways-machines"
@@ -37,6 +52,7 @@ def test_helm_finds_nothing_to_complain_of(values: Values) -> None:
         ({"machines": {"cpuShare": 2}}, "'/machines/cpuShare': maximum: got 2, want 1"),
         ({"machines": {"nodeTypes": {"x": {"capacity": "free"}}}}, "value must be one of 'on-demand', 'spot'"),
         ({"machines": {"nodeTypes": {"x": {"capacty": "spot"}}}}, "additional properties 'capacty' not allowed"),
+        ({"warehouse": {"engines": {}}}, "'/warehouse': got object, want string"),
         ({"service": {"type": "Public"}}, "value must be one of 'ClusterIP', 'NodePort', 'LoadBalancer'"),
         ({"networkPolicy": {"clientCidrs": ["everyone"]}}, "'/networkPolicy/clientCidrs/0': 'everyone' does not"),
         ({"replicas": 2}, "additional properties 'replicas' not allowed"),
@@ -67,12 +83,42 @@ def gateway_config(monkeypatch: pytest.MonkeyPatch, values: Values) -> Kubernete
 def test_a_gateway_understands_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     config = gateway_config(monkeypatch, EVERYTHING)
     assert (config.namespace, config.kubeconfig, config.cpu_share) == (MACHINES, None, 0.25)
-    assert config.node_types["metal"].runtime_class == "kata"
+    metal = config.node_types["metal"]
+    assert (metal.runtime_class, metal.placed, metal.spread) == ("kata", True, 2)
+    assert (metal.daemon_memory, metal.daemon_cpus) == (512, 0.5)
     (container,) = only(render(EVERYTHING), "StatefulSet")["spec"]["template"]["spec"]["containers"]
     command, *arguments = container["args"]
     options = serve_command.make_context(command, arguments).params
     assert (command, options["spawner"], options["listen"]) == ("serve", "kubernetes", "0.0.0.0:5439")
     assert (options["executors"], config.spark.claim, config.spark.folder) == ("2:20", "tables", "warehouse")
+
+
+def test_the_warehouse_file_is_mounted_to_be_read(tmp_path: Path) -> None:
+    documents, file = render(EVERYTHING), tmp_path / "warehouse.toml"
+    (name, content), *others = only(documents, "ConfigMap")["data"].items()
+    assert (name, content, others) == (file.name, WAREHOUSE, [])
+    file.write_text(content)
+    assert read_declaration(file).roles == {"analytics": Role(ROLE)}
+    template = only(documents, "StatefulSet")["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    (mount,) = (each for each in container["volumeMounts"] if each["name"] == "warehouse")
+    (volume,) = (each for each in template["spec"]["volumes"] if each["name"] == "warehouse")
+    assert mount["readOnly"]
+    assert f"--warehouse={mount['mountPath']}/{name}" in container["args"]
+    assert volume["configMap"] == {"name": only(documents, "ConfigMap")["metadata"]["name"]}
+
+
+def test_gateways_roll_when_the_warehouse_file_changes() -> None:
+    texts = (WAREHOUSE, f"{WAREHOUSE}# another\n")
+    pods = [only(render({**EVERYTHING, "warehouse": text}), "StatefulSet")["spec"]["template"] for text in texts]
+    first, second = (pod["metadata"]["annotations"] for pod in pods)
+    assert first.pop("checksum/warehouse") != second.pop("checksum/warehouse")
+    assert first == second == EVERYTHING["gateway"]["podAnnotations"]
+
+
+def test_without_a_warehouse_file_nothing_is_said_of_one() -> None:
+    assert "warehouse.toml" not in str(render(SECRETS))
+    assert "annotations" not in only(render(SECRETS), "StatefulSet")["spec"]["template"]["metadata"]
 
 
 def written_by_code() -> dict[tuple[str, str], Any]:
