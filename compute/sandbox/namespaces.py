@@ -7,11 +7,9 @@ References: unshare(2), mount(2), pivot_root(2), prctl(2), capset(2), user_names
 """
 
 import ctypes
-import fcntl
 import os
 import resource
 import signal
-import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,10 +37,6 @@ _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP = 0x1
-_IFF_LOOPBACK = 0x8
-_IFF_RUNNING = 0x40
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
@@ -91,13 +85,6 @@ def die_with_parent() -> None:
 def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
     texts = [None if text is None else os.fsencode(text) for text in (source, target, kind, options)]
     _check(_libc.mount(texts[0], texts[1], texts[2], ctypes.c_ulong(flags), texts[3]), f"mount {target}")
-
-
-def raise_loopback() -> None:
-    """A new network namespace has a loopback, but down; programs of one machine talk over it (netdevice(7))."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack("16sh22x", b"lo", _IFF_UP | _IFF_LOOPBACK | _IFF_RUNNING)
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
 
 
 def make_mounts_private() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compute.identity import Identity
-from compute.sandbox import cgroups, disk, namespaces, seccomp
+from compute.sandbox import cgroups, disk, interfaces, namespaces, seccomp
 from compute.sandbox.namespaces import Mount
 
 MACHINE_NAMESPACES = namespaces.CLONE_NEWNS | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWUTS
@@ -54,7 +54,7 @@ class Sandbox:
                 namespaces.unshare(MACHINE_NAMESPACES | (0 if self.networked else namespaces.CLONE_NEWNET))
                 namespaces.make_mounts_private()
                 if not self.networked:
-                    namespaces.raise_loopback()
+                    interfaces.raise_loopback()
                 self._name_user()
                 self._mount_disk()
         namespaces.limit_resources(self.data_bytes, OPEN_FILES)
