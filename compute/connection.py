@@ -24,6 +24,7 @@ CONTROLS: "Mapping[int, int]" = {
     Kind.DONE: 4 << 10,
     Kind.STATS: 4 << 10,
     Kind.READ: 4 << 10,
+    Kind.LINK: 4 << 10,
     Kind.ERROR: LONGEST_ERROR,
     Kind.PONG: 0,
 }
@@ -139,10 +140,10 @@ class Connection(asyncio.BufferedProtocol):
         return frame
 
     def _is_aside(self, frame: Frame) -> bool:
-        """Answers a READ; a PONG has been heard. Raises FrameError."""
-        if frame.kind is Kind.READ:
+        """Answers a READ or LINK; a PONG has been heard. Raises FrameError."""
+        if frame.kind in (Kind.READ, Kind.LINK):
             self.on_read(frame)
-        return frame.kind in (Kind.READ, Kind.PONG)
+        return frame.kind in (Kind.READ, Kind.LINK, Kind.PONG)
 
     def _lose(self) -> None:
         self.lost = True

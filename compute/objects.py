@@ -1,11 +1,11 @@
-"""Ranges of objects in a store that speaks S3, with credentials that never leave this process.
+"""Ranges of objects in a store that speaks S3, with credentials that never leave this process, and links to objects.
 
 Each table's folder is read with what `catalog.credentials` lends its workspace for it. An object is known by the size
 that its table's log tells, and, once a part of it was read, by its tag: what has been put in its place meanwhile is an
 error, not rows. Requests are tried again by the library, within a deadline; how many are under way in all, and so how
 many bytes, is bounded.
 
-Reference: Amazon S3 API, "GetObject" (Range, If-Match).
+References: Amazon S3 API, "GetObject" (Range, If-Match), "Authenticating Requests: Using Query Parameters".
 """
 
 import asyncio
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MOST_UNDER_WAY = 64
 """Requests of a gateway; each has the room of a READ."""
 MOST_STORES = 256
+LINK_SECONDS = 120
+"""How long a link is good for, by the store's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,29 @@ class ObjectReader:
         Raises UnreadableTable for what is gone or was replaced, InsufficientPrivilege where the store refuses,
         StoreUnavailable where it does not answer in time.
         """
-        if not is_below(path, table.location):
-            raise UnreadableTable("an object lies outside of its table's folder")
+        _check_place(table, path)
         try:
             async with asyncio.timeout(self._patience.deadline), self._free:
                 return await self._get(table, path, size, part, tag)
         except TimeoutError:
             raise _unavailable() from None
+
+    async def link(self, table: StoredTable, path: str) -> str:
+        """A URL by which who has it reads that object of the table, that one alone and not for long.
+
+        It is signed here: the store is not asked. Raises as `read` does.
+        """
+        from obstore import sign_async
+
+        _check_place(table, path)
+        try:
+            async with asyncio.timeout(self._patience.deadline):
+                validity = timedelta(seconds=LINK_SECONDS)
+                return await sign_async(self._store(table), "GET", split_object(path)[1], validity)
+        except TimeoutError:
+            raise _unavailable() from None
+        except Exception as error:
+            raise _translate(error) from error
 
     async def _get(
         self, table: StoredTable, path: str, size: int, part: range, tag: str | None
@@ -129,6 +147,12 @@ class ObjectReader:
             credential_provider=lend,
             **endpoint,
         )
+
+
+def _check_place(table: StoredTable, path: str) -> None:
+    """A log may name any path. Raises UnreadableTable."""
+    if not is_below(path, table.location):
+        raise UnreadableTable("an object lies outside of its table's folder")
 
 
 def replaced_object() -> UnreadableTable:

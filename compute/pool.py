@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from catalog.errors import AdminShutdown, InsufficientResources, MachineLost, MachinesExhausted, SqlError
@@ -37,10 +37,11 @@ from compute.events import (
     Withdrawn,
 )
 from compute.fleet import Fleet
+from compute.identity import Network
 from compute.lease import Lease
 from compute.objects import ObjectReader
 from compute.ranges import RangeServer
-from compute.spawners import Adoptable, CannotStart, Isolation, Machine, Placing, Spawner, Transient
+from compute.spawners import Adoptable, CannotStart, Isolation, Machine, Networked, Placing, Spawner, Transient
 from compute.transport import PROTOCOL_VERSION, Frame, Kind
 
 LEASE_TRIES = 3
@@ -201,7 +202,8 @@ class Pool:
                 if connection is None:
                     connection, _ = await _greet(member.machine)
                 root = self._warehouse_of(workspace)
-                connection.send(_identity(member.machine.name, workspace, root))
+                network = member.machine.network if isinstance(member.machine, Networked) else None
+                connection.send(_identity(member.machine.name, workspace, root, network))
                 await connection.expect(Kind.READY)
         except BaseException as error:
             if connection is not None:
@@ -210,7 +212,9 @@ class Pool:
                 raise MachineLost("the machine was lost before the statement began") from error
             raise
         connection.watch(lambda: self._give_up(number))
-        return connection, RangeServer(connection, workspace, root, self._objects, remote=member.remote)
+        linked = network is not None
+        ranges = RangeServer(connection, workspace, root, self._objects, remote=member.remote, linked=linked)
+        return connection, ranges
 
     def _handle(self, event: Event) -> None:
         if self._closed:
@@ -327,13 +331,14 @@ async def _greet(machine: Machine) -> tuple[Connection, Mapping[str, Any]]:
     return connection, hello.control
 
 
-def _identity(hostname: str, workspace: str, warehouse: str) -> Frame:
+def _identity(hostname: str, workspace: str, warehouse: str, network: Network | None) -> Frame:
     control = {
         "hostname": hostname,
         "time_ns": time.time_ns(),
         "seed": secrets.token_hex(64),
         "workspace": workspace,
         "warehouse": warehouse,
+        "network": None if network is None else asdict(network),
     }
     return Frame(Kind.IDENTITY, control=control)
 

@@ -2,7 +2,7 @@
 
 A guest names a scan and a file's place in it, never a path. What lies outside such a file is refused; a guest that asks
 for too much at once, or for what makes no sense, is left. Files lie on this host, or in an object store, whose
-credentials stay here.
+credentials stay here: a guest with a network to it gets links to files.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,7 +23,7 @@ from catalog.errors import MachineLost, SqlError
 from catalog.locations import is_object
 from catalog.scans import DataFile, Scan
 from compute.connection import Connection
-from compute.objects import ObjectReader, StoredTable, replaced_object
+from compute.objects import LINK_SECONDS, ObjectReader, StoredTable, replaced_object
 from compute.transport import MOST_READS, READ_BYTES, Frame, FrameError, Kind
 
 LARGEST_OFFSET = 1 << 62
@@ -34,17 +35,21 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _Wanted:
+    """A link to a file; a part of it, where there is a `length`, and of the object with that `tag`, if it has one."""
+
     number: int
     scan: str
     file: int
-    offset: int
-    length: int
+    offset: int = 0
+    length: int = 0
+    tag: str | None = None
 
 
 class RangeServer:
     """Answers the READs of one connection. `root` is the folder that its `workspace`'s files lie below, `objects` reads
-    those in a store. A `remote` guest opens no file itself.
+    those in a store. A `remote` guest opens no file itself; one that is `linked` has a
+    network to the store.
 
     `failure` is why a read of the running statement failed, where that is for the client to know: the guest is told
     nothing of stores.
@@ -58,12 +63,14 @@ class RangeServer:
         objects: ObjectReader | None = None,
         *,
         remote: bool = True,
+        linked: bool = False,
     ) -> None:
         self._connection = connection
         self._workspace = workspace
         self._root = root
         self._objects = objects
         self._remote = remote
+        self._linked = linked
         self._offered: Mapping[str, Scan] = {}
         self._tags: OrderedDict[str, str] = OrderedDict()
         self.failure: SqlError | None = None
@@ -85,17 +92,23 @@ class RangeServer:
     def _serve(self, frame: Frame) -> None:
         """Raises FrameError on what no guest of ours would send."""
         wanted = _parse(frame)
+        if not wanted.length and not self._linked:
+            raise FrameError("it has no network")
         if len(self._answering) >= MOST_READS:
             raise FrameError("more reads under way than are allowed")
         task = asyncio.get_running_loop().create_task(self._answer(wanted))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
-    async def _answer(self, wanted: _Read) -> None:
+    async def _answer(self, wanted: _Wanted) -> None:
         """Counts as under way until the guest has taken the bytes, so that what waits to be sent is bounded."""
         answer = Frame(Kind.DATA, control={"read": wanted.number})
         try:
-            answer = replace(answer, body=await self._read(wanted))
+            scan, file = self._find(wanted)
+            if wanted.length:
+                answer = replace(answer, body=await self._read(scan, file, wanted))
+            else:
+                answer = replace(answer, control={**answer.control, **await self._link(scan, file)})
         except (OSError, SqlError) as error:
             log.info("a range read failed: %s", error)
             answer = replace(answer, control={"read": wanted.number, "refused": self._refusal(error)})
@@ -113,25 +126,42 @@ class RangeServer:
         self.failure = self.failure or error
         return error.message
 
-    async def _read(self, wanted: _Read) -> pa.Buffer:
-        """Raises OSError, also for what was not offered, and SqlError for what a store has against it."""
+    def _find(self, wanted: _Wanted) -> tuple[Scan, DataFile]:
+        """Raises PermissionError for what was not offered."""
         scan = self._offered.get(wanted.scan)
         if scan is None or wanted.file >= len(scan.files):
             raise PermissionError(_NOT_OFFERED)
         file = scan.files[wanted.file]
         if wanted.offset + wanted.length > file.size:
             raise PermissionError(_NOT_OFFERED)
+        return scan, file
+
+    async def _link(self, scan: Scan, file: DataFile) -> Mapping[str, Any]:
+        """Raises OSError, SqlError."""
+        if self._objects is None or not is_object(file.path):
+            raise PermissionError("not in the object store")
+        url = await self._objects.link(StoredTable(self._workspace, scan.location), file.path)
+        return {"url": url, "seconds": LINK_SECONDS // 2, "tag": self._tags.get(file.path)}
+
+    async def _read(self, scan: Scan, file: DataFile, wanted: _Wanted) -> pa.Buffer:
+        """Raises OSError, and SqlError for what a store has against it."""
         if is_object(file.path):
-            return await self._read_object(scan.location, file, range(wanted.offset, wanted.offset + wanted.length))
+            if self._linked and file.path not in self._tags:
+                log.info("an object is read for a machine that could not read it itself")
+            part = range(wanted.offset, wanted.offset + wanted.length)
+            return await self._read_object(scan.location, file, part, wanted.tag)
         loop = asyncio.get_running_loop()
         content = loop.run_in_executor(READERS, read_range, self._root, file.path, wanted.offset, wanted.length)
         return pa.py_buffer(await content)
 
-    async def _read_object(self, location: str, file: DataFile, part: range) -> pa.Buffer:
-        """A path stays the same object for the whole lease, as long as its engine keeps what it has read."""
+    async def _read_object(self, location: str, file: DataFile, part: range, seen: str | None) -> pa.Buffer:
+        """A path stays the same object for the whole lease, as long as its engine keeps what it has read: the one that
+        was `seen` there, if any was."""
         if self._objects is None:
             raise PermissionError("there is no object store")
-        known = self._tags.get(file.path)
+        known = self._tags.get(file.path, seen)
+        if seen not in (None, known):
+            raise replaced_object()
         table = StoredTable(self._workspace, location)
         content, tag = await self._objects.read(table, file.path, file.size, part, known)
         if self._tags.setdefault(file.path, tag) != tag:
@@ -176,18 +206,21 @@ def open_below(root: str, path: str) -> int:
         os.close(place)
 
 
-def _parse(frame: Frame) -> _Read:
+def _parse(frame: Frame) -> _Wanted:
     """Raises FrameError."""
-    control = frame.control
+    control, is_read = frame.control, frame.kind is Kind.READ
     try:
-        numbers = [control[name] for name in ("read", "file", "offset", "length")]
-        scan = control["scan"]
+        numbers = [control[name] for name in ("read", "file", *(("offset", "length") if is_read else ()))]
+        scan, tag = control["scan"], control.get("tag")
     except KeyError as error:
         raise FrameError("malformed read") from error
     whole = all(type(number) is int and 0 <= number < LARGEST_OFFSET for number in numbers)
-    if not whole or not isinstance(scan, str) or frame.body is not None or not 0 < numbers[3] <= READ_BYTES:
+    if not whole or not isinstance(scan, str) or not isinstance(tag, str | None) or frame.body is not None:
         raise FrameError("malformed read")
-    return _Read(numbers[0], scan, *numbers[1:])
+    if is_read and not 0 < numbers[3] <= READ_BYTES:
+        raise FrameError("malformed read")
+    number, file, offset, length = numbers if is_read else (*numbers, 0, 0)
+    return _Wanted(number, scan, file, offset, length, tag)
 
 
 def _without_paths(scan: Scan) -> Scan:

@@ -8,7 +8,7 @@ parameters, both. A body is received into an aligned Arrow buffer, a long one st
 batches are read without a copy.
 
     pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN  DATA  PING
-    guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS  READ  PONG
+    guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS  READ  LINK  PONG
 
 The guest speaks first (HELLO). It refuses statements before IDENTITY, which it answers with READY. A statement is
 answered by SCHEMA, BATCH..., DONE, or by ERROR at any point. Back-pressure is the socket's: who does not read makes the
@@ -18,6 +18,10 @@ What a guest cannot open itself comes without a path: objects in a store, and al
 says ``"reads": "channel"``. It asks for ranges of them while a statement runs: READ with a number, a scan of the
 statement, a file's place in it, offset and length. DATA answers, in any order, with that number and the bytes, or with
 a refusal.
+
+A machine whose IDENTITY gave it a network may ask by LINK for a file of a store instead, with a number, scan and file:
+DATA brings a `url` by which it reads the file there for so many `seconds`. What it read so has a `tag`, which its later
+READs of the file name: all of a file's bytes are of one object.
 
 PING asks for a sign of life, at any moment after READY, and PONG gives it, whatever the engine does.
 """
@@ -31,7 +35,7 @@ from typing import Any
 
 import pyarrow as pa
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 PREFIX = struct.Struct(">BIII")
 MAX_CONTROL = 64 << 20
 MAX_BODY = 256 << 20
@@ -40,7 +44,7 @@ FRAME_WEIGHT, CONTROL_WEIGHT = 512, 32
 READ_BYTES = 1 << 20
 """The most that one READ may ask for."""
 MOST_READS = 16
-"""READs of one guest under way at once."""
+"""READs and LINKs of one guest under way at once."""
 CHUNK_BYTES = 64 << 10
 """What is read at once, and up to which the parts of a frame are written together."""
 
@@ -62,6 +66,7 @@ class Kind(IntEnum):
     DATA = 14
     PING = 15
     PONG = 16
+    LINK = 17
 
 
 class FrameError(Exception):

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
 
@@ -13,6 +14,7 @@ from compute.guest.channel import Channel
 from compute.guest.endpoint import Endpoint
 from compute.guest.filesystem import ChannelFiles
 from compute.guest.machine import Guest
+from compute.identity import Network
 from compute.lease import Lease
 from compute.objects import ObjectReader
 from compute.ranges import RangeServer
@@ -34,13 +36,16 @@ async def connected() -> AsyncIterator[tuple[Connection, Channel]]:
 
 
 @asynccontextmanager
-async def remote_lease(root: Path, scratch: Path, objects: ObjectReader | None = None) -> AsyncIterator[Lease]:
-    """A lease of a DuckDB guest whose files are read by us below `root`, or in a store. Leaving waits for its end."""
+async def remote_lease(
+    root: Path, scratch: Path, objects: ObjectReader | None = None, network: Network | None = None
+) -> AsyncIterator[Lease]:
+    """A lease of a DuckDB guest whose files are read by us below `root`, or in a store, to which it may have a network
+    itself. Leaving waits for its end."""
     files = ChannelFiles()
     options = EngineOptions(2, 256 << 20, str(scratch), files=files)
     engine = await asyncio.to_thread(open_engine, "duckdb", options)
     try:
-        async with lent(engine, files, root, scratch, objects) as lease:
+        async with lent(engine, files, root, scratch, objects, network) as lease:
             yield lease
     finally:
         engine.close()
@@ -48,7 +53,12 @@ async def remote_lease(root: Path, scratch: Path, objects: ObjectReader | None =
 
 @asynccontextmanager
 async def lent(
-    engine: Engine, files: ChannelFiles | Endpoint, root: Path, scratch: Path, objects: ObjectReader | None = None
+    engine: Engine,
+    files: ChannelFiles | Endpoint,
+    root: Path,
+    scratch: Path,
+    objects: ObjectReader | None = None,
+    network: Network | None = None,
 ) -> AsyncIterator[Lease]:
     """A lease of an engine whose files are read by us. Leaving waits for the guest's end."""
     ours, theirs = socket.socketpair()
@@ -58,10 +68,12 @@ async def lent(
     _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=ours)
     hello = await connection.expect(Kind.HELLO)
     assert hello.control["reads"] == "channel"
-    connection.send(Frame(Kind.IDENTITY, control=IDENTITY))
+    told = IDENTITY if network is None else IDENTITY | {"network": asdict(network)}
+    connection.send(Frame(Kind.IDENTITY, control=told))
     await connection.expect(Kind.READY)
     try:
-        yield Lease(connection, lambda _lease: None, RangeServer(connection, "demo", str(root), objects))
+        ranges = RangeServer(connection, "demo", str(root), objects, linked=network is not None)
+        yield Lease(connection, lambda _lease: None, ranges)
     finally:
         connection.abort()
         await asyncio.to_thread(thread.join)

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from compute.guest import webhdfs
 from compute.guest.channel import Channel
+from compute.guest.objects import StoreReader
 from compute.guest.reads import RemoteFiles
 from compute.guest.tree import TreeFile
 
@@ -41,14 +42,15 @@ class Endpoint:
         Thread(target=self._server.serve_forever, args=(3600.0,), name="endpoint", daemon=True).start()
 
     @contextmanager
-    def serving(self, channel: Channel) -> Iterator[RemoteFiles]:
+    def serving(self, channel: Channel, store: StoreReader | None = None) -> Iterator[RemoteFiles]:
         """The files of a conversation, served as long as the context lasts."""
         number = next(self._numbers)
-        files = self._server.files[number] = RemoteFiles(channel, f"{self.origin}{number}/")
+        files = self._server.files[number] = RemoteFiles(channel, f"{self.origin}{number}/", store)
         try:
             yield files
         finally:
             del self._server.files[number]
+            files.close()
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,7 +1,8 @@
 """The file system from which an engine reads what only the host can open: names instead of paths, read-only.
 
 An engine opens ``channel://<conversation>/<scan>/<file>``; sizes are known from the scan, bytes come over the
-conversation's channel. No socket is involved, so a machine needs none.
+conversation's channel, or from the object store where the machine has a network to it (`reads`). Without one no socket
+is involved, so a machine needs none.
 
 Reference: fsspec's ``AbstractFileSystem``, of which this has what DuckDB calls.
 """
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from fsspec import AbstractFileSystem
 
 from compute.guest.channel import Channel
+from compute.guest.objects import StoreReader
 from compute.guest.reads import RemoteFiles
 
 PROTOCOL = "channel"
@@ -38,14 +40,15 @@ class ChannelFiles(AbstractFileSystem):  # type: ignore[misc]
         self._files: dict[int, RemoteFiles] = {}
 
     @contextmanager
-    def serving(self, channel: Channel) -> Iterator[RemoteFiles]:
+    def serving(self, channel: Channel, store: StoreReader | None = None) -> Iterator[RemoteFiles]:
         """The files of a conversation, which have names as long as the context lasts."""
         number = next(self._numbers)
-        files = self._files[number] = RemoteFiles(channel, f"{ORIGIN}{number}/")
+        files = self._files[number] = RemoteFiles(channel, f"{ORIGIN}{number}/", store)
         try:
             yield files
         finally:
             del self._files[number]
+            files.close()
 
     def open(self, path: str, mode: str = "rb", **_options: object) -> "RemoteFile":
         """Raises OSError for what has no name, and for writing."""

@@ -1,4 +1,5 @@
-"""What a clone of a machine must change in its kernel before it is like no other: clock, randomness, host name.
+"""What a clone of a machine must change in its kernel before it is like no other: clock, randomness, host name,
+address.
 
 Every clone of a template wakes with the template's time and the template's random numbers to come. Order matters: what
 is drawn before the reseed is the same in all of them.
@@ -14,6 +15,9 @@ import time
 from collections.abc import Sequence
 
 from compute.identity import Identity
+from compute.sandbox.interfaces import raise_interface
+
+CARD = "eth0"
 
 _RNDADDENTROPY = 0x40085203
 _RNDRESEEDCRNG = 0x5207
@@ -24,6 +28,8 @@ def seal(identity: Identity, _folders: Sequence[str] = ()) -> None:
     time.clock_settime_ns(time.CLOCK_REALTIME, identity.time_ns)
     reseed(identity.binding.seed)
     socket.sethostname(identity.hostname)
+    if identity.network is not None:
+        raise_interface(CARD, identity.network.interface)
 
 
 def reseed(seed: bytes) -> None:

@@ -14,8 +14,9 @@ from compute.guest.channel import SEND_BUFFER_BYTES, Channel, Stream
 from compute.guest.conversation import Conversation, error_frame
 from compute.guest.endpoint import Endpoint
 from compute.guest.filesystem import ChannelFiles
+from compute.guest.objects import StoreReader
 from compute.guest.reads import RemoteFiles
-from compute.identity import Identity
+from compute.identity import Identity, Network
 from compute.transport import PROTOCOL_VERSION, Frame, FrameError, Kind
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,10 @@ class Guest:
         return Frame(Kind.HELLO, control=control)
 
     def _reading(self, channel: Channel) -> AbstractContextManager[RemoteFiles | None]:
-        return nullcontext() if self._files is None else self._files.serving(channel)
+        if self._files is None:
+            return nullcontext()
+        network = None if self._identity is None else self._identity.network
+        return self._files.serving(channel, None if network is None else StoreReader(network))
 
     def _identify(self, channel: Channel) -> bool:
         """Waits for IDENTITY and obeys it. Anything else before is refused and ends the connection."""
@@ -199,6 +203,7 @@ def _parse_identity(frame: Frame, scratch: str) -> Identity:
     control = frame.control
     try:
         binding = Binding(control["workspace"], control["warehouse"], bytes.fromhex(control["seed"]), scratch)
-        return Identity(str(control["hostname"]), int(control["time_ns"]), binding)
+        network = control.get("network") and Network(**control["network"])
+        return Identity(str(control["hostname"]), int(control["time_ns"]), binding, network)
     except (KeyError, TypeError, ValueError) as error:
         raise FrameError("malformed identity") from error

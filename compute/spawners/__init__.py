@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from compute.connection import Connection
     from compute.events import NodeEvent
+    from compute.identity import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,13 @@ class Adoptable(Protocol):
     """
 
     def claim(self) -> None: ...
+
+
+@runtime_checkable
+class Networked(Protocol):
+    """A machine that may have a way to the object store: its guest is told of it."""
+
+    network: "Network | None"
 
 
 class Spawner(Protocol):

@@ -21,6 +21,9 @@ DRIVERS = (
     "drivers/block/virtio_blk",
     "drivers/char/virtio_console",
     "drivers/char/hw_random/virtio-rng",
+    "net/core/failover",
+    "drivers/net/net_failover",
+    "drivers/net/virtio_net",
     "net/vmw_vsock/vsock",
     "net/vmw_vsock/vmw_vsock_virtio_transport_common",
     "net/vmw_vsock/vmw_vsock_virtio_transport",
@@ -71,6 +74,7 @@ UNWANTED_SUFFIXES = (".pxd", ".pyx", ".pxi", ".pyi", ".h", "uv_cache.json", "/RE
 SOURCES = (
     "catalog/__init__.py",
     "catalog/errors.py",
+    "catalog/locations.py",
     "catalog/names.py",
     "catalog/scans.py",
     "compute/__init__.py",

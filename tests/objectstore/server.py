@@ -39,6 +39,10 @@ class Store:
     secret: str = field(repr=False)
     client: Any = field(repr=False)
 
+    @property
+    def port(self) -> int:
+        return int(self.endpoint.rpartition(":")[2])
+
     def settings(self, role: str | None = READER) -> ObjectStore:
         """As a gateway is told."""
         return ObjectStore(

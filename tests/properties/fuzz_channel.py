@@ -111,7 +111,7 @@ async def converse(call: Callable[[Lease], Awaitable[None]], said: bytes, size: 
     """What the guest hears."""
     connection, wire = Connection(), Wire()
     connection.connection_made(wire)
-    ranges = RangeServer(connection, "demo", FOLDER.name)
+    ranges = RangeServer(connection, "demo", FOLDER.name, linked=True)
     lease = Lease(connection, lambda _lease: None, ranges)
     calling = asyncio.ensure_future(call(lease))
     await asyncio.sleep(0)
@@ -161,7 +161,8 @@ def fuzz(content: bytes) -> None:
 def seeds() -> list[bytes]:
     """Good answers of every type, bad ones, and reads of files."""
     reads = [READ, READ | {"file": 1}, READ | {"offset": 1 << 40}, READ | {"length": 0}, READ | {"scan": "e"}]
-    asked = [PREFIX.pack(Kind.READ, 1, len(text := json.dumps(read).encode()), 0) + text for read in reads]
+    wanted = [*((Kind.READ, read) for read in reads), (Kind.LINK, READ), (Kind.READ, READ | {"tag": "t"})]
+    asked = [PREFIX.pack(kind, 1, len(text := json.dumps(read).encode()), 0) + text for kind, read in wanted]
     said = [answer(pa.record_batch({name: column})) for name, column in COLUMNS.items()]
     said += [answer(pa.record_batch(COLUMNS)), *asked, *BATCHES.values(), *FRAMES.values()]
     said += [written(Frame(Kind.STATS, 1, {"cpu_seconds": 1.5})), written(Frame(Kind.ERROR, 1, {"message": "no"}))]

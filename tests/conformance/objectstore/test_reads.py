@@ -1,4 +1,5 @@
-"""DuckDB over objects in a real store, through the channel: what is read, and what is an error instead of rows."""
+"""DuckDB over objects in a real store, through the channel or by links: what is read, and what is an error instead of
+rows."""
 
 import asyncio
 import dataclasses
@@ -17,6 +18,7 @@ from catalog.credentials import CredentialProvider, Role
 from catalog.errors import InsufficientPrivilege, StoreUnavailable, UnreadableTable
 from catalog.scans import DataFile, Scan, ScanColumn
 from compute.connection import Connection
+from compute.identity import Network
 from compute.lease import Lease
 from compute.objects import ObjectReader, Patience
 from compute.transport import Frame, encode
@@ -45,16 +47,23 @@ def scan(table: str, *files: DataFile) -> Scan:
 
 
 @asynccontextmanager
-async def reading(store: Store, folder: Path, **options: object) -> AsyncIterator[Lease]:
+async def reading(
+    store: Store, folder: Path, network: Network | None = None, **options: object
+) -> AsyncIterator[Lease]:
     objects = ObjectReader(CredentialProvider(store.settings(), **options), Patience())  # type: ignore[arg-type]
-    async with remote_lease(folder, folder, objects) as lent:
+    async with remote_lease(folder, folder, objects, network) as lent:
         yield lent
 
 
-@pytest.fixture
-async def lease(store: Store, tmp_path: Path) -> AsyncIterator[Lease]:
-    async with reading(store, tmp_path) as lent:
+@pytest.fixture(params=["channel", "links"])
+async def lease(store: Store, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Lease]:
+    async with reading(store, tmp_path, gate(store.port) if request.param == "links" else None) as lent:
         yield lent
+
+
+def gate(port: int, authorities: str = "") -> Network:
+    """Where a guest that is no machine finds a store: on the loopback."""
+    return Network(f"{HOST}/8", HOST, port, authorities)
 
 
 async def test_objects_are_read(store: Store, lease: Lease) -> None:

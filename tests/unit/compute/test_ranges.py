@@ -19,6 +19,7 @@ from compute.transport import MOST_READS, READ_BYTES, Frame, Kind
 from tests.fix_remote import connected
 
 CONTENT = bytes(range(256)) * 16
+LINK = {"read": 7, "scan": "d", "file": 0}
 READ = {"read": 7, "scan": "d", "file": 0, "offset": 3, "length": 5}
 
 
@@ -87,6 +88,7 @@ async def test_nothing_is_read_after_the_statement(root: Path) -> None:
         {"length": 1.0},
         {"scan": ["d"]},
         {"read": None},
+        {"tag": 1},
     ],
 )
 async def test_a_guest_that_makes_no_sense_is_left(ends: tuple[Connection, Channel], changes: dict[str, Any]) -> None:
@@ -101,6 +103,32 @@ async def test_a_read_has_every_part_and_no_body(ends: tuple[Connection, Channel
     channel.send(Frame(Kind.READ, control=READ, body=pa.py_buffer(b"x")))
     with pytest.raises(MachineLost):
         await connection.receive()
+
+
+async def test_a_guest_without_a_network_gets_no_links(ends: tuple[Connection, Channel]) -> None:
+    connection, channel = ends
+    channel.send(Frame(Kind.LINK, control=LINK))
+    with pytest.raises(MachineLost):
+        await connection.receive()
+
+
+@pytest.mark.parametrize("changes", [{"file": -1}, {"file": None}, {"scan": 1}, {"tag": 1}, {"read": "7"}])
+async def test_a_link_that_makes_no_sense(root: Path, changes: dict[str, Any]) -> None:
+    async with connected() as (connection, channel):
+        RangeServer(connection, "demo", str(root), linked=True).offer([a_scan(str(root / "a b%20é.parquet"))])
+        channel.send(Frame(Kind.LINK, control=LINK | changes))
+        with pytest.raises(MachineLost):
+            await connection.receive()
+
+
+@pytest.mark.parametrize("changes", [{}, {"scan": "other"}, {"file": 1}])
+async def test_there_are_no_links_to_the_hosts_files(root: Path, changes: dict[str, Any]) -> None:
+    async with connected() as (connection, channel):
+        RangeServer(connection, "demo", str(root), linked=True).offer([a_scan(str(root / "a b%20é.parquet"))])
+        channel.send(Frame(Kind.LINK, control=LINK | changes))
+        answer = await asyncio.to_thread(channel.receive)
+    assert answer is not None
+    assert set(answer.control) == {"read", "refused"}
 
 
 async def test_a_guest_that_opens_files_itself_may_not_ask() -> None:
