@@ -41,7 +41,8 @@ class Executors:
 
 @dataclass(frozen=True, slots=True)
 class MachineSpec:
-    """What to start: an engine with its template's options, and the `executors` that it is to have, None for none.
+    """What to start: an engine with its template's options, and the `executors` that it is to have, None for none; one
+    that `reaches_store` has a network to the object store, and to nothing else.
 
     Specs that are equal but for their placement make equal machines, good for any workspace.
     """
@@ -53,6 +54,7 @@ class MachineSpec:
     properties: Mapping[str, str] = field(default_factory=dict)
     placement: Placement = Placement()
     executors: Executors | None = None
+    reaches_store: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class EngineConfig:
     `reserved` machines are started for one workspace (its service account, its files), and none is kept but by
     prediction. A `hedged` start that takes longer than 19 of 20 gets a second one. `node_types` are tried in that
     order; the first `on_demand_base` machines keep off spot nodes. `footprint` is what a machine takes of a node, None
-    where that is its own memory and threads.
+    where that is its own memory and threads. Those that `reaches_store` have a network to it.
     """
 
     engine: str
@@ -91,6 +93,7 @@ class EngineConfig:
     on_demand_base: int = 0
     executors: Executors | None = None
     footprint: Room | None = None
+    reaches_store: bool = False
 
     @property
     def room(self) -> Room:
@@ -99,8 +102,16 @@ class EngineConfig:
 
     @property
     def spec(self) -> MachineSpec:
+        """What to start for it."""
         size = (self.threads, self.memory_bytes)
-        return MachineSpec(self.engine, self.mode, *size, self.properties, executors=self.executors)
+        return MachineSpec(
+            self.engine,
+            self.mode,
+            *size,
+            self.properties,
+            executors=self.executors,
+            reaches_store=self.reaches_store,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from catalog.credentials import CredentialProvider
 from catalog.errors import MachineLost
 from compute.config import EngineConfig, PoolConfig
 from compute.lease import Lease
+from compute.objects import ObjectReader
 from compute.pool import Pool
 from compute.spark.cache import cache_folder
 from compute.spawners.qemu import QemuSpawner
 from compute.spawners.qemu.command import PROGRAM
 from compute.spawners.qemu.host import examine_host
+from compute.spawners.qemu.network import StoreAddress
 from compute.spawners.qemu.process import KVM
 from deploy.guest import host
 from deploy.guest.image import build
@@ -27,11 +30,14 @@ from deploy.spark.image import build_microvm
 from gateway.config import Config, Warehouse
 from gateway.warehouse import pool_config
 from tests.fix_compute import WAIT_SECONDS, ask, duckdb_config, rows
+from tests.objectstore.server import HOST, Store
 from tests.processes import kill, named
 
 CACHE = cache_folder(os.environ)
 MICROVM = duckdb_config(threads=1, max_machines=3, memory_bytes=128 << 20)
 """One template for all tests."""
+NETWORKED = replace(MICROVM, reaches_store=True)
+"""One that reads an object store itself."""
 DISK_BYTES = 96 << 20
 _SPARK = pool_config(Config(Path(), warehouse=Warehouse(spawner="qemu", spark_spawner="qemu"))).engines[1]
 SPARK_MICROVM = replace(_SPARK, max_machines=3, start_seconds=WAIT_SECONDS)
@@ -67,16 +73,25 @@ def hostile_image() -> Path:
     return build(CACHE, more=["tests/hostile.py"])
 
 
-def make_spawner(image: Path, engine: EngineConfig = MICROVM) -> QemuSpawner:
+def make_spawner(
+    image: Path, engine: EngineConfig = MICROVM, store: Store | None = None, folder: str | None = None
+) -> QemuSpawner:
     """Of machines that may spill `DISK_BYTES`."""
-    return QemuSpawner(templates=[engine.spec], cache=CACHE, image=image, disk_bytes=DISK_BYTES)
+    address = None if store is None else StoreAddress(HOST, store.port)
+    return QemuSpawner(
+        templates=[engine.spec], cache=CACHE, image=image, folder=folder, disk_bytes=DISK_BYTES, store=address
+    )
 
 
 @asynccontextmanager
-async def running_microvms(image: Path, warehouse: Path, engine: EngineConfig = MICROVM) -> AsyncIterator[Pool]:
-    """A started pool of microVMs. Leaving closes it, and asserts that none is left."""
-    spawner = make_spawner(image, engine)
-    pool = Pool(spawner, PoolConfig((engine,), wait_seconds=WAIT_SECONDS), lambda _workspace: str(warehouse))
+async def running_microvms(
+    image: Path, warehouse: Path, engine: EngineConfig = MICROVM, store: Store | None = None
+) -> AsyncIterator[Pool]:
+    """A started pool of microVMs, whose network, if they have one, leads to that store. Leaving closes it, and asserts
+    that none is left."""
+    spawner, config = make_spawner(image, engine, store), PoolConfig((engine,), wait_seconds=WAIT_SECONDS)
+    objects = None if store is None else ObjectReader(CredentialProvider(store.settings()))
+    pool = Pool(spawner, config, lambda _workspace: str(warehouse), objects)
     try:
         await pool.start()
         yield pool

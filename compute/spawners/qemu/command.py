@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 PROGRAM = "qemu-system-x86_64"
 Accelerator = Literal["kvm", "tcg"]
+CARD_ADDRESS = "06:00:ac:1e:00:02"
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a template and its clones have in common. `memory` is in MiB; `options` is what the guest is told; `disk` is
-    the bytes of what the machine may spill to, 0 for none."""
+    the bytes of what the machine may spill to, 0 for none; `network` says whether it has a card."""
 
     accelerator: Accelerator
     image: Path
@@ -23,6 +24,7 @@ class Shape:
     clock_khz: int
     options: Mapping[str, Any]
     disk: int = 0
+    network: bool = False
 
     @property
     def processor(self) -> str:
@@ -31,8 +33,8 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """The back ends of one machine: inherited descriptors, `disk` among them where it has one, and the file that its
-    memory is mapped from.
+    """The back ends of one machine: inherited descriptors, `disk` and `tap` among them where it has them, and the file
+    that its memory is mapped from.
 
     `shared` maps it so that what the machine writes stays there: that is how a template is made.
     """
@@ -43,6 +45,7 @@ class Ends:
     memory: str
     shared: bool
     disk: int | None = None
+    tap: int | None = None
 
 
 def command_line(shape: Shape, ends: Ends, *, console: str = "null,id=console") -> Sequence[str]:
@@ -57,6 +60,7 @@ def command_line(shape: Shape, ends: Ends, *, console: str = "null,id=console") 
         *(_boot(shape) if ends.shared else ()),
         *("-drive", root, "-device", "virtio-blk-device,drive=root"),
         *(() if ends.disk is None else _disk(ends.disk)),
+        *(() if ends.tap is None else _card(ends.tap)),
         *("-device", "virtio-serial-device,max_ports=4"),
         *_port("channel", ends.channel, 1),
         *_port("rehearsal", ends.rehearsal, 2),
@@ -83,6 +87,11 @@ def _disk(descriptor: int) -> Sequence[str]:
     file = "file=/dev/fdset/1,format=raw,auto-read-only=off,file.locking=off"
     drive = f"id=disk,{file},if=none,cache=unsafe,discard=unmap,detect-zeroes=unmap"
     return "-add-fd", f"fd={descriptor},set=1", "-drive", drive, "-device", "virtio-blk-device,drive=disk"
+
+
+def _card(descriptor: int) -> Sequence[str]:
+    """Clones have their template's address on a wire of their own."""
+    return "-netdev", f"tap,id=wire,fd={descriptor}", "-device", f"virtio-net-device,netdev=wire,mac={CARD_ADDRESS}"
 
 
 def _port(name: str, descriptor: int, number: int) -> Sequence[str]:

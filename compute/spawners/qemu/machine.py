@@ -8,9 +8,12 @@ from io import FileIO
 from pathlib import Path
 
 from compute.connection import Connection
+from compute.identity import Network
 from compute.spawners.qemu.bounds import MachineBounds
 from compute.spawners.qemu.control import IGNORE_SHARED, LOAD, NEGOTIATE, TAKE_STATE
+from compute.spawners.qemu.gate import Gate
 from compute.spawners.qemu.memory import copy_content
+from compute.spawners.qemu.network import StoreAddress, laid_wire
 from compute.spawners.qemu.process import Process, launch
 from compute.spawners.qemu.template import Template
 
@@ -25,6 +28,7 @@ class QemuMachine:
 
     name: str
     process: Process
+    network: Network | None
     ended: "asyncio.Future[int]"
 
     async def connect(self) -> Connection:
@@ -32,10 +36,15 @@ class QemuMachine:
         return await self.process.connect()
 
 
-async def clone(name: str, template: Template, uid: int | None, bounds: MachineBounds) -> QemuMachine:
-    """Returns once the clone's processor runs, in its bounds. Raises CannotStart, OSError."""
-    process = await _launch(template, uid, bounds.folder)
-    machine = QemuMachine(name, process, asyncio.ensure_future(_watch(name, process, bounds)))
+async def clone(
+    name: str, template: Template, uid: int | None, bounds: MachineBounds, store: StoreAddress | None
+) -> QemuMachine:
+    """Returns once the clone's processor runs, in its bounds. `store` is where its network leads, if it has one. Raises
+    CannotStart, OSError."""
+    async with laid_wire(template.shape.network, store) as (tap, gate):
+        process = await _launch(template, uid, bounds.folder, tap)
+    network = None if gate is None or store is None else store.network
+    machine = QemuMachine(name, process, network, asyncio.ensure_future(_watch(name, process, bounds, gate)))
     try:
         await bounds.enclose(name, process.child.pid, template.shape.memory << 20)
         await process.control.wait_for("RESUME")
@@ -48,7 +57,7 @@ async def clone(name: str, template: Template, uid: int | None, bounds: MachineB
     return machine
 
 
-async def _launch(template: Template, uid: int | None, folder: str) -> Process:
+async def _launch(template: Template, uid: int | None, folder: str, tap: int | None) -> Process:
     ahead = (NEGOTIATE, IGNORE_SHARED, TAKE_STATE, LOAD)
     state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -60,6 +69,7 @@ async def _launch(template: Template, uid: int | None, folder: str) -> Process:
                 ahead=ahead,
                 state=state,
                 disk=disk.fileno(),
+                tap=tap,
                 greeting=template.greeting,
             )
     finally:
@@ -84,8 +94,10 @@ def _rehearse_later(machine: QemuMachine) -> None:
     machine.process.child.ended.add_done_callback(lambda _ended: order.cancel())
 
 
-async def _watch(name: str, process: Process, bounds: MachineBounds) -> int:
+async def _watch(name: str, process: Process, bounds: MachineBounds, gate: Gate | None) -> int:
     status = await process.child.ended
     process.close()
+    if gate is not None:
+        await gate.close()
     await bounds.release(name)
     return status

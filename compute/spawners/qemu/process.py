@@ -50,12 +50,13 @@ async def launch(
     ahead: Sequence[Command],
     state: int,
     disk: int | None = None,
+    tap: int | None = None,
     shared: bool = False,
     console: int | None = None,
     greeting: bytes = b"",
 ) -> Process:
-    """Starts QEMU on that memory file and disk, with commands and state waiting for it, and with what its template's
-    guest has said already waiting for who takes the channel. Raises OSError."""
+    """Starts QEMU on that memory file, disk and wire, with commands and state waiting for it, and with what its
+    template's guest has said already waiting for who takes the channel. Raises OSError."""
     streams = [socket.socketpair() for _ in range(3)]
     ours, theirs = [pair[0] for pair in streams], [pair[1] for pair in streams]
     descriptors = [end.fileno() for end in theirs]
@@ -63,11 +64,11 @@ async def launch(
         write_ahead(ours[2], ahead, state)
         theirs[0].send(greeting)
         channel, rehearsal, control = descriptors
-        ends = Ends(channel, rehearsal, control, memory=f"/proc/self/fd/{memory}", shared=shared, disk=disk)
+        ends = Ends(channel, rehearsal, control, f"/proc/self/fd/{memory}", shared=shared, disk=disk, tap=tap)
         output = "null,id=console" if console is None else "stdio,id=console,signal=off"
         child = Child(
             [*launcher(uid, shape.accelerator == "kvm"), *command_line(shape, ends, console=output)],
-            descriptors=[*descriptors, memory, *([] if disk is None else [disk])],
+            descriptors=[*descriptors, memory, *(each for each in (disk, tap) if each is not None)],
             output=subprocess.DEVNULL if console is None else console,
             environment={"PATH": os.environ.get("PATH", os.defpath)},
         )

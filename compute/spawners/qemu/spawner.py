@@ -15,6 +15,7 @@ from compute.spawners.qemu.command import Shape
 from compute.spawners.qemu.host import Host, examine_host
 from compute.spawners.qemu.image import find_image
 from compute.spawners.qemu.machine import QemuMachine, clone
+from compute.spawners.qemu.network import StoreAddress, laid_wire
 from compute.spawners.qemu.template import Template, open_template, template_key
 
 MIB = 1 << 20
@@ -33,6 +34,7 @@ class QemuSpawner:
     `templates` are the specs whose templates are ready once it is open; `cache` keeps them. `image` is the guest
     image's folder, None for each engine's that was built last. `folder` is where the run's journal lies, and what
     machines spill, each `disk_bytes` at most; that is a part of the template, so it does not depend on what is free.
+    `store` is where the network of those leads that have one.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class QemuSpawner:
         image: Path | None = None,
         folder: str | None = None,
         disk_bytes: int | None = None,
+        store: StoreAddress | None = None,
     ) -> None:
         self._specs = templates
         self._cache = cache
@@ -53,15 +56,17 @@ class QemuSpawner:
         self._bounds = MachineBounds(folder)
         self._machines: set[QemuMachine] = set()
         self._image = image
+        self._store = store
         self._host: Host | None = None
 
     async def open(self) -> Isolation:
-        """Builds the templates that are not in the cache. Raises CannotStart."""
+        """Builds the templates that are not in the cache. Raises CannotStart, also where there can't be networks."""
         unbounded = await self._bounds.open()
         images = [self._find_image(spec.engine) for spec in self._specs] or [self._find_image("")]
         self._host = await examine_host(images[0], self._uid)
-        for spec in self._specs:
-            await self._template(spec)
+        async with laid_wire(any(spec.reaches_store for spec in self._specs), None):
+            for spec in self._specs:
+                await self._template(spec)
         return Isolation("virtual", unbounded=tuple(unbounded))
 
     async def start(self, spec: MachineSpec) -> Machine:
@@ -69,7 +74,7 @@ class QemuSpawner:
         name = f"{spec.engine}-{secrets.token_hex(5)}"
         try:
             uid = None if self._uid is None else next(self._uids)
-            machine = await clone(name, await self._template(spec), uid, self._bounds)
+            machine = await clone(name, await self._template(spec), uid, self._bounds, self._store)
         except OSError as error:
             raise CannotStart(f"QEMU could not be started: {error}") from error
         self._machines.add(machine)
@@ -119,7 +124,7 @@ def _shape(spec: MachineSpec, host: Host, image: Path, disk: int) -> Shape:
         raise CannotStart("a microVM serves one lease: its engine must be of mode user")
     options = {"threads": 1, "memory_bytes": spec.memory_bytes, "properties": dict(spec.properties)}
     told = {"channel": "ports", "engine": spec.engine, "emulated": host.accelerator == "tcg", "options": options}
-    return Shape(host.accelerator, image, _memory(spec), host.clock_khz, told, disk)
+    return Shape(host.accelerator, image, _memory(spec), host.clock_khz, told, disk, spec.reaches_store)
 
 
 def _memory(spec: MachineSpec) -> int:

@@ -21,12 +21,13 @@ from compute.spawners.qemu.command import Ends, Shape, command_line
 from compute.spawners.qemu.control import IGNORE_SHARED, NEGOTIATE, SAVE, STATUS, TAKE_STATE, Control
 from compute.spawners.qemu.host import Host
 from compute.spawners.qemu.memory import create_memory, open_sealed, write_memory
+from compute.spawners.qemu.network import laid_wire
 from compute.spawners.qemu.process import launch
 from compute.transport import Kind, encode
 
 BUILD_SECONDS = 3600.0
 """Of Spark, emulated, on a busy host; with KVM it is seconds."""
-KEPT = 6
+KEPT = 8
 """Templates kept in the cache folder: those used last."""
 POLL_SECONDS = 0.02
 _MIB = 1 << 20
@@ -50,7 +51,7 @@ class Template:
 
 def template_key(shape: Shape, host: Host) -> str:
     """Of everything that a clone has in common with its template. An image's folder is named by its content."""
-    line = command_line(shape, Ends(0, 0, 0, "", shared=True, disk=0))
+    line = command_line(shape, Ends(0, 0, 0, "", shared=True, disk=0, tap=0 if shape.network else None))
     content = [host.version, host.processor, shape.image.name, str(shape.disk), *FORMAT, *line]
     return hashlib.sha256("\0".join(content).encode()).hexdigest()[:32]
 
@@ -88,7 +89,10 @@ async def _build(folder: Path, shape: Shape, uid: int | None) -> None:
 async def _boot_and_save(shape: Shape, uid: int | None, memory: int, state: int, console: int, disk: int) -> bytes:
     """What its guest said once it was warm."""
     ahead = (NEGOTIATE, IGNORE_SHARED, TAKE_STATE)
-    process = await launch(shape, memory, uid=uid, ahead=ahead, state=state, disk=disk, shared=True, console=console)
+    async with laid_wire(shape.network, None) as (tap, _):
+        process = await launch(
+            shape, memory, uid=uid, ahead=ahead, state=state, disk=disk, tap=tap, shared=True, console=console
+        )
     connection = await process.connect()
     try:
         async with asyncio.timeout(BUILD_SECONDS):

@@ -36,6 +36,14 @@ def test_a_machine_has_no_network_and_no_way_out() -> None:
     assert all("readonly=on" in word for word in line if word.startswith("id=root"))
 
 
+def test_a_card_is_connected_to_the_machines_own_wire() -> None:
+    """The rest of the line is the template's; without one there is no card at all."""
+    shape = replace(SHAPE, network=True)
+    template, clone = (command_line(shape, replace(BACKS, tap=tap, shared=True)) for tap in (16, 17))
+    assert [word for word in clone if word not in template] == ["tap,id=wire,fd=17"]
+    assert sum("net" in word for word in clone) == 2, "the wire and the card"
+
+
 def test_the_guest_reads_its_options_from_the_kernels_line() -> None:
     assert read_options(kernel_options(SHAPE)) == SHAPE.options
     with pytest.raises(ValueError, match="no options"):
@@ -56,6 +64,7 @@ def test_a_template_is_found_again_by_all_that_clones_depend_on() -> None:
             (replace(SHAPE, disk=1 << 30), HOST),
             (replace(SHAPE, image=Path("/cache/images/l")), HOST),
             (replace(SHAPE, options={}), HOST),
+            (replace(SHAPE, network=True), HOST),
             (replace(SHAPE, accelerator="kvm"), HOST),
             (SHAPE, replace(HOST, version="QEMU 8.2")),
             (SHAPE, replace(HOST, processor="another")),
