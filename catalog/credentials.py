@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from threading import Lock
 from typing import Any
+from urllib.parse import urlsplit
 
 from catalog.errors import InsufficientPrivilege, StoreUnavailable
 from catalog.locations import split_object
@@ -29,6 +30,7 @@ MOST_KEPT = 1024
 STORE_HINT = "The gateway's key or role needs s3:GetObject and s3:ListBucket for the table's folder."
 LONGEST_SESSION = 64
 _UNFIT_FOR_SESSION = re.compile(r"[^A-Za-z0-9_=,.@-]")
+_PORTS = {"http": 80, "https": 443}
 _CONNECT_SECONDS, _READ_SECONDS, _TRIES = 5, 20, 3
 
 
@@ -60,6 +62,13 @@ class ObjectStore:
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+
+    def address(self) -> tuple[str, int, bool]:
+        """Host and port where it answers, for any bucket, and whether by TLS. Raises ValueError for a bad endpoint."""
+        place = urlsplit(self.endpoint or f"https://s3.{self.region}.amazonaws.com")
+        if place.hostname is None or place.scheme not in _PORTS:
+            raise ValueError(f"{self.endpoint!r} is no endpoint of a store: write https://HOST or http://HOST:PORT")
+        return place.hostname, place.port or _PORTS[place.scheme], place.scheme == "https"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ hedged = true                             # a start that is late gets a second o
 reserved = false                          # true: started for one workspace each
 node_types = ["spot", "on-demand"]        # in this order, of LAKEGATE_KUBERNETES_NODE_TYPES
 on_demand_base = 2                        # so many first keep off spot nodes
+reaches_store = false                     # true: QEMU's microVMs read S3 themselves, through a network to it alone
 
 [engines.duckdb.sizes.large]              # a second size: as its engine, but for what is said here
 memory = 16384
@@ -129,6 +130,7 @@ ENGINE: Keys = {
     "reserved": ("reserved", _flag),
     "node_types": ("node_types", _words),
     "on_demand_base": ("on_demand_base", _count),
+    "reaches_store": ("reaches_store", _flag),
 }
 SIZE: Keys = {**ENGINE, "serves_smaller": ("serves_smaller", _flag)}
 PREFERENCE: Keys = {"size": ("size", _word), "priority": ("priority", _priority)}

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import secrets
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from compute.spawners import CannotStart, Spawner
 from compute.spawners.driver import DriverSpawner
 from compute.spawners.process import ProcessSpawner
 from compute.spawners.qemu import QemuSpawner
+from compute.spawners.qemu.network import StoreAddress
 from compute.spawners.relay import RelaySpawner
 from compute.spawners.split import SplitSpawner
 from gateway.config import Config, IsolationLevel, Kubernetes, Warehouse
@@ -88,8 +90,18 @@ def _qemu(config: Config) -> Spawner:
 
 
 def _microvms(config: Config) -> Spawner:
-    cache = config.cache or cache_folder(os.environ)
-    return QemuSpawner(templates=templates(config), cache=cache, disk_bytes=config.warehouse.spill)
+    cache, specs = config.cache or cache_folder(os.environ), templates(config)
+    store = _store(config) if any(spec.reaches_store for spec in specs) else None
+    return QemuSpawner(templates=specs, cache=cache, disk_bytes=config.warehouse.spill, store=store)
+
+
+def _store(config: Config) -> StoreAddress:
+    """With the authorities that the gateway trusts itself: those of ``SSL_CERT_FILE``, the host's, or botocore's."""
+    from botocore.httpsession import get_cert_path
+
+    host, port, secured = config.objects.address()
+    trusted = ssl.get_default_verify_paths().cafile or get_cert_path(True)
+    return StoreAddress(host, port, Path(trusted).read_text() if secured else "")
 
 
 def _kubernetes(config: Config) -> Spawner:

@@ -77,6 +77,8 @@ def _check(engine: EngineConfig, config: Config) -> None:
     where = f"engines.{engine.engine}" + (f".sizes.{engine.size}" if engine.size else "")
     if max(engine.warm_machines, engine.warm_limit) > engine.max_machines:
         raise ValueError(f"{where}: more machines are kept warm than the {engine.max_machines} that there may be")
+    if engine.reaches_store:
+        _check_reach(f"{where}.reaches_store", engine, config)
     types = _node_types(config)
     if engine.executors is not None and (known := types.get(engine.executors.node_type)) and known.placed:
         raise ValueError(f"executors cannot come to {known.name!r}: its machines are placed by the fleet")
@@ -86,6 +88,21 @@ def _check(engine: EngineConfig, config: Config) -> None:
                 f"{where}.node_types: nothing describes {name!r}; "
                 "node types are those of --spawner kubernetes, in LAKEGATE_KUBERNETES_NODE_TYPES"
             )
+
+
+def _check_reach(where: str, engine: EngineConfig, config: Config) -> None:
+    """Links that leave the gateway are signed by a role that reads one table, not by its own key."""
+    if (engine.engine, config.warehouse.spawner) != ("duckdb", "qemu"):
+        raise ValueError(f"{where}: only DuckDB's microVMs can have a network, with --spawner qemu")
+    if config.objects.role is None and config.objects.shared:
+        raise ValueError(
+            f"{where}: the gateway's own key would sign for workspaces without a role; set LAKEGATE_S3_ROLE, "
+            "or share_role = false"
+        )
+    try:
+        config.objects.address()
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _node_types(config: Config) -> Mapping[str, NodeType]:

@@ -1,5 +1,6 @@
 """Tables in an object store through a gateway, by processes and by microVMs: what is read, and what is refused."""
 
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -43,6 +44,22 @@ def stored(
         yield target
 
 
+@pytest.fixture
+def networked(store: Store, stored_lineitem: str, guest_image: Path, tmp_path: Path) -> Iterator[Target]:
+    """A gateway whose machines read the store themselves, with `stored.lineitem`."""
+    password, declared = secrets.token_urlsafe(), tmp_path / "warehouse.toml"
+    declared.write_text("[engines.duckdb]\nreaches_store = true")
+    options = (*SLEEPING, *MICROVMS, "--warehouse", str(declared))
+    with (
+        lake_folder({}, password) as data,
+        running_gateway(data, password, options, store.environment()) as target,
+    ):
+        with target.connect() as connection:
+            connection.execute("CREATE SCHEMA stored")
+            connection.execute(located("lineitem", stored_lineitem))
+        yield target
+
+
 def located(table: str, location: str) -> sql.Composed:
     statement = sql.SQL("CREATE TABLE stored.{} USING delta LOCATION {}")
     return statement.format(sql.Identifier(table), sql.Literal(location))
@@ -73,6 +90,15 @@ def test_no_credentials_in_the_machine(stored: Target, store: Store) -> None:
         for secret in (store.secret, store.key, store.endpoint):
             assert holds(stored.pid, secret.encode()), "it would be found"
             assert not any(holds(pid, secret.encode()) for pid in found), "a machine knows of the store"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="networks are made by root")
+def test_a_machine_that_reaches_the_store_has_links_and_no_key(networked: Target, store: Store) -> None:
+    with networked.connect(options="-c search_path=stored") as connection:
+        assert connection.execute("SELECT max(l_orderkey) > 0 FROM lineitem").fetchone() == (True,)
+        [machine] = microvms(networked.pid)
+        assert holds(machine.pid, b"X-Amz-Signature=")
+        assert not any(holds(machine.pid, secret.encode()) for secret in (store.key, store.secret))
 
 
 def holds(pid: int, wanted: bytes) -> bool:

@@ -1,12 +1,13 @@
 """The warehouse file: what each key does to the pool and to leases, and what is said of a wrong one."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from catalog.credentials import Role
+from catalog.credentials import ObjectStore, Role
 from compute.config import ANY_NODES, GIB, Budget, EngineConfig, Executors, NodeType, PoolConfig, WorkspacePolicy
 from compute.events import Priority
 from gateway.cli import main
@@ -14,6 +15,9 @@ from gateway.config import Config, Declaration, Kubernetes, Warehouse
 from gateway.declaration import read_declaration
 from gateway.warehouse import pool_config, templates
 
+READER = Role("arn:aws:iam::000000000000:role/Reader")
+STORE = ObjectStore(role=READER)
+ODD_STORE = replace(STORE, endpoint="store.example")
 NODES = (
     '{"spot": {"capacity": "spot-or-on-demand"}, "steady": {"capacity": "on-demand"}, '
     '"metal": {"pool": "metal", "placed": true, "spread": 2}}'
@@ -57,12 +61,29 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ("reserved = true", "reserved", True),
         ('node_types = ["spot", "steady"]', "node_types", ("spot", "steady")),
         ("on_demand_base = 2", "on_demand_base", 2),
+        ("reaches_store = false", "reaches_store", False),
     ],
 )
 def test_a_key_of_an_engine_sets_its_field(tmp_path: Path, line: str, field: str, value: object) -> None:
     pool = pool_config(config(tmp_path, f"[engines.duckdb]\n{line}"))
     assert getattr(engine(pool, "duckdb"), field) == value
     assert engine(pool, "spark") == engine(pool_config(config(tmp_path, "")), "spark")
+
+
+def test_microvms_reach_the_store_where_a_role_reads_it(tmp_path: Path) -> None:
+    text = "[engines.duckdb.sizes.near]\nreaches_store = true"
+    chosen = config(tmp_path, text, "qemu")
+    for objects, complaint in [
+        (STORE, None),
+        (ObjectStore(roles={"demo": READER}, shared=False), None),
+        (ObjectStore(roles={"demo": READER}), "LAKEGATE_S3_ROLE"),
+        (ODD_STORE, "is no endpoint"),
+    ]:
+        with pytest.raises(ValueError, match=complaint) if complaint else nullcontext():
+            specs = templates(replace(chosen, objects=objects))
+            assert [spec.reaches_store for spec in specs] == [False, True]
+    with pytest.raises(ValueError, match=r"engines\.duckdb\.sizes\.near\.reaches_store: only DuckDB's microVMs"):
+        pool_config(replace(config(tmp_path, text), objects=STORE))
 
 
 def test_a_size_is_as_its_engine_but_for_what_it_says(tmp_path: Path) -> None:
