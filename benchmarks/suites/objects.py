@@ -1,26 +1,33 @@
-"""Reading a table's files: by the machine itself, by the range server from a disk, and from an object store."""
+"""Reading a table's files: by the machine itself, by the range server from a disk, and from an object store; by a
+microVM also over a network of its own to that store."""
 
 import asyncio
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
 from benchmarks.compare import Measurement, Round, interleave
-from benchmarks.laboratory import Laboratory
+from benchmarks.laboratory import Laboratory, cpu_seconds
+from benchmarks.suites.microvms import REHEARSAL_SECONDS
 from catalog.credentials import CredentialProvider
 from catalog.names import TableName
 from catalog.scans import Scan
+from compute.config import PoolConfig
+from compute.lease import Lease
 from compute.objects import ObjectReader
 from compute.pool import Pool
 from compute.ranges import RangeServer
+from compute.spawners.qemu.machine import QemuMachine
+from deploy.guest.image import build
 from gateway.starts import until_spare
 from tests.fix_compute import duckdb_config, rows, running_pool, scan
+from tests.fix_machines import CACHE, MICROVM, NETWORKED, make_spawner
 from tests.objectstore.server import Store, running_store
 
 QUESTION = "SELECT max(COLUMNS(*)) FROM scan_0"
@@ -33,15 +40,18 @@ COLUMNS = {
     "l_shipdate": "date",
     "l_comment": "string",
 }
+LONGEST = {"l_comment": "string"}
+"""Where it is bytes that cost, and not what an emulated processor makes of them."""
 MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """`remote`: the machine opens no file itself."""
+    """`reader` replaces the one of the pool, if there is one."""
 
+    pool: Pool
     scan: Scan
-    remote: bool
+    reader: "partial[RangeServer] | None" = None
 
 
 def reading_files(laboratory: Laboratory) -> Iterator[Measurement]:
@@ -52,44 +62,67 @@ def reading_files(laboratory: Laboratory) -> Iterator[Measurement]:
         running_store(Path(scratch)) as store,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        machines = running_pool(folder.parents[1], duckdb_config(memory_bytes=1 << 30))
-        pool = runner.run(machines.__aenter__())
-        try:
-            objects = ObjectReader(CredentialProvider(store.settings()))
-            ask = partial(_ask, pool, folder.parents[1], objects)
-            subjects: Mapping[str, Round] = {
-                name: partial(_run, runner, partial(ask, way)) for name, way in _ways(folder, store).items()
-            }
-            yield from interleave(f"reading files, TPC-H scale {laboratory.scale:g}", subjects, laboratory.rounds)
-        finally:
-            runner.run(machines.__aexit__(None, None, None))
+        for name, open_ways in (("reading files", _by_processes), ("reading files in a microVM", _by_microvms)):
+            stack = AsyncExitStack()
+            try:
+                ways = runner.run(open_ways(stack, folder, store))
+                subjects: Mapping[str, Round] = {each: partial(_run, runner, way) for each, way in ways.items()}
+                yield from interleave(f"{name}, TPC-H scale {laboratory.scale:g}", subjects, laboratory.rounds)
+            finally:
+                runner.run(stack.aclose())
 
 
-def _ways(folder: Path, store: Store) -> Mapping[str, _Way]:
+async def _by_processes(stack: AsyncExitStack, folder: Path, store: Store) -> Mapping[str, _Way]:
     """The same files in three ways."""
-    local, location = scan(folder, COLUMNS), store.upload(folder, "lineitem")
-    moved = tuple(replace(file, path=f"{location}/{Path(file.path).name}") for file in local.files)
-    stored = replace(local, location=location, files=moved, digest="stored")
+    root = folder.parents[1]
+    pool = await stack.enter_async_context(running_pool(root, duckdb_config(memory_bytes=1 << 30)))
+    local, stored = _scans(folder, store, COLUMNS)
+    reader = partial(
+        RangeServer, workspace="bench", root=str(root), objects=ObjectReader(CredentialProvider(store.settings()))
+    )
     return {
-        "machine itself": _Way(local, remote=False),
-        "range server, disk": _Way(local, remote=True),
-        "range server, object store": _Way(stored, remote=True),
+        "machine itself": _Way(pool, local, partial(reader, remote=False)),
+        "range server, disk": _Way(pool, local, reader),
+        "range server, object store": _Way(pool, stored, reader),
     }
 
 
-def _run(runner: asyncio.Runner, ask: "partial[Coroutine[Any, Any, Mapping[str, float]]]") -> Mapping[str, float]:
-    return runner.run(ask())
+async def _by_microvms(stack: AsyncExitStack, folder: Path, store: Store) -> Mapping[str, _Way]:
+    """Over the channel, and over a network."""
+    image, objects = await asyncio.to_thread(build, CACHE), ObjectReader(CredentialProvider(store.settings()))
+    pools = []
+    for engine in (replace(each, max_machines=1) for each in (MICROVM, NETWORKED)):
+        spawner = make_spawner(image, engine, store)
+        pools.append(Pool(spawner, PoolConfig((engine,)), lambda _workspace: str(folder.parents[1]), objects))
+        stack.push_async_callback(pools[-1].close)
+        await pools[-1].start()
+    plain, networked = pools
+    local, stored = _scans(folder, store, LONGEST)
+    return {
+        "network, object store": _Way(networked, stored),
+        "channel, object store": _Way(plain, stored),
+        "channel, disk": _Way(plain, local),
+    }
 
 
-async def _ask(pool: Pool, root: Path, objects: ObjectReader, way: _Way) -> Mapping[str, float]:
+def _scans(folder: Path, store: Store, columns: dict[str, str]) -> tuple[Scan, Scan]:
+    """On the disk and in the store."""
+    local, location = scan(folder, columns), store.upload(folder, "lineitem")
+    moved = tuple(replace(file, path=f"{location}/{Path(file.path).name}") for file in local.files)
+    return local, replace(local, location=location, files=moved, digest="stored")
+
+
+def _run(runner: asyncio.Runner, way: _Way) -> Mapping[str, float]:
+    return runner.run(_ask(way))
+
+
+async def _ask(way: _Way) -> Mapping[str, float]:
     """Milliseconds and processor time, of the machine and of this process, for each MiB that the files have."""
-    await until_spare(pool, "duckdb")
-    lease = await pool.lease("duckdb", workspace="bench", principal="bench")
-    lease._ranges = RangeServer(lease._connection, "demo", str(root), objects, remote=way.remote)
-    used, own, begun = await lease.usage(), time.process_time(), time.perf_counter()
+    lease = await _lease(way)
+    used, own, begun = await _machine_seconds(way, lease), time.process_time(), time.perf_counter()
     await rows(await lease.execute(QUESTION, scans=[way.scan]))
     seconds, own = time.perf_counter() - begun, time.process_time() - own
-    machine = (await lease.usage())["cpu_seconds"] - used["cpu_seconds"]
+    machine = await _machine_seconds(way, lease) - used
     await lease.release()
     size = sum(file.size for file in way.scan.files) / MEBIBYTE
     return {
@@ -99,3 +132,22 @@ async def _ask(pool: Pool, root: Path, objects: ObjectReader, way: _Way) -> Mapp
         "gateway CPU ms a MiB": own * 1000 / size,
         "CPU ms a MiB": (machine + own) * 1000 / size,
     }
+
+
+async def _lease(way: _Way) -> Lease:
+    """Of a machine that is done with warming itself."""
+    await until_spare(way.pool, "duckdb")
+    if way.reader is None:
+        await asyncio.sleep(REHEARSAL_SECONDS)
+    lease = await way.pool.lease("duckdb", workspace="bench", principal="bench")
+    if way.reader is not None:
+        lease._ranges = way.reader(lease._connection)
+    return lease
+
+
+async def _machine_seconds(way: _Way, lease: Lease) -> float:
+    """Processor time; a microVM's with all that QEMU does for it."""
+    machine = next(member.machine for member in way.pool._members.values() if lease in member.leases)
+    if isinstance(machine, QemuMachine):
+        return cpu_seconds(machine.process.child.pid)
+    return (await lease.usage())["cpu_seconds"]

@@ -36,7 +36,7 @@ result = open("/proc/net/route").read().count("eth0")
 REACH = """
 def reach(address, port):
     with socket.socket() as caller:
-        caller.settimeout(3)
+        caller.settimeout(1)
         try:
             caller.connect((address, port))
         except OSError as error:
