@@ -16,7 +16,7 @@ from tests.fix_cluster import Machines, apply, eventually, local_volume
 from tests.fix_gateway import lake_folder, running_gateway
 from tests.target import Target
 
-pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.soak]
+pytestmark = [pytest.mark.slow, pytest.mark.spark]
 QUERY_5 = QUERIES[4]
 CLAIM = "warehouse"
 LEAVE_SECONDS = 30
@@ -99,6 +99,7 @@ async def test_query_five_of_tpch(real: Machines, spark_gateway: Target) -> None
     await eventually(is_replaced)
 
 
+@pytest.mark.soak
 async def test_an_executor_that_is_asked_to_go(real: Machines, spark_gateway: Target) -> None:
     """Both have their part of the work; the one that goes hands its blocks on first, and the next query is answered.
 
