@@ -80,8 +80,6 @@ def _check(engine: EngineConfig, config: Config) -> None:
     if engine.reaches_store:
         _check_reach(f"{where}.reaches_store", engine, config)
     types = _node_types(config)
-    if engine.executors is not None and (known := types.get(engine.executors.node_type)) and known.placed:
-        raise ValueError(f"executors cannot come to {known.name!r}: its machines are placed by the fleet")
     for name in engine.node_types:
         if name != ANY_NODES and name not in types:
             raise ValueError(

@@ -21,6 +21,7 @@ from typing import Any
 from compute.config import Executors, MachineSpec, Placement
 from compute.spark.allocation import allocation_settings
 from compute.spark.cache import IMAGE_CACHE
+from compute.spawners import CannotStart
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.config import KubernetesConfig
 from compute.spawners.kubernetes.manifests import (
@@ -154,7 +155,11 @@ _SECRECY = {
 
 
 def executor_template(config: KubernetesConfig, driver: str, executors: Executors) -> Manifest:
-    """A pod to which Spark adds what only it knows. Raises CannotStart for a node type that nobody has described."""
+    """A pod to which Spark adds what only it knows. Raises CannotStart for a node type that nobody has described, or
+    whose nodes the fleet packs: it would not know of them."""
+    place = Placement(executors.node_type)
+    if config.node_type(place).placed:
+        raise CannotStart(f"executors cannot come to {executors.node_type!r}, whose nodes the fleet packs")
     command = ["python3", "-P", "-m", "compute.spark.executor", str(IMAGE_CACHE), SECRET]
     container = {
         "name": CONTAINER,
@@ -175,7 +180,7 @@ def executor_template(config: KubernetesConfig, driver: str, executors: Executor
             },
         },
         "spec": {
-            **placed(config, Placement(executors.node_type)),
+            **placed(config, place),
             **shut_off(),
             "containers": [container],
             "serviceAccountName": config.service_account,

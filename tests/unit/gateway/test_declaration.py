@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from catalog.credentials import ObjectStore, Role
-from compute.config import ANY_NODES, GIB, Budget, EngineConfig, Executors, NodeType, PoolConfig, WorkspacePolicy
+from compute.config import ANY_NODES, GIB, Budget, EngineConfig, NodeType, PoolConfig, WorkspacePolicy
 from compute.events import Priority
 from gateway.cli import main
 from gateway.config import Config, Declaration, Kubernetes, Warehouse
@@ -108,13 +108,6 @@ def test_node_types_are_those_of_the_cluster(tmp_path: Path) -> None:
         NodeType("steady"),
         NodeType("metal", placed=True, spread=2),
     )
-
-
-def test_executors_do_not_come_to_nodes_that_the_fleet_packs(tmp_path: Path) -> None:
-    chosen = config(tmp_path, "")
-    warehouse = replace(chosen.warehouse, executors=Executors(node_type="metal"))
-    with pytest.raises(ValueError, match="executors cannot come to 'metal'"):
-        pool_config(replace(chosen, warehouse=warehouse))
 
 
 def test_workspaces_have_weights_and_budgets(tmp_path: Path) -> None:

@@ -101,6 +101,8 @@ def test_executors_go_to_nodes_of_their_own_type() -> None:
     assert "requiredDuringSchedulingIgnoredDuringExecution" not in pod()["spec"]["affinity"]["nodeAffinity"]
     with pytest.raises(CannotStart, match="no node type 'spot'"):
         pod(replace(CONFIG, node_types={}))
+    with pytest.raises(CannotStart, match="executors cannot come to 'spot'"):
+        pod(replace(CONFIG, node_types={"spot": NodeType("spot", "spot", placed=True)}))
 
 
 def test_drivers_with_other_executors_do_not_stand_for_each_other() -> None:
