@@ -131,7 +131,10 @@ def _publish(unfinished: Path, folder: Path) -> None:
 
 def _superfluous(cache: Path) -> Sequence[Path]:
     """Templates that were not used for longest, and what builders have left that were killed."""
-    ages = {path: time.time() - path.stat().st_mtime for path in cache.iterdir()}
+    ages: dict[Path, float] = {}
+    for path in cache.iterdir():
+        with suppress(FileNotFoundError):  # another builder has just moved or removed its own
+            ages[path] = time.time() - path.stat().st_mtime
     finished = sorted((path for path in ages if not path.suffix), key=ages.__getitem__)
     abandoned = [path for path in ages if path.suffix and ages[path] > 2 * BUILD_SECONDS]
     return [*finished[KEPT:], *abandoned]
