@@ -12,7 +12,7 @@ from compute.job import digest_of
 from compute.spawners.kubernetes.config import JOB_CLAIM
 from compute.spawners.kubernetes.driver import DRIVER, ROLE
 from tests.daemon import running
-from tests.fix_cluster import Machines, apply, eventually, local_volume
+from tests.fix_cluster import Machines, apply, eventually, local_volume, open_spawner
 from tests.fix_jobs import command, environment, is_waiting, submit, summary
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark]
@@ -86,3 +86,18 @@ async def test_an_interrupted_job(real: Machines, job_jar: Path) -> None:
     told = summary(daemon.log)
     assert (told["state"], told["reason"]) == ("canceled", "SIGINT was received")
     await nothing_is_left(real)
+
+
+@pytest.mark.soak
+async def test_a_killed_submitter(real: Machines, job_jar: Path) -> None:
+    """The driver ends with its connection, executors with it; a gateway that lives takes the rest away."""
+    with running(command(PODS, job_jar, "wait"), is_waiting, environment=settings(real)) as daemon:
+        daemon.process.kill()
+
+    async def is_over() -> bool:
+        return all(pod["status"]["phase"] in ("Succeeded", "Failed") for pod in await real.pods())
+
+    await eventually(is_over)
+    assert present(real) != []
+    async with open_spawner(real.config):
+        await eventually(lambda: not any("job-" in each for each in present(real)))
