@@ -35,11 +35,11 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Run:
-    """One execution of a job. `jars` are for a machine that has to read them. `status` is its JVM's, where it ended by
-    itself; `reason` says why it did not succeed; `tail` is what it printed last."""
+    """One execution of a job. `jars` are for a machine that has to read them, None for one that has them. `status` is
+    its JVM's, where it ended by itself; `reason` says why it did not succeed; `tail` is what it printed last."""
 
     job: Job
-    jars: Scan
+    jars: Scan | None
     state: State = State.PENDING
     status: int | None = None
     reason: str = ""
@@ -90,7 +90,7 @@ async def _run(pool: Pool, run: Run, stop: Stop, tell: Callable[[Run, str | None
     lease = await _unless(stop, pool.lease(ENGINE, workspace=ENGINE, principal=ENGINE))
     try:
         async with _canceling(lease, stop):
-            answer = await lease.execute(run.job.dump(), scans=(run.jars,))
+            answer = await lease.execute(run.job.dump(), scans=() if run.jars is None else (run.jars,))
             _enter(run, State.RUNNING, tell)
             async for batch in answer:
                 for row in batch.to_pylist():

@@ -74,7 +74,7 @@ def submit(
             spark_master=parse_master(spark_master),
         )
         _check(spark_master, spawner, folder)
-        run = Run(Job(main, arguments, digest_of(jar)), jar_scan((jar, *jars)))
+        run = new_run(main, arguments, (jar, *jars), warehouse)
         pool = _make_pool(warehouse, (jar, *jars), folder, run)
         uvloop.run(_serve(pool, run, timeout, warehouse.isolation))
     except (OSError, CannotStart) as error:
@@ -94,10 +94,19 @@ def _check(spark_master: str | None, spawner: str | None, folder: Path | None) -
         raise ValueError(f"--folder: there is no folder {folder}")
 
 
+def new_run(main: str, arguments: tuple[str, ...], jars: Sequence[Path], warehouse: Warehouse) -> Run:
+    """Of the first of the JARs. They travel where no process beside them drives the executors.
+
+    Raises OSError, and ValueError where that is too much to travel.
+    """
+    travelling = jar_scan(jars) if warehouse.spark_master is None else None
+    return Run(Job(main, arguments, digest_of(jars[0])), travelling)
+
+
 def _make_pool(warehouse: Warehouse, jars: Sequence[Path], folder: Path | None, run: Run) -> Pool:
     """Of one machine. A process has the folder; a pod has its own, and reads the JARs of ours. Raises CannotStart."""
     beside = "" if folder is None else str(folder)
-    root = run.jars.location if warehouse.spark_master is None else beside
+    root = beside if run.jars is None else run.jars.location
     config = PoolConfig((job_config(warehouse, jars),), wait_seconds=START_SECONDS)
     return Pool(make_job_spawner(warehouse, parse_kubernetes(), folder), config, lambda _workspace: root)
 
