@@ -46,7 +46,7 @@ class KubernetesConfig:
     `image` holds the guest. `kubeconfig` None means that the gateway is itself a pod. `node_types` are those that a
     placement may name, `default_node` is for one that names none. `cpu_share` is how much
     of its threads a machine is promised; the rest it has while others leave it. `heartbeat_seconds` is how long others
-    wait for a sign of life.
+    wait for a sign of life. `packs_nodes` says that this gateway's fleet is to hear of the nodes of placed types.
     """
 
     namespace: str
@@ -61,6 +61,7 @@ class KubernetesConfig:
     scratch_bytes: int = 8 * GIB
     overhead_bytes: int = 256 << 20
     heartbeat_seconds: float = 40.0
+    packs_nodes: bool = True
     spark: SparkPods = field(default_factory=SparkPods)
 
     def node_type(self, placement: Placement) -> NodeType:
@@ -124,7 +125,10 @@ def configure(
 
 
 def for_job(config: KubernetesConfig, folder: str | None) -> KubernetesConfig:
-    """The same cluster for a job. Of all volumes its pods have at most the one that is kept for jobs, at that path."""
+    """The same cluster for a job. Of all volumes its pods have at most the one that is kept for jobs, at that path.
+
+    It packs no nodes: those of placed types are gateways' alone, who count all that is on them as their own.
+    """
     claim = None if folder is None else JOB_CLAIM
     spark = replace(config.spark, service_account=JOB_ACCOUNT, claim=claim, folder="", warehouse=folder or "/")
-    return replace(config, spark=spark)
+    return replace(config, packs_nodes=False, spark=spark)

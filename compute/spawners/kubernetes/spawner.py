@@ -56,7 +56,7 @@ class KubernetesSpawner:
         self._adoptable: dict[str, dict[str, Object]] = defaultdict(dict)
         self._leaving_nodes: set[str] = set()
         self._node_of: dict[str, str] = {}
-        self._estate = Estate(config.node_types.values(), config.gateway)
+        self._estate = Estate(config.node_types.values() if config.packs_nodes else (), config.gateway)
         self._tasks: set[asyncio.Task[None]] = set()
         self._api: Api | None = None
         self._informers: list[Informer] = []

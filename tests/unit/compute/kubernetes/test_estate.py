@@ -7,10 +7,11 @@ import pytest
 
 from compute.config import MachineSpec, Placement
 from compute.events import NodeDraining, NodeEvent, NodeJoined, NodeLost
-from compute.spawners.kubernetes.config import KubernetesConfig
+from compute.spawners.kubernetes.config import KubernetesConfig, for_job
 from compute.spawners.kubernetes.estate import Estate, footprint
 from compute.spawners.kubernetes.manifests import DRAIN_SECONDS, guest_pod
 from compute.spawners.kubernetes.nodes import NodeType
+from compute.spawners.kubernetes.spawner import KubernetesSpawner
 
 METAL = NodeType("metal", pool="metal", placed=True, daemon_memory=512, daemon_cpus=0.25)
 TYPES = (NodeType("spot", "spot"), METAL, NodeType("other", labels={"kind": "other"}, placed=True))
@@ -53,6 +54,17 @@ def test_who_watches_later_hears_of_what_there_is(heard: list[NodeEvent]) -> Non
     estate.see({**node(LEAVING), "metadata": {"name": "m", "labels": {"karpenter.sh/nodepool": "metal"}}})
     estate.watch(heard.append)
     assert heard == [JOINED]
+
+
+def test_a_job_hears_of_no_node(heard: list[NodeEvent]) -> None:
+    """Its fleet has no type that a node could join."""
+    config = KubernetesConfig("machines", "gw-0", "guest:1", node_types={each.name: each for each in TYPES})
+    for chosen, told in ((config, [JOINED]), (for_job(config, None), [])):
+        heard.clear()
+        spawner = KubernetesSpawner(chosen)
+        spawner.watch_nodes(heard.append)
+        spawner._estate.see(node())
+        assert heard == told
 
 
 def test_a_node_drains_comes_back_and_is_lost(estate: Estate, heard: list[NodeEvent]) -> None:
