@@ -124,9 +124,10 @@ DRIVER = "gw-0-spark-1"
 EXECUTORS = Executors(least=1, most=2)
 
 
-def executor(machines: Machines, owner: str = DRIVER) -> Any:
+def executor(machines: Machines, owner: str = DRIVER, node: NodeType = NODE_TYPES[0]) -> Any:
     """As Spark makes one of a driver's template."""
-    pod = json.loads(json.dumps(executor_template(machines.config, DRIVER, EXECUTORS)))
+    config = replace(machines.config, default_node=node)
+    pod = json.loads(json.dumps(executor_template(config, DRIVER, EXECUTORS)))
     owners = [{"apiVersion": "v1", "kind": "Pod", "name": owner, "uid": "1", "controller": True}]
     pod["metadata"] |= {"name": f"{owner}-exec-1", "ownerReferences": owners}
     (container,) = pod["spec"]["containers"]
@@ -174,6 +175,12 @@ async def test_a_driver_has_executors_of_its_own(machines: Machines, driver: Api
     assert [pod["metadata"]["name"] for pod in await machines.pods()] == [DRIVER]
 
 
+async def test_on_nodes_of_every_type(machines: Machines, driver: Api) -> None:
+    await asyncio.to_thread(apply, machines.plane, [runtime_class(name) for name in ("kata", "gvisor")])
+    for node in NODE_TYPES:
+        await driver.create(pods_path(machines.namespace) + "?dryRun=All", executor(machines, node=node))
+
+
 SECRET_VOLUME = {"name": "stolen", "secret": {"secretName": "lakegate-gw-0-gateway"}}
 PROJECTED = {"name": "stolen", "projected": {"sources": [{"secret": {"name": "lakegate-gw-0-gateway"}}]}}
 SECRET_VARIABLE = {"name": "STOLEN", "valueFrom": {"secretKeyRef": {"name": "lakegate-gw-0-gateway", "key": "tls.key"}}}
@@ -190,6 +197,11 @@ FORBIDDEN: Sequence[tuple[tuple[Any, ...], Any]] = (
     (("spec", "containers", 0, "env"), [SECRET_VARIABLE]),
     (("spec", "containers", 0, "envFrom"), [{"secretRef": {"name": "lakegate-gw-0-gateway"}}]),
     (("spec", "initContainers"), [{"name": "more", "image": "x", "securityContext": container_security()}]),
+    (("spec", "priorityClassName"), ""),
+    (("spec", "priorityClassName"), "system-node-critical"),
+    (("spec", "nodeName"), "any"),
+    (("spec", "tolerations"), [{"operator": "Exists"}]),
+    (("spec", "tolerations"), [{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}]),
 )
 
 

@@ -2,10 +2,12 @@
 
 Who may create pods in a namespace could have every Secret of it mounted. So a policy of admission looks at each pod
 that a driver creates or deletes: it belongs to that very driver (whose token says in which pod it was issued), and has
-no Secret but that driver's, no token and no way to run anything beside. A job's driver runs somebody's code: its
-executors have no volume claim either, but the one that is kept for jobs.
+no Secret but that driver's, no token and no way to run anything beside. It is of the machines' priority class, so that
+their quota counts it and it displaces nobody else's pods, and goes where the scheduler lets machines. A job's driver
+runs somebody's code: its executors have no volume claim either, but the one that is kept for jobs.
 
-References: Kubernetes documentation, "Validating Admission Policy" and "Managing Service Accounts" (bound tokens).
+References: Kubernetes documentation, "Validating Admission Policy" and "Managing Service Accounts" (bound tokens),
+"Taints and Tolerations".
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +16,19 @@ from typing import Any
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.config import DRIVER_ACCOUNT, JOB_ACCOUNT, JOB_CLAIM
 from compute.spawners.kubernetes.driver import DRIVER, EXECUTOR
+from compute.spawners.kubernetes.nodes import CAPACITY_LABELS, GPU, MACHINES_TAINT
 
 GROUP = "admissionregistration.k8s.io/v1"
 _DRIVER = "request.userInfo.extra['authentication.kubernetes.io/pod-name'][0]"
+_TOLERATED = (
+    MACHINES_TAINT,
+    *CAPACITY_LABELS,
+    GPU,
+    # The API server lets every pod tolerate these for some minutes, or (the last) nearly every pod.
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/memory-pressure",
+)
 _RULES: Mapping[str, str] = {
     "an executor of its own": f"""
         variables.pod.metadata.labels[?'{ownership.APPLICATION}'].orValue('') == '{EXECUTOR}' &&
@@ -42,13 +54,18 @@ _RULES: Mapping[str, str] = {
     "one container": """
         request.operation == 'DELETE' ||
         object.spec.containers.size() == 1 && object.spec.?initContainers.orValue([]).size() == 0""",
+    "the place of machines": f"""
+        request.operation == 'DELETE' ||
+        object.spec.?priorityClassName.orValue('') == variables.class && !has(object.spec.nodeName) &&
+        object.spec.?tolerations.orValue([]).all(toleration,
+            toleration.?key.orValue('') in {list(_TOLERATED)})""",
 }
 
 
-def driver_policy(namespace: str, executors: str) -> Sequence[Mapping[str, Any]]:
-    """The policy and its binding, for that namespace. `executors` is these pods' service account."""
+def driver_policy(namespace: str, account: str, priority_class: str) -> Sequence[Mapping[str, Any]]:
+    """The policy and its binding, for that namespace. `account` and `priority_class` are executors'."""
     name = f"{DRIVER_ACCOUNT}-{namespace}"
-    drivers, jobs = (f"'system:serviceaccount:{namespace}:{account}'" for account in (DRIVER_ACCOUNT, JOB_ACCOUNT))
+    drivers, jobs = (f"'system:serviceaccount:{namespace}:{each}'" for each in (DRIVER_ACCOUNT, JOB_ACCOUNT))
     spec = {
         "failurePolicy": "Fail",
         "matchConstraints": {
@@ -59,7 +76,8 @@ def driver_policy(namespace: str, executors: str) -> Sequence[Mapping[str, Any]]
         "matchConditions": [{"name": "drivers", "expression": f"request.userInfo.username in [{drivers}, {jobs}]"}],
         "variables": [
             {"name": "pod", "expression": "request.operation == 'DELETE' ? oldObject : object"},
-            {"name": "account", "expression": f"'{executors}'"},
+            {"name": "account", "expression": f"'{account}'"},
+            {"name": "class", "expression": f"'{priority_class}'"},
             {"name": "jobs", "expression": jobs},
         ],
         "validations": [

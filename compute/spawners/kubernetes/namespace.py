@@ -67,7 +67,7 @@ def namespace_objects(settings: NamespaceSettings) -> Sequence[Manifest]:
         service_account(settings.namespace, JOB_ACCOUNT),
         driver_role(settings),
         driver_binding(settings),
-        *driver_policy(settings.namespace, MACHINE),
+        *driver_policy(settings.namespace, MACHINE, MACHINE),
         resource_quota(settings),
         network_policy(settings),
         driver_network_policy(settings),

@@ -20,6 +20,8 @@ CAPACITY_LABELS: Mapping[str, Mapping[str, str]] = {
 """Karpenter's nodes carry the first, those of managed node groups the second."""
 MACHINES_TAINT = "lakegate.dev/machines"
 """Nodes that are kept for machines carry it, so that nothing else comes to them."""
+GPU = "nvidia.com/gpu"
+"""Devices by that name, and the taint of nodes that are kept for them."""
 LEAVING_TAINTS = frozenset(
     {
         "karpenter.sh/disrupted",
@@ -57,7 +59,7 @@ class NodeType:
     pool: str | None = None
     runtime_class: str | None = None
     gpus: int = 0
-    gpu_resource: str = "nvidia.com/gpu"
+    gpu_resource: str = GPU
     labels: Mapping[str, str] = field(default_factory=dict)
     placed: bool = False
     spread: int | None = None
