@@ -75,7 +75,8 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class NodeJoined:
-    """A node of a placed type takes machines: this much memory and these processors are free."""
+    """A node of a placed type takes machines: it has this much memory and these processors for all of them. Told again
+    where that changes."""
 
     node: str
     node_type: str

@@ -84,9 +84,9 @@ class Fleet:
                 self._fail(self._roster.machines[number], reason, now)
             case Withdrawn(number):
                 self._lending.withdraw(number, now)
-            case NodeJoined(name, node_type, memory_bytes, cpus):
+            case NodeJoined(name):
                 self._roster.timers.drop(("drain", 0, name))
-                self._roster.nodes.join(name, node_type, (memory_bytes, cpus), now)
+                self._roster.nodes.join(event, now)
                 self._supply.refill(now)
             case NodeDraining(name, until):
                 self._drain(name, until, now)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from compute.config import NodeType, Room
+from compute.events import NodeJoined
 from compute.fleet.breaker import Breaker
 from compute.fleet.machine import Machine
 
@@ -22,12 +23,13 @@ _EXACT = 6
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A node with the room left on it. `tenants` counts machines by workspace."""
+    """A node with the room left on it, of `size` without machines. `tenants` counts machines by workspace."""
 
     name: str
     type: NodeType
     memory_bytes: int
     cpus: float
+    size: Room
     machines: dict[int, Machine] = field(default_factory=dict)
     tenants: dict[str, int] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)
@@ -40,6 +42,11 @@ class Node:
     def take(self, room: Room) -> None:
         self.memory_bytes -= room[0]
         self.cpus = round(self.cpus - room[1], _EXACT)
+
+    def resize(self, size: Room) -> None:
+        """Less than nothing may be left."""
+        self.take((self.size[0] - size[0], self.size[1] - size[1]))
+        self.size = size
 
     def house(self, workspace: str, machines: int) -> None:
         """So many machines more, or fewer, are the workspace's."""
@@ -70,14 +77,17 @@ class Nodes:
     def get(self, name: str) -> Node | None:
         return self._nodes.get(name)
 
-    def join(self, name: str, type_name: str, room: Room, now: float) -> None:
-        """A name that is known already is the same node, back from draining or from a lost connection. What failed
-        there pauses on."""
-        node = self._nodes.get(name)
+    def join(self, joined: NodeJoined, now: float) -> None:
+        """A name that is known already is the same node, back from draining or from a lost connection, or with another
+        type or room than before: its machines stay, also where they would not fit any more. What failed there pauses
+        on."""
+        kind, room = self.types[joined.node_type], (joined.memory_bytes, joined.cpus)
+        node = self._nodes.get(joined.node)
         if node is None:
-            node = self._nodes[name] = Node(name, self.types[type_name], *room)
-        elif not node.leaving:
-            return
+            node = self._nodes[joined.node] = Node(joined.node, kind, *room, size=room)
+        self.close(node)
+        node.type = kind
+        node.resize(room)
         node.leaving = False
         if not node.breaker.is_open(now):
             self.open(node)

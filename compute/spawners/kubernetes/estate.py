@@ -1,7 +1,8 @@
 """The nodes of placed types, as the fleet hears of them: each that joins, drains and goes.
 
-A node has joined from when a machine could run on it. It drains from when it is about to go, and is back when it is
-not; it is lost when it is gone, or nobody hears of it any more.
+A node has joined from when a machine could run on it, and joins again where its type or its room has changed. It
+drains from when it is about to go or none could come there any more (a taint, another gateway's label), and is back
+when that is over; it is lost when it is gone, or nobody hears of it any more.
 """
 
 import time
@@ -45,11 +46,9 @@ class Estate:
         name = node["metadata"]["name"]
         if is_lost(node):
             self.lose(name)
-        elif is_leaving(node):
-            if self._joined.pop(name, None) is not None:
-                self._draining.add(name)
-                self._say(NodeDraining(name, time.monotonic() + DRAIN_SECONDS))
-        elif name not in self._joined and (joined := self._survey(name, node)) is not None:
+        elif is_leaving(node) or (joined := self._survey(name, node)) is None:
+            self._drain(name)
+        elif joined != self._joined.get(name):
             self._draining.discard(name)
             self._joined[name] = joined
             self._say(joined)
@@ -59,6 +58,11 @@ class Estate:
         if self._joined.pop(name, None) is not None or name in self._draining:
             self._draining.discard(name)
             self._say(NodeLost(name))
+
+    def _drain(self, name: str) -> None:
+        if self._joined.pop(name, None) is not None:
+            self._draining.add(name)
+            self._say(NodeDraining(name, time.monotonic() + DRAIN_SECONDS))
 
     def _survey(self, name: str, node: Object) -> NodeJoined | None:
         """Of the first type that the node is of; None for one of none, or that has not told yet what it can hold."""

@@ -88,9 +88,8 @@ class Scene:
         self.witness.saw(event, self.fleet.handle(event, self.now), self.now)
 
     def join(self, name: str, type_name: str, machines: int) -> None:
-        """Also one that drains, which stays after all."""
-        if name not in self.witness.nodes or self.witness.nodes[name].leaving:
-            self.tell(NodeJoined(name, type_name, machines << 30, machines * 2.0))
+        """Also one that drains, which stays after all, and one that is of another type or size from now on."""
+        self.tell(NodeJoined(name, type_name, machines << 30, machines * 2.0))
 
     def drain(self, name: str) -> None:
         """Its machines' leases are given back in time or not: that is for others to draw."""

@@ -253,6 +253,18 @@ def test_a_failing_node_that_drains_and_stays_after_all_pauses_on() -> None:
     assert settled(fleet, Tick(), 0.2) == [Start(3, "duckdb", "", "spot", "spot-1")]
 
 
+def test_a_node_that_shrinks_and_grows_keeps_its_machines() -> None:
+    fleet = placed(replace(COLD, max_machines=9))
+    join(fleet, "spot-1", 2)
+    for number in (1, 2):
+        settled(fleet, Wanted(number, "duckdb", "w", "p", 99.0))
+        assert settled(fleet, Ready(number)) == [Grant(number, number)]
+    assert join(fleet, "spot-1", 1) == []
+    assert settled(fleet, Wanted(3, "duckdb", "w", "p", 99.0)) == []
+    assert settled(fleet, Ended(1)) == [], "the other one fills it"
+    assert join(fleet, "spot-1", 2) == [Start(3, "duckdb", "", "spot", "spot-1")]
+
+
 def test_a_failing_node_type_gives_way_to_the_next() -> None:
     fleet = placed(replace(COLD, max_machines=9))
     for name in ("spot-1", "spot-2", "spot-3", "on-demand-1"):

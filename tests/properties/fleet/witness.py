@@ -5,7 +5,7 @@ It shares no code with the fleet: machines, requests and nodes are kept in plain
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from compute.config import EngineConfig, PoolConfig
@@ -216,10 +216,10 @@ class Witness:
                 self.nodes.pop(name, None)
 
     def _join(self, name: str, node: Node) -> None:
-        """One that drains and has machines left is the same as before; an empty one is new."""
-        if any(machine.start.node == name for machine in self.machines.values()):
-            node = self.nodes.get(name, node)
-            node.leaving = False
+        """One that takes machines, or has some left, is the same as before, whatever its type and size are now."""
+        known = self.nodes.get(name)
+        if known is not None and (not known.leaving or any(m.start.node == name for m in self.machines.values())):
+            node = replace(known, type=node.type, memory_bytes=node.memory_bytes, cpus=node.cpus, leaving=False)
         self.nodes[name] = node
 
     def _drain(self, name: str) -> None:

@@ -1,6 +1,7 @@
 """What the fleet hears of nodes of placed types."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,6 +81,26 @@ def test_a_node_drains_comes_back_and_is_lost(estate: Estate, heard: list[NodeEv
     estate.lose("n")
     estate.lose("n")
     assert heard[5:] == [JOINED, NodeLost("n")]
+
+
+def named(**labels: str) -> Any:
+    return node(labels={"karpenter.sh/nodepool": "metal"} | labels)
+
+
+@pytest.mark.parametrize("closed", [node(NOT_READY), named(**{"lakegate.dev/gateway": "gw-1"}), node(labels={})])
+def test_a_node_that_takes_no_machines_any_more_drains(estate: Estate, heard: list[NodeEvent], closed: Any) -> None:
+    for seen in (node(), closed, closed, node()):
+        estate.see(seen)
+    assert [type(each) for each in heard] == [NodeJoined, NodeDraining, NodeJoined]
+    estate.see(closed)
+    estate.lose("n")
+    assert heard[4:] == [NodeLost("n")], "what is left there may be counted as gone"
+
+
+def test_a_node_of_another_size_or_type_joins_again(estate: Estate, heard: list[NodeEvent]) -> None:
+    for seen in (node(), node(cpu="3910m"), node(labels={"kind": "other"})):
+        estate.see(seen)
+    assert heard == [JOINED, replace(JOINED, cpus=3.66), NodeJoined("n", "other", 16 << 30, 7.91)]
 
 
 @pytest.mark.parametrize(
