@@ -58,6 +58,28 @@ async def test_a_claimed_pod_is_not_claimed_again(machines: Machines) -> None:
     assert sum(not isinstance(outcome, Refused) for outcome in outcomes) == 1
 
 
+@pytest.mark.parametrize("state", [ownership.WARM, ownership.CLAIMED])
+async def test_a_start_that_is_given_up_while_it_adopts_leaves_no_pod(machines: Machines, state: str) -> None:
+    """But one that its earlier instance claimed meanwhile is not touched."""
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "none"}
+    key, path = ownership.template_key(SPEC, machines.config), pods_path(machines.namespace, "pod")
+    pod = guest_pod(machines.config, "pod", SPEC, ownership.labels("gw-0", "old", key), owner)
+    await machines.admin.create(pods_path(machines.namespace), pod)
+    async with open_spawner(machines.config) as spawner:
+        await eventually(lambda: "pod" in spawner._adoptable[key])
+        if state == ownership.CLAIMED:
+            await spawner._informers[-1].stop()
+            await machines.admin.patch(path, ownership.claim("old"))
+        start = asyncio.create_task(spawner.start(SPEC))
+        await asyncio.sleep(0)
+        start.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await start
+        await eventually(lambda: not spawner._machines)
+        left = [each["metadata"]["labels"][ownership.STATE] for each in await machines.pods()]
+        assert left == ([state] if state == ownership.CLAIMED else [])
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """A pool in a process of its own. `pods` names its warm ones."""

@@ -177,15 +177,30 @@ class KubernetesSpawner:
         while waiting:
             name, pod = waiting.popitem()
             machine = self._machines[name] = self._machine(name, is_pinned=node is not None)
-            operations = ownership.adoption(self.instance, pod["metadata"]["labels"][ownership.INSTANCE])
+            taking = asyncio.ensure_future(self._take_over(machine, pod["metadata"]["labels"][ownership.INSTANCE]))
             try:
-                machine.observe(await self._reach().patch(pods_path(self._config.namespace, name), operations))
-            except (Refused, OSError) as error:
-                log.info("%s is not adopted: %s", name, error)
-                del self._machines[name]
-                continue
-            return machine
+                if await asyncio.shield(taking):
+                    return machine
+            except asyncio.CancelledError:
+                self._run(self._give_up(machine, taking))
+                raise
         return None
+
+    async def _take_over(self, machine: PodMachine, former: str) -> bool:
+        """Whether it is ours now."""
+        path = pods_path(self._config.namespace, machine.name)
+        try:
+            machine.observe(await self._reach().patch(path, ownership.adoption(self.instance, former)))
+        except (Refused, OSError) as error:
+            log.info("%s is not adopted: %s", machine.name, error)
+            self._machines.pop(machine.name, None)
+            return False
+        return True
+
+    async def _give_up(self, machine: PodMachine, taking: asyncio.Task[bool]) -> None:
+        """Once it is known whose it is: a pod that is another's is left to it."""
+        if await taking:
+            await self._delete(machine)
 
     async def _create(self, spec: MachineSpec, template: str) -> PodMachine:
         assert self._heartbeat is not None, "open comes before start"
