@@ -75,13 +75,14 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class NodeJoined:
-    """A node of a placed type takes machines: it has this much memory and these processors for all of them. Told again
-    where that changes."""
+    """A node of a placed type takes machines: it has this much memory and these processors for all of them, and
+    perhaps a bound of their number. Told again where that changes."""
 
     node: str
     node_type: str
     memory_bytes: int
     cpus: float
+    most_machines: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ EVERYTHING: Values = {
         "placeholders": {"count": 3, "pool": "lakegate-spot"},
         "cpuShare": 0.25,
         "spark": {"executors": "2:20", "nodeType": "spot", "claim": "tables"},
-        "nodeTypes": {"metal": {"placed": True, "spread": 2, "daemonMemory": 512, "daemonCpus": 0.5}},
+        "nodeTypes": {"metal": {"placed": True, "spread": 2, "daemonMemory": 512, "daemonCpus": 0.5, "daemonPods": 8}},
     },
     "warehouse": WAREHOUSE,
     "runtimeClasses": ["kata", "gvisor"],

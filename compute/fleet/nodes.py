@@ -30,6 +30,7 @@ class Node:
     memory_bytes: int
     cpus: float
     size: Room
+    most_machines: int | None = None
     machines: dict[int, Machine] = field(default_factory=dict)
     tenants: dict[str, int] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)
@@ -38,6 +39,11 @@ class Node:
     @property
     def room(self) -> Room:
         return self.memory_bytes, self.cpus
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many machines as it may, whatever room is left."""
+        return self.most_machines is not None and len(self.machines) >= self.most_machines
 
     def take(self, room: Room) -> None:
         self.memory_bytes -= room[0]
@@ -88,6 +94,7 @@ class Nodes:
         self.close(node)
         node.type = kind
         node.resize(room)
+        node.most_machines = joined.most_machines
         node.leaving = False
         if not node.breaker.is_open(now):
             self.open(node)
@@ -109,6 +116,9 @@ class Nodes:
         del rooms[bisect_left(rooms, node.room)]
 
     def open(self, node: Node) -> None:
+        """Unless it is full: then by the end of one of its machines."""
+        if node.is_full:
+            return
         key = (node.type.name, node.room)
         bucket = self._buckets.get(key)
         if bucket is None:

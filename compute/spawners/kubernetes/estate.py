@@ -74,7 +74,7 @@ class Estate:
             if each.admits(node):
                 memory, cpus = _room(allocatable)
                 room = memory - each.daemon_memory * MEBIBYTE, cpus - each.daemon_cpus
-                return NodeJoined(name, each.name, *room)
+                return NodeJoined(name, each.name, *room, _most_pods(allocatable, each.daemon_pods))
         return None
 
     def _say(self, news: NodeEvent) -> None:
@@ -85,6 +85,11 @@ class Estate:
 def _room(resources: Any) -> Room:
     memory, cpus = (parse_quantity(resources.get(kind, "0")) for kind in ("memory", "cpu"))
     return int(memory), float(cpus)
+
+
+def _most_pods(allocatable: Any, daemons: int) -> int | None:
+    """A kubelet's own bound, 110 if nobody has said another: of a large node it is what is reached first."""
+    return int(parse_quantity(allocatable["pods"])) - daemons if "pods" in allocatable else None
 
 
 def footprint(pod: Object) -> Room:

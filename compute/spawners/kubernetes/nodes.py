@@ -47,8 +47,8 @@ class NodeType:
 
     On the nodes of a `placed` type, which there are whether machines want them or not (bare metal, an instance pool),
     the fleet packs machines itself, at most `spread` of one workspace on one node where there is a choice. It counts
-    all that such a node can hold as its own, but for `daemon_memory` (MiB) and `daemon_cpus`, so nothing else should
-    come to it; the scheduler's word is the last.
+    all that such a node can hold as its own, but for `daemon_memory` (MiB), `daemon_cpus` and `daemon_pods` (of its
+    kubelet's `maxPods`), so nothing else should come to it; the scheduler's word is the last.
     """
 
     name: str = "on-demand"
@@ -65,13 +65,14 @@ class NodeType:
     spread: int | None = None
     daemon_memory: int = 0
     daemon_cpus: float = 0.0
+    daemon_pods: int = 0
 
     def __post_init__(self) -> None:
         """Raises ValueError for what the fleet cannot place."""
         if self.placed and self.gpus:
             raise ValueError(f"{self.name}: devices are not counted where machines are placed")
-        if not self.placed and (self.spread or self.daemon_memory or self.daemon_cpus):
-            raise ValueError(f"{self.name}: spread, daemon_memory and daemon_cpus are said of placed types only")
+        if not self.placed and (self.spread or self.daemon_memory or self.daemon_cpus or self.daemon_pods):
+            raise ValueError(f"{self.name}: spread and what daemons take are said of placed types only")
 
     def node_selector(self) -> Mapping[str, str]:
         """Labels that a node must have, all of them."""

@@ -265,6 +265,20 @@ def test_a_node_that_shrinks_and_grows_keeps_its_machines() -> None:
     assert join(fleet, "spot-1", 2) == [Start(3, "duckdb", "", "spot", "spot-1")]
 
 
+def test_a_node_may_be_full_of_machines_before_its_memory_is() -> None:
+    fleet = placed(replace(COLD, max_machines=9))
+    settled(fleet, NodeJoined("spot-1", "spot", 8 * GIB, 16.0, 1))
+    settled(fleet, NodeJoined("on-demand-1", "on-demand", 8 * GIB, 16.0, 0))
+    assert settled(fleet, Wanted(1, "duckdb", "w", "p", 99.0)) == [Start(1, "duckdb", "", "spot", "spot-1")]
+    settled(fleet, Ready(1))
+    assert settled(fleet, Wanted(2, "duckdb", "w", "p", 99.0)) == []
+    assert settled(fleet, Ended(1)) == [Start(2, "duckdb", "", "spot", "spot-1")]
+    settled(fleet, Ready(2))
+    assert settled(fleet, Wanted(3, "duckdb", "w", "p", 99.0)) == []
+    more = NodeJoined("spot-1", "spot", 8 * GIB, 16.0, 2)
+    assert settled(fleet, more) == [Start(3, "duckdb", "", "spot", "spot-1")]
+
+
 def test_a_failing_node_type_gives_way_to_the_next() -> None:
     fleet = placed(replace(COLD, max_machines=9))
     for name in ("spot-1", "spot-2", "spot-3", "on-demand-1"):

@@ -85,7 +85,7 @@ def test_a_gateway_understands_what_it_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert (config.namespace, config.kubeconfig, config.cpu_share) == (MACHINES, None, 0.25)
     metal = config.node_types["metal"]
     assert (metal.runtime_class, metal.placed, metal.spread) == ("kata", True, 2)
-    assert (metal.daemon_memory, metal.daemon_cpus) == (512, 0.5)
+    assert (metal.daemon_memory, metal.daemon_cpus, metal.daemon_pods) == (512, 0.5, 8)
     (container,) = only(render(EVERYTHING), "StatefulSet")["spec"]["template"]["spec"]["containers"]
     command, *arguments = container["args"]
     options = serve_command.make_context(command, arguments).params

@@ -14,7 +14,7 @@ from compute.spawners.kubernetes.manifests import DRAIN_SECONDS, guest_pod
 from compute.spawners.kubernetes.nodes import NodeType
 from compute.spawners.kubernetes.spawner import KubernetesSpawner
 
-METAL = NodeType("metal", pool="metal", placed=True, daemon_memory=512, daemon_cpus=0.25)
+METAL = NodeType("metal", pool="metal", placed=True, daemon_memory=512, daemon_cpus=0.25, daemon_pods=4)
 TYPES = (NodeType("spot", "spot"), METAL, NodeType("other", labels={"kind": "other"}, placed=True))
 LEAVING = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
 UNREACHABLE = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
@@ -101,6 +101,11 @@ def test_a_node_of_another_size_or_type_joins_again(estate: Estate, heard: list[
     for seen in (node(), node(cpu="3910m"), node(labels={"kind": "other"})):
         estate.see(seen)
     assert heard == [JOINED, replace(JOINED, cpus=3.66), NodeJoined("n", "other", 16 << 30, 7.91)]
+
+
+def test_no_more_machines_than_the_kubelet_takes_pods(estate: Estate, heard: list[NodeEvent]) -> None:
+    estate.see(node(pods="110"))
+    assert heard == [replace(JOINED, most_machines=106)]
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,8 @@ def test_a_type_admits_nodes_whose_taints_it_tolerates(taint: Any, admitted: boo
 
 
 @pytest.mark.parametrize(
-    "fields", [{"placed": True, "gpus": 1}, {"spread": 2}, {"daemon_memory": 1}, {"daemon_cpus": 0.5}]
+    "fields",
+    [{"placed": True, "gpus": 1}, {"spread": 2}, {"daemon_memory": 1}, {"daemon_cpus": 0.5}, {"daemon_pods": 1}],
 )
 def test_what_the_fleet_cannot_place_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="placed"):
