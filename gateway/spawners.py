@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from compute.spawners.split import SplitSpawner
 from gateway.config import Config, IsolationLevel, Kubernetes, Warehouse
 from gateway.warehouse import templates
 
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 NAMES = ("process", "qemu", "firecracker", "kubernetes")
 
 
@@ -91,17 +93,33 @@ def _qemu(config: Config) -> Spawner:
 
 def _microvms(config: Config) -> Spawner:
     cache, specs = config.cache or cache_folder(os.environ), templates(config)
-    store = _store(config) if any(spec.reaches_store for spec in specs) else None
+    store = store_address(config) if any(spec.reaches_store for spec in specs) else None
     return QemuSpawner(templates=specs, cache=cache, disk_bytes=config.warehouse.spill, store=store)
 
 
-def _store(config: Config) -> StoreAddress:
-    """With the authorities that the gateway trusts itself: those of ``SSL_CERT_FILE``, the host's, or botocore's."""
+def store_address(config: Config) -> StoreAddress:
+    """With the authorities that the gateway trusts itself: those of ``SSL_CERT_FILE``, the host's, or botocore's.
+
+    Raises CannotStart.
+    """
     from botocore.httpsession import get_cert_path
 
     host, port, secured = config.objects.address()
     trusted = ssl.get_default_verify_paths().cafile or get_cert_path(True)
-    return StoreAddress(host, port, Path(trusted).read_text() if secured else "")
+    return StoreAddress(host, port, _authorities(Path(trusted)) if secured else "")
+
+
+def _authorities(trusted: Path) -> str:
+    """The certificates (PEM) in the file, without the comments between them, which may be in any language.
+
+    A guest could not say what is wrong with them. Raises CannotStart.
+    """
+    try:
+        found = "\n".join(_CERTIFICATE.findall(trusted.read_text("latin-1")))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=found)
+    except (OSError, TypeError, ValueError) as error:
+        raise CannotStart(f"{trusted} does not say which certificates to trust: {error}") from error
+    return found
 
 
 def _kubernetes(config: Config) -> Spawner:

@@ -150,7 +150,7 @@ class RemoteFiles:
         try:
             link = self._link(scan, file)
             content, tag = self._store.read(link.url, part, offered.files[file].size)
-        except (OSError, HTTPException):
+        except (OSError, HTTPException, ValueError):
             self._failed = True
             return None
         return content if self._tags.setdefault(link.object, tag) == tag else None

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from compute.spawners import CannotStart
 from gateway.cli import main
 from gateway.config import Config, Warehouse
+from gateway.spawners import store_address
 from gateway.warehouse import pool_config, templates
+from tests.cluster.certificates import Authority
 
 
 def test_spark_as_a_process_serves_a_workspace() -> None:
@@ -32,3 +35,23 @@ def test_sparks_microvms_stand_beside_duckdbs(options: tuple[str, ...]) -> None:
     told = CliRunner().invoke(main, ["serve", "--data", "unused", "--spark-spawner", "qemu", *options])
     assert told.exit_code == 2
     assert "with --spawner qemu" in told.output
+
+
+def test_machines_trust_the_certificates_of_a_file_with_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, trusted = Authority(tmp_path).certificate.read_text().strip(), tmp_path / "trusted.pem"
+    trusted.write_text(f"# Főtanúsítvány\n{certificate}\n# Autoridad de Certificación\n{certificate}\n")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    assert store_address(Config(Path())).authorities == f"{certificate}\n{certificate}"
+
+
+@pytest.mark.parametrize("content", ["", "-----BEGIN CERTIFICATE-----\nő\n-----END CERTIFICATE-----"])
+def test_a_file_without_certificates_is_an_error_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with pytest.raises(CannotStart, match=r"trusted\.pem"):
+        store_address(Config(Path()))
