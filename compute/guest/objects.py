@@ -3,19 +3,18 @@
 A link has everything in it that the store asks for, so nothing is signed here and no key is known. Whatever the link's
 host is called, it is reached at the gate that the machine's identity names; TLS holds it to its name nevertheless.
 
-Connections are kept for the next read. One that has grown old meanwhile is replaced without a word.
+Connections are kept for the next read, as many as the gate lets in at once but for one. One that has grown old
+meanwhile is replaced without a word.
 
 References: RFC 9110, "Range Requests"; Amazon S3 API, "GetObject".
 """
 
 import socket
 import ssl
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException
-from itertools import chain
 from threading import Lock
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,6 +24,8 @@ from compute.identity import Network
 
 PATIENCE_SECONDS = 10.0
 """For a connection, and for each of its bytes."""
+MOST_KEPT = 7
+"""Of all hosts, with those in use. The gate lets one more in; whoever comes then waits until another has gone."""
 _STOPPED = "the statement that read it has ended"
 
 
@@ -34,7 +35,7 @@ class StoreReader:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._lock = Lock()
-        self._idle: defaultdict[str, list[HTTPConnection]] = defaultdict(list)
+        self._idle: list[tuple[str, HTTPConnection]] = []
         self._busy: set[HTTPConnection] = set()
         self._stopped = False
 
@@ -61,15 +62,25 @@ class StoreReader:
     def close(self) -> None:
         """Once nobody reads any more."""
         with self._lock:
-            for connection in chain.from_iterable(self._idle.values()):
+            for _, connection in self._idle:
                 connection.close()
             self._idle.clear()
 
     def _take(self, place: SplitResult) -> HTTPConnection | None:
-        """One that was kept."""
+        """One that was kept: of its host's, the one that was used last."""
         with self._lock:
-            kept = self._idle[place.netloc]
-            return kept.pop() if kept else None
+            for number, (host, connection) in reversed(list(enumerate(self._idle))):
+                if host == place.netloc:
+                    del self._idle[number]
+                    return connection
+        return None
+
+    def _keep(self, place: SplitResult, connection: HTTPConnection) -> None:
+        """In place of those that were used longest ago, where there are too many."""
+        with self._lock:
+            self._idle.append((place.netloc, connection))
+            while self._idle and len(self._idle) + len(self._busy) > MOST_KEPT:
+                self._idle.pop(0)[1].close()
 
     def _connect(self, place: SplitResult) -> HTTPConnection:
         """Raises OSError."""
@@ -93,8 +104,7 @@ class StoreReader:
         except BaseException:
             connection.close()
             raise
-        with self._lock:
-            self._idle[place.netloc].append(connection)
+        self._keep(place, connection)
         return found
 
     @contextmanager

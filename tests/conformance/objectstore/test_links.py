@@ -1,5 +1,6 @@
 """A guest that reads the store itself, by links: what it is told, what a link is good for, and who is believed."""
 
+import asyncio
 import dataclasses
 import http.server
 import socket
@@ -17,6 +18,7 @@ from catalog.errors import UnreadableTable
 from compute.connection import Connection
 from compute.guest.objects import StoreReader
 from compute.objects import ObjectReader, StoredTable
+from compute.spawners.qemu.gate import MOST_CONNECTIONS, Gate
 from compute.transport import Frame, encode
 from tests.cluster.certificates import Authority
 from tests.conformance.objectstore.test_reads import ALL, SUM, gate, put, reading, scan
@@ -78,6 +80,13 @@ async def test_where_the_network_fails_the_gateway_reads(store: Store, tmp_path:
             assert await ask(lease, SUM, scans=[scan("plain", put(store, "plain/a"))]) == ALL
 
 
+async def test_where_the_network_makes_no_sense_the_gateway_reads(store: Store, tmp_path: Path) -> None:
+    """To Python a name with so long a label is a bad value, not a failed call."""
+    nowhere = dataclasses.replace(gate(store.port), gate=64 * "x")
+    async with reading(store, tmp_path, nowhere) as lease:
+        assert await ask(lease, SUM, scans=[scan("plain", put(store, "plain/a"))]) == ALL
+
+
 async def test_an_object_that_is_replaced_between_a_machines_read_and_the_gateways(
     store: Store, tmp_path: Path
 ) -> None:
@@ -90,8 +99,8 @@ async def test_an_object_that_is_replaced_between_a_machines_read_and_the_gatewa
             await ask(lease, SUM, scans=[dataclasses.replace(scan("swapped", file), digest="again")])
 
 
-class _Secured(http.server.BaseHTTPRequestHandler):
-    """One object, by ranges."""
+class _OneObject(http.server.BaseHTTPRequestHandler):
+    """By ranges."""
 
     protocol_version = "HTTP/1.1"
 
@@ -113,16 +122,38 @@ def secured(certificate: Path, key: Path) -> Iterator[int]:
     """A store that speaks TLS; its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with http.server.ThreadingHTTPServer((HOST, 0), _Secured) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+    with serving(context) as port:
+        yield port
+
+
+@contextmanager
+def serving(context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A store of one object; its port."""
+    with http.server.ThreadingHTTPServer((HOST, 0), _OneObject) as server:
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
-        serving = Thread(target=server.serve_forever, args=(0.05,))
-        serving.start()
+        answering = Thread(target=server.serve_forever, args=(0.05,))
+        answering.start()
         try:
             yield server.server_address[1]
         finally:
             server.shutdown()
-            serving.join()
+            answering.join()
+
+
+async def test_more_hosts_than_the_gate_lets_in() -> None:
+    """Each bucket has one. A connection that is kept for one of them is not in the way of the next."""
+    with serving() as port:
+        listener = socket.create_server((HOST, 0))
+        reader = StoreReader(gate(listener.getsockname()[1]))
+        through = Gate(listener, HOST, port)
+        for number in range(2 * MOST_CONNECTIONS):
+            link = f"http://bucket{number}.localhost/a?signed"
+            content, _ = await asyncio.to_thread(reader.read, link, range(100), len(CONTENT))
+            assert content.to_pybytes() == CONTENT[:100]
+        reader.close()
+        await through.close()
 
 
 def test_a_store_is_who_its_authority_says(tmp_path: Path) -> None:
