@@ -12,18 +12,23 @@ import logging
 import os
 import socket
 import struct
+import termios
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 
 MOST_CONNECTIONS = 8
-"""Of one machine at once: its engine has one thread, and keeps one of each bucket."""
+"""Of one machine at once. The guest keeps fewer (`MOST_KEPT`), so there is room for a new one."""
 CONNECT_SECONDS = 5.0
+DELIVERY_SECONDS = 10.0
+"""For the rest of an answer, once the store has said all of it."""
+LOOK_SECONDS = 0.01
 REQUEST_BYTES = 16 << 10
 PIPE_BYTES = 256 << 10
 _SPLICE = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 _AT_ONCE = struct.pack("ii", 1, 0)
-"""Linger: what has not been sent is dropped at the close, so that nothing of a machine's network outlives it."""
+"""Linger: what has not been sent is dropped at the close, so that nothing of a machine's network outlives it, and
+no port of the host is held (TIME_WAIT) for a connection to the store that a machine has left."""
 log = logging.getLogger(__name__)
 
 
@@ -58,14 +63,13 @@ class Gate:
             log.warning("a gate to the object store closes: %s", error)
 
     async def _carry(self, caller: socket.socket) -> None:
-        """One connection, until both sides have said all they had to."""
+        """One connection, until either side ends it. The store is asked for one once its caller has said something."""
         try:
             with caller:
                 caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-                with await self._connect() as store:
-                    async with asyncio.TaskGroup() as ways:
-                        ways.create_task(_ask(caller, store))
-                        ways.create_task(_pour(store, caller))
+                if request := await asyncio.get_running_loop().sock_recv(caller, REQUEST_BYTES):
+                    with await self._connect() as store:
+                        await _pass(caller, store, request)
         except* (OSError, TimeoutError) as failed:
             log.info("a connection to the object store ends: %s", failed.exceptions)
         finally:
@@ -78,18 +82,28 @@ class Gate:
             for family, kind, protocol, _, address in await loop.getaddrinfo(*self._store, type=socket.SOCK_STREAM):
                 with ExitStack() as stack, suppress(OSError):
                     store = stack.enter_context(socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol))
+                    store.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
                     await loop.sock_connect(store, address)
                     stack.pop_all()
                     return store
         raise OSError(f"{self._store[0]} cannot be reached")
 
 
-async def _ask(caller: socket.socket, store: socket.socket) -> None:
+async def _pass(caller: socket.socket, store: socket.socket, request: bytes) -> None:
+    """Until one way ends, and the other with it: whoever reads objects hears the answer out before it leaves."""
+    async with asyncio.TaskGroup() as ways:
+        asking = ways.create_task(_ask(caller, store, request))
+        pouring = ways.create_task(_pour(store, caller))
+        asking.add_done_callback(lambda _: pouring.cancel())
+        pouring.add_done_callback(lambda _: asking.cancel())
+
+
+async def _ask(caller: socket.socket, store: socket.socket, request: bytes) -> None:
     """Requests are short."""
     loop = asyncio.get_running_loop()
-    while request := await loop.sock_recv(caller, REQUEST_BYTES):
+    while request:
         await loop.sock_sendall(store, request)
-    _end(store)
+        request = await loop.sock_recv(caller, REQUEST_BYTES)
 
 
 async def _pour(store: socket.socket, caller: socket.socket) -> None:
@@ -107,7 +121,7 @@ async def _pour(store: socket.socket, caller: socket.socket) -> None:
     finally:
         os.close(begin)
         os.close(end)
-    _end(caller)
+    await _deliver(caller)
 
 
 async def _move(ready: Callable[[], Awaitable[None]], source: int, target: int, count: int) -> int:
@@ -128,7 +142,15 @@ async def _wait(add: Callable[..., None], remove: Callable[[int], object], descr
         remove(descriptor)
 
 
-def _end(sent: socket.socket) -> None:
-    """Tells the other side that nothing more comes, if it is still there."""
-    with suppress(OSError):
-        sent.shutdown(socket.SHUT_WR)
+def _undelivered(caller: socket.socket) -> int:
+    """Bytes that the other side has not acknowledged, the end counted (tcp(7), SIOCOUTQ)."""
+    (count,) = struct.unpack("i", fcntl.ioctl(caller, termios.TIOCOUTQ, bytes(4)))
+    return int(count)
+
+
+async def _deliver(caller: socket.socket) -> None:
+    """Until the other side has everything, and knows that nothing more comes. Raises OSError, TimeoutError."""
+    caller.shutdown(socket.SHUT_WR)
+    async with asyncio.timeout(DELIVERY_SECONDS):
+        while _undelivered(caller):  # noqa: ASYNC110 (the kernel tells nobody)
+            await asyncio.sleep(LOOK_SECONDS)

@@ -25,19 +25,31 @@ def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[None, None, None]
 
 
 class Far:
-    """What is beyond the gate: sends back what it gets, or much of its own for the word "more"."""
+    """What is beyond the gate: sends back what it gets, or much of its own for "more" and "last", after which it ends.
+
+    `ended` tells of each connection that it has ended, and whether by a reset.
+    """
 
     def __init__(self) -> None:
         self.inside = 0
+        self.ended: asyncio.Queue[bool] = asyncio.Queue()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.inside += 1
+        reset = True
         with suppress(ConnectionError):
-            while word := await reader.read(1 << 16):
-                writer.write(CONTENT if word == b"more" else word)
-                await writer.drain()
+            await self._answer(reader, writer)
+            reset = False
         self.inside -= 1
         writer.close()
+        self.ended.put_nowait(reset)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while word := await reader.read(1 << 16):
+            writer.write(CONTENT if word in (b"more", b"last") else word)
+            await writer.drain()
+            if word == b"last":
+                return
 
 
 @asynccontextmanager
@@ -68,8 +80,48 @@ def test_everything_passes_both_ways(run: Callable[[Coroutine[None, None, None]]
             for _ in range(2):
                 writer.write(b"more")
                 assert await reader.readexactly(len(CONTENT)) == CONTENT
-            writer.write_eof()
-            assert await reader.read() == b"", "the far end hears that nothing more comes, and ends"
+            writer.close()
+
+    run(test())
+
+
+def test_the_far_end_may_end_first(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+    """What it said arrives, and who has not left by then keeps nobody out."""
+
+    async def test() -> None:
+        async with open_gate() as (_, _, port):
+            heard = [await say(port, b"last") for _ in range(MOST_CONNECTIONS)]
+            for reader, _ in heard:
+                assert await reader.read() == CONTENT
+            late, writer = await say(port, b"a")
+            assert await late.readexactly(1) == b"a"
+            for _, each in (*heard, (late, writer)):
+                each.close()
+
+    run(test())
+
+
+def test_who_leaves_holds_no_port_of_the_host(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+    """A connection to the store that ended by a reset leaves no TIME_WAIT behind."""
+
+    async def test() -> None:
+        async with open_gate() as (far, _, port):
+            reader, writer = await say(port, b"a")
+            assert await reader.readexactly(1) == b"a"
+            writer.close()
+            assert await far.ended.get(), "reset"
+
+    run(test())
+
+
+def test_who_says_nothing_is_not_announced(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+    async def test() -> None:
+        async with open_gate() as (far, _, port):
+            _, silent = await asyncio.open_connection(HOST, port)
+            reader, writer = await say(port, b"a")
+            assert await reader.readexactly(1) == b"a"
+            assert far.inside == 1
+            silent.close()
             writer.close()
 
     run(test())
