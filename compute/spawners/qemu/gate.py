@@ -50,7 +50,7 @@ class Gate:
         self._listener.close()
 
     async def _accept(self) -> None:
-        """Who comes while too many are inside waits. A machine whose gate fails reads by its channel."""
+        """Who comes while too many are inside waits. Where the gate fails, its machine is refused and asks the host."""
         loop = asyncio.get_running_loop()
         try:
             while True:
@@ -60,6 +60,7 @@ class Gate:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         except OSError as error:
+            self._listener.close()
             log.warning("a gate to the object store closes: %s", error)
 
     async def _carry(self, caller: socket.socket) -> None:

@@ -1,10 +1,11 @@
 """The gate of a machine's network: everything passes, to one place, and nothing outlives it. On both event loops."""
 
 import asyncio
+import resource
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import pytest
 import uvloop
@@ -123,6 +124,30 @@ def test_who_says_nothing_is_not_announced(run: Callable[[Coroutine[None, None, 
             assert far.inside == 1
             silent.close()
             writer.close()
+
+    run(test())
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Whoever opens one fails."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_gate_that_fails_refuses_at_once(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+    async def test() -> None:
+        async with open_gate() as (_, _, port):
+            with socket.create_connection((HOST, port)) as caller:
+                caller.setblocking(False)
+                with no_more_files(), pytest.raises(ConnectionResetError):
+                    await asyncio.get_running_loop().sock_recv(caller, 1)
+            with pytest.raises(ConnectionRefusedError):
+                await say(port, b"a")
 
     run(test())
 
