@@ -15,7 +15,8 @@ from tests.processes import busier, kill, machines_of, until
 from tests.target import Target
 
 LONG = {
-    "duckdb": "SELECT count(*) FROM tpch.lineitem, tpch.nation, tpch.region WHERE l_comment < n_comment || r_name",
+    "duckdb": "SELECT count(*) FROM tpch.lineitem, tpch.nation, tpch.region a, tpch.region b"
+    " WHERE l_comment < n_comment || a.r_name || b.r_name",
     "spark": "SELECT count(*) FROM tpch.lineitem, tpch.region WHERE l_comment < r_comment",
 }
 """What keeps an engine busy for about a second."""
