@@ -1,5 +1,7 @@
 """Fixtures for every suite live in plugins, one subject each. On a busy host a property may take its time."""
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
@@ -16,3 +18,6 @@ pytest_plugins = [
 ]
 settings.register_profile("tests", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has what it starts in the background ignore it, and so all programs that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
