@@ -22,6 +22,7 @@ MAX_MESSAGE = 128 << 20
 RPC_SECONDS = 60
 _PROGRAM_LIMIT_EXCEEDED = "54000"
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
+_REMEMBERED = "INVALID_HANDLE.OPERATION_ABANDONED"
 _SQLSTATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
 
 
@@ -65,6 +66,23 @@ class Execution:
         interrupt = messages.InterruptRequest(operation_id=self._operation)
         interrupt.interrupt_type = messages.InterruptRequest.INTERRUPT_TYPE_OPERATION_ID
         self._session.ask("Interrupt", interrupt)
+
+    def sweep(self) -> bool:
+        """Cancels the jobs that the server has submitted for the statement since its end. Whether it may be done again:
+        not where the server is gone, or remembers ids (it does unless it was started with `configuration`'s settings).
+
+        Jobs carry a tag that is made of the statement's id, and a statement that fails has the server cancel whatever
+        carries its tag (`ExecuteThreadRunner`): this one has the same id and fails at once.
+        """
+        request = messages.ExecutePlanRequest(operation_id=self._operation)
+        request.plan.root.sql.query = ""
+        try:
+            for _ in self._session.call("ExecutePlan", request, timeout=RPC_SECONDS):
+                pass
+        except grpc.RpcError as error:
+            told = translate(error)
+            return not told.lost and told.condition != _REMEMBERED
+        return False
 
     def abandon(self) -> None:
         """Ends the stream without asking the server, which stops the statement once it notices."""

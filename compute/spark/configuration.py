@@ -85,4 +85,7 @@ _CANCELS = {
     "spark.task.reaper.pollingInterval": "2s",
     "spark.task.reaper.killTimeout": f"{STUCK_SECONDS}s",
     "spark.task.reaper.threadDump": "false",
+    # An id that the server remembers could not be used again to sweep up what comes after a cancel.
+    "spark.connect.session.inactiveOperations.cacheExpiration": "0",
+    "spark.connect.execute.manager.abandonedTombstonesSize": "0",
 }

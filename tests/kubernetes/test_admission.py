@@ -191,6 +191,7 @@ FORBIDDEN: Sequence[tuple[tuple[Any, ...], Any]] = (
     (("metadata", "labels", ownership.APPLICATION), "lakegate-machine"),
     (("metadata", "labels", DRIVER_LABEL), "gw-0-spark-2"),
     (("spec", "serviceAccountName"), "lakegate-spark"),
+    (("spec", "serviceAccountName"), "lakegate-machine"),
     (("spec", "automountServiceAccountToken"), True),
     (("spec", "volumes"), [SECRET_VOLUME]),
     (("spec", "volumes"), [PROJECTED]),

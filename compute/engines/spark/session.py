@@ -14,6 +14,7 @@ from compute.engines.spark import writes
 from compute.engines.spark.errors import translate_error, translated
 from compute.engines.spark.parameters import substitute
 from compute.engines.spark.running import Running
+from compute.engines.spark.sweeps import Sweeps
 from compute.engines.spark.types import arrow_schema
 from compute.spark.client import ConnectError, ConnectSession
 from compute.spark.training import run_to_end
@@ -74,6 +75,7 @@ class SparkSession:
         self._time_zone = "UTC"
         self._lock = threading.Lock()
         self._running: Running | None = None
+        self._sweeps = Sweeps()
 
     def execute(
         self, sql: str, parameters: pa.RecordBatch | None, scans: Sequence[Scan], settings: Mapping[str, str]
@@ -84,7 +86,7 @@ class SparkSession:
             raise FeatureNotSupported("the warehouse's Spark machines only read", hint=_WRITERS)
         self._end_running()
         with translated():
-            running = Running(self._session.execute(substitute(sql, parameters)), self._scratch)
+            running = Running(self._session.execute(substitute(sql, parameters)), self._scratch, self._sweeps)
             with self._lock:
                 self._running = running
             if writes.is_read(sql):
@@ -110,11 +112,16 @@ class SparkSession:
             running.cancel()
 
     def close(self) -> None:
-        """A clone's Connect session stays: whoever comes next is the same tenant's, or nobody."""
+        """A clone's Connect session stays: whoever comes next is the same tenant's, or nobody. One that is swept stays
+        for as long: only a session that is open can cancel its jobs.
+        """
         self._end_running()
         if not self._cloned:
-            with translated():
-                self._session.close()
+            self._sweeps.finish(self._release)
+
+    def _release(self) -> None:
+        with translated():
+            self._session.close()
 
     def _prepare(self, scans: Sequence[Scan], settings: Mapping[str, str]) -> None:
         if not all(scan.by_path for scan in scans):

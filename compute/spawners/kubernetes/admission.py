@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.config import DRIVER_ACCOUNT, JOB_ACCOUNT, JOB_CLAIM
+from compute.spawners.kubernetes.config import DRIVER_ACCOUNT, EXECUTOR_ACCOUNT, JOB_ACCOUNT, JOB_CLAIM
 from compute.spawners.kubernetes.driver import DRIVER, EXECUTOR
 from compute.spawners.kubernetes.nodes import CAPACITY_LABELS, GPU, MACHINES_TAINT
 
@@ -62,8 +62,8 @@ _RULES: Mapping[str, str] = {
 }
 
 
-def driver_policy(namespace: str, account: str, priority_class: str) -> Sequence[Mapping[str, Any]]:
-    """The policy and its binding, for that namespace. `account` and `priority_class` are executors'."""
+def driver_policy(namespace: str, priority_class: str) -> Sequence[Mapping[str, Any]]:
+    """The policy and its binding, for that namespace. `priority_class` is executors'."""
     name = f"{DRIVER_ACCOUNT}-{namespace}"
     drivers, jobs = (f"'system:serviceaccount:{namespace}:{each}'" for each in (DRIVER_ACCOUNT, JOB_ACCOUNT))
     spec = {
@@ -76,7 +76,7 @@ def driver_policy(namespace: str, account: str, priority_class: str) -> Sequence
         "matchConditions": [{"name": "drivers", "expression": f"request.userInfo.username in [{drivers}, {jobs}]"}],
         "variables": [
             {"name": "pod", "expression": "request.operation == 'DELETE' ? oldObject : object"},
-            {"name": "account", "expression": f"'{account}'"},
+            {"name": "account", "expression": f"'{EXECUTOR_ACCOUNT}'"},
             {"name": "class", "expression": f"'{priority_class}'"},
             {"name": "jobs", "expression": jobs},
         ],

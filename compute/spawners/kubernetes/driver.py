@@ -23,7 +23,7 @@ from compute.spark.allocation import allocation_settings
 from compute.spark.cache import IMAGE_CACHE
 from compute.spawners import CannotStart
 from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.config import KubernetesConfig
+from compute.spawners.kubernetes.config import EXECUTOR_ACCOUNT, KubernetesConfig
 from compute.spawners.kubernetes.manifests import (
     SCRATCH,
     Manifest,
@@ -142,7 +142,7 @@ def _pods(config: KubernetesConfig, name: str, executors: Executors) -> Mapping[
         f"{prefix}.executor.disableConfigMap": "true",
         f"{prefix}.executor.request.cores": f"{executors.threads * config.cpu_share:g}",
         f"{prefix}.executor.limit.cores": str(executors.threads),
-        f"{prefix}.authenticate.executor.serviceAccountName": config.service_account,
+        f"{prefix}.authenticate.executor.serviceAccountName": EXECUTOR_ACCOUNT,
         f"{prefix}.decommission.script": f"{IMAGE_CACHE}/bin/decommission",
     }
 
@@ -183,7 +183,7 @@ def executor_template(config: KubernetesConfig, driver: str, executors: Executor
             **placed(config, place),
             **shut_off(),
             "containers": [container],
-            "serviceAccountName": config.service_account,
+            "serviceAccountName": EXECUTOR_ACCOUNT,
             "volumes": [scratch, *_shared_volumes(config, driver)],
         },
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.admission import driver_policy
-from compute.spawners.kubernetes.config import DRIVER_ACCOUNT, GUEST_PORT, JOB_ACCOUNT
+from compute.spawners.kubernetes.config import DRIVER_ACCOUNT, EXECUTOR_ACCOUNT, GUEST_PORT, JOB_ACCOUNT
 from compute.spawners.kubernetes.driver import ROLE
 from compute.spawners.kubernetes.manifests import Manifest, container_security, pod_security, secret_name
 from compute.spawners.kubernetes.nodes import NodeType
@@ -63,11 +63,10 @@ def namespace_objects(settings: NamespaceSettings) -> Sequence[Manifest]:
         priority_class(MACHINE, MACHINE_PRIORITY, "PreemptLowerPriority"),
         priority_class(PLACEHOLDER, PLACEHOLDER_PRIORITY, "Never"),
         service_account(settings.namespace, MACHINE, settings.machine_role_arn),
-        service_account(settings.namespace, DRIVER_ACCOUNT, settings.machine_role_arn),
-        service_account(settings.namespace, JOB_ACCOUNT),
+        *(service_account(settings.namespace, name) for name in (DRIVER_ACCOUNT, EXECUTOR_ACCOUNT, JOB_ACCOUNT)),
         driver_role(settings),
         driver_binding(settings),
-        *driver_policy(settings.namespace, MACHINE, MACHINE),
+        *driver_policy(settings.namespace, MACHINE),
         resource_quota(settings),
         network_policy(settings),
         driver_network_policy(settings),

@@ -157,6 +157,19 @@ def test_cancel_stops_the_job_in_the_server(spark_engine: SparkEngine, spark_ses
     assert rows(spark_session, "SELECT 1 AS one") == [{"one": 1}]
 
 
+def test_cancel_stops_what_the_server_submits_later(spark_engine: SparkEngine, spark_session: SparkSession) -> None:
+    """It is still compiling the statement's stage in a thread that it does not interrupt."""
+    terms = " + ".join(f"CASE WHEN id % {n + 3} = 1 THEN sqrt(id + {n}) ELSE id * {n}.5D END" for n in range(300))
+    runner = threading.Thread(target=lambda: error_of(spark_session, f"SELECT sum({terms}) FROM range(100000000000)"))
+    runner.start()
+    wait_until(lambda: compiles_stage(spark_engine))
+    spark_session.cancel()
+    runner.join()
+    wait_until(lambda: running_tasks(spark_engine) > 0)
+    wait_until(lambda: running_tasks(spark_engine) == 0)
+    assert rows(spark_session, "SELECT 1 AS one") == [{"one": 1}]
+
+
 def test_cancel_without_a_statement_does_nothing(spark_session: SparkSession) -> None:
     spark_session.cancel()
     assert rows(spark_session, "SELECT 1 AS one") == [{"one": 1}]
@@ -169,12 +182,21 @@ def error_of(session: SparkSession, sql: str) -> SqlError:
 
 
 def running_tasks(engine: SparkEngine) -> int:
-    """Executor threads of the JVM that run a task just now. A busy one may not answer in jcmd's own time."""
+    """Executor threads of the JVM that run a task just now."""
+    tasks = [thread for thread in threads_of(engine) if "Executor task launch" in thread]
+    return sum("Executor$TaskRunner.run" in thread for thread in tasks)
+
+
+def compiles_stage(engine: SparkEngine) -> bool:
+    return any('"shuffle-exchange' in thread and "CodeGenerator" in thread for thread in threads_of(engine))
+
+
+def threads_of(engine: SparkEngine) -> list[str]:
+    """The stack of each thread of the JVM. A busy one may not answer in jcmd's own time."""
     command = [str(java.JAVA.with_name("jcmd")), str(engine.pid), "Thread.print"]
     while (told := subprocess.run(command, capture_output=True, text=True, check=False)).returncode != 0:
         pass
-    threads = told.stdout.split("\n\n")
-    return sum("Executor task launch" in thread and "Executor$TaskRunner.run" in thread for thread in threads)
+    return told.stdout.split("\n\n")
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -148,6 +148,7 @@ def written_by_code() -> dict[tuple[str, str], Any]:
         ("RuntimeClass", "gvisor", ("handler", "scheduling")),
         ("ServiceAccount", "lakegate-machine", ("automountServiceAccountToken",)),
         ("ServiceAccount", "lakegate-spark", ("automountServiceAccountToken",)),
+        ("ServiceAccount", "lakegate-executor", ("automountServiceAccountToken",)),
         ("ServiceAccount", "lakegate-job", ("automountServiceAccountToken",)),
         ("Role", "lakegate-spark", ("rules",)),
         ("RoleBinding", "lakegate-spark", ("subjects", "roleRef")),
@@ -236,9 +237,10 @@ def test_pods_are_restricted_and_their_roots_read_only(values: Values) -> None:
 
 def test_iam_roles_are_the_accounts() -> None:
     accounts = {each["metadata"]["name"]: each for each in render(EVERYTHING) if each["kind"] == "ServiceAccount"}
-    assert "annotations" not in accounts.pop("lakegate-job")["metadata"], "its code is somebody's"
-    roles = [each["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] for each in accounts.values()]
-    assert roles == [ROLE] * 3
+    roles = {name: each["metadata"].get("annotations") for name, each in accounts.items()}
+    annotated = {"eks.amazonaws.com/role-arn": ROLE}
+    sparks = dict.fromkeys(("lakegate-spark", "lakegate-executor", "lakegate-job"))
+    assert roles == {"lakegate-gateway": annotated, "lakegate-machine": annotated, **sparks}
     assert all("annotations" not in each["metadata"] for each in render(SECRETS) if each["kind"] == "ServiceAccount")
 
 

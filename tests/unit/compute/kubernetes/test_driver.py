@@ -9,7 +9,14 @@ import pytest
 from compute.config import Executors, MachineSpec
 from compute.spawners import CannotStart
 from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.config import JOB_ACCOUNT, JOB_CLAIM, KubernetesConfig, SparkPods, for_job
+from compute.spawners.kubernetes.config import (
+    EXECUTOR_ACCOUNT,
+    JOB_ACCOUNT,
+    JOB_CLAIM,
+    KubernetesConfig,
+    SparkPods,
+    for_job,
+)
 from compute.spawners.kubernetes.driver import TEMPLATE, driver_pod, executor_template
 from compute.spawners.kubernetes.nodes import NodeType
 
@@ -54,7 +61,7 @@ def test_executors_have_none_and_no_other_right() -> None:
     assert not any("projected" in volume for volume in spec["volumes"])
     (container,) = spec["containers"]
     assert container["securityContext"]["readOnlyRootFilesystem"]
-    assert settings()["spark.kubernetes.authenticate.executor.serviceAccountName"] == CONFIG.service_account
+    assert settings()["spark.kubernetes.authenticate.executor.serviceAccountName"] == EXECUTOR_ACCOUNT
 
 
 def test_the_driver_reads_what_an_executor_looks_like() -> None:
