@@ -41,7 +41,7 @@ class Execution:
     """A running statement. Iterate it for its record batches, at least one, maybe empty; `cancel` from any thread."""
 
     def __init__(self, session: "ConnectSession", sql: str) -> None:
-        self._session = session
+        self.session = session
         self._operation = str(uuid.uuid4())
         request = messages.ExecutePlanRequest(operation_id=self._operation)
         request.plan.root.sql.query = sql
@@ -65,7 +65,7 @@ class Execution:
         """Stops the statement's jobs in the server; the iteration then raises ConnectError. Raises ConnectError."""
         interrupt = messages.InterruptRequest(operation_id=self._operation)
         interrupt.interrupt_type = messages.InterruptRequest.INTERRUPT_TYPE_OPERATION_ID
-        self._session.ask("Interrupt", interrupt)
+        self.session.ask("Interrupt", interrupt)
 
     def sweep(self) -> bool:
         """Cancels the jobs that the server has submitted for the statement since its end. Whether it may be done again:
@@ -77,7 +77,7 @@ class Execution:
         request = messages.ExecutePlanRequest(operation_id=self._operation)
         request.plan.root.sql.query = ""
         try:
-            for _ in self._session.call("ExecutePlan", request, timeout=RPC_SECONDS):
+            for _ in self.session.call("ExecutePlan", request, timeout=RPC_SECONDS):
                 pass
         except grpc.RpcError as error:
             told = translate(error)

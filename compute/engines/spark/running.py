@@ -10,7 +10,7 @@ import pyarrow as pa
 from catalog.errors import QueryCanceled
 from compute.engines.spark.errors import translated
 from compute.engines.spark.overflow import Overflow
-from compute.engines.spark.sweeps import Sweeps
+from compute.engines.spark.sweeper import Sweeper
 from compute.spark.client import ConnectError, Execution
 
 OVERFLOW_MEMORY = 32 << 20
@@ -20,9 +20,11 @@ logger = logging.getLogger(__name__)
 class Running:
     """A statement that the server has been asked to run. `cancel` may come from any thread."""
 
-    def __init__(self, execution: Execution, scratch: Path, sweeps: Sweeps) -> None:
+    def __init__(self, execution: Execution, scratch: Path, sweeper: Sweeper) -> None:
         self._execution = execution
-        self._sweeps = sweeps
+        self._sweeper = sweeper
+        self._lock = threading.Lock()
+        self._closed = False
         self._overflow = Overflow(scratch / "tmp", OVERFLOW_MEMORY)
         self._canceled = False
         self._thread = threading.Thread(target=self._overflow.fill, args=(execution,), name="spark-drain", daemon=True)
@@ -39,19 +41,24 @@ class Running:
 
     def cancel(self) -> None:
         """Interrupts the statement in the server. A server that cannot be asked ends it by its own failure."""
-        first, self._canceled = not self._canceled, True
+        with self._lock:
+            if self._closed:
+                return
+            if not self._canceled:
+                self._canceled = True
+                self._sweeper.add(self._execution)
         try:
             self._execution.cancel()
         except ConnectError as error:
             logger.info("spark did not take a cancel: %s", error)
-        if first:
-            self._sweeps.add(self._execution, self._thread)
 
     def close(self) -> None:
         """Ends the statement whatever its state. Idempotent."""
         self._overflow.close()
         if self._thread.is_alive():
             self.cancel()
+        with self._lock:
+            self._closed = True
         self._execution.abandon()
         self._thread.join()
 

@@ -14,7 +14,7 @@ from compute.engines.spark import writes
 from compute.engines.spark.errors import translate_error, translated
 from compute.engines.spark.parameters import substitute
 from compute.engines.spark.running import Running
-from compute.engines.spark.sweeps import Sweeps
+from compute.engines.spark.sweeper import Sweeper
 from compute.engines.spark.types import arrow_schema
 from compute.spark.client import ConnectError, ConnectSession
 from compute.spark.training import run_to_end
@@ -36,6 +36,7 @@ class Sessions:
         self._connect = connect
         self._scratch = scratch
         self._cloned = cloned
+        self._sweeper = Sweeper()
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="spark-open")
         self._opening = threading.Lock()
         self._spare = self._opener.submit(self._prepare)
@@ -47,7 +48,7 @@ class Sessions:
             if not self._cloned:
                 self._spare = self._opener.submit(self._prepare)
         with translated():
-            return SparkSession(ready.result(), self._scratch, cloned=self._cloned)
+            return SparkSession(ready.result(), self._scratch, self._sweeper, cloned=self._cloned)
 
     def wait(self) -> None:
         """Returns once one is ready. Raises ConnectError."""
@@ -68,14 +69,14 @@ class Sessions:
 class SparkSession:
     """One connection: its Connect session and the statement that it runs. `cloned` as `Sessions` says."""
 
-    def __init__(self, session: ConnectSession, scratch: Path, *, cloned: bool = False) -> None:
+    def __init__(self, session: ConnectSession, scratch: Path, sweeper: Sweeper, *, cloned: bool = False) -> None:
         self._session = session
         self._scratch = scratch
         self._cloned = cloned
         self._time_zone = "UTC"
         self._lock = threading.Lock()
         self._running: Running | None = None
-        self._sweeps = Sweeps()
+        self._sweeper = sweeper
 
     def execute(
         self, sql: str, parameters: pa.RecordBatch | None, scans: Sequence[Scan], settings: Mapping[str, str]
@@ -86,7 +87,7 @@ class SparkSession:
             raise FeatureNotSupported("the warehouse's Spark machines only read", hint=_WRITERS)
         self._end_running()
         with translated():
-            running = Running(self._session.execute(substitute(sql, parameters)), self._scratch, self._sweeps)
+            running = Running(self._session.execute(substitute(sql, parameters)), self._scratch, self._sweeper)
             with self._lock:
                 self._running = running
             if writes.is_read(sql):
@@ -112,16 +113,11 @@ class SparkSession:
             running.cancel()
 
     def close(self) -> None:
-        """A clone's Connect session stays: whoever comes next is the same tenant's, or nobody. One that is swept stays
-        for as long: only a session that is open can cancel its jobs.
-        """
+        """A clone's Connect session stays: whoever comes next is the same tenant's, or nobody."""
         self._end_running()
         if not self._cloned:
-            self._sweeps.finish(self._release)
-
-    def _release(self) -> None:
-        with translated():
-            self._session.close()
+            with translated():
+                self._sweeper.release(self._session)
 
     def _prepare(self, scans: Sequence[Scan], settings: Mapping[str, str]) -> None:
         if not all(scan.by_path for scan in scans):
