@@ -21,7 +21,7 @@ STOPPED_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A kind of victim, how often it is chosen, and the lanes that it hurts.
+    """A kind of victim, how often it is chosen beside others, and the lanes that it hurts.
 
     A costly one comes seldom, as it takes long to come back. One that `stops` may be stopped instead of killed: it is
     found by its silence. `revive` starts what nobody else would start again.
@@ -77,15 +77,18 @@ class Blow:
 
 
 class Saboteur:
-    """`strike` kills or stops one process and tells what it was; None where there was none of that kind."""
+    """`strike` kills or stops one process and tells what it was; None where there was none of that kind.
+
+    Each kind has its turns, as many as it weighs, before any has more.
+    """
 
     def __init__(self, chance: random.Random, plots: Sequence[Plot]) -> None:
         self._chance = chance
         self._plots = plots
+        self._turns: dict[bool, list[Plot]] = {True: [], False: []}
 
     def strike(self, gateway: int, *, costly: bool) -> Blow | None:
-        plots = [plot for plot in self._plots if plot.costly == costly]
-        (plot,) = self._chance.choices(plots, [plot.weight for plot in plots])
+        plot = self._next(costly=costly)
         blow = Blow(plot, STOP if plot.stops and self._chance.random() < STOPPED_SHARE else KILL)
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             if victims := plot.victims(gateway):
@@ -93,3 +96,10 @@ class Saboteur:
                 os.kill(victim, signal.SIGSTOP if blow.manner == STOP else signal.SIGKILL)
                 return blow
         return None
+
+    def _next(self, *, costly: bool) -> Plot:
+        turns = self._turns[costly]
+        if not turns:
+            turns += [plot for plot in self._plots for _ in range(plot.weight) if plot.costly == costly]
+            self._chance.shuffle(turns)
+        return turns.pop()

@@ -1,4 +1,4 @@
-"""A short storm over a gateway whose machines are pods of a real node, while any part of the cluster may be killed."""
+"""Two minutes of storm over a gateway whose machines are pods of a real node; any part of the cluster may be killed."""
 
 import secrets
 from collections.abc import Mapping
@@ -11,11 +11,12 @@ from tests.chaos.cluster import cluster_setting
 from tests.chaos.storm import run_storm
 from tests.fix_cluster import Cluster, Machines
 
-SECONDS = 20
+SECONDS = 120
+STRUCK = ("etcd", "kube-apiserver", "the kubelet", "the gateway")
+"""Some of what must have been killed by then."""
 
 
 @pytest.mark.slow
-@pytest.mark.soak
 def test_every_statement_ends_well_while_parts_of_the_cluster_are_killed(
     cluster: Cluster, real: Machines, lake: Mapping[TableName, Path]
 ) -> None:
@@ -23,5 +24,5 @@ def test_every_statement_ends_well_while_parts_of_the_cluster_are_killed(
     seed = secrets.randbits(32)
     report = run_storm(lake, SECONDS, seed, cluster_setting(cluster, real.config))
     assert report.wrong == report.leaks == [], f"seed {seed}: {report}"
-    assert report.blows
+    assert {f"kill {part}" for part in STRUCK} <= report.blows.keys()
     assert all(report.answers.values()), report

@@ -12,7 +12,8 @@ from catalog.scans import Scan
 from compute.lease import Lease
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.manifests import pods_path
-from tests.conformance.tpch.test_tpch import QUERIES, run
+from tests.conformance.tpch.test_tpch import QUERIES
+from tests.drivers.test_psql import psql
 from tests.fix_cluster import Machines, eventually, pod_pool
 from tests.fix_compute import ROWS, ask, duckdb_config
 from tests.fix_gateway import lake_folder, running_gateway
@@ -55,13 +56,11 @@ def pods_gateway(real: Machines, lake: Mapping[TableName, Path]) -> Iterator[Tar
 
 
 def test_the_first_query_of_tpch(pods_gateway: Target, gateway: Target) -> None:
-    """By a PostgreSQL client, through the gateway, from a pod; as a process of this host answers it."""
-    answers = []
-    for target in (pods_gateway, gateway):
-        with target.connect(options="-c search_path=tpch -c lakegate.lane=duckdb") as connection:
-            answers.append(run(connection, QUERIES[0]))
-    assert answers[0] == answers[1]
-    assert len(answers[0].rows) == 4
+    """By psql, through the gateway, from a pod; as a process of this host answers it."""
+    commands = ("SET search_path = tpch", "SET lakegate.lane = duckdb", QUERIES[0].read_text())
+    shown, wanted = (psql(target, *commands) for target in (pods_gateway, gateway))
+    assert shown == wanted
+    assert shown.out.endswith("(4 rows)\n\n")
 
 
 async def test_a_read_outlives_its_pod(real: Machines, pods_gateway: Target, gateway: Target) -> None:

@@ -37,8 +37,8 @@ class NamespaceSettings:
 
     `quota` bounds all machines together, in the words of a ResourceQuota. `placeholders` are pods that hold room for as
     many machines of `placeholder_resources` on nodes of `placeholder_node`. `machine_role_arn` is an IAM role for
-    machines; none by default, since a guest gets credentials with its statements. `api_server_cidrs` is where Spark's
-    drivers find the API server.
+    machines but Spark's; none by default, since a guest gets credentials with its statements. `api_server_cidrs` is
+    where Spark's drivers find the API server.
     """
 
     namespace: str = "lakegate-machines"

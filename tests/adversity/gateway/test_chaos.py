@@ -11,7 +11,7 @@ from tests.chaos.saboteur import DUCKDB, PLOTS
 from tests.chaos.storm import Setting, run_storm
 
 SECONDS = 120
-MICROVM_SECONDS = 20
+MICROVM_SECONDS = 40
 MICROVMS = Setting(
     ("--spawner", "qemu", "--memory", "256"),
     plots=[plot for plot in PLOTS if DUCKDB in plot.lanes],
