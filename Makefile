@@ -17,10 +17,10 @@ export PATH := $(PATH):$(UV_FOLDER)/bin
 
 help:
 	@echo "make run     set up, then start a gateway with demo tables on $(LISTEN) (LISTEN=, DATA=)"
-	@echo "make test    set up, then run every test"
+	@echo "make test    set up, then run every test but those that take minutes each"
 	@echo "make check   format, lint, types and import contracts only"
 	@echo "make bench   measure, and write benchmarks/results/"
-	@echo "make soak    fuzz the protocol and the channel for ten minutes each, then kill parts of a gateway for thirty"
+	@echo "make soak    the long tests, ten minutes of fuzzing each parser, and half an hour of killing each: processes, microVMs, a cluster"
 	@echo "make setup   only set up; make clean removes what setup and tests left in the clone"
 
 setup:
@@ -52,8 +52,8 @@ soak: setup
 	@$(PYTHON) tests/properties/fuzz_channel.py --seconds 600
 	@$(PYTHON) -m tests.chaos --seconds 1800
 	@$(PYTHON) -m deploy.guest >/dev/null
-	@$(PYTHON) -m tests.chaos --seconds 600 --spawner qemu
-	@$(PYTHON) -m tests.chaos --seconds 600 --spawner kubernetes
+	@$(PYTHON) -m tests.chaos --seconds 1800 --spawner qemu
+	@$(PYTHON) -m tests.chaos --seconds 1800 --spawner kubernetes
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache native/target

@@ -7,12 +7,12 @@ told apart; 0 is the connection itself. The body holds Arrow IPC: a schema messa
 parameters, both. A body is received into an aligned Arrow buffer, a long one straight off the socket, so that
 batches are read without a copy.
 
-    pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  SHUTDOWN  DATA  PING
+    pool -> guest   IDENTITY  EXECUTE  DESCRIBE  CANCEL  STATS  DATA  PING
     guest -> pool   HELLO  READY  SCHEMA  BATCH  DONE  ERROR  STATS  READ  LINK  PONG
 
 The guest speaks first (HELLO). It refuses statements before IDENTITY, which it answers with READY. A statement is
 answered by SCHEMA, BATCH..., DONE, or by ERROR at any point. Back-pressure is the socket's: who does not read makes the
-other wait.
+other wait. A connection ends with its stream.
 
 What a guest cannot open itself comes without a path: objects in a store, and all of the host's files where HELLO
 says ``"reads": "channel"``. It asks for ranges of them while a statement runs: READ with a number, a scan of the
@@ -61,7 +61,6 @@ class Kind(IntEnum):
     DONE = 9
     ERROR = 10
     STATS = 11
-    SHUTDOWN = 12
     READ = 13
     DATA = 14
     PING = 15

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Conversation:
-    """Serves the statements of one connection, one after the other, until the pool leaves or says SHUTDOWN.
+    """Serves the statements of one connection, one after the other, until the pool leaves.
 
     Frames that follow one another at once leave together: a small answer is one write, which wakes the pool once.
     """
@@ -58,7 +58,7 @@ class Conversation:
 
     def _hear(self) -> None:
         try:
-            while (frame := self._channel.receive()) and frame.kind is not Kind.SHUTDOWN:
+            while frame := self._channel.receive():
                 if frame.kind is Kind.CANCEL:
                     self._cancel(frame.statement)
                 elif frame.kind is Kind.PING:
