@@ -6,6 +6,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from catalog.tokens import AccessToken, list_tokens
+
 PUBLIC = "public"
 """The grantee that stands for everybody; no principal can have this name."""
 
@@ -26,10 +28,11 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A principal that may log in, with its SCRAM verifier; None means that no password lets it in."""
+    """A principal that may log in, with its SCRAM verifier; None means that no password lets it in, but a token may."""
 
     principal: Principal
     verifier: str | None = field(repr=False)
+    tokens: tuple[AccessToken, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,16 @@ async def load_directory(connection: AsyncConnection[Any]) -> Directory:
         principals = await _fetch(connection, "SELECT name, login, admin, verifier FROM lakegate.principals")
         memberships = await _fetch(connection, "SELECT member_name, group_name FROM lakegate.memberships")
         workspaces = await _fetch(connection, "SELECT name FROM lakegate.workspaces")
+        tokens = collect((token.principal, token) for token in await list_tokens(connection))
     parents = collect(memberships)
     found = {name: Principal(name, admin, ancestors(name, parents)) for name, _, admin, _ in principals}
     return Directory(
         version=version[0][0],
-        logins={name: Login(found[name], verifier) for name, login, _, verifier in principals if login},
+        logins={
+            name: Login(found[name], verifier, tuple(tokens.get(name, ())))
+            for name, login, _, verifier in principals
+            if login
+        },
         groups={name: found[name] for name, login, _, _ in principals if not login},
         workspaces=frozenset(name for (name,) in workspaces),
     )
@@ -68,9 +76,9 @@ async def _fetch(connection: AsyncConnection[Any], query: str) -> list[tuple[Any
     return await (await connection.execute(query.encode())).fetchall()
 
 
-def collect(pairs: Iterable[tuple[Any, ...]]) -> dict[str, set[str]]:
+def collect(pairs: Iterable[tuple[Any, ...]]) -> dict[str, set[Any]]:
     """Pairs of (key, value), gathered by key."""
-    gathered: dict[str, set[str]] = {}
+    gathered: dict[str, set[Any]] = {}
     for key, value in pairs:
         gathered.setdefault(key, set()).add(value)
     return gathered
