@@ -26,14 +26,14 @@ from catalog.locations import fresh_location, is_below, is_object, normalize_loc
 from catalog.lookup import find_current_schema, find_entries, is_unknown
 from catalog.migrations import History
 from catalog.names import Role, TableName, TableReference
-from catalog.principals import Directory, Login, Principal, load_directory
+from catalog.principals import AccessToken, Directory, Login, Principal, list_tokens, load_directory
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.resolution_cache import Question, ResolutionCache
 from catalog.sessions import SIGNAL_CHANNEL, Signal, publish, read_signal
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
 from catalog.tables import sync_table
-from catalog.tokens import AccessToken, TokenRequest, list_tokens, make_token, revoke_token
+from catalog.tokens import TokenRequest, make_token, revoke_token
 from catalog.translation import as_sql_errors
 from catalog.verifier import build_verifier, derive_salt
 

@@ -1,12 +1,11 @@
-"""Principals (users and groups) as sessions see them, and their cached directory."""
+"""Principals (users and groups) and their access tokens as sessions see them, and their cached directory."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
-
-from catalog.tokens import AccessToken, list_tokens
 
 PUBLIC = "public"
 """The grantee that stands for everybody; no principal can have this name."""
@@ -24,6 +23,19 @@ class Principal:
     def grantees(self) -> frozenset[str]:
         """The names whose grants count for this principal."""
         return self.groups | {self.name, PUBLIC}
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What is kept of a token. `workspaces` None: all that its principal may use."""
+
+    id: str
+    principal: str
+    label: str
+    expires_at: datetime
+    workspaces: frozenset[str] | None = None
+    read_only: bool = False
+    verifier: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,18 @@ async def load_directory(connection: AsyncConnection[Any]) -> Directory:
         groups={name: found[name] for name, login, _, _ in principals if not login},
         workspaces=frozenset(name for (name,) in workspaces),
     )
+
+
+async def list_tokens(connection: AsyncConnection[Any]) -> list[AccessToken]:
+    """Those that have not expired, the oldest first."""
+    rows = await connection.execute(
+        """SELECT id, principal, label, expires_at, workspaces, read_only, verifier
+           FROM lakegate.tokens WHERE expires_at > now() ORDER BY created_at, id"""
+    )
+    return [
+        AccessToken(token, who, label, until, None if places is None else frozenset(places), read_only, verifier)
+        for token, who, label, until, places, read_only, verifier in await rows.fetchall()
+    ]
 
 
 async def _fetch(connection: AsyncConnection[Any], query: str) -> list[tuple[Any, ...]]:

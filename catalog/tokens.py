@@ -1,4 +1,4 @@
-"""Personal access tokens: made, listed and revoked. A token is a password with an end and with limits of its own.
+"""Personal access tokens: made and revoked. A token is a password with an end and with limits of its own.
 
 What is kept of one is a SCRAM verifier, so it can be used wherever a password is asked for and never leaves its owner.
 SCRAM names the salt before the client shows anything, so that all that one principal may show shares one: the
@@ -8,32 +8,20 @@ principal's, derived from a secret of the account, or its password's where that 
 import asyncio
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from psycopg import AsyncConnection
 
 from catalog.errors import ObjectNotInPrerequisiteState, ProgramLimitExceeded, UndefinedObject
+from catalog.principals import list_tokens
 from catalog.verifier import ITERATIONS, build_verifier, is_verifier, read_salt
 
 MOST_TOKENS = 50
 """Of a principal, expired ones not counted. Each makes its log-ins some microseconds longer."""
 PREFIX = "lgp"
 _ID_BYTES, _SECRET_BYTES = 6, 32
-
-
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """What is kept of a token. `workspaces` None: all that its principal may use."""
-
-    id: str
-    principal: str
-    label: str
-    expires_at: datetime
-    workspaces: frozenset[str] | None = None
-    read_only: bool = False
-    verifier: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +69,6 @@ async def revoke_token(connection: AsyncConnection[Any], token_id: str) -> None:
     """Raises UndefinedObject."""
     if (await connection.execute("DELETE FROM lakegate.tokens WHERE id = %s", (token_id,))).rowcount == 0:
         raise UndefinedObject(f'there is no access token "{token_id}"')
-
-
-async def list_tokens(connection: AsyncConnection[Any]) -> list[AccessToken]:
-    """Those that have not expired, the oldest first."""
-    rows = await connection.execute(
-        """SELECT id, principal, label, expires_at, workspaces, read_only, verifier
-           FROM lakegate.tokens WHERE expires_at > now() ORDER BY created_at, id"""
-    )
-    return [
-        AccessToken(token, who, label, until, None if places is None else frozenset(places), read_only, verifier)
-        for token, who, label, until, places, read_only, verifier in await rows.fetchall()
-    ]
 
 
 async def find_salt(connection: AsyncConnection[Any], principal: str) -> tuple[int, bytes] | None:

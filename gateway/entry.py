@@ -27,8 +27,7 @@ from gateway.variables import Variables
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from catalog.principals import Login
-    from catalog.tokens import AccessToken
+    from catalog.principals import AccessToken, Login
     from gateway.activity import Activity
     from gateway.auth.throttle import Throttle
     from gateway.pgwire.door import Door

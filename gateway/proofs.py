@@ -26,8 +26,7 @@ from gateway.auth.token import Method, resembles_token
 from gateway.pgwire.login import admit, ask_password, authenticate
 
 if TYPE_CHECKING:
-    from catalog.principals import Login
-    from catalog.tokens import AccessToken
+    from catalog.principals import AccessToken, Login
     from gateway.access import Access
     from gateway.auth.token import Issuer
     from gateway.issuers import Issuers

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import jwt
@@ -17,11 +18,23 @@ from tests.certificates import Authority
 AUDIENCE = "lakegate"
 
 
-class TokenIssuer:
-    """`requests` are the paths asked for; `answers` go before what it would answer by itself: a status and a body."""
+@cache
+def make_key(owner: str, key_id: str, algorithm: str) -> Any:
+    """The same each time."""
+    if algorithm.startswith("RS"):
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return ec.generate_private_key(ec.SECP256R1())
 
-    def __init__(self, url: str) -> None:
+
+class TokenIssuer:
+    """`requests` are the paths asked for; `answers` go before what it would answer by itself: a status and a body.
+
+    Issuers of one `owner` have the same keys under the same ids, since making some takes time.
+    """
+
+    def __init__(self, url: str, owner: str = "") -> None:
         self.url = url
+        self._owner = owner
         self.requests: list[str] = []
         self.answers: dict[str, tuple[int, bytes]] = {}
         self._keys: dict[str, tuple[str, Any]] = {}
@@ -29,8 +42,7 @@ class TokenIssuer:
 
     def rotate(self, key_id: str, algorithm: str = "RS256") -> None:
         """Signs by a new key from now on, the only one that is published."""
-        rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048) if algorithm[0] in "RP" else None
-        self._keys = {key_id: (algorithm, rsa_key or ec.generate_private_key(ec.SECP256R1()))}
+        self._keys = {key_id: (algorithm, make_key(self._owner, key_id, algorithm))}
 
     def token(self, subject: str, *, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
         """A token that is valid but for what is said otherwise; a claim of None is left out."""

@@ -71,7 +71,7 @@ def test_an_access_token_lives_from_making_to_revoking(estate: Estate, user: str
 
 
 def test_the_command_by_itself(estate: Estate) -> None:
-    command = [LAKEGATE, "token", "create", "--data", estate.data, "--user", "nobody"]
+    command: list[str | Path] = [LAKEGATE, "token", "create", "--data", estate.data, "--user", "nobody"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, 'Error: role "nobody" does not exist, or may not log in\n')
 

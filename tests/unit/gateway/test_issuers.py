@@ -125,7 +125,7 @@ async def test_no_signature_and_a_published_key_as_a_secret(issuer: TokenIssuer,
 
 async def test_another_key_under_the_same_id(issuer: TokenIssuer, ring: KeyRing) -> None:
     assert await ring.judge(issuer.token("ann"), "ann")
-    foreign = TokenIssuer(issuer.url)
+    foreign = TokenIssuer(issuer.url, "foreign")
     assert not await ring.judge(foreign.token("ann"), "ann")
 
 
