@@ -26,19 +26,22 @@ from catalog.locations import fresh_location, is_below, is_object, normalize_loc
 from catalog.lookup import find_current_schema, find_entries, is_unknown
 from catalog.migrations import History
 from catalog.names import Role, TableName, TableReference
-from catalog.principals import Directory, Login, Principal, load_directory
+from catalog.principals import AccessToken, Directory, Login, Principal, list_tokens, load_directory
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.resolution_cache import Question, ResolutionCache
 from catalog.sessions import SIGNAL_CHANNEL, Signal, publish, read_signal
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
 from catalog.tables import sync_table
+from catalog.tokens import TokenRequest, make_token, revoke_token
 from catalog.translation import as_sql_errors
-from catalog.verifier import build_verifier
+from catalog.verifier import build_verifier, derive_salt
 
 OPERATOR = Principal("lakegate", admin=True, groups=frozenset())
 """Who acts when nobody is logged in yet: the gateway's own start."""
 
+UNKNOWN_USERS = "unknown users"
+"""The purpose of the secret that hides which users exist."""
 _NO_PINS: Mapping[TableName, int] = {}
 
 
@@ -108,8 +111,37 @@ class Catalog:
         login = directory.logins.get(user)
         if login is None or workspace not in directory.workspaces:
             return None
-        await self._workspace(workspace)
+        await self.open_workspace(workspace)
         return login
+
+    async def open_workspace(self, name: str) -> None:
+        """For whoever is logged in. Raises InvalidCatalogName."""
+        if name not in (await self._account.read()).workspaces:
+            await self._account.confirm()
+        await self._workspace(name)
+
+    async def find_login(self, user: str) -> Login | None:
+        """Who wants to log in; None for an unknown user or a group: tell the client the same.
+
+        Answered from memory while the metastore's notices come, so that the time does not tell either.
+        """
+        return (await self._account.read()).logins.get(user)
+
+    async def make_token(self, request: TokenRequest) -> str:
+        """The text of a new access token. Raises UndefinedObject, ProgramLimitExceeded. For the operator."""
+        salt = derive_salt(request.principal, self.derive_secret(UNKNOWN_USERS))
+        async with self._account.change() as revision:
+            return await make_token(revision.connection, request, salt)
+
+    async def revoke_token(self, token_id: str) -> None:
+        """No log-in by it from now on; sessions that it has opened go on. Raises UndefinedObject. For the operator."""
+        async with self._account.change() as revision:
+            await revoke_token(revision.connection, token_id)
+
+    async def list_tokens(self) -> Sequence[AccessToken]:
+        """All that have not expired. For the operator."""
+        async with self._account.connection() as connection:
+            return await list_tokens(connection)
 
     def version(self, workspace: str) -> int:
         """Grows with every change that can alter a resolution or a description in this workspace, which is open."""

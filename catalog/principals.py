@@ -1,7 +1,8 @@
-"""Principals (users and groups) as sessions see them, and their cached directory."""
+"""Principals (users and groups) and their access tokens as sessions see them, and their cached directory."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -25,11 +26,25 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What is kept of a token. `workspaces` None: all that its principal may use."""
+
+    id: str
+    principal: str
+    label: str
+    expires_at: datetime
+    workspaces: frozenset[str] | None = None
+    read_only: bool = False
+    verifier: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Login:
-    """A principal that may log in, with its SCRAM verifier; None means that no password lets it in."""
+    """A principal that may log in, with its SCRAM verifier; None means that no password lets it in, but a token may."""
 
     principal: Principal
     verifier: str | None = field(repr=False)
+    tokens: tuple[AccessToken, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +69,40 @@ async def load_directory(connection: AsyncConnection[Any]) -> Directory:
         principals = await _fetch(connection, "SELECT name, login, admin, verifier FROM lakegate.principals")
         memberships = await _fetch(connection, "SELECT member_name, group_name FROM lakegate.memberships")
         workspaces = await _fetch(connection, "SELECT name FROM lakegate.workspaces")
+        tokens = collect((token.principal, token) for token in await list_tokens(connection))
     parents = collect(memberships)
     found = {name: Principal(name, admin, ancestors(name, parents)) for name, _, admin, _ in principals}
     return Directory(
         version=version[0][0],
-        logins={name: Login(found[name], verifier) for name, login, _, verifier in principals if login},
+        logins={
+            name: Login(found[name], verifier, tuple(tokens.get(name, ())))
+            for name, login, _, verifier in principals
+            if login
+        },
         groups={name: found[name] for name, login, _, _ in principals if not login},
         workspaces=frozenset(name for (name,) in workspaces),
     )
+
+
+async def list_tokens(connection: AsyncConnection[Any]) -> list[AccessToken]:
+    """Those that have not expired, the oldest first."""
+    rows = await connection.execute(
+        """SELECT id, principal, label, expires_at, workspaces, read_only, verifier
+           FROM lakegate.tokens WHERE expires_at > now() ORDER BY created_at, id"""
+    )
+    return [
+        AccessToken(token, who, label, until, None if places is None else frozenset(places), read_only, verifier)
+        for token, who, label, until, places, read_only, verifier in await rows.fetchall()
+    ]
 
 
 async def _fetch(connection: AsyncConnection[Any], query: str) -> list[tuple[Any, ...]]:
     return await (await connection.execute(query.encode())).fetchall()
 
 
-def collect(pairs: Iterable[tuple[Any, ...]]) -> dict[str, set[str]]:
+def collect(pairs: Iterable[tuple[Any, ...]]) -> dict[str, set[Any]]:
     """Pairs of (key, value), gathered by key."""
-    gathered: dict[str, set[str]] = {}
+    gathered: dict[str, set[Any]] = {}
     for key, value in pairs:
         gathered.setdefault(key, set()).add(value)
     return gathered

@@ -23,6 +23,7 @@ from catalog.errors import (
 from catalog.mirror import ADMINS, EVERYONE
 from catalog.principals import Principal
 from catalog.shadows import LONGEST_NAME
+from catalog.tokens import renew_verifier
 from catalog.verifier import build_verifier, is_verifier
 
 RESERVED_ROLES = frozenset({"postgres", "public", "none", "user", "current_user", "session_user", "current_role"})
@@ -59,7 +60,9 @@ async def alter_role(
         _require_admin(who, "permission denied to alter role")
     update = """UPDATE lakegate.principals SET login = coalesce(%s, login), admin = coalesce(%s, admin),
                 verifier = coalesce(%s, verifier) WHERE name = %s RETURNING login, admin"""
-    row = (change.login, change.admin, await _verifier(change.password), change.name)
+    password = change.password
+    verifier = None if password is None else await renew_verifier(connection, change.name, password)
+    row = (change.login, change.admin, verifier, change.name)
     found = await (await connection.execute(update, row)).fetchone()
     if found is None:
         raise UndefinedObject(f'role "{change.name}" does not exist')

@@ -36,6 +36,18 @@ def is_verifier(password: str) -> bool:
     return _VERIFIER.fullmatch(password) is not None
 
 
+def read_salt(verifier: str) -> tuple[int, bytes]:
+    """Iterations and salt, which a server tells whoever wants to log in."""
+    _, counts, _ = verifier.split("$")
+    iterations, _, salt = counts.partition(":")
+    return int(iterations), base64.b64decode(salt)
+
+
+def derive_salt(principal: str, secret: bytes) -> bytes:
+    """The salt of a principal, there or not: without `secret` it cannot be told from a random one."""
+    return hmac.digest(secret, b"salt:" + principal.encode(), "sha256")[:_SALT_BYTES]
+
+
 def build_verifier(password: str, *, salt: bytes | None = None, iterations: int = ITERATIONS) -> str:
     """The verifier of a plain password, under a fresh random salt. Takes about a millisecond."""
     salt = secrets.token_bytes(_SALT_BYTES) if salt is None else salt

@@ -16,6 +16,10 @@ A statement's way
     PostgreSQL, constant, an action on the session or catalog, or a query on a leased machine whose batches go through
     the `Spool` and are encoded in native code.
 
+A client's way in
+    `pgwire.door` (a balancer's header, TLS) -> `entry` -> `route` (which workspace) -> `proofs` (a certificate, SCRAM,
+    a token; what `access` asks for) -> a `Session` with an `Admission`. Failures are counted by address and by user.
+
 Never
     SQL is never looked at here: the planner says what a statement is. No row passes through Python objects. Nothing
     blocks the event loop: encoding of large batches and file work run in threads. A backend of PostgreSQL never has

@@ -1,4 +1,4 @@
-"""The command line: `lakegate serve`, `demo`, `submit` and `bench`."""
+"""The command line: `lakegate serve`, `demo`, `token`, `submit` and `bench`."""
 
 import logging
 from collections.abc import Coroutine
@@ -10,6 +10,7 @@ import uvloop
 
 from catalog.postgres import PostgresUnavailable
 from compute.spawners import CannotStart
+from gateway.access import read_access
 from gateway.bench import bench
 from gateway.config import (
     MEBIBYTE,
@@ -25,6 +26,7 @@ from gateway.declaration import read_declaration
 from gateway.server import Server, serve
 from gateway.spawners import NAMES
 from gateway.submit import submit
+from gateway.token import token
 from gateway.warehouse import pool_config
 from gateway.welcome import welcome
 
@@ -42,6 +44,13 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE.toml",
             help="Sizes, warm pools, node types, budgets, priorities, roles to S3; goes before the options below.",
+        ),
+        click.option(
+            "--access",
+            "access_file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE.toml",
+            help="Who is let in, from where, by which proof: certificates, issuers' tokens, balancers, limits.",
         ),
         click.option("--min-machines", default=1, show_default=True, help="Machines of each engine kept warm."),
         click.option("--max-machines", default=16, show_default=True, help="DuckDB machines at most."),
@@ -104,6 +113,7 @@ def demo(scale: float, **options: Any) -> None:
 
 main.add_command(bench)
 main.add_command(submit)
+main.add_command(token)
 
 
 def _run(serving: Coroutine[None, None, None]) -> None:
@@ -117,6 +127,7 @@ def _load(
     data: Path,
     listen: str,
     file: Path | None,
+    access_file: Path | None,
     min_machines: int,
     max_machines: int,
     max_spark_machines: int,
@@ -153,7 +164,8 @@ def _load(
             spark_remote=spark_remote,
             declaration=Declaration() if file is None else read_declaration(file),
         )
-        config = Config.load(data, listen, warehouse)
+        access = None if access_file is None else read_access(access_file)
+        config = Config.load(data, listen, warehouse, access=access)
         pool_config(config)
         return config
     except ValueError as error:

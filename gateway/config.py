@@ -15,6 +15,7 @@ from catalog.credentials import ObjectStore, Role
 from compute.config import ANY_NODES, Executors, WorkspacePolicy
 from compute.events import Priority
 from compute.spark.master import YARN, Master, executor_properties, parse_addresses
+from gateway.access import Access
 
 MEBIBYTE = 1024 * 1024
 USUAL_EXECUTORS = "1:8"
@@ -33,7 +34,6 @@ class Limits:
     """Bounds of one gateway. Seconds, bytes, counts."""
 
     connections: int = 1000
-    login_seconds: float = 60.0
     drain_seconds: float = 10.0
     spool_bytes: int = 32 * MEBIBYTE
     prepared_statements: int = 4096
@@ -67,10 +67,11 @@ class Declaration:
     roles: Mapping[str, Role] = field(default_factory=dict)
     shares_role: bool = True
 
-    def preference(self, engine: str, workspace: str, principal: str) -> tuple[str, Priority]:
-        """Size and priority of a lease: the principal's, else the workspace's. A size that the engine lacks is none."""
+    def preference(self, engine: str, workspace: str, principal: str, asked: str | None = None) -> tuple[str, Priority]:
+        """Size and priority of a lease: the size that the client asked for, the principal's, else the workspace's. A
+        size that the engine lacks is none."""
         own, shared = self.principals.get(principal, Preference()), self.workspaces.get(workspace, Preference())
-        size = own.size or shared.size or ""
+        size = asked if asked and (engine, asked) in self.sizes else own.size or shared.size or ""
         priority = shared.priority if own.priority is None else own.priority
         return size if (engine, size) in self.sizes else "", Priority.INTERACTIVE if priority is None else priority
 
@@ -172,9 +173,12 @@ class Config:
     firecracker: Firecracker = field(default_factory=Firecracker)
     kubernetes: Kubernetes = field(default_factory=Kubernetes)
     objects: ObjectStore = field(default_factory=ObjectStore)
+    access: Access = field(default_factory=Access)
 
     @classmethod
-    def load(cls, data: Path, listen: str, warehouse: Warehouse, limits: Limits | None = None) -> "Config":
+    def load(
+        cls, data: Path, listen: str, warehouse: Warehouse, limits: Limits | None = None, access: Access | None = None
+    ) -> "Config":
         """Joins the command line with the environment. Raises ValueError on an address that is not HOST:PORT."""
         host, port = _address(listen)
         metrics = os.environ.get("LAKEGATE_METRICS")
@@ -193,6 +197,7 @@ class Config:
             firecracker=_firecracker(),
             kubernetes=parse_kubernetes(),
             objects=_objects(warehouse.declaration),
+            access=access or Access(),
         )
 
     @property

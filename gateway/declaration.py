@@ -38,10 +38,8 @@ priority = "batch"
 size = "large"
 """
 
-import math
 import re
-import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,73 +48,44 @@ from catalog.credentials import Role
 from compute.config import Budget, WorkspacePolicy
 from compute.events import Priority
 from gateway.config import MEBIBYTE, Declaration, Preference
+from gateway.keys import (
+    Keys,
+    Unfit,
+    check_flag,
+    check_number,
+    check_text,
+    check_word,
+    check_words,
+    read_fields,
+    read_file,
+    read_part,
+    read_tables,
+    refuse_others,
+)
 
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}")
 EXTERNAL_ID = re.compile(r"[A-Za-z0-9+=,.@:/_-]{2,1224}")
-Check = Callable[[Any], Any]
-"""The value as the fleet wants it. Raises _Unfit."""
-Keys = Mapping[str, tuple[str, Check]]
-"""By key: the field that it sets, and what it may be."""
-
-
-class _Unfit(ValueError):
-    """A value that won't do: the text says what would."""
 
 
 def read_declaration(file: Path) -> Declaration:
     """Raises ValueError that names file and key, and says what to write instead."""
-    try:
-        return _declare(tomllib.loads(file.read_text()))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ValueError(f"{file}: {reason}") from error
-
-
-def _number(value: Any, *, least: float, whole: bool = False) -> float | int:
-    kind = int if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:
-        raise _Unfit(f"a {'whole ' if whole else ''}number, at least {least:g}")
-    return int(value) if whole else float(value)
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _Unfit("true or false")
-    return value
-
-
-def _word(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise _Unfit("a name in quotes")
-    return value
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise _Unfit('a list of names, such as ["spot", "on-demand"]')
-    return tuple(_word(each) for each in value)
+    return read_file(file, _declare)
 
 
 def _priority(value: Any) -> Priority:
     names = {each.name.lower(): each for each in Priority}
     if not isinstance(value, str) or value not in names:
-        raise _Unfit(" or ".join(f'"{name}"' for name in names))
+        raise Unfit(" or ".join(f'"{name}"' for name in names))
     return names[value]
 
 
-def _text(value: Any, *, form: re.Pattern[str], example: str) -> str:
-    if not isinstance(value, str) or form.fullmatch(value) is None:
-        raise _Unfit(example)
-    return value
-
-
 def _memory(value: Any) -> int:
-    return int(_number(value, least=64, whole=True)) * MEBIBYTE
+    return int(check_number(value, least=64, whole=True)) * MEBIBYTE
 
 
-_count = partial(_number, least=0, whole=True)
-_some = partial(_number, least=1, whole=True)
-_seconds = partial(_number, least=0.001)
+_count = partial(check_number, least=0, whole=True)
+_some = partial(check_number, least=1, whole=True)
+_seconds = partial(check_number, least=0.001)
 
 QUEUE: Keys = {"wait_seconds": ("wait_seconds", _seconds), "max_waiting": ("max_waiting", _some)}
 ENGINE: Keys = {
@@ -126,14 +95,14 @@ ENGINE: Keys = {
     "idle_seconds": ("idle_seconds", _seconds),
     "threads": ("threads", _some),
     "memory": ("memory_bytes", _memory),
-    "hedged": ("hedged", _flag),
-    "reserved": ("reserved", _flag),
-    "node_types": ("node_types", _words),
+    "hedged": ("hedged", check_flag),
+    "reserved": ("reserved", check_flag),
+    "node_types": ("node_types", check_words),
     "on_demand_base": ("on_demand_base", _count),
-    "reaches_store": ("reaches_store", _flag),
+    "reaches_store": ("reaches_store", check_flag),
 }
-SIZE: Keys = {**ENGINE, "serves_smaller": ("serves_smaller", _flag)}
-PREFERENCE: Keys = {"size": ("size", _word), "priority": ("priority", _priority)}
+SIZE: Keys = {**ENGINE, "serves_smaller": ("serves_smaller", check_flag)}
+PREFERENCE: Keys = {"size": ("size", check_word), "priority": ("priority", _priority)}
 POLICY: Keys = {
     "weight": ("weight", _seconds),
     "budget": ("machine_seconds", _seconds),
@@ -142,52 +111,45 @@ POLICY: Keys = {
 ACCESS: Keys = {
     "s3_role": (
         "arn",
-        partial(_text, form=ROLE, example='a role\'s ARN, such as "arn:aws:iam::123456789012:role/NAME"'),
+        partial(check_text, form=ROLE, example='a role\'s ARN, such as "arn:aws:iam::123456789012:role/NAME"'),
     ),
     "s3_external_id": (
         "external_id",
-        partial(_text, form=EXTERNAL_ID, example="2 to 1224 of letters, digits and +=,.@:/_-"),
+        partial(check_text, form=EXTERNAL_ID, example="2 to 1224 of letters, digits and +=,.@:/_-"),
     ),
 }
-S3: Keys = {"share_role": ("shares_role", _flag)}
+S3: Keys = {"share_role": ("shares_role", check_flag)}
 ENGINES = ("duckdb", "spark")
 PARTS = ("queue", "engines", "workspaces", "principals", "s3")
 
 
 def _declare(content: Mapping[str, Any]) -> Declaration:
-    _refuse_others(content, PARTS, "")
+    refuse_others(content, PARTS, "")
     engines, sizes = {}, {}
-    for name, table in _tables(content, "engines", ENGINES):
-        _refuse_others(table, (*ENGINE, "sizes"), f"engines.{name}.")
-        engines[name] = _fields(table, ENGINE, f"engines.{name}")
-        for size, changes in _tables(table, "sizes", prefix=f"engines.{name}."):
-            _refuse_others(changes, SIZE, f"engines.{name}.sizes.{size}.")
-            sizes[name, size] = _fields(changes, SIZE, f"engines.{name}.sizes.{size}")
+    for name, table in read_tables(content, "engines", ENGINES):
+        refuse_others(table, (*ENGINE, "sizes"), f"engines.{name}.")
+        engines[name] = read_fields(table, ENGINE, f"engines.{name}")
+        for size, changes in read_tables(table, "sizes", prefix=f"engines.{name}."):
+            refuse_others(changes, SIZE, f"engines.{name}.sizes.{size}.")
+            sizes[name, size] = read_fields(changes, SIZE, f"engines.{name}.sizes.{size}")
     names = sorted({size for _, size in sizes})
     return Declaration(
-        queue=_part(content, "queue", QUEUE),
+        queue=read_part(content, "queue", QUEUE),
         engines=engines,
         sizes=sizes,
-        policies={name: _policy(table, f"workspaces.{name}") for name, table in _tables(content, "workspaces")},
+        policies={name: _policy(table, f"workspaces.{name}") for name, table in read_tables(content, "workspaces")},
         workspaces=_preferences(content, "workspaces", names, {**POLICY, **ACCESS}),
         principals=_preferences(content, "principals", names, {}),
         roles=_roles(content),
-        **_part(content, "s3", S3),
+        **read_part(content, "s3", S3),
     )
-
-
-def _part(content: Mapping[str, Any], key: str, keys: Keys) -> dict[str, Any]:
-    """A table that has these keys and no others."""
-    table = _table(content.get(key, {}), key)
-    _refuse_others(table, keys, f"{key}.")
-    return _fields(table, keys, key)
 
 
 def _roles(content: Mapping[str, Any]) -> Mapping[str, Role]:
     """Of the workspaces that have one of their own."""
     roles = {}
-    for name, table in _tables(content, "workspaces"):
-        chosen = _fields(table, ACCESS, f"workspaces.{name}")
+    for name, table in read_tables(content, "workspaces"):
+        chosen = read_fields(table, ACCESS, f"workspaces.{name}")
         if "external_id" in chosen and "arn" not in chosen:
             raise ValueError(f"workspaces.{name}.s3_external_id: there is no role; write s3_role, its ARN, too")
         if chosen:
@@ -197,7 +159,7 @@ def _roles(content: Mapping[str, Any]) -> Mapping[str, Role]:
 
 def _policy(table: Mapping[str, Any], where: str) -> WorkspacePolicy:
     """Its share and its budget."""
-    chosen = _fields(table, POLICY, where)
+    chosen = read_fields(table, POLICY, where)
     if "window_seconds" in chosen and "machine_seconds" not in chosen:
         raise ValueError(f"{where}.budget_window: there is no budget; write budget, in machine-seconds, too")
     weight = {"weight": chosen.pop("weight")} if "weight" in chosen else {}
@@ -207,9 +169,9 @@ def _policy(table: Mapping[str, Any], where: str) -> WorkspacePolicy:
 def _preferences(content: Mapping[str, Any], key: str, names: list[str], others: Keys) -> Mapping[str, Preference]:
     """Sizes, which there must be, and priorities. The tables may say `others` too."""
     chosen = {}
-    for name, table in _tables(content, key):
-        _refuse_others(table, (*others, *PREFERENCE), f"{key}.{name}.")
-        chosen[name] = Preference(**_fields(table, PREFERENCE, f"{key}.{name}"))
+    for name, table in read_tables(content, key):
+        refuse_others(table, (*others, *PREFERENCE), f"{key}.{name}.")
+        chosen[name] = Preference(**read_fields(table, PREFERENCE, f"{key}.{name}"))
         if chosen[name].size not in (None, *names):
             known = ", ".join(names) or "none"
             raise ValueError(
@@ -217,37 +179,3 @@ def _preferences(content: Mapping[str, Any], key: str, names: list[str], others:
                 f"declare it by [engines.duckdb.sizes.{chosen[name].size}]"
             )
     return chosen
-
-
-def _fields(table: Mapping[str, Any], keys: Keys, where: str) -> dict[str, Any]:
-    """What the table says of these keys, by the field that each sets."""
-    fields = {}
-    for key, (field, check) in keys.items():
-        if key in table:
-            try:
-                fields[field] = check(table[key])
-            except _Unfit as unfit:
-                raise ValueError(f"{where}.{key}: must be {unfit}, not {table[key]!r}") from None
-    return fields
-
-
-def _tables(
-    content: Mapping[str, Any], key: str, names: Collection[str] | None = None, prefix: str = ""
-) -> list[tuple[str, Mapping[str, Any]]]:
-    """The tables below a key, by name."""
-    parent = _table(content.get(key, {}), f"{prefix}{key}")
-    if names is not None:
-        _refuse_others(parent, names, f"{prefix}{key}.")
-    return [(name, _table(table, f"{prefix}{key}.{name}")) for name, table in parent.items()]
-
-
-def _table(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{where}: must be a table; write [{where}], and its keys below")
-    return value
-
-
-def _refuse_others(table: Mapping[str, Any], names: Collection[str], prefix: str) -> None:
-    for key in table:
-        if key not in names:
-            raise ValueError(f"{prefix}{key}: there is no such key; here may be {', '.join(names)}")

@@ -1,56 +1,69 @@
-"""Entry: from a StartupMessage to a session, by way of SCRAM-SHA-256.
+"""Entry: from a StartupMessage to a session: where it goes, who comes, and whether too many have failed before.
 
-An unknown user goes through the same exchange as a known one, on a made-up verifier, so that nothing tells them
-apart. Reference: PostgreSQL protocol, "Start-up".
+Reference: PostgreSQL protocol, "Start-up".
 """
 
 from __future__ import annotations
 
+import logging
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported
-from gateway.auth.scram import MECHANISM, ScramServer, Verifier, mock_verifier
-from gateway.pgwire.login import authenticate
-from gateway.session import Services, Session
+from catalog.errors import (
+    FeatureNotSupported,
+    InsufficientPrivilege,
+    InvalidAuthorizationSpecification,
+    InvalidParameterValue,
+    InvalidPassword,
+)
+from gateway.auth.exchange import NoProof
+from gateway.route import find_route
+from gateway.session import Admission, Services, Session
 from gateway.settings import startup_settings
 from gateway.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from catalog.principals import AccessToken, Login
     from gateway.activity import Activity
+    from gateway.auth.throttle import Throttle
     from gateway.pgwire.door import Door
     from gateway.pgwire.messages import StartupMessage
+    from gateway.proofs import Gatekeeper
+    from gateway.route import Route
     from gateway.sole import SolePrincipal
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What log-ins need. `secret` hides which users exist; `reported` are the server's
-    defaults of what is reported; `sole` is set where machines are not isolated."""
+    """What log-ins need. `reported` are the server's defaults of what is reported; `sole` is set where machines are not
+    isolated."""
 
     services: Services
     activity: Activity
-    secret: bytes
+    gatekeeper: Gatekeeper
+    throttle: Throttle
     reported: Mapping[str, str]
     sole: SolePrincipal | None = None
 
 
 async def enter(reception: Reception, door: Door, startup: StartupMessage) -> Session:
     """Authenticates and opens the session. Raises SqlError, which is FATAL to the client."""
-    user, workspace = startup.user, startup.database
     if startup.parameters.get("replication", "false") not in ("false", "off", "no", "0"):
         raise FeatureNotSupported("replication connections are not supported")
-    login = await reception.services.catalog.login(user, workspace)
-    stored = None if login is None else login.verifier
-    verifier = mock_verifier(user, reception.secret) if stored is None else Verifier.parse(stored)
-    await authenticate(door, {MECHANISM: ScramServer(user, verifier)})
-    assert login is not None, "nobody passes a made-up verifier"
+    route = find_route(startup, door.server_name, reception.gatekeeper.access.domain)
+    login, token = await _identify(reception, door, startup.user)
+    await reception.services.catalog.open_workspace(route.workspace)
     if reception.sole is not None:
         reception.sole.admit(login.principal)
-    variables = Variables({**reception.reported, "session_authorization": user})
-    session = Session(reception.services, login.principal, workspace, variables)
+    admission = _admit(reception.services, route, token)
+    variables = Variables({**reception.reported, "session_authorization": startup.user})
+    session = Session(reception.services, login.principal, route.workspace, variables, admission)
     try:
         asked = startup_settings(startup.parameters)
         validate = reception.services.verdicts.validate
@@ -59,3 +72,47 @@ async def enter(reception: Reception, door: Door, startup: StartupMessage) -> Se
         await session.close()
         raise
     return session
+
+
+async def _identify(reception: Reception, door: Door, user: str) -> tuple[Login, AccessToken | None]:
+    """Who the client has proved to be, by its token where it has used one.
+
+    The limit is looked at again after the proof: whoever guesses many at once learns nothing of those beyond it.
+    """
+    throttle, address = reception.throttle, str(door.peer[0])
+    _refuse_too_many(throttle, address, user)
+    login = await reception.services.catalog.find_login(user)
+    try:
+        token = await reception.gatekeeper.prove(door, user, login, lambda: _refuse_too_many(throttle, address, user))
+    except NoProof:
+        raise
+    except (InvalidPassword, InvalidAuthorizationSpecification) as error:
+        log.info("a log-in as %r from %s failed: %s", user, address, error)
+        throttle.fail(address, user, time.monotonic())
+        raise
+    assert login is not None, "nobody passes a made-up verifier"
+    throttle.succeed(address, user)
+    return login, token
+
+
+def _refuse_too_many(throttle: Throttle, address: str, user: str) -> None:
+    seconds = throttle.wait(address, user, time.monotonic())
+    if seconds:
+        raise InvalidAuthorizationSpecification(
+            "too many failed log-ins", hint=f"Try again in {math.ceil(seconds)} seconds."
+        )
+
+
+def _admit(services: Services, route: Route, token: AccessToken | None) -> Admission:
+    """What the session may, by how it came. Raises InsufficientPrivilege and InvalidParameterValue."""
+    if token is not None and token.workspaces is not None and route.workspace not in token.workspaces:
+        raise InsufficientPrivilege(
+            f'the access token "{token.label}" is not for workspace "{route.workspace}"',
+            hint=f"It is for: {', '.join(sorted(token.workspaces))}.",
+        )
+    sizes = sorted({size for _, size in services.declaration.sizes})
+    if route.warehouse is not None and route.warehouse not in sizes:
+        raise InvalidParameterValue(
+            f'warehouse "{route.warehouse}" is not declared', hint=f"There are: {', '.join(sizes) or 'none'}."
+        )
+    return Admission(warehouse=route.warehouse, read_only=token is not None and token.read_only)

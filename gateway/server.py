@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from catalog.catalog import Catalog
+from catalog.catalog import UNKNOWN_USERS, Catalog
 from catalog.credentials import CredentialProvider
 from catalog.external import ExternalPostgres
 from catalog.postgres import EmbeddedPostgres
@@ -25,11 +25,14 @@ from compute.objects import ObjectReader
 from compute.pool import Pool
 from gateway import tls
 from gateway.activity import Activity
+from gateway.auth.throttle import Throttle
 from gateway.config import Config, IsolationLevel
 from gateway.conversation import Conversation
 from gateway.entry import Reception
+from gateway.issuers import Issuers
 from gateway.metrics import published
 from gateway.pgwire.listener import Listener, Terms
+from gateway.proofs import Gatekeeper
 from gateway.relay import Relay
 from gateway.relay.limits import RelayLimits
 from gateway.session import Services
@@ -40,7 +43,6 @@ from gateway.warehouse import pool_config
 from gateway.writers import Writers
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from catalog.endpoint import Server as Metastore
@@ -70,7 +72,7 @@ class Server:
             if config.metrics is not None:
                 stack.enter_context(published(*config.metrics, self._activity.__len__))
             await asyncio.to_thread(_make_folders, config)
-            self.catalog, pool, context = await self._open_parts(stack)
+            self.catalog, pool, shown = await self._open_parts(stack)
             relay = Relay(self.catalog.relay_endpoint, RelayLimits(), self.catalog.version)
             stack.push_async_callback(relay.close)
             services = Services(
@@ -86,14 +88,21 @@ class Server:
             )
             sole = _sole_principal(config, pool.isolation)
             reported = await self._read_reported(relay)
-            reception = Reception(services, self._activity, self.catalog.derive_secret("unknown users"), reported, sole)
+            keeper = Gatekeeper(
+                config.access,
+                Issuers(config.access.issuers),
+                self.catalog.derive_secret(UNKNOWN_USERS),
+                shown.end_point if config.access.channel_binding else None,
+            )
+            reception = Reception(services, self._activity, keeper, Throttle(config.access.logins), reported, sole)
             listener = Listener(
                 Terms(
                     make_handler=lambda door: Conversation(reception, door),
                     cancel=self._activity.cancel,
-                    tls=context,
+                    tls=shown.context,
                     max_connections=config.limits.connections,
-                    login_seconds=config.limits.login_seconds,
+                    login_seconds=config.access.logins.login_seconds,
+                    balancers=config.access.balancers,
                 )
             )
             _, self.port = await listener.listen(config.host, config.port)
@@ -106,16 +115,16 @@ class Server:
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
         return f"postgresql://{self.config.admin}@{host}:{self.port}/{self.config.workspace}"
 
-    async def _open_parts(self, stack: contextlib.AsyncExitStack) -> tuple[Catalog, Pool, ssl.SSLContext]:
+    async def _open_parts(self, stack: contextlib.AsyncExitStack) -> tuple[Catalog, Pool, tls.Appearance]:
         """Side by side. Raises what the first that fails has raised."""
         try:
             async with asyncio.TaskGroup() as group:
                 catalog = group.create_task(self._open_catalog(stack))
                 pool = group.create_task(self._open_pool(stack))
-                context = group.create_task(asyncio.to_thread(tls.make_context, self.config))
+                shown = group.create_task(asyncio.to_thread(tls.make_appearance, self.config))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
-        return catalog.result(), pool.result(), context.result()
+        return catalog.result(), pool.result(), shown.result()
 
     async def _open_catalog(self, stack: contextlib.AsyncExitStack) -> Catalog:
         config = self.config

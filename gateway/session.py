@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from catalog.catalog import Catalog
 from catalog.errors import (
     DuplicatePreparedStatement,
+    InsufficientPrivilege,
     InvalidCursorName,
     InvalidSqlStatementName,
     ProgramLimitExceeded,
@@ -72,11 +73,29 @@ class Services:
     trees: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a session may by how its client came. `warehouse`: on machines of that size, None where declared ones do."""
+
+    warehouse: str | None = None
+    read_only: bool = False
+
+
+ANYTHING = Admission()
+
+
 class Session:
     """One logged-in user in one workspace. `notices` wait for the door to send them; `query` is the latest statement,
     and `names` changes with what prepared statements have names."""
 
-    def __init__(self, services: Services, principal: Principal, workspace: str, variables: Variables) -> None:
+    def __init__(
+        self,
+        services: Services,
+        principal: Principal,
+        workspace: str,
+        variables: Variables,
+        admission: Admission = ANYTHING,
+    ) -> None:
         self.principal = principal
         self.workspace = workspace
         self.variables = variables
@@ -88,6 +107,7 @@ class Session:
         self.relay = services.relay.open(principal.name, workspace)
         self.verdicts = services.verdicts
         self._services = services
+        self._admission = admission
         self._leases = Leases(self._acquire, services.limits.lease_idle_seconds)
         self._executor = Executor(self, services, self._leases)
         self._prepared: dict[str, PreparedStatement] = {}
@@ -235,6 +255,10 @@ class Session:
 
     def admit_write(self, tag: str, *, alone: bool) -> None:
         """Refuses a write where it may not run; `tag` is its command tag. Raises SqlError."""
+        if self._admission.read_only:
+            raise InsufficientPrivilege(
+                f"cannot execute {tag.removesuffix(' 0')}: the access token is for reading only"
+            )
         read_only = self.block.read_only
         if read_only is None:
             default = self.variables.current("default_transaction_read_only")
@@ -348,7 +372,7 @@ class Session:
 
     async def _acquire(self, engine: str) -> Lease:
         who = self.principal.name
-        size, priority = self._services.declaration.preference(engine, self.workspace, who)
+        size, priority = self._services.declaration.preference(engine, self.workspace, who, self._admission.warehouse)
         lease = await self._services.pool.lease(
             engine, workspace=self.workspace, principal=who, size=size, priority=priority
         )

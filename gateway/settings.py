@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, InvalidParameterValue, SqlSyntaxError, UndefinedObject
+from catalog.errors import FeatureNotSupported, InvalidParameterValue, UndefinedObject
+from gateway.route import WAREHOUSE, WORKSPACE, split_options
 from planner.plan import Dialect, Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from gateway.session import Session
 
@@ -24,12 +25,12 @@ OWN: dict[str, tuple[str, ...]] = {
 """The gateway's own settings and the values that they take; the first is what a session starts with."""
 
 REFUSED = frozenset({"role", "session_authorization"})
+_NO_SETTINGS = frozenset({"user", "database", "options", "replication", WORKSPACE, WAREHOUSE})
+"""What a start-up packet says beside settings."""
 _UTF8 = frozenset({"utf8", "utf-8", "unicode"})
 _LONGEST_NAME = 63
 _MOST_REMEMBERED = 4096
-_OPTION = re.compile(r"(?:\\.|[^\s\\])+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
-_ASSIGNMENT = re.compile(r"(?:-c|--)([^=]+)=(.*)", re.DOTALL)
 
 
 class Verdicts:
@@ -62,28 +63,11 @@ class Verdicts:
         return remembered
 
 
-def split_options(options: str) -> Iterator[tuple[str, str]]:
-    """The settings in the start-up packet's ``options``: ``-c name=value`` and ``--name=value``.
-
-    White space separates, a backslash escapes. Raises SqlSyntaxError for anything else. Reference: `pg_split_opts`.
-    """
-    words = [re.sub(r"\\(.)", r"\1", word) for word in _OPTION.findall(options)]
-    joined = iter(words)
-    for word in joined:
-        switch = word + next(joined, "") if word == "-c" else word
-        match = _ASSIGNMENT.fullmatch(switch)
-        if match is None:
-            raise SqlSyntaxError(f"invalid command-line argument for server process: {word}", hint="Use -c name=value.")
-        yield match[1].replace("-", "_"), match[2]
-
-
 def startup_settings(parameters: Mapping[str, str]) -> dict[str, str]:
     """All settings that a session starts with: our own, and what its start-up packet asks for. Not validated yet."""
     own = {name: values[0] for name, values in OWN.items()}
-    plain = {
-        name: value for name, value in parameters.items() if name not in ("user", "database", "options", "replication")
-    }
-    return {**own, **dict(split_options(parameters.get("options", ""))), **plain}
+    asked = {**dict(split_options(parameters.get("options", ""))), **parameters}
+    return {**own, **{name: value for name, value in asked.items() if name not in _NO_SETTINGS}}
 
 
 def _check_own(name: str, value: str) -> str:

@@ -1,9 +1,10 @@
-"""The TLS context of the doors: the operator's certificate, or a self-signed one kept in the data folder."""
+"""How the doors appear in TLS: the operator's certificate, or a self-signed one kept in the data folder."""
 
 import datetime
 import ipaddress
 import os
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -11,22 +12,54 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from gateway.auth.certificate import hash_end_point
 from gateway.config import Config
+from gateway.pgwire.encryption import ALPN, Handshake
 
 _VALID_DAYS = 825
 
 
-def make_context(config: Config) -> ssl.SSLContext:
-    """TLS 1.2 or later. Raises OSError or ssl.SSLError when the operator's certificate cannot be read."""
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """A context for handshakes, and what SCRAM-SHA-256-PLUS binds to; None where the certificate allows none."""
+
+    context: ssl.SSLContext
+    end_point: bytes | None
+
+
+def make_appearance(config: Config) -> Appearance:
+    """Raises OSError, ssl.SSLError or ValueError when the operator's certificates cannot be read."""
     certificate, key = config.certificate, config.private_key
     if certificate is None or key is None:
         certificate, key = config.data / "tls" / "certificate.pem", config.data / "tls" / "key.pem"
         if not certificate.exists():
             _write_self_signed(certificate, key, config.host)
+    authority = None if config.access.certificates is None else config.access.certificates.authority
+    return Appearance(make_context(certificate, key, authority), hash_end_point(certificate.read_bytes()))
+
+
+def make_context(certificate: Path, key: Path, authority: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.2 or later. Clients may show a certificate where there is an authority of theirs, and it must be valid.
+
+    No session is resumed: each handshake proves anew what it proves, as PostgreSQL's does.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
     context.load_cert_chain(certificate, key)
+    context.set_alpn_protocols([ALPN])
+    context.sslobject_class = Handshake
+    context.sni_callback = _note_name
+    if authority is not None:
+        context.load_verify_locations(authority)
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context
+
+
+def _note_name(handshake: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+    assert isinstance(handshake, Handshake)
+    handshake.server_name = name
 
 
 def _write_self_signed(certificate: Path, key: Path, host: str) -> None:

@@ -5,10 +5,14 @@ one mechanism; a token (OAUTHBEARER) is another of the same shape. A client cert
 door knows it when TLS is up.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from catalog.errors import SqlError
+from catalog.errors import InvalidAuthorizationSpecification, SqlError
+
+
+class NoProof(InvalidAuthorizationSpecification):
+    """The client has shown nothing that could be wrong: this was no guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +24,11 @@ class Continue:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The peer is who it says it is. `content` is the last message to send; None if there is none."""
+    """The peer is who it says it is. `content` is the last message to send; None if there is none. `matched` counts
+    which of the secrets that it might have known it has shown."""
 
     content: bytes | None = None
+    matched: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +38,19 @@ class Failure:
     error: SqlError
 
 
+@dataclass(frozen=True, slots=True)
+class Inquire:
+    """Find out what the token that the peer shows is worth, and `conclude` the exchange with that."""
+
+    token: str = field(repr=False)
+
+
 Step = Continue | Success | Failure
 
 
 class Exchange(Protocol):
-    """One run of one mechanism. Used once."""
+    """One run of one mechanism. Used once. One that may Inquire has `conclude(accepted=…)`, too."""
 
-    def exchange(self, content: bytes) -> Step:
+    def exchange(self, content: bytes) -> Step | Inquire:
         """The next step. `content` is empty for a first message that is not there."""
         ...

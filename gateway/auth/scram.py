@@ -1,10 +1,13 @@
-"""SCRAM-SHA-256: the verifier that is stored, the server's side, and the client's.
+"""SCRAM-SHA-256, bound to TLS (-PLUS) or not: the verifier that is stored, the server's side, and the client's.
 
 The server holds no password. It keeps a verifier in PostgreSQL's format, from which the password cannot be had and with
 which one cannot log in. For a user that does not exist the same exchange is run on a made-up verifier, so that neither
 the messages nor the time tell which users there are.
 
-References: RFC 5802 and 7677; PostgreSQL's `auth-scram.c` for the texts of the errors.
+With -PLUS the client proves, too, that it sees the certificate that this server shows: nobody stands between. A client
+that could bind but thinks that the server can't ("y") is refused where it can: somebody has cut the offer out.
+
+References: RFC 5802, 5929 and 7677; PostgreSQL's `auth-scram.c` for the texts of the errors.
 """
 
 import base64
@@ -13,21 +16,21 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from catalog.errors import InvalidPassword, ProtocolViolation
-from catalog.verifier import ITERATIONS, prepare_password
+from catalog.errors import InvalidAuthorizationSpecification, InvalidPassword, ProtocolViolation, SqlError
+from catalog.verifier import ITERATIONS, derive_salt, prepare_password
 from gateway.auth.exchange import Continue, Failure, Step, Success
 
 MECHANISM = "SCRAM-SHA-256"
+BOUND_MECHANISM = "SCRAM-SHA-256-PLUS"
 MAX_ITERATIONS = 1_000_000
 """The most rounds that a server may ask of our client: more would only burn time."""
 
-_SALT_SIZE = 16
 _NONCE_SIZE = 18
 _KEY_SIZE = 32
-_WITHOUT_BINDING = {b"n": b"biws", b"y": b"eSws"}
-"""The channel-binding flag, and how the last message repeats it: "n,," and "y,," in base64."""
+_END_POINT = b"p=tls-server-end-point"
 _FIRST = re.compile(rb"([^,]+),,(n=([^,]*),r=([!-+\--~]+)(?:,[A-Za-z]=[^,]+)*)")
 _FINAL = re.compile(rb"(c=([A-Za-z0-9+/=]+),r=([!-+\--~]+)(?:,[A-Za-z]=[^,]+)*),p=([A-Za-z0-9+/=]+)")
 _CHALLENGE = re.compile(rb"r=([!-+\--~]+),s=([A-Za-z0-9+/=]+),i=([0-9]{1,9})(?:,[A-Za-z]=[^,]+)*")
@@ -59,23 +62,47 @@ class Verifier:
         return f"{MECHANISM}${self.iterations}:{salt}${stored_key}:{server_key}"
 
 
+def find_secret(password: str, verifiers: Sequence[Verifier]) -> int | None:
+    """Which of these, under one salt, a password in the clear is of. Takes a millisecond or more: call it in a
+    thread."""
+    salted = _salt(prepare_password(password).encode(), verifiers[0].salt, verifiers[0].iterations)
+    stored_key = hashlib.sha256(_hmac(salted, b"Client Key")).digest()
+    matches = [hmac.compare_digest(stored_key, verifier.stored_key) for verifier in verifiers]
+    return matches.index(True) if any(matches) else None
+
+
 def mock_verifier(user: str, secret: bytes) -> Verifier:
     """A verifier that no password fits, for a user that does not exist.
 
     Its salt is the same at each try, as a real one's would be; `secret` is the server's own and must outlive a restart
     for that. The keys cannot be met, as nobody knows what hashes to them.
     """
-    salt = hmac.digest(secret, b"salt:" + user.encode(), "sha256")[:_SALT_SIZE]
-    return Verifier(ITERATIONS, salt, secrets.token_bytes(_KEY_SIZE), secrets.token_bytes(_KEY_SIZE))
+    return Verifier(
+        ITERATIONS, derive_salt(user, secret), secrets.token_bytes(_KEY_SIZE), secrets.token_bytes(_KEY_SIZE)
+    )
 
 
 class ScramServer:
     """The server's side of one log-in: client-first, challenge, client-final, signature."""
 
-    def __init__(self, user: str, verifier: Verifier, *, nonce: str | None = None) -> None:
-        """`nonce` is random but in tests. The name inside the messages is ignored, as PostgreSQL does."""
+    def __init__(
+        self,
+        user: str,
+        verifiers: Sequence[Verifier],
+        *,
+        end_point: bytes | None = None,
+        bound: bool = False,
+        nonce: str | None = None,
+    ) -> None:
+        """`verifiers`, one or more under one salt, are of what the client may know; Success tells of which it was.
+
+        `end_point` is the hash of the certificate that was shown where -PLUS is on offer; `bound` says that this is it.
+        `nonce` is random but in tests. The name inside the messages is ignored, as PostgreSQL does.
+        """
         self._user = user
-        self._verifier = verifier
+        self._verifiers = verifiers
+        self._end_point = end_point
+        self._bound = bound
         self._nonce = (_new_nonce() if nonce is None else nonce).encode()
         self._binding = b""
         self._transcript = b""
@@ -86,7 +113,7 @@ class ScramServer:
             if not self._transcript:
                 return Continue(self._challenge(content) if content else b"")
             return self._check(content)
-        except ProtocolViolation as error:
+        except SqlError as error:
             return Failure(error)
 
     def _challenge(self, first: bytes) -> bytes:
@@ -94,19 +121,33 @@ class ScramServer:
         if match is None:
             raise _malformed("The message is not a client-first-message.")
         flag, bare, _, client_nonce = match.groups()
-        if flag.startswith(b"p="):
-            raise _malformed(
-                "The client selected SCRAM-SHA-256 without channel binding, but the SCRAM message includes "
-                "channel binding data."
-            )
-        if flag not in _WITHOUT_BINDING:
-            raise _malformed(f'Unexpected channel-binding flag "{flag[:1].decode("ascii", "replace")}".')
-        self._binding = _WITHOUT_BINDING[flag]
+        self._binding = self._bind(flag)
         self._nonce = client_nonce + self._nonce
-        salt = _encode(self._verifier.salt).encode()
-        challenge = b"r=%b,s=%b,i=%d" % (self._nonce, salt, self._verifier.iterations)
+        salt = _encode(self._verifiers[0].salt).encode()
+        challenge = b"r=%b,s=%b,i=%d" % (self._nonce, salt, self._verifiers[0].iterations)
         self._transcript = bare + b"," + challenge
         return challenge
+
+    def _bind(self, flag: bytes) -> bytes:
+        """What the last message has to repeat of the channel, by the flag of the first."""
+        if flag not in (b"n", b"y") and not flag.startswith(b"p="):
+            raise _malformed(f'Unexpected channel-binding flag "{flag[:1].decode("ascii", "replace")}".')
+        if self._bound != flag.startswith(b"p="):
+            chosen, told = (BOUND_MECHANISM, "does not include") if self._bound else (MECHANISM, "includes")
+            without = "" if self._bound else " without channel binding"
+            raise _malformed(
+                f"The client selected {chosen}{without}, but the SCRAM message {told} channel binding data."
+            )
+        if flag == b"y" and self._end_point is not None:
+            raise InvalidAuthorizationSpecification(
+                "SCRAM channel binding negotiation error",
+                detail="The client supports SCRAM channel binding but thinks the server does not.  "
+                "However, this server does support channel binding.",
+            )
+        if self._bound and flag != _END_POINT:
+            kind = flag[2:].decode("ascii", "replace")
+            raise ProtocolViolation(f'unsupported SCRAM channel-binding type "{kind[:30]}"')
+        return base64.b64encode(flag + b",," + ((self._end_point or b"") if self._bound else b""))
 
     def _check(self, final: bytes) -> Step:
         match = _FINAL.fullmatch(final)
@@ -115,13 +156,17 @@ class ScramServer:
         without_proof, binding, nonce, proof = match.groups()
         if not hmac.compare_digest(nonce, self._nonce):
             raise ProtocolViolation("invalid SCRAM response", detail="Nonce does not match.")
+        if self._bound and not hmac.compare_digest(binding, self._binding):
+            raise InvalidAuthorizationSpecification("SCRAM channel binding check failed")
         if binding != self._binding:
             raise ProtocolViolation("unexpected SCRAM channel-binding attribute in client-final-message")
         transcript = self._transcript + b"," + without_proof
-        client_key = _xor(_decode(proof), _hmac(self._verifier.stored_key, transcript))
-        if not hmac.compare_digest(hashlib.sha256(client_key).digest(), self._verifier.stored_key):
-            return Failure(InvalidPassword(f'password authentication failed for user "{self._user}"'))
-        return Success(b"v=" + _encode(_hmac(self._verifier.server_key, transcript)).encode())
+        shown = _decode(proof)
+        for number, verifier in enumerate(self._verifiers):
+            client_key = _xor(shown, _hmac(verifier.stored_key, transcript))
+            if hmac.compare_digest(hashlib.sha256(client_key).digest(), verifier.stored_key):
+                return Success(b"v=" + _encode(_hmac(verifier.server_key, transcript)).encode(), number)
+        return Failure(InvalidPassword(f'password authentication failed for user "{self._user}"'))
 
 
 class ScramClient:

@@ -7,14 +7,15 @@ Layers, from the bottom; the first three know no I/O:
 - `codec`: messages to bytes and back, with `layout`, `fields`, `startup`, `frontend`, `backend`; `split` finds borders.
 - `connection`: bytes in, messages out, by the tables of `state`. A `Connection` is either side of a conversation.
 - `wire`: one client's socket and what is said on it, with `reading` and `writing`; `door`: what is heard, in order;
-  `encryption`; `listener`: all doors, and their end.
-- `handler`: the interface to what lies behind a door. `login`: the SASL dialogue, over `gateway.auth`.
+  `proxy`: what a balancer says before; `encryption`; `listener`: all doors, and their end.
+- `handler`: the interface to what lies behind a door. `login`: the dialogues that authenticate, over `gateway.auth`.
 - `types`, `encode`, `decode`: values of columns and parameters.
 
-Lifecycle of a connection: SSLRequest (the door upgrades to TLS), StartupMessage (the listener counts it in, a handler
-is made), `Handler.startup` (authenticates), then whole cycles through `Handler.replay`, or message by message through
-`Handler.handle`. The door ends each cycle with ReadyForQuery, turns what the handler raises into ErrorResponse, and
-calls `Handler.close` last. A CancelRequest comes on a connection of its own and is never answered.
+Lifecycle of a connection: a balancer's header, SSLRequest or a ClientHello (the door upgrades to TLS), StartupMessage
+(the listener counts it in, a handler is made), `Handler.startup` (authenticates), then whole cycles through
+`Handler.replay`, or message by message through `Handler.handle`. The door ends each cycle with ReadyForQuery, turns
+what the handler raises into ErrorResponse, and calls `Handler.close` last. A CancelRequest comes on a connection of its
+own and is never answered.
 
 Errors: a broken frame ends the connection (08P01, FATAL); a bad body in a whole frame is answered (08P01 or 22021,
 ERROR), and in the extended protocol all up to Sync is dropped; as PostgreSQL 18 does. Where PostgreSQL closes without a

@@ -67,7 +67,14 @@ _ENCODERS: dict[type[FrontendMessage] | type[BackendMessage], Callable[[Any], by
         )
     },
     **dict.fromkeys(
-        (messages.SSLRequest, messages.GSSENCRequest, messages.CancelRequest, messages.StartupMessage), startup.encode
+        (
+            messages.SSLRequest,
+            messages.GSSENCRequest,
+            messages.ClientHello,
+            messages.CancelRequest,
+            messages.StartupMessage,
+        ),
+        startup.encode,
     ),
     messages.EncryptionResponse: lambda message: message.answer,
     messages.Encoded: lambda message: message.content,

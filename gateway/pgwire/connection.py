@@ -16,6 +16,7 @@ from gateway.pgwire.fields import INT32
 from gateway.pgwire.layout import STARTUP_LIMIT
 from gateway.pgwire.messages import (
     BackendMessage,
+    ClientHello,
     EncryptionResponse,
     ErrorResponse,
     FrontendMessage,
@@ -24,6 +25,7 @@ from gateway.pgwire.messages import (
     SSLRequest,
     StartupMessage,
 )
+from gateway.pgwire.proxy import resembles_header
 from gateway.pgwire.state import Side, State
 
 
@@ -37,9 +39,12 @@ NEED_DATA: Final = NeedData.NEED_DATA
 Message = FrontendMessage | BackendMessage
 
 _unpack_length = INT32.unpack_from
+_HANDSHAKE = b"\x16"
+"""The first byte of TLS. As a start-up packet's it would announce 369 MB."""
 _LAST_WORDS = ("FATAL", "PANIC")
 _DIALOGUE = frozenset({State.SASL_INITIAL, State.SASL_RESPONSE, State.PASSWORD})
 _STUFFING = "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack."
+_UNTRUSTED = "This is a PROXY protocol header, which is taken only once, and from the addresses of trusted balancers."
 
 
 class _Rule(NamedTuple):
@@ -79,6 +84,7 @@ class Connection:
     __slots__ = (
         "_arrived",
         "_buffer",
+        "_fresh",
         "_read",
         "_sent",
         "_side",
@@ -94,6 +100,7 @@ class Connection:
         self.version: ProtocolVersion = startup.NEWEST
         """The version spoken: what the client asked for, or our newest if that is older."""
         self.encrypted = False
+        self._fresh = side is Side.SERVER
         self._side = side
         self._read = _READ_BY[side]
         self._sent = _SENT_BY[side]
@@ -203,11 +210,16 @@ class Connection:
         raise LocalProtocolError(f"nothing can be received in state {self.state.name}")
 
     def _next_packet(self) -> Message | NeedData:
+        if self._fresh and self._join(1):
+            self._fresh = False
+            if self._buffer[:1] == _HANDSHAKE:
+                return self._take_hello()
         if not self._join(INT32.size):
             return NEED_DATA
         (length,) = INT32.unpack_from(self._buffer, self._start)
         if not 2 * INT32.size <= length <= STARTUP_LIMIT:
-            raise self._refuse(ProtocolViolation("invalid length of startup packet"))
+            detail = _UNTRUSTED if resembles_header(self._buffer[self._start :]) else None
+            raise self._refuse(ProtocolViolation("invalid length of startup packet", detail=detail))
         if self.buffered < length:
             return NEED_DATA
         start, self._start = self._start, self._start + length
@@ -218,6 +230,12 @@ class Connection:
             raise self._refuse(error) from None
         self.state = state.FRONTEND[State.STARTUP][type(packet)]
         return packet
+
+    def _take_hello(self) -> ClientHello:
+        """What comes next was said inside TLS, where no second handshake begins."""
+        content, self._buffer = self._buffer, b""
+        self.encrypted = True
+        return ClientHello(content)
 
     def _check_packet(self, packet: FrontendMessage) -> None:
         if isinstance(packet, StartupMessage):

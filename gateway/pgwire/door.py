@@ -16,13 +16,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, cast
 
-from catalog.errors import AdminShutdown
+from catalog.errors import AdminShutdown, ProtocolViolation
 from gateway.pgwire import messages, startup
 from gateway.pgwire.connection import NEED_DATA
 from gateway.pgwire.encryption import start_tls
 from gateway.pgwire.errors import LocalProtocolError, LoginTimeout, error_response, presentable
 from gateway.pgwire.handler import Handler
 from gateway.pgwire.messages import FrontendMessage, ReadyForQuery
+from gateway.pgwire.proxy import Preface, trusts
 from gateway.pgwire.state import BEFORE_SESSION, CYCLE_ENDS, OVER, State
 from gateway.pgwire.wire import Wire
 
@@ -47,6 +48,7 @@ class Door(Wire):
         self._handler: Handler | None = None
         self._task: asyncio.Future[Any] | None = None
         self._arrival: asyncio.Future[None] | None = None
+        self._preface: Preface | None = None
         self._lost = False
         self._dismissed = False
         self._told = False
@@ -99,11 +101,16 @@ class Door(Wire):
             self._lost = self._closing = True
             self._transport.abort()
             return
+        balancers = self._listener.terms.balancers
+        if balancers and trusts(balancers, self.peer[0]):
+            self._preface = Preface()
         self._timer = self._loop.call_later(self._listener.terms.login_seconds, self._time_out)
 
     def data_received(self, data: bytes) -> None:
         """Answers what it can at once; while a task runs, the task goes on with what came."""
         if self._closing:
+            return
+        if self._preface is not None and not (data := self._read_preface(self._preface, data)):
             return
         if self._task is None and self._connection.at_rest and not self._writing.paused and self._replay(data):
             return
@@ -141,6 +148,19 @@ class Door(Wire):
             self._arrival.set_exception(ConnectionResetError("the client is gone"))
             self._arrival.exception()  # Nobody may be waiting; that is no error.
         self._end()
+
+    def _read_preface(self, preface: Preface, data: bytes) -> bytes:
+        """What of the data is the client's own. A balancer that says anything else is told so, and left."""
+        try:
+            own = preface.receive(data)
+        except ProtocolViolation as error:
+            log.warning("a balancer at %s was refused: %s", self.peer, error)
+            self._fail(error)
+            self._hang_up()
+            return b""
+        if preface.whole:
+            self._source, self._preface = preface.source, None
+        return own
 
     # Whole cycles
 
@@ -262,10 +282,18 @@ class Door(Wire):
         self.flush()
         return self._upgrade(context)
 
-    async def _upgrade(self, context: SSLContext) -> None:
+    def _secure_at_once(self, hello: messages.ClientHello) -> Awaitable[None] | None:
+        context = self._listener.terms.tls
+        if context is None:
+            self._transport.abort()
+            return None
+        self._transport.pause_reading()
+        return self._upgrade(context, hello.content)
+
+    async def _upgrade(self, context: SSLContext, hello: bytes = b"") -> None:
         transport = None
         try:
-            transport = await start_tls(self._transport, self, context)
+            transport = await start_tls(self._transport, self, context, hello)
         finally:
             if transport is not None:
                 self._take(transport)
@@ -346,6 +374,7 @@ class Door(Wire):
 
 _OWN: Mapping[type[Any], Callable[[Door, Any], Awaitable[None] | None]] = {
     messages.SSLRequest: Door._secure,
+    messages.ClientHello: Door._secure_at_once,
     messages.GSSENCRequest: Door._refuse_encryption,
     messages.CancelRequest: Door._cancel,
     messages.StartupMessage: Door._start,

@@ -10,8 +10,8 @@ Message = TypeVar("Message")
 
 STARTUP_LIMIT = 10_000
 """Bytes of a start-up packet: PostgreSQL's MAX_STARTUP_PACKET_LENGTH."""
-LOGIN_LIMIT = 1_024
-"""Bytes of a message of the authentication dialogue: PostgreSQL's PG_MAX_SASL_MESSAGE_LENGTH."""
+LOGIN_LIMIT = 16 * 1024
+"""Bytes of a message of the authentication dialogue. PostgreSQL 18 allows 64 KiB; the tokens of issuers are shorter."""
 SMALL_LIMIT = 10_000
 """Bytes of a message that carries a name or nothing: PostgreSQL's PQ_SMALL_MESSAGE_LIMIT."""
 LARGE_LIMIT = 64 * 1024 * 1024

@@ -8,6 +8,7 @@ from ssl import SSLContext
 from catalog.errors import TooManyConnections
 from gateway.pgwire.door import Door
 from gateway.pgwire.handler import Handler
+from gateway.pgwire.proxy import Network
 
 BACKLOG = 1024
 """Connections that the kernel holds until they are accepted."""
@@ -18,7 +19,8 @@ class Terms:
     """On what terms clients are let in.
 
     `cancel(pid, secret)` is what a CancelRequest calls. `tls` None answers SSLRequest with a refusal. At most
-    `max_connections` sessions, and as many connections again that have not logged in.
+    `max_connections` sessions, and as many connections again that have not logged in. Connections from `balancers`
+    begin with a PROXY protocol header.
     """
 
     make_handler: Callable[[Door], Handler]
@@ -26,6 +28,7 @@ class Terms:
     tls: SSLContext | None = None
     max_connections: int = 1000
     login_seconds: float = 60.0
+    balancers: tuple[Network, ...] = ()
 
 
 class Listener:

@@ -45,6 +45,14 @@ class SSLRequest(FrontendMessage):
 
 
 @dataclass(frozen=True, slots=True)
+class ClientHello(FrontendMessage):
+    """Direct TLS: the handshake begins with the connection's first byte, unasked. `content` is all that has come of
+    it."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class GSSENCRequest(FrontendMessage):
     """Asks for GSSAPI encryption. Answered by one byte (`EncryptionResponse`)."""
 

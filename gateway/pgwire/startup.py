@@ -8,6 +8,7 @@ from gateway.pgwire import fields
 from gateway.pgwire.errors import InvalidStartupText, UnsupportedProtocol
 from gateway.pgwire.messages import (
     CancelRequest,
+    ClientHello,
     FrontendMessage,
     GSSENCRequest,
     NegotiateProtocolVersion,
@@ -106,7 +107,9 @@ def _decode_text(piece: bytes) -> str:
 
 
 def encode(message: FrontendMessage) -> bytes:
-    """A start-up packet with its length. The other frontend messages are `codec`'s."""
+    """A start-up packet with its length, or TLS as it is. The other frontend messages are `codec`'s."""
+    if isinstance(message, ClientHello):
+        return message.content
     body = _encode_body(message)
     return fields.INT32.pack(len(body) + fields.INT32.size) + body
 

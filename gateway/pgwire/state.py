@@ -5,7 +5,7 @@ and the state that follows; what is not listed is refused. Reading goes on one m
 message only when the one before is answered, so a client that sends ahead (a pipeline) waits in the server's buffer and
 the server's state never runs ahead of its answers.
 
-    STARTUP <-> NEGOTIATING (the byte that answers SSLRequest and GSSENCRequest)
+    STARTUP <-> NEGOTIATING (the byte that answers SSLRequest and GSSENCRequest); a ClientHello is not answered here
        |
     AUTHENTICATING <-> SASL_INITIAL, SASL_RESPONSE, PASSWORD (each waits for one answer of the client)
        |
@@ -78,6 +78,7 @@ FRONTEND: Mapping[State, FrontendRow] = {
     State.STARTUP: {
         m.SSLRequest: State.NEGOTIATING,
         m.GSSENCRequest: State.NEGOTIATING,
+        m.ClientHello: State.STARTUP,
         m.CancelRequest: State.CLOSED,
         m.StartupMessage: State.AUTHENTICATING,
     },

@@ -2,19 +2,24 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.pgwire.connection import Connection
+from gateway.pgwire.encryption import Handshake
 from gateway.pgwire.messages import BackendMessage, ProtocolVersion
 from gateway.pgwire.reading import Reading
 from gateway.pgwire.writing import Writing
+
+if TYPE_CHECKING:
+    from gateway.pgwire.proxy import Address
 
 LINGER_SECONDS = 5.0
 """How long a closed connection may take to fetch the last answers."""
 
 
 class Wire(asyncio.Protocol):
-    """`_closing`: nothing more will be said. `_timer` runs until the login has ended, or the last answer is fetched."""
+    """`_closing`: nothing more will be said. `_timer` runs until the login has ended, or the last answer is fetched.
+    `_source` is where the client of a balancer is."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -24,6 +29,7 @@ class Wire(asyncio.Protocol):
         self._writing: Writing
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
+        self._source: Address | None = None
 
     @property
     def version(self) -> ProtocolVersion:
@@ -36,8 +42,24 @@ class Wire(asyncio.Protocol):
 
     @property
     def peer(self) -> Any:
-        """The client's address, as the socket gives it."""
-        return self._transport.get_extra_info("peername")
+        """The client's address: as a trusted balancer told it, else as the socket gives it."""
+        return self._source or self._transport.get_extra_info("peername")
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that TLS was opened with (SNI)."""
+        return None if self._handshake is None else self._handshake.server_name
+
+    @property
+    def certificate(self) -> bytes | None:
+        """The client's certificate (DER), verified; None if it has shown none."""
+        return None if self._handshake is None else self._handshake.getpeercert(binary_form=True)
+
+    @property
+    def _handshake(self) -> Handshake | None:
+        """What TLS tells, once it is up."""
+        found = self._transport.get_extra_info("ssl_object")
+        return found if isinstance(found, Handshake) else None
 
     def send(self, message: BackendMessage) -> None:
         """Adds a message to the answers. Raises LocalProtocolError for one that the state does not allow."""

@@ -241,3 +241,13 @@ def test_metadata_is_postgresql_s(bare_oracle: Target, gateway: Target, table: s
             seen.append([[str(cell) for cell in row] for row in [*columns, *tables]])
     assert seen[1] == seen[0]
     assert len(seen[0]) > 4
+
+
+@pytest.mark.parametrize("negotiation", ["postgres", "direct"])
+def test_a_login_that_is_bound_to_tls(gateway: Target, negotiation: str) -> None:
+    """Java computes the certificate's hash by itself. The oracle's build has no TLS."""
+    secured = {"sslmode": "require", "channelBinding": "require", "sslNegotiation": negotiation}
+    with connected(gateway, **secured) as connection:
+        rows = connection.createStatement().executeQuery("SELECT 1")
+        assert rows.next()
+        assert rows.getInt(1) == 1

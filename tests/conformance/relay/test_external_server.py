@@ -18,7 +18,7 @@ from gateway.config import Config, Warehouse
 from gateway.pgwire.codec import encode
 from gateway.pgwire.messages import SSLRequest
 from gateway.relay import Relay, RelayLimits, RelayUnavailable, StatementTimeout
-from gateway.tls import make_context
+from gateway.tls import make_appearance
 from tests.conformance.relay.reading import value
 from tests.fix_oracle import running_postgres
 
@@ -61,7 +61,7 @@ class Terminator:
 @pytest.fixture
 async def terminator(plain: Endpoint, tmp_path: Path) -> AsyncIterator[tuple[Terminator, Endpoint]]:
     """With a certificate that no authority has signed."""
-    terminator = Terminator(plain, make_context(Config.load(tmp_path, "127.0.0.1:0", Warehouse())))
+    terminator = Terminator(plain, make_appearance(Config.load(tmp_path, "127.0.0.1:0", Warehouse())).context)
     server = await asyncio.start_server(terminator.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     yield terminator, replace(plain, port=port, sslmode="require")

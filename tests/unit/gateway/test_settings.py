@@ -3,7 +3,8 @@
 import pytest
 
 from catalog.errors import SqlSyntaxError
-from gateway.settings import split_options, startup_settings
+from gateway.route import split_options
+from gateway.settings import startup_settings
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """SCRAM-SHA-256: the RFC's own example, both sides against each other, libpq's verifiers, and what is refused."""
 
 import base64
+import hashlib
+import hmac
 import itertools
 
 import pytest
 from psycopg import pq
 
-from catalog.errors import InvalidPassword, ProtocolViolation
+from catalog.errors import InvalidAuthorizationSpecification, InvalidPassword, ProtocolViolation
 from catalog.verifier import build_verifier
-from gateway.auth.exchange import Continue, Exchange, Failure, Step, Success
+from gateway.auth.exchange import Continue, Failure, Step, Success
 from gateway.auth.scram import MAX_ITERATIONS, ScramClient, ScramServer, Verifier, mock_verifier
 
 # RFC 7677 section 3
@@ -42,7 +44,7 @@ def verifier(password: str = "pencil") -> Verifier:
     return Verifier.parse(build_verifier(password))
 
 
-def converse(client: Exchange, server: Exchange) -> tuple[Step, Step]:
+def converse(client: ScramClient, server: ScramServer) -> tuple[Step, Step]:
     """The last step of each side."""
     said: Step = client.exchange(b"")
     while True:
@@ -64,7 +66,7 @@ def refusal(server: ScramServer, *messages: bytes) -> Failure:
 
 
 def example_server() -> ScramServer:
-    return ScramServer("user", Verifier.parse(build_verifier("pencil", salt=SALT)), nonce=SERVER_NONCE)
+    return ScramServer("user", [Verifier.parse(build_verifier("pencil", salt=SALT))], nonce=SERVER_NONCE)
 
 
 def test_server_speaks_the_example_of_the_rfc() -> None:
@@ -93,17 +95,17 @@ def test_verifier_is_the_one_libpq_makes(password: str) -> None:
 
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_right_password(password: str) -> None:
-    assert converse(ScramClient(password), ScramServer("ann", verifier(password)))[0] == Success()
+    assert converse(ScramClient(password), ScramServer("ann", [verifier(password)]))[0] == Success()
 
 
 @pytest.mark.parametrize("iterations", [1, 10_000])
 def test_other_iterations(iterations: int) -> None:
-    server = ScramServer("ann", Verifier.parse(build_verifier("pencil", iterations=iterations)))
+    server = ScramServer("ann", [Verifier.parse(build_verifier("pencil", iterations=iterations))])
     assert converse(ScramClient("pencil"), server)[0] == Success()
 
 
 def test_wrong_password() -> None:
-    _, failure = converse(ScramClient("Pencil"), ScramServer("ann", verifier()))
+    _, failure = converse(ScramClient("Pencil"), ScramServer("ann", [verifier()]))
     assert isinstance(failure, Failure)
     assert isinstance(failure.error, InvalidPassword)
     assert str(failure.error) == 'password authentication failed for user "ann"'
@@ -111,19 +113,19 @@ def test_wrong_password() -> None:
 
 def test_unknown_user_looks_like_a_wrong_password() -> None:
     secret = b"of the server"
-    first, second = (ScramServer("eve", mock_verifier("eve", secret)).exchange(CLIENT_FIRST) for _ in range(2))
+    first, second = (ScramServer("eve", [mock_verifier("eve", secret)]).exchange(CLIENT_FIRST) for _ in range(2))
     assert isinstance(first, Continue)
     assert isinstance(second, Continue)
     assert first.content.split(b",")[1:] == second.content.split(b",")[1:], "the salt is the same at each try"
     assert mock_verifier("eve", secret).salt != mock_verifier("ann", secret).salt
     assert mock_verifier("eve", secret).salt != mock_verifier("eve", b"of another").salt
-    _, failure = converse(ScramClient("pencil"), ScramServer("eve", mock_verifier("eve", secret)))
+    _, failure = converse(ScramClient("pencil"), ScramServer("eve", [mock_verifier("eve", secret)]))
     assert isinstance(failure, Failure)
     assert str(failure.error) == 'password authentication failed for user "eve"'
 
 
 def test_nonces_are_never_the_same() -> None:
-    first, second = (ScramServer("ann", verifier()).exchange(CLIENT_FIRST) for _ in range(2))
+    first, second = (ScramServer("ann", [verifier()]).exchange(CLIENT_FIRST) for _ in range(2))
     assert first != second
     assert ScramClient("x").exchange(b"") != ScramClient("x").exchange(b"")
 
@@ -141,6 +143,59 @@ def test_a_client_that_could_bind_is_let_in() -> None:
     failure = server.exchange(CLIENT_FINAL.replace(b"c=biws", b"c=eSws"))
     assert isinstance(failure, Failure)
     assert isinstance(failure.error, InvalidPassword), "the flag is part of the proof"
+
+
+END_POINT = b"hash of a certificate"
+BOUND = base64.b64encode(b"p=tls-server-end-point,," + END_POINT)
+BOUND_FIRST = CLIENT_FIRST.replace(b"n,,", b"p=tls-server-end-point,,")
+
+
+def binding_server(*, bound: bool = True) -> ScramServer:
+    verifiers = [Verifier.parse(build_verifier("pencil", salt=SALT))]
+    return ScramServer("user", verifiers, nonce=SERVER_NONCE, end_point=END_POINT, bound=bound)
+
+
+def prove(client_final_without_proof: bytes) -> bytes:
+    """The last message with its proof, as somebody who knows the password makes it."""
+    salted = hashlib.pbkdf2_hmac("sha256", b"pencil", SALT, 4096)
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    transcript = b",".join((CLIENT_FIRST[3:], SERVER_FIRST, client_final_without_proof))
+    signature = hmac.digest(hashlib.sha256(client_key).digest(), transcript, "sha256")
+    proof = bytes(a ^ b for a, b in zip(client_key, signature, strict=True))
+    return client_final_without_proof + b",p=" + base64.b64encode(proof)
+
+
+def test_a_bound_login() -> None:
+    server = binding_server()
+    assert server.exchange(BOUND_FIRST) == Continue(SERVER_FIRST)
+    nonce = SERVER_FIRST.partition(b",")[0]
+    assert isinstance(server.exchange(prove(b"c=" + BOUND + b"," + nonce)), Success)
+
+
+def test_a_login_bound_to_something_else() -> None:
+    nonce = SERVER_FIRST.partition(b",")[0]
+    other = base64.b64encode(b"p=tls-server-end-point,,hash of another")
+    error = refusal(binding_server(), BOUND_FIRST, prove(b"c=" + other + b"," + nonce)).error
+    assert isinstance(error, InvalidAuthorizationSpecification)
+    assert str(error) == "SCRAM channel binding check failed"
+
+
+def test_an_offer_that_was_cut_out_is_noticed() -> None:
+    error = refusal(binding_server(bound=False), CLIENT_FIRST.replace(b"n,,", b"y,,")).error
+    assert isinstance(error, InvalidAuthorizationSpecification)
+    assert str(error) == "SCRAM channel binding negotiation error"
+
+
+@pytest.mark.parametrize("flag", [b"n", b"y", b"p=tls-unique", b"p="])
+def test_a_bound_login_without_its_binding(flag: bytes) -> None:
+    assert isinstance(refusal(binding_server(), CLIENT_FIRST.replace(b"n,,", flag + b",,")).error, ProtocolViolation)
+
+
+def test_one_of_several_secrets_is_enough() -> None:
+    verifiers = [Verifier.parse(build_verifier(secret, salt=SALT)) for secret in ("first", "pencil", "third")]
+    server = ScramServer("user", verifiers, nonce=SERVER_NONCE)
+    server.exchange(CLIENT_FIRST)
+    assert server.exchange(CLIENT_FINAL) == Success(SERVER_FINAL, 1)
 
 
 @pytest.mark.parametrize(

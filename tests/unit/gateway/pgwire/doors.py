@@ -8,7 +8,7 @@ from typing import Any
 
 from catalog.errors import QueryCanceled, SqlError
 from catalog.verifier import build_verifier
-from gateway.auth.scram import MECHANISM, ScramServer, Verifier, mock_verifier
+from gateway.auth.scram import BOUND_MECHANISM, MECHANISM, ScramServer, Verifier, mock_verifier
 from gateway.pgwire import messages as m
 from gateway.pgwire import startup
 from gateway.pgwire.codec import encode
@@ -16,7 +16,7 @@ from gateway.pgwire.connection import NEED_DATA, Connection, Message
 from gateway.pgwire.door import Door
 from gateway.pgwire.handler import Replay
 from gateway.pgwire.listener import Listener, Terms
-from gateway.pgwire.login import authenticate
+from gateway.pgwire.login import admit, authenticate
 from gateway.pgwire.messages import BackendMessage, FieldDescription, ProtocolVersion
 from gateway.pgwire.state import Side, State
 
@@ -37,6 +37,7 @@ class ScriptedSession:
     door: Door
     scripts: dict[str, Callable[["ScriptedSession"], Awaitable[None] | None]]
     trust: bool = False
+    end_point: bytes | None = None
     status: bytes = b"I"
     user: str = ""
     calls: list[str] = field(default_factory=list)
@@ -54,7 +55,11 @@ class ScriptedSession:
             self.door.send(m.AuthenticationOk())
         else:
             verifier = VERIFIER if self.user == "ann" else mock_verifier(self.user, SECRET)
-            await authenticate(self.door, {MECHANISM: ScramServer(self.user, verifier)})
+            offered = {MECHANISM: ScramServer(self.user, [verifier], end_point=self.end_point)}
+            if self.end_point is not None:
+                bound = ScramServer(self.user, [verifier], end_point=self.end_point, bound=True)
+                offered = {BOUND_MECHANISM: bound, **offered}
+            admit(self.door, await authenticate(self.door, offered))
         self.door.send(m.ParameterStatus("server_version", "18.0"))
         self.door.send(m.ParameterStatus("client_encoding", "UTF8"))
         self.door.send(m.BackendKeyData(7, SECRET[: startup.secret_length(self.door.version)]))
@@ -113,12 +118,13 @@ class House:
         self.opened: asyncio.Queue[ScriptedSession] = asyncio.Queue()
         self.cancels: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
         self.trust = False
+        self.end_point: bytes | None = None
         base = Terms(self._open, lambda pid, secret: self.cancels.put_nowait((pid, secret)))
         self.listener = Listener(replace(base, **terms))
         self.host, self.port = "", 0
 
     def _open(self, door: Door) -> ScriptedSession:
-        session = ScriptedSession(door, self.scripts, self.trust)
+        session = ScriptedSession(door, self.scripts, self.trust, self.end_point)
         announce(door, "pause_writing", session.writing_paused)
         announce(door._reading, "pause", session.reading_paused)
         self.sessions.append(session)

@@ -201,7 +201,7 @@ async def test_a_handshake_that_does_not_end_is_put_out(tls: ssl.SSLContext) -> 
         (b"GET / HTTP/1.1\r\n\r\n", "08P01"),
         (b"\x00\x00\x00\x09\x00\x02\x00\x00\0", "0A000"),
         (encode(STARTUP) + b"Q\x00\x00\x00\x0dselect 1\0", "08P01"),
-        (encode(STARTUP) + b"p\x00\x00\x04\x01", "08P01"),
+        (encode(STARTUP) + b"p\x00\x00\x40\x01", "08P01"),
         (encode(STARTUP) + encode(m.SASLInitialResponse("PLAIN", b"")), "08P01"),
         (encode(STARTUP) + encode(m.SASLInitialResponse("SCRAM-SHA-256", b"n,,x")), "08P01"),
     ],
