@@ -25,6 +25,7 @@ OWN: dict[str, tuple[str, ...]] = {
 
 REFUSED = frozenset({"role", "session_authorization"})
 _UTF8 = frozenset({"utf8", "utf-8", "unicode"})
+_KEEPALIVE_HINT = "Write a whole number; 0 is what the system does by itself."
 _LONGEST_NAME = 63
 _MOST_REMEMBERED = 4096
 _OPTION = re.compile(r"(?:\\.|[^\s\\])+")
@@ -53,9 +54,13 @@ class Verdicts:
             return _check_encoding(value)
         if key == "application_name":
             return _UNPRINTABLE.sub("?", value)[:_LONGEST_NAME]
+        if key.startswith("tcp_keepalives_") and not value.strip().isdecimal():
+            raise InvalidParameterValue(f'invalid value for parameter "{name}": "{value}"', hint=_KEEPALIVE_HINT)
         remembered = self._canonical.get((key, value))
         if remembered is None:
             remembered = await session.relay.set_variable(name, value, session.variables.effective)
+            if key.startswith("tcp_keepalives_"):  # PostgreSQL says what its own socket has.
+                remembered = value.strip()
             if len(self._canonical) >= _MOST_REMEMBERED:
                 self._canonical.clear()
             self._canonical[key, value] = remembered

@@ -18,15 +18,25 @@ _VALID_DAYS = 825
 
 def make_context(config: Config) -> ssl.SSLContext:
     """TLS 1.2 or later. Raises OSError or ssl.SSLError when the operator's certificate cannot be read."""
-    certificate, key = config.certificate, config.private_key
-    if certificate is None or key is None:
-        certificate, key = config.data / "tls" / "certificate.pem", config.data / "tls" / "key.pem"
-        if not certificate.exists():
-            _write_self_signed(certificate, key, config.host)
+    certificate, key = _files(config)
+    if not certificate.exists() and (config.certificate is None or config.private_key is None):
+        _write_self_signed(certificate, key, config.host)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
     return context
+
+
+def read_certificate(config: Config) -> bytes:
+    """What the doors show, as DER, once there is a context."""
+    chain = x509.load_pem_x509_certificates(_files(config)[0].read_bytes())
+    return chain[0].public_bytes(serialization.Encoding.DER)
+
+
+def _files(config: Config) -> tuple[Path, Path]:
+    if config.certificate is not None and config.private_key is not None:
+        return config.certificate, config.private_key
+    return config.data / "tls" / "certificate.pem", config.data / "tls" / "key.pem"
 
 
 def _write_self_signed(certificate: Path, key: Path, host: str) -> None:

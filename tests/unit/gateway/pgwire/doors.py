@@ -57,7 +57,7 @@ class ScriptedSession:
             await authenticate(self.door, {MECHANISM: ScramServer(self.user, verifier)})
         self.door.send(m.ParameterStatus("server_version", "18.0"))
         self.door.send(m.ParameterStatus("client_encoding", "UTF8"))
-        self.door.send(m.BackendKeyData(7, SECRET[: startup.secret_length(self.door.version)]))
+        self.door.send(m.BackendKeyData(7, SECRET if startup.has_long_secrets(self.door.version) else SECRET[:4]))
 
     def replay(self, cycle: bytes) -> Replay:
         return self.replays.get(cycle)
@@ -113,9 +113,13 @@ class House:
         self.opened: asyncio.Queue[ScriptedSession] = asyncio.Queue()
         self.cancels: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
         self.trust = False
-        base = Terms(self._open, lambda pid, secret: self.cancels.put_nowait((pid, secret)))
+        base = Terms(self._open, self._cancel)
         self.listener = Listener(replace(base, **terms))
         self.host, self.port = "", 0
+
+    async def _cancel(self, pid: int, secret: bytes, _: object) -> bytes:
+        self.cancels.put_nowait((pid, secret))
+        return b""
 
     def _open(self, door: Door) -> ScriptedSession:
         session = ScriptedSession(door, self.scripts, self.trust)
