@@ -120,6 +120,7 @@ class Conversation:
             if not statements:
                 self._door.send(messages.EmptyQueryResponse())
             for statement in statements:
+                self._timeouts.wake()  # The one before may have set them.
                 alone = statement is statements[-1]
                 portal = session.make_portal(PreparedStatement(statement), Binding(), alone=alone)
                 with _placed(statement):

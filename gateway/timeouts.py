@@ -54,8 +54,12 @@ class Timeouts:
     def rest(self) -> None:
         """A cycle is over: it is the client's turn."""
         self._stop_idle()
-        if self._session.status == b"I":
+        outside = self._session.status == b"I"
+        if outside or self._session.settings.get(TRANSACTION, "0") == "0":
             self._stop_transaction()
+        if not self.in_force:
+            return
+        if outside:
             self._idle = self._start(IDLE, IdleSessionTimeout("terminating connection due to idle-session timeout"))
         else:
             self._start_transaction()

@@ -94,12 +94,12 @@ def test_a_session_that_works_is_not_idle(gateway: Target) -> None:
     """A machine's time is not idle time, nor is it a backend's that is kept for the block meanwhile."""
     with gateway.connect() as connection:
         connection.execute("CREATE TEMP TABLE kept AS SELECT 1 AS a")
-        connection.execute("SET idle_session_timeout = '2s'")
-        connection.execute("SET idle_in_transaction_session_timeout = '2s'")
+        connection.execute("SET idle_session_timeout = '400ms'")
+        connection.execute("SET idle_in_transaction_session_timeout = '400ms'")
         connection.execute("BEGIN")
         connection.execute("SELECT a FROM kept")
         query = (
-            "SELECT count(*) FROM tpch.lineitem a, tpch.lineitem b WHERE a.l_tax + b.l_tax > 1 AND a.l_orderkey < 8000"
+            "SELECT count(*) FROM tpch.lineitem a, tpch.lineitem b WHERE a.l_tax + b.l_tax > 1 AND a.l_orderkey < 1500"
         )
         connection.execute(query.encode())
         assert connection.execute("SELECT a FROM kept").fetchall() == [(1,)]
