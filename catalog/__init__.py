@@ -16,6 +16,7 @@ Layers, top down
     `migrations`, `databases`                      the tables' histories (Alembic over plain SQL)
     `postgres`, `external`, `endpoint`             the server: embedded, or somebody else's
     `relay`, `sessions`                            what relayed statements ask us instead of PostgreSQL
+    `gateways`                                     who else shares the metastore, and where
 
 Lifecycle
     `EmbeddedPostgres.start`, `Catalog.open`, `bootstrap` and `create_workspace`; `login` opens a workspace; `resolve`

@@ -3,8 +3,7 @@
 import asyncio
 import base64
 import hmac
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 from catalog.changes import (
     AlterRole,
@@ -21,6 +20,7 @@ from catalog.databases import ACCOUNT_DATABASE, check_workspace_name, find_relay
 from catalog.dispatch import change_roles, change_workspace
 from catalog.endpoint import Endpoint, Server
 from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
+from catalog.gateways import Gateways
 from catalog.inventory import Inventory, TableEntry, load_inventory, refresh_inventory
 from catalog.locations import fresh_location, is_below, is_object, normalize_location, split_object
 from catalog.lookup import find_current_schema, find_entries, is_unknown
@@ -29,7 +29,7 @@ from catalog.names import Role, TableName, TableReference
 from catalog.principals import AccessToken, Directory, Login, Principal, list_tokens, load_directory
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.resolution_cache import Question, ResolutionCache
-from catalog.sessions import SIGNAL_CHANNEL, Signal, publish, read_signal
+from catalog.sessions import CENSUS_CHANNEL, SIGNAL_CHANNEL, Census, Sessions, publish, read_signal
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
 from catalog.tables import sync_table
@@ -49,7 +49,7 @@ class Catalog:
     """One for a gateway. `open` first, `close` last.
 
     `warehouse_root` is the folder below which managed tables live; `credentials` are for tables in an object store.
-    `on_signal` is called with what a session's pg_cancel_backend or pg_terminate_backend asks for, in every replica.
+    `sessions` are this gateway's, which others see and send signals to. `gateways` are all that share the metastore.
     """
 
     def __init__(
@@ -58,17 +58,24 @@ class Catalog:
         *,
         warehouse_root: str,
         credentials: CredentialProvider | None = None,
-        on_signal: Callable[[Signal], None] | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self._server = server
         self._warehouse_root = normalize_location(warehouse_root)
         self._snapshots = SnapshotCache(credentials)
         self._resolutions = ResolutionCache()
-        self._account = ControlDatabase[Directory](server.owner_endpoint(ACCOUNT_DATABASE), load_directory)
+        self._sessions = sessions
+        self._census: Census | None = None
+        channels = {}
+        if sessions is not None:
+            self._census = Census(sessions.replica, lambda: self._account.connection(), self._publish_sessions)
+            channels = {CENSUS_CHANNEL: self._census.hear}
+        endpoint = server.owner_endpoint(ACCOUNT_DATABASE)
+        self._account = ControlDatabase[Directory](endpoint, load_directory, channels=channels)
+        self.gateways = Gateways(self._account.connection)
         self._workspaces: dict[str, ControlDatabase[Inventory]] = {}
         self._opening = asyncio.Lock()
         self._relay_key = b""
-        self._on_signal = on_signal
 
     async def open(self) -> None:
         """Makes or migrates the account's database and loads it. Raises CannotConnectNow."""
@@ -79,6 +86,8 @@ class Catalog:
             self._relay_key = await find_relay_key(connection)
 
     async def close(self) -> None:
+        if self._census is not None:
+            await self._census.close()
         for workspace in self._workspaces.values():
             await workspace.close()
         await self._account.close()
@@ -234,10 +243,17 @@ class Catalog:
         entry = (await (await self._workspace(workspace)).read()).tables.get(table)
         return entry.location if entry and is_below(entry.location, self._warehouse_root) else None
 
-    async def publish_sessions(self, workspace: str, replica: str, activities: Sequence[dict[str, Any]]) -> None:
-        """What pg_stat_activity shows of this replica, from now on. Keys are that view's columns."""
-        async with (await self._workspace(workspace)).connection() as connection:
-            await publish(connection, replica, activities)
+    async def take_census(self, workspace: str) -> None:
+        """Brings what pg_stat_activity shows of all gateways' sessions up to now."""
+        assert self._census is not None, "a gateway with sessions"
+        await self._census.take(workspace, await self.gateways.living())
+
+    async def _publish_sessions(self, workspace: str, living: Collection[str] | None) -> None:
+        """A workspace that is not open here has no session here."""
+        if self._sessions is not None and workspace in self._workspaces:
+            activities = self._sessions.describe(workspace)
+            async with self._workspaces[workspace].connection() as connection:
+                await publish(connection, self._sessions.replica, activities, living)
 
     async def _workspace(self, name: str) -> ControlDatabase[Inventory]:
         """Opened on first use, migrated before."""
@@ -261,8 +277,8 @@ class Catalog:
 
     def _receive_signal(self, payload: str) -> None:
         signal = read_signal(payload)
-        if signal is not None and self._on_signal is not None:
-            self._on_signal(signal)
+        if signal is not None and self._sessions is not None:
+            self._sessions.signal(signal, self._account.state.find(signal.asker))
 
     async def _read_snapshot(
         self,

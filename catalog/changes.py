@@ -68,6 +68,7 @@ class CreateRole:
     password: str | None = field(repr=False)
     login: bool
     admin: bool = False
+    connection_limit: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class AlterRole:
     password: str | None = field(default=None, repr=False)
     login: bool | None = None
     admin: bool | None = None
+    connection_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

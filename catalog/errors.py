@@ -114,6 +114,16 @@ class InFailedSqlTransaction(SqlError):
     sqlstate = "25P02"
 
 
+class IdleInTransactionTimeout(SqlError):
+    sqlstate = "25P03"
+    severity = "FATAL"
+
+
+class TransactionTimeout(SqlError):
+    sqlstate = "25P04"
+    severity = "FATAL"
+
+
 class InvalidSqlStatementName(SqlError):
     sqlstate = "26000"
 
@@ -263,6 +273,11 @@ class AdminShutdown(SqlError):
 
 class CannotConnectNow(SqlError):
     sqlstate = "57P03"
+    severity = "FATAL"
+
+
+class IdleSessionTimeout(SqlError):
+    sqlstate = "57P05"
     severity = "FATAL"
 
 

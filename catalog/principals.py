@@ -13,11 +13,12 @@ PUBLIC = "public"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`groups` holds every group it is in, directly or through other groups."""
+    """`groups` holds every group it is in, directly or through other groups; `connection_limit` is -1 without one."""
 
     name: str
     admin: bool
     groups: frozenset[str]
+    connection_limit: int = -1
 
     @property
     def grantees(self) -> frozenset[str]:
@@ -66,20 +67,22 @@ async def load_directory(connection: AsyncConnection[Any]) -> Directory:
     async with connection.transaction():
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         version = await _fetch(connection, "SELECT version FROM lakegate.version")
-        principals = await _fetch(connection, "SELECT name, login, admin, verifier FROM lakegate.principals")
+        principals = await _fetch(
+            connection, "SELECT name, login, admin, verifier, connection_limit FROM lakegate.principals"
+        )
         memberships = await _fetch(connection, "SELECT member_name, group_name FROM lakegate.memberships")
         workspaces = await _fetch(connection, "SELECT name FROM lakegate.workspaces")
         tokens = collect((token.principal, token) for token in await list_tokens(connection))
     parents = collect(memberships)
-    found = {name: Principal(name, admin, ancestors(name, parents)) for name, _, admin, _ in principals}
+    found = {name: Principal(name, admin, ancestors(name, parents), limit) for name, _, admin, _, limit in principals}
     return Directory(
         version=version[0][0],
         logins={
             name: Login(found[name], verifier, tuple(tokens.get(name, ())))
-            for name, login, _, verifier in principals
+            for name, login, _, verifier, _ in principals
             if login
         },
-        groups={name: found[name] for name, login, _, _ in principals if not login},
+        groups={name: found[name] for name, login, *_ in principals if not login},
         workspaces=frozenset(name for (name,) in workspaces),
     )
 

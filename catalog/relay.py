@@ -15,6 +15,7 @@ REWRITTEN_FUNCTIONS = frozenset(
         "has_table_privilege",
         "pg_backend_pid",
         "pg_cancel_backend",
+        "pg_notify",
         "pg_terminate_backend",
     }
 )

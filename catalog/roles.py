@@ -39,9 +39,10 @@ async def create_role(
     _require_admin(who, "permission denied to create role")
     _refuse_reserved(change.name, connection.info.user)
     insert = (
-        "INSERT INTO lakegate.principals (name, login, admin, verifier) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
+        "INSERT INTO lakegate.principals (name, login, admin, verifier, connection_limit)"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
     )
-    row = (change.name, change.login, change.admin, await _verifier(change.password))
+    row = (change.name, change.login, change.admin, await _verifier(change.password), change.connection_limit)
     if (await connection.execute(insert, row)).rowcount == 0:
         raise DuplicateObject(f'role "{change.name}" already exists')
     role = sql.Identifier(change.name)
@@ -56,13 +57,14 @@ async def alter_role(
     connection: AsyncConnection[Any], change: AlterRole, who: Principal, role_password: RolePassword
 ) -> None:
     """Admins change anybody; everybody may change his own password. Raises UndefinedObject."""
-    if change.name != who.name or change.login is not None or change.admin is not None:
+    if change.name != who.name or (change.login, change.admin, change.connection_limit) != (None, None, None):
         _require_admin(who, "permission denied to alter role")
     update = """UPDATE lakegate.principals SET login = coalesce(%s, login), admin = coalesce(%s, admin),
-                verifier = coalesce(%s, verifier) WHERE name = %s RETURNING login, admin"""
+                verifier = coalesce(%s, verifier), connection_limit = coalesce(%s, connection_limit)
+                WHERE name = %s RETURNING login, admin"""
     password = change.password
     verifier = None if password is None else await renew_verifier(connection, change.name, password)
-    row = (change.login, change.admin, verifier, change.name)
+    row = (change.login, change.admin, verifier, change.connection_limit, change.name)
     found = await (await connection.execute(update, row)).fetchone()
     if found is None:
         raise UndefinedObject(f'role "{change.name}" does not exist')

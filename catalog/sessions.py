@@ -1,15 +1,32 @@
-"""The gateway's sessions as clients see them: pg_stat_activity, and signals from one session to another."""
+"""The gateways' sessions as clients see them: pg_stat_activity over all replicas, and signals from one to another.
 
+Sessions are written down when somebody asks: the replica that is asked publishes its own, has the others publish
+theirs by a notification in the account's database, and waits for their word a moment. Who is dead by the table of
+gateways is forgotten.
+"""
+
+import asyncio
 import json
-from collections.abc import Sequence
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
+from catalog.errors import SqlError
+from catalog.principals import Principal
+
+log = logging.getLogger(__name__)
+
 SIGNAL_CHANNEL = "lakegate_signal"
+CENSUS_CHANNEL = "lakegate_census"
+_ANSWER_SECONDS = 3.0
+"""How long the other replicas may take; what they have told before is shown otherwise."""
 
 
 class SignalKind(StrEnum):
@@ -26,6 +43,21 @@ class Signal:
     asker: str
 
 
+class Sessions(Protocol):
+    """What the catalog needs of this gateway's sessions. `replica` is its name among the gateways."""
+
+    @property
+    def replica(self) -> str: ...
+
+    def describe(self, workspace: str) -> list[dict[str, Any]]:
+        """The rows of pg_stat_activity for its sessions in a workspace."""
+        ...
+
+    def signal(self, signal: Signal, asker: Principal | None) -> None:
+        """What a pg_cancel_backend or pg_terminate_backend asks for, anywhere. `asker` None: dropped meanwhile."""
+        ...
+
+
 def read_signal(payload: str) -> Signal | None:
     """The signal of a notification; None for what is none."""
     try:
@@ -35,11 +67,82 @@ def read_signal(payload: str) -> Signal | None:
         return None
 
 
-async def publish(connection: AsyncConnection[Any], replica: str, activities: Sequence[dict[str, Any]]) -> None:
-    """Replaces what the workspace's pg_stat_activity shows of this replica. Keys are that view's columns."""
+async def publish(
+    connection: AsyncConnection[Any],
+    replica: str,
+    activities: Sequence[dict[str, Any]],
+    living: Collection[str] | None = None,
+) -> None:
+    """Replaces what the workspace's pg_stat_activity shows of this replica. Keys are that view's columns.
+
+    What is shown of replicas that are not among the `living` goes.
+    """
     async with connection.transaction():
-        await connection.execute("DELETE FROM lakegate.sessions WHERE replica = %s", (replica,))
+        await connection.execute("LOCK TABLE lakegate.sessions IN SHARE ROW EXCLUSIVE MODE")
+        delete = "DELETE FROM lakegate.sessions WHERE replica = %s OR NOT replica = ANY (%s)"
+        await connection.execute(delete, (replica, None if living is None else list(living)))
         await connection.execute(
             "INSERT INTO lakegate.sessions SELECT %s, (a ->> 'pid')::integer, a FROM jsonb_array_elements(%s) a",
             (replica, Jsonb(list(activities))),
         )
+
+
+class Census:
+    """Has every replica publish its sessions. `publish` does so for this one, if it knows the workspace."""
+
+    def __init__(
+        self,
+        replica: str,
+        connection: Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]],
+        publish: Callable[[str, Collection[str] | None], Awaitable[None]],
+    ) -> None:
+        self._replica = replica
+        self._connection = connection
+        self._publish = publish
+        self._questions: dict[str, tuple[set[str], asyncio.Future[None]]] = {}
+        self._answers: set[asyncio.Task[None]] = set()
+
+    async def take(self, workspace: str, living: frozenset[str]) -> None:
+        """Returns when all that live have published, or have taken too long."""
+        await self._publish(workspace, living | {self._replica})
+        others = set(living - {self._replica})
+        if not others:
+            return
+        question, told = secrets.token_hex(8), asyncio.get_running_loop().create_future()
+        self._questions[question] = others, told
+        try:
+            await self._notify("ask", question, workspace)
+            await asyncio.wait([told], timeout=_ANSWER_SECONDS)
+        finally:
+            del self._questions[question]
+
+    def hear(self, payload: str) -> None:
+        """A notification of the channel."""
+        kind, replica, question, workspace = json.loads(payload)
+        if kind == "ask" and replica != self._replica:
+            answer = asyncio.create_task(self._answer(question, workspace))
+            self._answers.add(answer)
+            answer.add_done_callback(self._answers.discard)
+        elif kind == "told" and question in self._questions:
+            missing, told = self._questions[question]
+            missing.discard(replica)
+            if not missing and not told.done():
+                told.set_result(None)
+
+    async def close(self) -> None:
+        """Ends the answers that are under way."""
+        for answer in self._answers:
+            answer.cancel()
+        await asyncio.gather(*self._answers, return_exceptions=True)
+
+    async def _answer(self, question: str, workspace: str) -> None:
+        try:
+            await self._publish(workspace, None)
+            await self._notify("told", question, workspace)
+        except SqlError as error:
+            log.warning("another gateway was not told of the sessions here: %s", error)
+
+    async def _notify(self, kind: str, question: str, workspace: str) -> None:
+        payload = json.dumps([kind, self._replica, question, workspace])
+        async with self._connection() as connection:
+            await connection.execute("SELECT pg_notify(%s, %s)", (CENSUS_CHANNEL, payload))

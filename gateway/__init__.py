@@ -2,8 +2,9 @@
 
 Owns
     the PostgreSQL wire protocol (`gateway.pgwire`, sans-I/O but for its door), login (`gateway.auth`), sessions with
-    their settings, transaction blocks, prepared statements and portals, the spool, cancel keys, the relay to the
-    metastore's PostgreSQL (`gateway.relay`), configuration and the command line.
+    their settings, transaction blocks, prepared statements and portals, the spool, the relay to the metastore's
+    PostgreSQL (`gateway.relay`), configuration and the command line. Beside the sessions: who may have how many
+    (`admission`), their keys and signals (`keys`, `activity`, `cancel`), and the other gateways (`replica`).
 
 Layers, top down
     `cli` -> `server` (puts everything together, drains) -> `pgwire.door` (sockets) -> `conversation` (messages to

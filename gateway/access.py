@@ -48,7 +48,8 @@ from typing import Any
 
 from gateway.auth.throttle import LoginLimits
 from gateway.auth.token import ALGORITHMS, Issuer, Method
-from gateway.keys import (
+from gateway.pgwire.proxy import Network
+from gateway.toml import (
     Keys,
     Unfit,
     check_flag,
@@ -63,7 +64,6 @@ from gateway.keys import (
     read_tables,
     refuse_others,
 )
-from gateway.pgwire.proxy import Network
 
 _URL = re.compile(r"https://[^\s/?#@]+(/[^\s?#]*)?")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")

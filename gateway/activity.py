@@ -1,30 +1,30 @@
 """The sessions of this gateway by their process id: cancel keys, pg_stat_activity, and signals between sessions.
 
-A client's process id is the positive int4 of its BackendKeyData, which `pg_backend_pid()` answers too. Keys are
-random, long for protocol 3.2 and four bytes before; a request with a wrong one is dropped without a word, as the
-protocol wants.
+A client's process id is the positive int4 of its BackendKeyData, which `pg_backend_pid()` answers too; the keys are
+`gateway.keys`'. A request with a wrong one is dropped without a word, as the protocol wants.
 
 Reference: PostgreSQL protocol, "Canceling Requests in Progress"; PostgreSQL documentation, `pg_stat_activity`.
 """
 
 import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from catalog.errors import TooManyConnections
+from catalog.errors import AdminShutdown, SqlError
 from catalog.principals import Principal
 from catalog.sessions import Signal, SignalKind
+from gateway.admission import Admission
+from gateway.keys import Keyring
 
-_HIGHEST_PID = 2**31 - 1
 _QUERY_SHOWN = 1024
 _STATES = {b"I": "idle", b"T": "idle in transaction", b"E": "idle in transaction (aborted)"}
 
 
 class Member(Protocol):
-    """A session, as far as others may know it."""
+    """A session, as far as others may know it. `query_start` and `state_change` are seconds since 1970, `xact_start`
+    too, None outside a block."""
 
     principal: Principal
     workspace: str
@@ -38,6 +38,12 @@ class Member(Protocol):
     def application_name(self) -> str: ...
     @property
     def query(self) -> str: ...
+    @property
+    def query_start(self) -> float: ...
+    @property
+    def state_change(self) -> float: ...
+    @property
+    def xact_start(self) -> float | None: ...
     def cancel(self) -> None: ...
 
 
@@ -46,71 +52,85 @@ class _Entry:
     member: Member
     secret: bytes
     address: tuple[str, int] | None
-    terminate: Callable[[], None]
+    terminate: Callable[[SqlError], None]
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class Activity:
-    """`replica` names this gateway among those that share a metastore."""
+    """`keyring` gives its replica's name to all that it tells; `admission` says how many sessions there may be."""
 
-    def __init__(self) -> None:
-        self.replica = secrets.token_hex(8)
+    def __init__(self, keyring: Keyring, admission: Admission) -> None:
+        self._keyring = keyring
+        self._admission = admission
         self._entries: dict[int, _Entry] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, pid: int) -> bool:
+        return pid in self._entries
+
+    @property
+    def replica(self) -> str:
+        return self._keyring.replica
+
     def enter(
         self,
         member: Member,
         *,
-        secret_length: int,
+        long_key: bool,
         address: tuple[str, int] | None,
-        terminate: Callable[[], None],
+        terminate: Callable[[SqlError], None],
     ) -> bytes:
-        """Gives the session its process id; returns the secret of its cancel key. Call `leave` at its end."""
-        if len(self._entries) >= _HIGHEST_PID // 2:
-            raise TooManyConnections("sorry, too many clients already")
-        pid = secrets.randbelow(_HIGHEST_PID) + 1
+        """Gives the session its process id; returns the secret of its cancel key. Call `leave` at its end.
+
+        Raises TooManyConnections.
+        """
+        self._admission.admit(member.principal, member.workspace)
+        pid = self._keyring.make_pid()
         while pid in self._entries:
-            pid = secrets.randbelow(_HIGHEST_PID) + 1
+            pid = self._keyring.make_pid()
         member.pid = pid
-        self._entries[pid] = _Entry(member, secrets.token_bytes(secret_length), address, terminate)
-        return self._entries[pid].secret
+        secret = self._keyring.make_secret(pid, long=long_key)
+        self._entries[pid] = _Entry(member, secret, address, terminate)
+        return secret
 
     def leave(self, member: Member) -> None:
-        self._entries.pop(member.pid, None)
+        """Does nothing for who has not come in."""
+        if self._entries.pop(member.pid, None) is not None:
+            self._admission.leave(member.principal, member.workspace)
 
-    def cancel(self, pid: int, secret: bytes) -> None:
-        """A CancelRequest: cancels what that session runs if the secret is right, otherwise does nothing."""
+    def cancel(self, pid: int, secret: bytes) -> bool:
+        """Cancels what that session runs if the secret is right; whether it is."""
         entry = self._entries.get(pid)
-        if hmac.compare_digest(entry.secret if entry else b"", secret) and entry is not None:
-            entry.member.cancel()
+        if not hmac.compare_digest(entry.secret if entry else b"", secret) or entry is None:
+            return False
+        entry.member.cancel()
+        return True
 
-    def signal(self, signal: Signal) -> None:
-        """pg_cancel_backend and pg_terminate_backend, from any replica. Only oneself or an admin may."""
-        entry, asker = self._entries.get(signal.pid), self._find(signal.asker)
-        if entry is None or not _may(signal.asker, asker, entry.member.principal):
+    def signal(self, signal: Signal, asker: Principal | None) -> None:
+        """pg_cancel_backend and pg_terminate_backend, from any replica. Only who has the owner's privileges may."""
+        entry = self._entries.get(signal.pid)
+        if entry is None or asker is None or not _may(asker, entry.member.principal):
             return
         if signal.kind is SignalKind.CANCEL:
             entry.member.cancel()
         else:
-            entry.terminate()
+            entry.terminate(AdminShutdown("terminating connection due to administrator command"))
 
     def describe(self, workspace: str) -> list[dict[str, Any]]:
         """The rows of pg_stat_activity for this gateway's sessions in a workspace."""
         return [_row(entry) for entry in self._entries.values() if entry.member.workspace == workspace]
 
-    def _find(self, name: str) -> Principal | None:
-        return next((e.member.principal for e in self._entries.values() if e.member.principal.name == name), None)
 
-
-def _may(name: str, asker: Principal | None, owner: Principal) -> bool:
-    return name == owner.name or (asker is not None and asker.admin)
+def _may(asker: Principal, owner: Principal) -> bool:
+    return asker.admin or owner.name == asker.name or owner.name in asker.groups
 
 
 def _row(entry: _Entry) -> dict[str, Any]:
     member = entry.member
+    active = member.working
+    xact_start = member.query_start if active and member.xact_start is None else member.xact_start
     return {
         "datname": member.workspace,
         "pid": member.pid,
@@ -119,7 +139,17 @@ def _row(entry: _Entry) -> dict[str, Any]:
         "client_addr": entry.address[0] if entry.address else None,
         "client_port": entry.address[1] if entry.address else None,
         "backend_start": entry.since.isoformat(),
-        "state": "active" if member.working else _STATES[member.status],
+        "xact_start": _moment(xact_start),
+        "query_start": _moment(member.query_start),
+        "state_change": _moment(member.query_start if active else member.state_change),
+        "wait_event_type": None if active else "Client",
+        "wait_event": None if active else "ClientRead",
+        "state": "active" if active else _STATES[member.status],
         "query": member.query[:_QUERY_SHOWN],
         "backend_type": "client backend",
     }
+
+
+def _moment(seconds: float | None) -> str | None:
+    """None also for 0: no statement yet."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds else None

@@ -31,9 +31,10 @@ class IsolationLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one gateway. Seconds, bytes, counts."""
+    """Bounds of one gateway. Seconds, bytes, counts. The last `reserved_connections` are for admins."""
 
     connections: int = 1000
+    reserved_connections: int = 3
     drain_seconds: float = 10.0
     spool_bytes: int = 32 * MEBIBYTE
     prepared_statements: int = 4096
@@ -54,6 +55,7 @@ class Declaration:
     """What the warehouse file says, as `gateway.declaration` reads it.
 
     `queue` are fields of PoolConfig; `engines` and `sizes`, which are by engine and name, fields of EngineConfig.
+    `connections` are fields of Quota, `workspace_connections` how many sessions these workspaces may have on a gateway.
     `roles` read the tables of these workspaces in S3; others are read as `shares_role` says, by the gateway's role or
     not at all.
     """
@@ -64,6 +66,8 @@ class Declaration:
     policies: Mapping[str, WorkspacePolicy] = field(default_factory=dict)
     workspaces: Mapping[str, Preference] = field(default_factory=dict)
     principals: Mapping[str, Preference] = field(default_factory=dict)
+    connections: Mapping[str, Any] = field(default_factory=dict)
+    workspace_connections: Mapping[str, int] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
     shares_role: bool = True
 
@@ -155,7 +159,8 @@ class Kubernetes:
 @dataclass(frozen=True, slots=True)
 class Config:
     """`metastore_dsn` None means the embedded PostgreSQL below `data`; certificate None means a self-signed one;
-    `cache` is where set-up left Spark, None for its usual place; `metrics` is where they are told, None for nowhere."""
+    `cache` is where set-up left Spark, None for its usual place; `metrics` is where they are told, None for nowhere;
+    `advertised` is where other gateways of the metastore reach this one, None: where it listens."""
 
     data: Path
     host: str = "127.0.0.1"
@@ -168,6 +173,7 @@ class Config:
     certificate: Path | None = None
     private_key: Path | None = None
     metrics: tuple[str, int] | None = None
+    advertised: tuple[str, int] | None = None
     limits: Limits = field(default_factory=Limits)
     warehouse: Warehouse = field(default_factory=Warehouse)
     firecracker: Firecracker = field(default_factory=Firecracker)
@@ -181,7 +187,7 @@ class Config:
     ) -> "Config":
         """Joins the command line with the environment. Raises ValueError on an address that is not HOST:PORT."""
         host, port = _address(listen)
-        metrics = os.environ.get("LAKEGATE_METRICS")
+        metrics, advertised = os.environ.get("LAKEGATE_METRICS"), os.environ.get("LAKEGATE_ADVERTISE")
         return cls(
             data=data.resolve(),
             host=host,
@@ -192,6 +198,7 @@ class Config:
             certificate=_path("LAKEGATE_TLS_CERTIFICATE"),
             private_key=_path("LAKEGATE_TLS_KEY"),
             metrics=_address(metrics) if metrics else None,
+            advertised=_address(advertised) if advertised else None,
             warehouse=replace(warehouse, spark_token=_path("LAKEGATE_SPARK_TOKEN_FILE")),
             limits=limits or Limits(),
             firecracker=_firecracker(),

@@ -11,15 +11,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, SqlError, SqlSyntaxError
+from catalog.errors import AdminShutdown, FeatureNotSupported, SqlError, SqlSyntaxError
 from gateway.cycles import Cycles
 from gateway.entry import enter
 from gateway.pgwire import messages
 from gateway.pgwire.errors import notice_response
-from gateway.pgwire.startup import secret_length
+from gateway.pgwire.startup import has_long_secrets
 from gateway.portal import Binding, Portal, PreparedStatement
+from gateway.relay import Subscriber
 from gateway.result import RelayedResult
 from gateway.shortcuts import Shortcuts
+from gateway.timeouts import Timeouts
+from gateway.variables import read_duration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -32,6 +35,11 @@ if TYPE_CHECKING:
     from planner.parse import Statement
 
 
+_CYCLE_ENDS = (messages.Query, messages.Sync)
+_KEEPALIVES = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+_NO_KEEPALIVES = ("0", "0", "0")
+
+
 class Conversation:
     """Answers the messages of one client: a `gateway.pgwire.handler.Handler`."""
 
@@ -41,6 +49,8 @@ class Conversation:
         self._session: Session | None = None
         self._shortcuts: Shortcuts
         self._cycles: Cycles
+        self._timeouts: Timeouts
+        self._keepalives: tuple[str, ...] = _NO_KEEPALIVES
         self._answers: dict[type[messages.FrontendMessage], Callable[..., Awaitable[None]]] = {
             messages.Query: self._query,
             messages.Parse: self._parse,
@@ -66,28 +76,36 @@ class Conversation:
         door, session = self._door, self._session
         self._shortcuts = Shortcuts(session, door)
         self._cycles = Cycles(session, door, self._resume)
-        length = secret_length(door.version)
-        secret = self._reception.activity.enter(session, secret_length=length, address=door.peer, terminate=door.evict)
+        self._timeouts = Timeouts(session, door.evict)
+        long_key = has_long_secrets(door.version)
+        secret = self._reception.activity.enter(session, long_key=long_key, address=door.peer, terminate=door.evict)
+        session.relay.hear(Subscriber(session.pid, self._notify))
         self._report()
         door.send(messages.BackendKeyData(session.pid, secret))
+        self._timeouts.rest()
 
     def replay(self, cycle: bytes) -> Replay:
-        return self._cycles.replay(cycle)
+        return None if self._timeouts.in_force else self._cycles.replay(cycle)
 
     def handle(self, message: messages.FrontendMessage) -> Awaitable[None] | None:
         self._cycles.note(message)
-        if self._shortcuts.answer(message):
-            return None
-        return self._answers[type(message)](message)
+        self._timeouts.wake()
+        if not self._shortcuts.answer(message):
+            return self._answers[type(message)](message)
+        if type(message) in _CYCLE_ENDS:
+            self._timeouts.rest()
+        return None
 
     def failed(self, error: SqlError) -> None:
         if self._session is not None:
             self._cycles.spoil()
             self._session.fail()
             self._send_notices()
+            self._timeouts.rest()
 
     def disconnected(self) -> None:
         if self._session is not None:
+            self._timeouts.close()
             self._session.abandon()
 
     async def close(self) -> None:
@@ -102,6 +120,7 @@ class Conversation:
             if not statements:
                 self._door.send(messages.EmptyQueryResponse())
             for statement in statements:
+                self._timeouts.wake()  # The one before may have set them.
                 alone = statement is statements[-1]
                 portal = session.make_portal(PreparedStatement(statement), Binding(), alone=alone)
                 with _placed(statement):
@@ -198,15 +217,35 @@ class Conversation:
 
     async def _end_implicit_block(self, *, commit: bool) -> None:
         session = self.session
-        if session.end_implicit_block_at_once():
-            return
-        if not session.block.explicit:
-            await session.end_block(commit=commit)
-        self._report()
+        if not session.end_implicit_block_at_once():
+            if not session.block.explicit:
+                await session.end_block(commit=commit)
+            self._report()
+        self._timeouts.rest()
 
     def _report(self) -> None:
+        settings = self.session.settings
         for name, value in self.session.variables.unreported():
             self._door.send(messages.ParameterStatus(name, value))
+        keepalives = tuple(settings.get(name, "0") for name in _KEEPALIVES)
+        if keepalives != self._keepalives:
+            self._keepalives = keepalives
+            self._door.keep_alive(*(round(read_duration(value, "s") or 0) for value in keepalives))
+
+    def _notify(self, notification: bytes | None) -> Awaitable[None]:
+        """See `gateway.relay.Subscriber.tell`."""
+        self._cycles.spoil()
+        if notification is None:
+            self._door.evict(
+                AdminShutdown(
+                    "terminating connection because the metastore has ended the one that listens for it",
+                    hint="Connect again, and LISTEN.",
+                )
+            )
+        else:
+            self._door.write(notification)
+            self._door.flush()
+        return self._door.drain()
 
     def _send_notices(self) -> None:
         for notice in self.session.notices:

@@ -1,4 +1,9 @@
-"""The warehouse file: what an operator declares of machines, and of who gets them. TOML in, a `Declaration` out.
+"""The warehouse file: what an operator declares of machines, of who gets them, and of connections. TOML in, a
+`Declaration` out.
+
+[connections]                             # of a gateway
+most = 1000
+reserved = 3                              # the last ones are for admins
 
 [queue]                                   # who waits for a machine
 wait_seconds = 300
@@ -23,6 +28,7 @@ serves_smaller = true                     # lends what nobody uses to smaller si
 
 [workspaces.analytics]
 weight = 3.0                              # share of contended machines
+connections = 200                         # on each gateway; admins are not counted out
 budget = 36000                            # machine-seconds
 budget_window = 3600                      # seconds
 priority = "batch"                        # or "interactive"
@@ -48,7 +54,7 @@ from catalog.credentials import Role
 from compute.config import Budget, WorkspacePolicy
 from compute.events import Priority
 from gateway.config import MEBIBYTE, Declaration, Preference
-from gateway.keys import (
+from gateway.toml import (
     Keys,
     Unfit,
     check_flag,
@@ -87,6 +93,8 @@ _count = partial(check_number, least=0, whole=True)
 _some = partial(check_number, least=1, whole=True)
 _seconds = partial(check_number, least=0.001)
 
+CONNECTIONS: Keys = {"most": ("most", _some), "reserved": ("reserved", _count)}
+WORKSPACE_CONNECTIONS: Keys = {"connections": ("connections", _count)}
 QUEUE: Keys = {"wait_seconds": ("wait_seconds", _seconds), "max_waiting": ("max_waiting", _some)}
 ENGINE: Keys = {
     "warm": ("warm_machines", _count),
@@ -120,7 +128,7 @@ ACCESS: Keys = {
 }
 S3: Keys = {"share_role": ("shares_role", check_flag)}
 ENGINES = ("duckdb", "spark")
-PARTS = ("queue", "engines", "workspaces", "principals", "s3")
+PARTS = ("queue", "engines", "workspaces", "principals", "s3", "connections")
 
 
 def _declare(content: Mapping[str, Any]) -> Declaration:
@@ -138,11 +146,22 @@ def _declare(content: Mapping[str, Any]) -> Declaration:
         engines=engines,
         sizes=sizes,
         policies={name: _policy(table, f"workspaces.{name}") for name, table in read_tables(content, "workspaces")},
-        workspaces=_preferences(content, "workspaces", names, {**POLICY, **ACCESS}),
+        workspaces=_preferences(content, "workspaces", names, {**POLICY, **ACCESS, **WORKSPACE_CONNECTIONS}),
         principals=_preferences(content, "principals", names, {}),
+        connections=read_part(content, "connections", CONNECTIONS),
+        workspace_connections=_workspace_connections(content),
         roles=_roles(content),
         **read_part(content, "s3", S3),
     )
+
+
+def _workspace_connections(content: Mapping[str, Any]) -> Mapping[str, int]:
+    """Of the workspaces that have a limit."""
+    found = {
+        name: read_fields(table, WORKSPACE_CONNECTIONS, f"workspaces.{name}")
+        for name, table in read_tables(content, "workspaces")
+    }
+    return {name: fields["connections"] for name, fields in found.items() if fields}
 
 
 def _roles(content: Mapping[str, Any]) -> Mapping[str, Role]:

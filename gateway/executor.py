@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError
-from catalog.types import Description
+from catalog.types import Description, Oid, PgType, ResultColumn
 from gateway import actions
 from gateway.arguments import describe_schema, engine_parameters
 from gateway.pgwire.decode import decode_parameters
@@ -23,7 +23,7 @@ from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.rows import describe_rows, with_formats
 from gateway.trees import find_scans
 from gateway.variables import split_search_path
-from planner.plan import Constant, Lane, Metadata, Plan, Query, SessionValue, Settings
+from planner.plan import Constant, Lane, Metadata, Plan, Query, SessionValue, Settings, ShowVariable
 from planner.planning import plan
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from catalog.types import ResultColumn
     from gateway.leases import Leases
     from gateway.relay import RelayDescription
     from gateway.session import Services, Session
@@ -107,6 +106,9 @@ class Executor:
             if planned.notice is not None:
                 self._session.inform(planned.notice)
             return ConstantResult(planned.tag, planned.columns, planned.rows)
+        if isinstance(planned, ShowVariable):
+            columns = (ResultColumn(planned.name, PgType(Oid.TEXT)),)
+            return ConstantResult("SHOW", columns, ((self._session.settings.get(planned.name, "0"),),))
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
 
     async def _confirm(self, prepared: PreparedStatement) -> None:
@@ -141,10 +143,8 @@ class Executor:
         statement, binding = portal.prepared.statement, portal.binding
         session, variables = self._session, self._session.variables.effective
         if planned.asks_for_sessions:
-            activity = self._services.activity
-            await self._services.catalog.publish_sessions(
-                session.workspace, activity.replica, activity.describe(session.workspace)
-            )
+            if planned.asks_for_all:
+                await self._services.catalog.take_census(session.workspace)
             variables = {**variables, SESSION_VARIABLE: str(session.pid)}
         try:
             relayed = await session.relay.execute(
@@ -171,7 +171,7 @@ class Executor:
             self._leases,
             self._services.limits.spool_bytes,
             functools.partial(actions.settle, self._session, self._services.catalog),
-            self._services.writers.turn(self._session.workspace, query.writes),
+            self._services.writers.turn(self._session.workspace, query.writes, self._session.lock_seconds),
             functools.partial(self._reroute, portal, values) if may_reroute else None,
             self._services.trees,
         )

@@ -1,99 +1,88 @@
-"""Tables of a TOML file against the keys that they may have: what is wrong is named, with what to write instead."""
+"""Backend keys that tell every gateway of a metastore whose they are.
 
-import math
-import re
-import tomllib
-from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+A process id is the number of its gateway and a slot there: a positive int4. The secret that goes with it is
 
-T = TypeVar("T")
-Check = Callable[[Any], Any]
-"""The value as what it sets wants it. Raises Unfit."""
-Keys = Mapping[str, tuple[str, Check]]
-"""By key: the field that it sets, and what it may be."""
+| key | bytes |
+| --- | --- |
+| before protocol 3.2 | 4 random ones, known to the session's gateway alone |
+| of 3.2 | the gateway's name (8), a nonce (16), and a signature of these and the process id (32) |
+| sealed | either, and a signature of it and the process id (32): what one gateway hands on to another |
 
+So a key of 3.2 that is made up is known for it anywhere, and nobody but a gateway can hand a key on. Signatures are
+HMAC-SHA256 with secrets that all gateways of one metastore share.
 
-class Unfit(ValueError):
-    """A value that won't do: the text says what would."""
+Reference: PostgreSQL protocol 3.2, "BackendKeyData", "Canceling Requests in Progress".
+"""
 
+import hmac
+import secrets
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
 
-def read_file(file: Path, build: Callable[[Mapping[str, Any]], T]) -> T:
-    """What `build` makes of it. Raises ValueError that names file and key, and says what to write instead."""
-    try:
-        return build(tomllib.loads(file.read_text()))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ValueError(f"{file}: {reason}") from error
-
-
-def check_number(value: Any, *, least: float, whole: bool = False) -> float | int:
-    kind = int if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:
-        raise Unfit(f"a {'whole ' if whole else ''}number, at least {least:g}")
-    return int(value) if whole else float(value)
+SHORT = 4
+LONG = 8 + 16 + 32
+_SIGNATURE = 32
+_SLOT_BITS = 21
+_SEALED = (SHORT + _SIGNATURE, LONG + _SIGNATURE)
+_PID = struct.Struct(">i").pack
 
 
-def check_flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise Unfit("true or false")
-    return value
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose a key is: by the name in it, else by the number in the process id."""
+
+    replica: str | None
+    number: int
 
 
-def check_word(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise Unfit("a name in quotes")
-    return value
+class Keyring:
+    """Makes and reads keys, once it is unlocked. `replica` is the gateway's own name, `number` what the metastore has
+    given it."""
+
+    def __init__(self) -> None:
+        self.replica = secrets.token_hex(8)
+        self.number = 0
+        self._key_secret = self._seal_secret = secrets.token_bytes(32)
+
+    def unlock(self, derive_secret: Callable[[str], bytes]) -> None:
+        """Takes the metastore's secrets, one for each purpose."""
+        self._key_secret, self._seal_secret = derive_secret("backend keys"), derive_secret("sealed backend keys")
+
+    def make_pid(self) -> int:
+        """At random: a process id that is free again should not be given out again soon."""
+        return self.number << _SLOT_BITS | secrets.randbelow(1 << _SLOT_BITS)
+
+    def make_secret(self, pid: int, *, long: bool) -> bytes:
+        if not long:
+            return secrets.token_bytes(SHORT)
+        body = bytes.fromhex(self.replica) + secrets.token_bytes(16)
+        return body + _sign(self._key_secret, pid, body)
+
+    def locate(self, pid: int, secret: bytes) -> Place | None:
+        """Whose the key says that it is; None for one that no gateway has made."""
+        if len(secret) == SHORT:
+            return Place(None, pid >> _SLOT_BITS)
+        if len(secret) != LONG or not _is_signed(self._key_secret, pid, secret):
+            return None
+        return Place(secret[:8].hex(), pid >> _SLOT_BITS)
+
+    def is_own(self, place: Place) -> bool:
+        return place.number == self.number if place.replica is None else place.replica == self.replica
+
+    def seal(self, pid: int, secret: bytes) -> bytes:
+        return secret + _sign(self._seal_secret, pid, secret)
+
+    def unseal(self, pid: int, sealed: bytes) -> bytes | None:
+        """The secret that another gateway has sealed; None for anything else."""
+        if len(sealed) not in _SEALED or not _is_signed(self._seal_secret, pid, sealed):
+            return None
+        return sealed[:-_SIGNATURE]
 
 
-def check_words(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise Unfit('a list of names, such as ["spot", "on-demand"]')
-    return tuple(check_word(each) for each in value)
+def _sign(secret: bytes, pid: int, body: bytes) -> bytes:
+    return hmac.digest(secret, _PID(pid) + body, "sha256")
 
 
-def check_text(value: Any, *, form: re.Pattern[str], example: str) -> str:
-    if not isinstance(value, str) or form.fullmatch(value) is None:
-        raise Unfit(example)
-    return value
-
-
-def read_part(content: Mapping[str, Any], key: str, keys: Keys) -> dict[str, Any]:
-    """A table that has these keys and no others."""
-    table = read_table(content.get(key, {}), key)
-    refuse_others(table, keys, f"{key}.")
-    return read_fields(table, keys, key)
-
-
-def read_fields(table: Mapping[str, Any], keys: Keys, where: str) -> dict[str, Any]:
-    """What the table says of these keys, by the field that each sets."""
-    fields = {}
-    for key, (field, check) in keys.items():
-        if key in table:
-            try:
-                fields[field] = check(table[key])
-            except Unfit as unfit:
-                raise ValueError(f"{where}.{key}: must be {unfit}, not {table[key]!r}") from None
-    return fields
-
-
-def read_tables(
-    content: Mapping[str, Any], key: str, names: Collection[str] | None = None, prefix: str = ""
-) -> list[tuple[str, Mapping[str, Any]]]:
-    """The tables below a key, by name."""
-    parent = read_table(content.get(key, {}), f"{prefix}{key}")
-    if names is not None:
-        refuse_others(parent, names, f"{prefix}{key}.")
-    return [(name, read_table(table, f"{prefix}{key}.{name}")) for name, table in parent.items()]
-
-
-def read_table(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{where}: must be a table; write [{where}], and its keys below")
-    return value
-
-
-def refuse_others(table: Mapping[str, Any], names: Collection[str], prefix: str) -> None:
-    for key in table:
-        if key not in names:
-            raise ValueError(f"{prefix}{key}: there is no such key; here may be {', '.join(names)}")
+def _is_signed(secret: bytes, pid: int, signed: bytes) -> bool:
+    return hmac.compare_digest(_sign(secret, pid, signed[:-_SIGNATURE]), signed[-_SIGNATURE:])

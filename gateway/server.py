@@ -25,16 +25,20 @@ from compute.objects import ObjectReader
 from compute.pool import Pool
 from gateway import tls
 from gateway.activity import Activity
+from gateway.admission import Admission, Quota
 from gateway.auth.throttle import Throttle
+from gateway.cancel import Cancels
 from gateway.config import Config, IsolationLevel
 from gateway.conversation import Conversation
 from gateway.entry import Reception
 from gateway.issuers import Issuers
+from gateway.keys import Keyring
 from gateway.metrics import published
 from gateway.pgwire.listener import Listener, Terms
 from gateway.proofs import Gatekeeper
 from gateway.relay import Relay
 from gateway.relay.limits import RelayLimits
+from gateway.replica import Replica
 from gateway.session import Services
 from gateway.settings import Verdicts
 from gateway.sole import SolePrincipal
@@ -60,7 +64,9 @@ class Server:
         self.port = 0
         self.password = config.admin_password
         self.machine_uid: int | None = None
-        self._activity = Activity()
+        self._keyring = Keyring()
+        self._quota = _quota(config)
+        self._activity = Activity(self._keyring, Admission(self._quota))
         self._credentials = CredentialProvider(config.objects)
         self.catalog: Catalog
 
@@ -82,12 +88,14 @@ class Server:
                 config.limits,
                 config.warehouse.declaration,
                 Verdicts(),
-                self._activity,
                 Writers(),
                 config.warehouse.spark_spawner == "qemu",
             )
             sole = _sole_principal(config, pool.isolation)
             reported = await self._read_reported(relay)
+            self._keyring.unlock(self.catalog.derive_secret)
+            replica = Replica(self.catalog.gateways, self._keyring)
+            await stack.enter_async_context(replica.joined())
             keeper = Gatekeeper(
                 config.access,
                 Issuers(config.access.issuers),
@@ -98,15 +106,16 @@ class Server:
             listener = Listener(
                 Terms(
                     make_handler=lambda door: Conversation(reception, door),
-                    cancel=self._activity.cancel,
+                    cancel=Cancels(self._activity, self._keyring, replica).receive,
                     tls=shown.context,
-                    max_connections=config.limits.connections,
+                    max_connections=self._quota.most,
                     login_seconds=config.access.logins.login_seconds,
                     balancers=config.access.balancers,
                 )
             )
             _, self.port = await listener.listen(config.host, config.port)
             stack.push_async_callback(listener.drain, config.limits.drain_seconds)
+            await replica.announce(*(config.advertised or (config.host, self.port)), shown.certificate)
             yield
 
     @property
@@ -133,7 +142,7 @@ class Server:
             metastore,
             warehouse_root=str(config.warehouse_root),
             credentials=self._credentials,
-            on_signal=self._activity.signal,
+            sessions=self._activity,
         )
         await catalog.open()
         stack.push_async_callback(catalog.close)
@@ -188,6 +197,13 @@ async def serve(server: Server, prepare: Callable[[], Awaitable[None]] | None = 
         click.echo(f"ready {server.url}")
         await stop.wait()
         log.info("draining")
+
+
+def _quota(config: Config) -> Quota:
+    """The warehouse file goes before."""
+    limits, declared = config.limits, config.warehouse.declaration
+    counts = {"most": limits.connections, "reserved": limits.reserved_connections, **declared.connections}
+    return Quota(**counts, workspaces=declared.workspace_connections)
 
 
 def _sole_principal(config: Config, isolation: Isolation) -> SolePrincipal | None:

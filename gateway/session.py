@@ -9,7 +9,8 @@ Lifecycle: opened after login; `prepare`, `bind` and fetching from portals by on
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -31,7 +32,6 @@ from catalog.types import Description
 from compute.lease import Lease
 from compute.pool import Pool
 from gateway.actions import Notice
-from gateway.activity import Activity
 from gateway.config import Declaration, Limits
 from gateway.executor import Executor
 from gateway.leases import Leases
@@ -68,7 +68,6 @@ class Services:
     limits: Limits
     declaration: Declaration
     verdicts: Verdicts
-    activity: Activity
     writers: Writers
     trees: bool = False
 
@@ -85,8 +84,8 @@ ANYTHING = Admission()
 
 
 class Session:
-    """One logged-in user in one workspace. `notices` wait for the door to send them; `query` is the latest statement,
-    and `names` changes with what prepared statements have names."""
+    """One logged-in user in one workspace. `notices` wait for the door to send them, and `names` changes with what
+    prepared statements have names."""
 
     def __init__(
         self,
@@ -100,7 +99,8 @@ class Session:
         self.workspace = workspace
         self.variables = variables
         self.pid = 0
-        self.query = ""
+        self.query_start = self.state_change = 0.0
+        self._query = ""
         self.names = 0
         self.block = Block()
         self.notices: list[Notice] = []
@@ -129,6 +129,30 @@ class Session:
     @property
     def situation(self) -> Situation:
         return self._services.catalog.version(self.workspace), self.variables.epoch, self.relay.epoch
+
+    @property
+    def query(self) -> str:
+        """The latest statement, which began at `query_start`."""
+        return self._query
+
+    @query.setter
+    def query(self, text: str) -> None:
+        self._query = text
+        self.query_start = self.state_change = time.time()
+
+    @property
+    def xact_start(self) -> float | None:
+        """When the open block began."""
+        return self.block.since
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return self.variables.effective
+
+    @property
+    def lock_seconds(self) -> float | None:
+        """How long a statement may wait for a table, None for as long as it takes."""
+        return read_duration(self.settings.get("lock_timeout", "0"))
 
     @property
     def application_name(self) -> str:
@@ -281,6 +305,7 @@ class Session:
     def end_implicit_block_at_once(self) -> bool:
         """Ends an implicit block that holds nothing; False when the block is explicit or something has to be
         awaited."""
+        self.state_change = time.time()
         if self.block.explicit or not self.idle or self.variables.pending:
             return False
         self._portals.clear()
@@ -352,6 +377,7 @@ class Session:
     def land(self) -> None:
         """What was launched has been answered."""
         self._working = None
+        self.state_change = time.time()
 
     def cancel(self) -> None:
         """Cancels the running statement; nothing happens when none runs."""

@@ -28,6 +28,7 @@ REFUSED = frozenset({"role", "session_authorization"})
 _NO_SETTINGS = frozenset({"user", "database", "options", "replication", WORKSPACE, WAREHOUSE})
 """What a start-up packet says beside settings."""
 _UTF8 = frozenset({"utf8", "utf-8", "unicode"})
+_KEEPALIVE_HINT = "Write a whole number; 0 is what the system does by itself."
 _LONGEST_NAME = 63
 _MOST_REMEMBERED = 4096
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
@@ -54,9 +55,13 @@ class Verdicts:
             return _check_encoding(value)
         if key == "application_name":
             return _UNPRINTABLE.sub("?", value)[:_LONGEST_NAME]
+        if key.startswith("tcp_keepalives_") and not value.strip().isdecimal():
+            raise InvalidParameterValue(f'invalid value for parameter "{name}": "{value}"', hint=_KEEPALIVE_HINT)
         remembered = self._canonical.get((key, value))
         if remembered is None:
             remembered = await session.relay.set_variable(name, value, session.variables.effective)
+            if key.startswith("tcp_keepalives_"):  # PostgreSQL says what its own socket has.
+                remembered = value.strip()
             if len(self._canonical) >= _MOST_REMEMBERED:
                 self._canonical.clear()
             self._canonical[key, value] = remembered

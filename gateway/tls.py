@@ -21,10 +21,12 @@ _VALID_DAYS = 825
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """A context for handshakes, and what SCRAM-SHA-256-PLUS binds to; None where the certificate allows none."""
+    """A context for handshakes, what SCRAM-SHA-256-PLUS binds to (None where the certificate allows none), and the
+    certificate, as DER."""
 
     context: ssl.SSLContext
     end_point: bytes | None
+    certificate: bytes
 
 
 def make_appearance(config: Config) -> Appearance:
@@ -35,7 +37,9 @@ def make_appearance(config: Config) -> Appearance:
         if not certificate.exists():
             _write_self_signed(certificate, key, config.host)
     authority = None if config.access.certificates is None else config.access.certificates.authority
-    return Appearance(make_context(certificate, key, authority), hash_end_point(certificate.read_bytes()))
+    pem = certificate.read_bytes()
+    shown = x509.load_pem_x509_certificates(pem)[0].public_bytes(serialization.Encoding.DER)
+    return Appearance(make_context(certificate, key, authority), hash_end_point(pem), shown)
 
 
 def make_context(certificate: Path, key: Path, authority: Path | None = None) -> ssl.SSLContext:

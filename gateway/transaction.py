@@ -4,6 +4,7 @@ Statements outside BEGIN … COMMIT belong to an implicit block: one simple Quer
 each table at one version. Reference: PostgreSQL protocol, "Multiple Statements in a Simple Query" and "Pipelining".
 """
 
+import time
 from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, ReadOnlySqlTransaction
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 class Block:
     """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E.
 
-    `read_only` is what BEGIN said, None if nothing. `now` is the block's start, None until somebody has asked for it.
+    `since` is when an explicit block began, in seconds since 1970. `read_only` is what BEGIN said, None if nothing.
+    `now` is the block's start, None until somebody has asked for it.
     """
 
     def __init__(self) -> None:
@@ -26,6 +28,7 @@ class Block:
     def end(self) -> None:
         """COMMIT, ROLLBACK, or the end of an implicit block."""
         self.explicit = False
+        self.since: float | None = None
         self.failed = False
         self.read_only: bool | None = None
         self.now: datetime | None = None
@@ -41,6 +44,7 @@ class Block:
     def begin(self, *, read_only: bool | None) -> None:
         """BEGIN; keeps what the implicit block has pinned, as PostgreSQL does."""
         self.explicit = True
+        self.since = time.time()
         self.read_only = read_only
 
     def fail(self) -> None:

@@ -27,7 +27,7 @@ REPORTED = (
 )
 """What ParameterStatus reports (PostgreSQL protocol, "Asynchronous Operations")."""
 
-_SECONDS = {"": 0.001, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _REPORTED_BY_NAME = {name.lower(): name for name in REPORTED}
 
 
@@ -125,10 +125,10 @@ class Variables(Mapping[str, str]):
         self.epoch += 1
 
 
-def read_duration(value: str) -> float | None:
-    """Seconds of a setting that counts milliseconds, as PostgreSQL spells it (``250ms``, ``1min``); None for 0."""
-    number, unit = value.rstrip("abcdefghijklmnopqrstuvwxyz"), value.lstrip("0123456789")
-    return int(number) * _SECONDS[unit] if int(number) else None
+def read_duration(value: str, unit: str = "ms") -> float | None:
+    """Seconds of a setting that counts in `unit`, as PostgreSQL spells it (``250ms``, ``1min``); None for 0."""
+    number, written = value.rstrip("abcdefghijklmnopqrstuvwxyz"), value.lstrip("0123456789")
+    return int(number) * _SECONDS[written or unit] if int(number) else None
 
 
 @lru_cache(maxsize=256)

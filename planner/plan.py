@@ -1,8 +1,8 @@
 """What the planner says should happen with one statement. Frozen values; the gateway carries them out.
 
 `Metadata` is relayed to PostgreSQL. The session's own statements are `Begin`, `Commit`, `Rollback`, `SetVariable`,
-`ResetVariable` and `Discard`. `CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine. `Constant` is
-answered at once.
+`ResetVariable`, `ShowVariable` and `Discard`. `CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine.
+`Constant` is answered at once.
 """
 
 from dataclasses import dataclass
@@ -60,11 +60,13 @@ class Parameter:
 class Metadata:
     """Relayed to PostgreSQL as `text`, which may differ from what the client sent (rewritten names).
 
-    `asks_for_sessions`: the answer tells of the gateway's sessions (pg_stat_activity, pg_backend_pid and its kin).
+    `asks_for_sessions`: the answer tells of the gateway's sessions (pg_stat_activity, pg_backend_pid and its kin), and
+    where `asks_for_all` is set, of more than the one that asks.
     """
 
     text: str
     asks_for_sessions: bool = False
+    asks_for_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,13 @@ class ResetVariable:
     """RESET; None resets all."""
 
     name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowVariable:
+    """SHOW of a setting that PostgreSQL's backends are not told of."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +161,16 @@ class Query:
     snapshots: tuple[Snapshot, ...] = ()
 
 
-Plan = Metadata | Begin | Commit | Rollback | SetVariable | ResetVariable | Discard | CatalogChange | Constant | Query
+Plan = (
+    Metadata
+    | Begin
+    | Commit
+    | Rollback
+    | SetVariable
+    | ResetVariable
+    | ShowVariable
+    | Discard
+    | CatalogChange
+    | Constant
+    | Query
+)

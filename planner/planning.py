@@ -103,7 +103,7 @@ def _plan(
     if statement.dialect is Dialect.SPARK:
         return sparkplan.plan_spark(statement, resolution, settings)
     verb = statement.verb
-    if verb in session.VERBS:
+    if verb in session.VERBS or session.shows_kept(statement):
         return session.plan_session(statement)
     if verb in roles.VERBS:
         return roles.plan_roles(statement, resolution)

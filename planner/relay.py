@@ -7,14 +7,14 @@ which answers from the control tables.
 
 `pg_sleep` passes: the gateway's own timer bounds every relayed statement. So does `pg_advisory_unlock_all`, which
 pools send: no relayed statement can have taken a lock. Sequences and `set_config` (but for `jit`) do not: there is
-nothing permanent to number, and settings are the gateway's.
+nothing permanent to number, and settings are the gateway's. LISTEN and NOTIFY do, but on the gateway's own channels.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from catalog.errors import FeatureNotSupported
+from catalog.errors import FeatureNotSupported, ReservedName
 from catalog.resolution import Resolution
 from planner import tree
 from planner.parse import Statement
@@ -35,12 +35,12 @@ VOLATILE_ALLOWED = frozenset(
         "pg_database_size", "pg_tablespace_size", "pg_is_in_recovery", "pg_timezone_names",
         "pg_collation_actual_version", "pg_database_collation_actual_version", "pg_cancel_backend",
         "pg_terminate_backend", "pg_get_replication_slots", "pg_partition_ancestors", "pg_partition_tree",
-        "pg_advisory_unlock_all",
+        "pg_advisory_unlock_all", "pg_notify",
     }
 )  # fmt: skip
 _FORBIDDEN = re.compile(
     r"(query|table|cursor|database|schema)_to_xml(schema|_and_xmlschema)?|ts_stat|ts_rewrite|dblink.*|lo_.*|loread|lowrite"
-    r"|pg_(try_)?advisory_(?!unlock_all$).*|pg_notify|pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_logical_.*|pg_create_.*|pg_drop_.*"
+    r"|pg_(try_)?advisory_(?!unlock_all$).*|pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_logical_.*|pg_create_.*|pg_drop_.*"
     r"|pg_export_snapshot|pg_reload_conf|pg_rotate_.*|pg_log_.*|pg_switch_wal|pg_promote|pg_stat_reset.*|pg_sleep_until"
     r"|currval|nextval|setval|lastval|set_config|setseed|txid_current|pg_current_xact_id|pg_get_object_address"
     r"|crosstab.*|connectby|xpath_table|pg_restore_.*|pg_clear_.*|brin_.*|gin_clean_.*|pg_prewarm|pg_visibility.*"
@@ -48,9 +48,11 @@ _FORBIDDEN = re.compile(
 
 _SIGNALS = frozenset({"pg_backend_pid", "pg_cancel_backend", "pg_terminate_backend"})
 _OF_SESSIONS = frozenset(f"lakegate.{name}" for name in (*_SIGNALS, "pg_stat_activity"))
+_OF_ITSELF = "lakegate.pg_backend_pid"
 _PRIVILEGE_FUNCTIONS = frozenset(
     {"has_table_privilege", "has_any_column_privilege", "has_schema_privilege", "has_column_privilege"}
 )
+_REWRITTEN = _SIGNALS | _PRIVILEGE_FUNCTIONS | {"pg_notify"}
 _PRIVILEGE_VIEWS = frozenset({"table_privileges", "column_privileges", "role_table_grants", "role_column_grants"})
 _OWNED = {"pg_class": {"relacl", "relowner"}, "pg_namespace": {"nspacl", "nspowner"}}
 
@@ -73,7 +75,8 @@ def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metada
     _check_clauses(statement)
     _check_functions(statement, volatile_functions)
     replacements = sorted(_replacements(statement), reverse=True)
-    return Metadata(_replace(statement, replacements), any(name in _OF_SESSIONS for _, name in replacements))
+    asked = {name for _, name in replacements} & _OF_SESSIONS
+    return Metadata(_replace(statement, replacements), bool(asked), not asked <= {_OF_ITSELF})
 
 
 def _refused(statement: Statement, reason: str, hint: str | None = None) -> FeatureNotSupported:
@@ -88,6 +91,8 @@ def verb_words(verb: str) -> str:
 def _check_kind(statement: Statement, kind: str, fields: Node) -> None:
     if kind in _READS | _PLAIN:
         return
+    if kind in ("ListenStmt", "NotifyStmt"):
+        return _check_channel(fields["conditionname"])
     if kind in ("ExplainStmt", "PrepareStmt", "DeclareCursorStmt"):
         inner, inner_fields = tree.unwrap(fields["query"])
         if inner in _READS | _CHANGES or (inner in ("ExecuteStmt", "CreateTableAsStmt") and kind == "ExplainStmt"):
@@ -105,6 +110,14 @@ def _check_kind(statement: Statement, kind: str, fields: Node) -> None:
     ):
         return
     raise _refused(statement, "PostgreSQL answers reads and temporary tables only")
+
+
+def _check_channel(name: str) -> None:
+    """As `lakegate.pg_notify` does."""
+    if name.startswith("lakegate"):
+        raise ReservedName(
+            f'channel name "{name}" is reserved', hint='Names that begin with "lakegate" are the gateway\'s own.'
+        )
 
 
 def _is_temporary(relation: Node) -> bool:
@@ -164,7 +177,7 @@ def _replacements(statement: Statement) -> Iterator[tuple[int, str]]:
     for kind, fields in tree.walk(statement.tree):
         if kind == "FuncCall":
             name = tree.strings(fields["funcname"])[-1]
-            if name in _SIGNALS | _PRIVILEGE_FUNCTIONS and fields.get("location", -1) >= 0:
+            if name in _REWRITTEN and fields.get("location", -1) >= 0:
                 yield int(fields["location"]), f"lakegate.{name}"
         elif kind == "RangeVar" or "relname" in fields:
             yield from _relation(fields, columns)

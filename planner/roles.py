@@ -5,7 +5,7 @@ object that has no meaning here is refused with what to do instead.
 """
 
 from catalog.changes import AlterRole, CreateRole, DropRole, Grant, GrantMembership, Privilege
-from catalog.errors import FeatureNotSupported, UndefinedTable
+from catalog.errors import FeatureNotSupported, InvalidParameterValue, UndefinedTable
 from catalog.names import TableName
 from catalog.resolution import Resolution
 from planner import tree
@@ -49,29 +49,40 @@ def _options(fields: Node) -> dict[str, Node]:
     return {node["DefElem"]["defname"]: node["DefElem"].get("arg", {}) for node in fields.get("options", [])}
 
 
-def _attributes(options: dict[str, Node]) -> tuple[str | None, bool | None]:
-    """Password and LOGIN."""
-    password, login = None, None
+def _attributes(options: dict[str, Node]) -> tuple[str | None, bool | None, int | None]:
+    """Password, LOGIN and CONNECTION LIMIT."""
+    password, login, limit = None, None, None
     for name, value in options.items():
         if name == "password":
             password = value["String"].get("sval", "") if "String" in value else None
         elif name == "canlogin":
             login = bool(value["Boolean"].get("boolval", False))
+        elif name == "connectionlimit":
+            limit = _connection_limit(value)
         elif name not in _IGNORED or bool(value.get("Boolean", {}).get("boolval", False)) != _IGNORED[name]:
             raise FeatureNotSupported(
                 f"role attribute {name.upper()} is not supported",
                 hint="Rights are given by GRANT on schemas and tables, and by membership in groups.",
             )
-    return password, login
+    return password, login, limit
+
+
+def _connection_limit(value: Node) -> int:
+    """-1 for none. Raises InvalidParameterValue."""
+    limit = int(value.get("Integer", {}).get("ival", 0))
+    if limit < -1:
+        raise InvalidParameterValue(f"invalid connection limit: {limit}")
+    return limit
 
 
 def _create(fields: Node) -> Plan:
     if fields["role"].startswith("pg_"):
         raise FeatureNotSupported('role names that start with "pg_" are reserved')
     kind = fields.get("stmt_type", "ROLESTMT_ROLE")
-    password, login = _attributes(_options(fields))
+    password, login, limit = _attributes(_options(fields))
     login = kind == "ROLESTMT_USER" if login is None else login
-    return CatalogChange(CreateRole(fields["role"], password, login), "CREATE ROLE")
+    change = CreateRole(fields["role"], password, login, connection_limit=-1 if limit is None else limit)
+    return CatalogChange(change, "CREATE ROLE")
 
 
 def _alter(fields: Node) -> Plan:
@@ -80,8 +91,9 @@ def _alter(fields: Node) -> Plan:
         members = tuple(_role_name(node["RoleSpec"]) for node in tree.items(options["rolemembers"]))
         group = _role_name(fields["role"])
         return CatalogChange(GrantMembership((group,), members, int(fields.get("action", 1)) < 0), "ALTER ROLE")
-    password, login = _attributes(options)
-    return CatalogChange(AlterRole(_role_name(fields["role"]), password, login), "ALTER ROLE")
+    password, login, limit = _attributes(options)
+    change = AlterRole(_role_name(fields["role"]), password, login, connection_limit=limit)
+    return CatalogChange(change, "ALTER ROLE")
 
 
 def _role_name(spec: Node) -> str:

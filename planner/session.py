@@ -3,12 +3,33 @@
 from catalog.errors import FeatureNotSupported, InvalidParameterValue
 from planner import tree
 from planner.parse import Statement
-from planner.plan import Begin, Commit, Discard, Plan, ResetVariable, Rollback, SetVariable
+from planner.plan import Begin, Commit, Discard, Plan, ResetVariable, Rollback, SetVariable, ShowVariable
 from planner.tree import Node
 
 VERBS = frozenset({"Transaction", "VariableSet", "Discard", "Deallocate"})
+KEPT = frozenset(
+    {
+        "idle_in_transaction_session_timeout",
+        "idle_session_timeout",
+        "tcp_keepalives_count",
+        "tcp_keepalives_idle",
+        "tcp_keepalives_interval",
+        "transaction_timeout",
+    }
+)
+"""Settings that are about the client's connection or the time between statements: a backend that is told of them would
+apply them to the gateway."""
 _READ_ONLY_OPTIONS = {"transaction_isolation": "isolation", "transaction_read_only": "read_only"}
 _DISCARDS = {"DISCARD_ALL": "ALL", "DISCARD_PLANS": "PLANS", "DISCARD_SEQUENCES": "SEQUENCES", "DISCARD_TEMP": "TEMP"}
+
+
+def shows_kept(statement: Statement) -> bool:
+    """Whether it is SHOW of a setting that PostgreSQL is not told of."""
+    return statement.verb == "VariableShow" and _shown(statement) in KEPT
+
+
+def _shown(statement: Statement) -> str:
+    return str(tree.unwrap(statement.tree)[1].get("name", "")).lower()
 
 
 def plan_session(statement: Statement) -> Plan:
@@ -18,6 +39,8 @@ def plan_session(statement: Statement) -> Plan:
         return _transaction(fields)
     if statement.verb == "VariableSet":
         return _variable(fields)
+    if statement.verb == "VariableShow":
+        return ShowVariable(_shown(statement))
     if statement.verb == "Discard":
         return Discard(_DISCARDS[fields.get("target", "DISCARD_ALL")])
     return Discard("DEALLOCATE", None if fields.get("isall") else fields.get("name"))

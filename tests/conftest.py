@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "tests.fix_oracle",
     "tests.fix_gateway",
+    "tests.fix_replicas",
     "tests.fix_metastore",
     "tests.fix_compute",
     "tests.fix_cluster",

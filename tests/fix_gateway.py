@@ -63,7 +63,9 @@ def _stop(daemon: Daemon) -> None:
 
 
 @contextmanager
-def lake_folder(lake: Mapping[TableName, Path], password: str, parent: Path | None = None) -> Iterator[Path]:
+def lake_folder(
+    lake: Mapping[TableName, Path], password: str, parent: Path | None = None, metastore_dsn: str | None = None
+) -> Iterator[Path]:
     """A gateway's data folder that knows copies of these Delta tables, with that password for `admin`.
 
     Machines run as another user, who may pass this folder, unlike pytest's own.
@@ -74,7 +76,8 @@ def lake_folder(lake: Mapping[TableName, Path], password: str, parent: Path | No
         copies = {name: folder / "warehouse" / "demo" / name.schema / name.name for name in lake}
         for name, copy in copies.items():
             shutil.copytree(lake[name], copy)
-        asyncio.run(register(replace(NO_MACHINES, data=folder, admin_password=password), copies))
+        config = replace(NO_MACHINES, data=folder, admin_password=password, metastore_dsn=metastore_dsn)
+        asyncio.run(register(config, copies))
         yield folder
     finally:
         shutil.rmtree(folder)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.compare import Measurement
 from benchmarks.laboratory import Laboratory
+from benchmarks.suites.cancels import cancels
 from benchmarks.suites.churn import churn
 from benchmarks.suites.claims import claims
 from benchmarks.suites.connections import connections
@@ -24,6 +25,7 @@ SUITES: Mapping[str, Suite] = {
     "point-lookups": point_lookups,
     "sending": sending,
     "connections": connections,
+    "cancels": cancels,
     "tpch-duckdb": tpch_duckdb,
     "reading-files": reading_files,
     "machine-starts": machine_starts,

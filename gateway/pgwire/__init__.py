@@ -15,7 +15,7 @@ Lifecycle of a connection: a balancer's header, SSLRequest or a ClientHello (the
 (the listener counts it in, a handler is made), `Handler.startup` (authenticates), then whole cycles through
 `Handler.replay`, or message by message through `Handler.handle`. The door ends each cycle with ReadyForQuery, turns
 what the handler raises into ErrorResponse, and calls `Handler.close` last. A CancelRequest comes on a connection of its
-own and is never answered.
+own; no client gets an answer.
 
 Errors: a broken frame ends the connection (08P01, FATAL); a bad body in a whole frame is answered (08P01 or 22021,
 ERROR), and in the extended protocol all up to Sync is dropped; as PostgreSQL 18 does. Where PostgreSQL closes without a

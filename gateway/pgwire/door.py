@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, cast
 
-from catalog.errors import AdminShutdown, ProtocolViolation
+from catalog.errors import AdminShutdown, ProtocolViolation, SqlError
 from gateway.pgwire import messages, startup
 from gateway.pgwire.connection import NEED_DATA
 from gateway.pgwire.encryption import start_tls
@@ -77,18 +77,18 @@ class Door(Wire):
         if self._task is None and self._connection.state in (State.IDLE, State.STARTUP):
             self._shut()
 
-    def evict(self) -> None:
-        """Ends the connection whatever runs."""
+    def evict(self, error: SqlError | None = None) -> None:
+        """Ends the connection whatever runs; the client hears the error, or that an administrator wants it so."""
         if self._lost:
             return
         if not self._securing:
-            self._shut()
+            self._shut(error)
             self._leave()
         if self._task is not None:
             self._task.cancel()
 
-    def _shut(self) -> None:
-        self._fail(AdminShutdown("terminating connection due to administrator command"))
+    def _shut(self, error: SqlError | None = None) -> None:
+        self._fail(error or AdminShutdown("terminating connection due to administrator command"))
         self._hang_up()
 
     # What asyncio calls
@@ -310,8 +310,8 @@ class Door(Wire):
         self.send(messages.EncryptionResponse(b"N"))
         self.flush()
 
-    def _cancel(self, request: messages.CancelRequest) -> None:
-        self._listener.terms.cancel(request.pid, request.secret)
+    async def _cancel(self, request: messages.CancelRequest) -> None:
+        self.write(await self._listener.terms.cancel(request.pid, request.secret, self.peer))
 
     def _start(self, message: messages.StartupMessage) -> Awaitable[None]:
         self._listener.admit()

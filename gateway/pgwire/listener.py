@@ -1,9 +1,10 @@
 """The listening socket and the doors that it opened: how many there may be, and how they are closed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ssl import SSLContext
+from typing import Any
 
 from catalog.errors import TooManyConnections
 from gateway.pgwire.door import Door
@@ -18,13 +19,13 @@ BACKLOG = 1024
 class Terms:
     """On what terms clients are let in.
 
-    `cancel(pid, secret)` is what a CancelRequest calls. `tls` None answers SSLRequest with a refusal. At most
-    `max_connections` sessions, and as many connections again that have not logged in. Connections from `balancers`
-    begin with a PROXY protocol header.
+    `cancel(pid, secret, peer)` carries out a CancelRequest; what it returns is the last that is said. `tls` None
+    answers SSLRequest with a refusal. At most `max_connections` sessions, and as many connections again that have not
+    logged in. Connections from `balancers` begin with a PROXY protocol header.
     """
 
     make_handler: Callable[[Door], Handler]
-    cancel: Callable[[int, bytes], None]
+    cancel: Callable[[int, bytes, Any], Awaitable[bytes]]
     tls: SSLContext | None = None
     max_connections: int = 1000
     login_seconds: float = 60.0

@@ -82,9 +82,9 @@ def negotiate(message: StartupMessage) -> NegotiateProtocolVersion | None:
     return NegotiateProtocolVersion(min(message.version, NEWEST), tuple(message.options))
 
 
-def secret_length(version: ProtocolVersion) -> int:
-    """Bytes of the secret in BackendKeyData: clients before 3.2 can hold four."""
-    return 32 if version >= NEWEST else 4
+def has_long_secrets(version: ProtocolVersion) -> bool:
+    """Whether the secret in BackendKeyData may have up to 256 bytes: clients before 3.2 can hold four."""
+    return version >= NEWEST
 
 
 def _read_pairs(body: bytes) -> list[tuple[str, str]]:

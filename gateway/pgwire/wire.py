@@ -1,7 +1,9 @@
 """The wire to one client: its socket, and what is said on it. What is heard is the door's."""
 
 import asyncio
+import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.pgwire.connection import Connection
@@ -13,6 +15,13 @@ from gateway.pgwire.writing import Writing
 if TYPE_CHECKING:
     from gateway.pgwire.proxy import Address
 
+_KERNEL = "/proc/sys/net/ipv4/tcp_keepalive_"
+_KEEPALIVES = (
+    (socket.TCP_KEEPIDLE, f"{_KERNEL}time"),
+    (socket.TCP_KEEPINTVL, f"{_KERNEL}intvl"),
+    (socket.TCP_KEEPCNT, f"{_KERNEL}probes"),
+)
+"""The socket's options, and where the kernel tells what it does of itself."""
 LINGER_SECONDS = 5.0
 """How long a closed connection may take to fetch the last answers."""
 
@@ -33,7 +42,7 @@ class Wire(asyncio.Protocol):
 
     @property
     def version(self) -> ProtocolVersion:
-        """The protocol version spoken. `startup.secret_length` tells how long a BackendKeyData secret may be in it."""
+        """The protocol version spoken. See `startup.has_long_secrets` for the secret of a BackendKeyData in it."""
         return self._connection.version
 
     @property
@@ -79,6 +88,13 @@ class Wire(asyncio.Protocol):
     def flush(self) -> None:
         """Sends what is held back: for a notice that should not wait for the end of its statement."""
         self._writing.flush()
+
+    def keep_alive(self, idle: int, interval: int, count: int) -> None:
+        """How the kernel finds out that the client is gone: seconds, and probes; 0 is the kernel's own."""
+        connection = self._transport.get_extra_info("socket")
+        if connection.family in (socket.AF_INET, socket.AF_INET6):
+            for (option, file), value in zip(_KEEPALIVES, (idle, interval, count), strict=True):
+                connection.setsockopt(socket.IPPROTO_TCP, option, value or int(Path(file).read_text()))
 
     def transcribe(self, hear: Callable[[bytes], None] | None) -> None:
         """Tells `hear` all that is said from now on; None ends it."""

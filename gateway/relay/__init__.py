@@ -8,15 +8,17 @@ Layers, top-down: `relay` (one a gateway), `session` (what a client session asks
 waits for), `portal` (an execution's rows), `conversation` (holding a backend), `run` (one request on its way), `pool`
 and `backend` (connections), `login` and `dialogue` (start-up, SCRAM, cancel). Without I/O: `requests` (what is
 written), `exchange` (what comes back), `outcomes` (what it means), `holdings` (why a backend is kept), `statements`,
-`settings`, `caches`, `answers`, `reports`, `limits`.
+`settings`, `caches`, `answers`, `reports`, `notifications`,
+`limits`.
 
 A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding the settings that
 differ, BEGIN if a block has begun, Parse where the text is new there, Bind, Describe, Execute, Sync; one read with the
 answer. Rows are forwarded as slices of what was read. ReadyForQuery, ParameterStatus and BackendKeyData stop here.
 
 A backend is lent while a statement runs. It stays with its session while something lives there: a block, suspended
-portals, temp tables, SQL-level prepared statements. Its settings travel with it as a note of what they are; the next
-session's first request changes what differs. When they are not known any more (after a rollback), all are reset first.
+portals, temp tables, SQL-level prepared statements, channels that it listens on. Its settings travel with it as a note
+of what they are; the next session's first request changes what differs. When they are not known any more (after a
+rollback), all are reset first.
 
 Never: a login as another role than the user's, `SET ROLE` from a stronger one, simple Query (which takes several
 statements), decoding of rows, an unbounded wait or buffer.
@@ -30,6 +32,7 @@ References: PostgreSQL documentation, chapters "Frontend/Backend Protocol" and "
 from gateway.relay.answers import RelayAnswer, RelayDescription
 from gateway.relay.flight import Flight
 from gateway.relay.limits import RelayLimits
+from gateway.relay.notifications import Subscriber
 from gateway.relay.portal import RelayPortal
 from gateway.relay.relay import Relay
 from gateway.relay.reports import (
@@ -57,5 +60,6 @@ __all__ = [
     "RelaySession",
     "RelayUnavailable",
     "StatementTimeout",
+    "Subscriber",
     "report_of",
 ]

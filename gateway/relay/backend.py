@@ -7,7 +7,8 @@ of an answer waits than the bound allows, it stops reading, and PostgreSQL stops
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -19,6 +20,8 @@ from gateway.relay.statements import NamedStatements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from gateway.relay.notifications import Subscriber
 
 _LENGTH = struct.Struct("!xI").unpack_from
 IDLE = ord("I")
@@ -33,7 +36,10 @@ class Identity(NamedTuple):
 
 
 class Backend(asyncio.Protocol):
-    """`variables` are the settings in force beyond the defaults, None when not known. `deadline` is loop time."""
+    """`variables` are the settings in force beyond the defaults, None when not known. `deadline` is loop time.
+
+    `subscriber` hears what is notified while a session holds it; `listening` says that it has asked for some.
+    """
 
     def __init__(self, identity: Identity, limits: RelayLimits) -> None:
         self.identity = identity
@@ -47,6 +53,9 @@ class Backend(asyncio.Protocol):
         self.overdue = False
         self.cancelling: asyncio.Task[None] | None = None
         self.lost = False
+        self.subscriber: Subscriber | None = None
+        self.listening = False
+        self._telling: asyncio.Task[None] | None = None
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -106,14 +115,35 @@ class Backend(asyncio.Protocol):
         consumed = exchange.feed(data)
         if consumed < len(data):
             self._keep_rest(data[consumed:])
-        if exchange.buffered > self._limits.buffered_bytes and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
+        if exchange.notifications:
+            self._tell(exchange)
+        if exchange.buffered > self._limits.buffered_bytes:
+            self._pause()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = self.exchange.lost = True
+        if self.subscriber is not None and self.listening:
+            self._telling = self._loop.create_task(self._wait_for(self.subscriber.tell(None)))
         self._wake()
+
+    def _tell(self, exchange: Exchange) -> None:
+        """Passes notifications on, and reads no more until the client has read them or asks for something."""
+        notifications, exchange.notifications = exchange.notifications, ()
+        if self.subscriber is not None:
+            told = b"".join(self.subscriber.translate(one, self.key[0]) for one in notifications)
+            self._pause()
+            self._telling = self._loop.create_task(self._wait_for(self.subscriber.tell(told)))
+
+    async def _wait_for(self, told: Awaitable[None]) -> None:
+        with suppress(ConnectionResetError):
+            await told
+        self._resume()
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
 
     def _keep_rest(self, rest: bytes) -> None:
         """A message of which the end is missing. One that is too long ends the connection: it could not be skipped."""

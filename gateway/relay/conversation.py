@@ -7,30 +7,37 @@ before it is used again.
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, InvalidCursorName, SqlError
 from gateway.relay.answers import read_cell
 from gateway.relay.backend import FOREVER, IDLE, Backend, Identity
 from gateway.relay.holdings import Holdings
-from gateway.relay.outcomes import changes_settings, error_of, forgets_statements, is_plain, leaves_state
+from gateway.relay.outcomes import changes_settings, error_of, forgets_statements, is_plain, leaves_state, listens
 from gateway.relay.pool import Pool
 from gateway.relay.requests import SYNC, Call, Request
 from gateway.relay.run import Assignment, Kind, Run
 from gateway.relay.settings import Scope, Settings
+
+if TYPE_CHECKING:
+    from gateway.relay.notifications import Subscriber
 
 _STATE_HELD = Call(
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
     " OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = pg_catalog.pg_my_temp_schema())"
     " OR EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"
 )
 
 
 class Conversation:
-    """One session's; `holdings` says why the backend is kept. Used by one task, but for `cancel`."""
+    """One session's; `holdings` says why the backend is kept, `subscriber` hears what is notified there. Used by one
+    task, but for `cancel`."""
 
     def __init__(self, identity: Identity, pool: Pool, settings: Settings, new_epoch: Callable[[], int]) -> None:
         self.holdings = Holdings(new_epoch)
+        self.subscriber: Subscriber | None = None
         self._identity = identity
         self._pool = pool
         self._settings = settings
@@ -48,6 +55,7 @@ class Conversation:
             )
         if self._backend is None:
             self._backend = self._pool.take(self._identity) or await self._pool.acquire(self._identity)
+            self._backend.subscriber = self.subscriber
         return self._backend
 
     def open_request(self, backend: Backend, *, begins: bool = True) -> Request:
@@ -192,6 +200,7 @@ class Conversation:
         backend.variables = _variables_after(run)
         if exchange.complete and leaves_state(exchange):
             self.holdings.touch()
+            backend.listening = backend.listening or listens(exchange)
             if forgets_statements(exchange):
                 backend.statements.clear()
 
@@ -245,6 +254,7 @@ class Conversation:
 
     def _let_go(self, backend: Backend, *, clean: bool) -> None:
         self._backend = self._unfinished = None
+        backend.subscriber, backend.listening = None, False
         if clean:
             self._pool.give_back(backend)
         else:

@@ -18,7 +18,8 @@ class Exchange:
 
     `description`, `parameters`, `complete`, `error` are whole messages, empty until they come. `status` is
     ReadyForQuery's, 0 until then. `changed` says that a setting was changed by the statement itself, `copying` that it
-    asks for COPY, which is not relayed; `oversized` is the length of a message that was too long.
+    asks for COPY, which is not relayed; `oversized` is the length of a message that was too long. `notifications` are
+    whole messages too, to be taken at once: they are no answer.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Exchange:
         "lost",
         "no_data",
         "noticed",
+        "notifications",
         "oversized",
         "parameters",
         "parsed",
@@ -50,6 +52,7 @@ class Exchange:
         self.description = self.parameters = self.complete = self.error = b""
         self.suspended = self.no_data = self.noticed = False
         self.changed = self.copying = self.lost = self.discarding = False
+        self.notifications: tuple[bytes, ...] = ()
         self._runs: list[bytes] = []
 
     @property
@@ -136,6 +139,8 @@ class Exchange:
                 if not self.skipped:
                     self.noticed = True
                     self._keep(message)
+            case 65:  # NotificationResponse
+                self.notifications = (*self.notifications, message)
             case 83:  # ParameterStatus
                 self.changed = self.changed or not self.skipped
             case 71 | 72 | 87:  # CopyInResponse, CopyOutResponse, CopyBothResponse

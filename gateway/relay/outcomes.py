@@ -10,7 +10,7 @@ from gateway.relay.requests import Call
 from gateway.relay.statements import PRESENT
 
 _CANCELED = "57014"
-_STATELESS_TAGS = frozenset({"", "INSERT", "UPDATE", "DELETE", "MERGE", "BEGIN", "COMMIT", "ROLLBACK"})
+_STATELESS_TAGS = frozenset({"", "INSERT", "UPDATE", "DELETE", "MERGE", "BEGIN", "COMMIT", "ROLLBACK", "NOTIFY"})
 _READ_TAGS = (b"SELECT", b"SHOW", b"FETCH")
 _SETTING_TAGS = (b"ROLLBACK", b"SET", b"RESET", b"DISCARD")
 _FORGETTING_TAGS = frozenset({"DEALLOCATE ALL", "DISCARD ALL"})
@@ -45,6 +45,11 @@ def leaves_state(exchange: Exchange) -> bool:
 def forgets_statements(exchange: Exchange) -> bool:
     """Whether it dropped our own prepared statements with the user's."""
     return read_tag(exchange.complete) in _FORGETTING_TAGS
+
+
+def listens(exchange: Exchange) -> bool:
+    """Whether notifications may come from now on."""
+    return read_tag(exchange.complete) == "LISTEN"
 
 
 def changes_settings(exchange: Exchange) -> bool:

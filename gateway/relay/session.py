@@ -17,14 +17,21 @@ from gateway.relay.caches import RecentlyUsed
 from gateway.relay.conversation import Conversation
 from gateway.relay.flight import Flight
 from gateway.relay.limits import RelayLimits
+from gateway.relay.notifications import Subscriber
 from gateway.relay.outcomes import is_repeatable
 from gateway.relay.pool import Pool
 from gateway.relay.portal import RelayPortal
 from gateway.relay.requests import Call
 from gateway.relay.run import Assignment, Kind, Run
 from gateway.relay.settings import Scope, Settings, check_variable
+from planner.session import KEPT
 
 _SET_CONFIG = "SELECT pg_catalog.set_config($1, $2, false)"
+_TRY_CONFIG = (
+    "WITH tried AS MATERIALIZED (SELECT pg_catalog.set_config($1, $2, true) AS value)"
+    " SELECT value || pg_catalog.left(pg_catalog.set_config($1, NULL, true), 0) FROM tried"
+)
+"""Set and undone before the backend is idle: what it would do then is the gateway's to do."""
 _TEMPORARY_RELATIONS = (
     "SELECT coalesce(pg_catalog.json_agg(relname), '[]') FROM pg_catalog.pg_class"
     " WHERE relnamespace = pg_catalog.pg_my_temp_schema()"
@@ -56,6 +63,10 @@ class RelaySession:
         self._settings = Settings()
         self._conversation = Conversation(identity, shared.pool, self._settings, shared.new_epoch)
         self._portals = 0
+
+    def hear(self, subscriber: Subscriber) -> None:
+        """Who hears the notifications of channels that the session listens on."""
+        self._conversation.subscriber = subscriber
 
     @property
     def epoch(self) -> int:
@@ -150,13 +161,13 @@ class RelaySession:
     async def set_variable(self, name: str, value: str | None, variables: Mapping[str, str]) -> str:
         """What SET makes of the value (None: the default), in canonical form, validated by PostgreSQL for this role.
 
-        The caller keeps it among its variables; this session's backend has it already.
+        The caller keeps it among its variables; this session's backend has it already, unless it never is to.
         """
         self._settings.read(variables)
         values = (name.encode(), None if value is None else value.encode())
-        canonical = await self._conversation.ask(
-            Call(_SET_CONFIG, (Oid.TEXT, Oid.TEXT), (), values), assigns=Assignment(name.lower(), value)
-        )
+        kept = name.lower() in KEPT
+        text, assigns = (_TRY_CONFIG, None) if kept else (_SET_CONFIG, Assignment(name.lower(), value))
+        canonical = await self._conversation.ask(Call(text, (Oid.TEXT, Oid.TEXT), (), values), assigns=assigns)
         check_variable(name, canonical)
         return canonical
 

@@ -1,5 +1,5 @@
 """Which of a session's variables an answer of PostgreSQL's can depend on. It gets all of them, our own too: SHOW and
-current_setting know them there.
+current_setting know them there. Only those that the gateway keeps to itself it never has.
 
 Everything counts as relevant to a description or an answer except what is known not to: the list is of exceptions, so a
 setting that nobody thought of costs a cache hit and never correctness.
@@ -8,6 +8,7 @@ setting that nobody thought of costs a cache hit and never correctness.
 from collections.abc import Hashable, Mapping
 
 from catalog.errors import FeatureNotSupported
+from planner.session import KEPT
 
 SESSION_VARIABLE = "lakegate.session"
 """The session's process id, which `lakegate.pg_backend_pid()` reads."""
@@ -15,13 +16,10 @@ IRRELEVANT = frozenset(
     {
         "application_name",
         "client_min_messages",
-        "idle_in_transaction_session_timeout",
-        "idle_session_timeout",
         "lakegate.dialect",
         "lakegate.lane",
         "lock_timeout",
         "statement_timeout",
-        "transaction_timeout",
     }
 )
 _FIXED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
@@ -43,8 +41,9 @@ class Settings:
         if variables is self._source:
             return
         self._source = variables
-        if variables != self.applied:
-            self.applied = dict(variables)
+        applied = {name: value for name, value in variables.items() if name not in KEPT}
+        if applied != self.applied:
+            self.applied = applied
             self.relevant = frozenset(item for item in self.applied.items() if item[0] not in IRRELEVANT)
 
 

@@ -1,16 +1,25 @@
 """What relayed statements are rewritten to: same names and shapes as PostgreSQL's, answers from the control tables."""
 
 import asyncio
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import AsyncConnection
-from psycopg.errors import InvalidParameterValue, UndefinedColumn, UndefinedObject, UndefinedTable
+from psycopg.errors import (
+    InsufficientPrivilege,
+    InvalidParameterValue,
+    ReservedName,
+    UndefinedColumn,
+    UndefinedObject,
+    UndefinedTable,
+)
 
 from catalog.catalog import Catalog
 from catalog.changes import CreateSchema, Grant, Privilege, RegisterTable
 from catalog.names import TableName
 from catalog.postgres import EmbeddedPostgres
+from catalog.principals import Principal
 from catalog.relay import ANSWERS_SCHEMA, REWRITTEN_FUNCTIONS, REWRITTEN_RELATIONS
 from catalog.sessions import Signal, SignalKind
 from tests.fix_metastore import Metastore
@@ -122,22 +131,49 @@ async def test_questions_about_privileges(sales: Metastore) -> None:
             await ask(sales, user.name, f"SELECT lakegate.{question}")
 
 
+class Told:
+    """A gateway's sessions, and what they are told."""
+
+    replica = "replica"
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.rows = rows
+        self.received: asyncio.Queue[tuple[Signal, Principal | None]] = asyncio.Queue()
+
+    def describe(self, workspace: str) -> list[dict[str, Any]]:
+        return self.rows
+
+    def signal(self, signal: Signal, asker: Principal | None) -> None:
+        self.received.put_nowait((signal, asker))
+
+
 async def test_sessions_and_signals(metastore: Metastore, metastore_server: EmbeddedPostgres) -> None:
-    received: asyncio.Queue[Signal] = asyncio.Queue()
-    watching = Catalog(metastore_server, warehouse_root=str(metastore.warehouse), on_signal=received.put_nowait)
-    await watching.open()
     user, other = await metastore.make_user("user"), await metastore.make_user("other")
+    told = Told([{"pid": 4711, "usename": user.name, "state": "active", "query": "SELECT secret"}])
+    watching = Catalog(metastore_server, warehouse_root=str(metastore.warehouse), sessions=told)
+    await watching.open()
     assert await watching.login(user.name, metastore.workspace) is not None
-    activity = {"pid": 4711, "usename": user.name, "state": "active", "query": "SELECT secret"}
-    await watching.publish_sessions(metastore.workspace, "replica", [activity])
+    await watching.take_census(metastore.workspace)
     query = "SELECT pid, usename, state, query FROM lakegate.pg_stat_activity"
     assert await ask(metastore, user.name, query) == [(4711, user.name, "active", "SELECT secret")]
     assert await ask(metastore, other.name, query) == [(4711, user.name, None, "<insufficient privilege>")]
+    query = "SELECT datid = (SELECT oid FROM pg_database WHERE datname = current_database()), usesysid::regrole::text"
+    assert await ask(metastore, user.name, f"{query} FROM lakegate.pg_stat_activity") == [(True, user.name)]
     assert await ask(metastore, user.name, "SELECT lakegate.pg_cancel_backend(4711)") == [(True,)]
-    assert await ask(metastore, other.name, "SELECT lakegate.pg_terminate_backend(4711)") == [(True,)]
+    for signal, reason in (("cancel", "cancel query"), ("terminate", "terminate process")):
+        with pytest.raises(InsufficientPrivilege, match=f"permission denied to {reason}"):
+            await ask(metastore, other.name, f"SELECT lakegate.pg_{signal}_backend(4711)")
+    assert await ask(metastore, "admin", "SELECT lakegate.pg_terminate_backend(4711)") == [(True,)]
     assert await ask(metastore, other.name, "SELECT lakegate.pg_cancel_backend(1)") == [(False,)]
-    assert await received.get() == Signal(SignalKind.CANCEL, 4711, user.name)
-    assert await received.get() == Signal(SignalKind.TERMINATE, 4711, other.name)
+    assert await told.received.get() == (Signal(SignalKind.CANCEL, 4711, user.name), user)
+    assert await told.received.get() == (Signal(SignalKind.TERMINATE, 4711, "admin"), metastore.admin)
     query = "SELECT set_config('lakegate.session', '12', false), lakegate.pg_backend_pid()"
     assert await ask(metastore, user.name, query) == [("12", 12)]
     await watching.close()
+
+
+async def test_channels_of_the_gateway_are_reserved(metastore: Metastore) -> None:
+    user = await metastore.make_user("user")
+    assert await ask(metastore, user.name, "SELECT lakegate.pg_notify('jobs', 'done')::text") == [("",)]
+    with pytest.raises(ReservedName, match='channel name "lakegate_signal" is reserved'):
+        await ask(metastore, user.name, "SELECT lakegate.pg_notify('lakegate_signal', '[\"terminate\", 1, \"admin\"]')")

@@ -141,6 +141,15 @@ def test_the_principals_preference_goes_before_the_workspaces(tmp_path: Path) ->
     assert chosen.preference("spark", "w", "etl") == ("", Priority.BATCH), "Spark has no such size"
 
 
+def test_connections_are_bounded(tmp_path: Path) -> None:
+    text = (
+        "[connections]\nmost = 50\nreserved = 5\n[workspaces.small]\nconnections = 7\n[workspaces.other]\nweight = 2\n"
+    )
+    chosen = declared(tmp_path, text)
+    assert chosen.connections == {"most": 50, "reserved": 5}
+    assert chosen.workspace_connections == {"small": 7}
+
+
 def test_workspaces_have_roles_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arn = "arn:aws-cn:iam::123456789012:role/lake/analytics"
     text = f"[workspaces.a]\ns3_role = '{arn}'\ns3_external_id = 'ours'\n[workspaces.b]\ns3_role = '{arn}'\n"
@@ -175,6 +184,8 @@ def test_workspaces_have_roles_of_their_own(tmp_path: Path, monkeypatch: pytest.
         ("[workspaces.w]\ns3_external_id = 'ours'", "workspaces.w.s3_external_id: there is no role; write s3_role"),
         ("[workspaces.w]\ns3_external_id = ' '", "workspaces.w.s3_external_id: must be 2 to 1224 of"),
         ("[principals.p]\ns3_role = 'x'", "principals.p.s3_role: there is no such key"),
+        ("[connections]\nmost = 0", "connections.most: must be a whole number, at least 1, not 0"),
+        ("[workspaces.w]\nconnections = -1", "workspaces.w.connections: must be a whole number, at least 0, not -1"),
         ("[s3]\nrole = 'x'", "s3.role: there is no such key; here may be share_role"),
         ("[s3]\nshare_role = 0", "s3.share_role: must be true or false, not 0"),
         ("[principals.p]\npriority = 'high'", 'principals.p.priority: must be "interactive" or "batch", not'),

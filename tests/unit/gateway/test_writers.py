@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from catalog.errors import LockNotAvailable
 from catalog.names import TableName
 from gateway.writers import Writers
 
@@ -22,3 +25,15 @@ async def test_the_second_writer_of_a_table_waits_for_the_first() -> None:
     order.clear()
     await asyncio.gather(write("a", ORDERS), write("b", PARTS), write("c", None), write("d", ORDERS, "other"))
     assert order[:4] == ["a begins", "b begins", "c begins", "d begins"]
+
+
+async def test_who_may_not_wait_so_long_is_told() -> None:
+    writers = Writers()
+    async with writers.turn("demo", ORDERS):
+        with pytest.raises(LockNotAvailable, match="canceling statement due to lock timeout"):
+            async with writers.turn("demo", ORDERS, 0.001):
+                raise AssertionError("two hold it")
+        async with writers.turn("demo", PARTS, 0.001):
+            pass
+    async with writers.turn("demo", ORDERS, 0.001):
+        pass

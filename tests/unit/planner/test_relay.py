@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from catalog.errors import FeatureNotSupported
-from planner.plan import Metadata
+from catalog.errors import FeatureNotSupported, ReservedName
+from planner.plan import Metadata, ShowVariable
 from tests.unit.planner.warehouse import planned
 
 RELAYED = (
@@ -29,6 +29,10 @@ RELAYED = (
     "CREATE TEMP VIEW v AS SELECT 1",
     "SELECT random(), pg_sleep(1), pg_get_viewdef(1)",
     "SELECT relname FROM pg_class, information_schema.tables",
+    "LISTEN x",
+    "NOTIFY x, 'y'",
+    "UNLISTEN *",
+    "SELECT * FROM pg_listening_channels()",
 )
 REFUSED = (
     "DO $$ BEGIN END $$",
@@ -48,7 +52,6 @@ REFUSED = (
     "SELECT dblink('', 'SELECT 1')",
     "SELECT lo_import('/etc/passwd')",
     "SELECT pg_advisory_lock(1)",
-    "SELECT pg_notify('a', 'b')",
     "SELECT pg_read_file('/etc/passwd')",
     "SELECT * FROM pg_ls_dir('/')",
     "SELECT nextval('s'), currval('s')",
@@ -57,12 +60,9 @@ REFUSED = (
     "SELECT lakegate.role_oid('x')",
     "SELECT * FROM lakegate.tables",
     "CREATE TEMP VIEW v AS SELECT query_to_xml('SELECT 1', true, true, '')",
-    "PREPARE p AS SELECT pg_notify('a', 'b')",
     "EXPLAIN SELECT pg_read_file('x')",
     "CREATE EXTENSION dblink",
     "ALTER SYSTEM SET fsync = off",
-    "LISTEN x",
-    "NOTIFY x",
     "CALL f()",
     "VACUUM",
     "SECURITY LABEL ON ROLE x IS 'y'",
@@ -108,6 +108,7 @@ REWRITTEN = (
     ("SELECT * FROM pg_catalog.pg_class", "SELECT * FROM lakegate.pg_class"),
     ("SELECT * FROM information_schema.table_privileges", "SELECT * FROM lakegate.table_privileges"),
     ("SELECT has_table_privilege('x', 'SELECT')", "SELECT lakegate.has_table_privilege('x', 'SELECT')"),
+    ("PREPARE p AS SELECT pg_notify('a', 'b')", "PREPARE p AS SELECT lakegate.pg_notify('a', 'b')"),
     ("SELECT 'pg_backend_pid()' -- pg_stat_activity", "SELECT 'pg_backend_pid()' -- pg_stat_activity"),
 )
 
@@ -125,5 +126,18 @@ def test_what_is_not_metadata_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "sent"), REWRITTEN)
 def test_names_are_rewritten(text: str, sent: str) -> None:
-    asks = re.search(r"lakegate\.pg_(stat_activity|backend_pid|(cancel|terminate)_backend)", sent) is not None
-    assert planned(text) == Metadata(sent, asks_for_sessions=asks)
+    asks = re.search(r"lakegate\.pg_(stat_activity|backend_pid|(cancel|terminate)_backend)", sent)
+    assert planned(text) == Metadata(sent, asks is not None, asks is not None and asks[1] != "backend_pid")
+
+
+@pytest.mark.parametrize(
+    "text", ["LISTEN lakegate_signal", "NOTIFY lakegate", "NOTIFY \"lakegate_version\", '[1, null]'"]
+)
+def test_the_gateways_own_channels_are_reserved(text: str) -> None:
+    with pytest.raises(ReservedName, match="is reserved"):
+        planned(text)
+
+
+def test_settings_that_the_gateway_keeps_are_shown_by_it() -> None:
+    assert planned("SHOW idle_session_timeout") == ShowVariable("idle_session_timeout")
+    assert planned("SHOW Statement_Timeout") == Metadata("SHOW Statement_Timeout")

@@ -62,7 +62,7 @@ class ScriptedSession:
             admit(self.door, await authenticate(self.door, offered))
         self.door.send(m.ParameterStatus("server_version", "18.0"))
         self.door.send(m.ParameterStatus("client_encoding", "UTF8"))
-        self.door.send(m.BackendKeyData(7, SECRET[: startup.secret_length(self.door.version)]))
+        self.door.send(m.BackendKeyData(7, SECRET if startup.has_long_secrets(self.door.version) else SECRET[:4]))
 
     def replay(self, cycle: bytes) -> Replay:
         return self.replays.get(cycle)
@@ -119,9 +119,13 @@ class House:
         self.cancels: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
         self.trust = False
         self.end_point: bytes | None = None
-        base = Terms(self._open, lambda pid, secret: self.cancels.put_nowait((pid, secret)))
+        base = Terms(self._open, self._cancel)
         self.listener = Listener(replace(base, **terms))
         self.host, self.port = "", 0
+
+    async def _cancel(self, pid: int, secret: bytes, _: object) -> bytes:
+        self.cancels.put_nowait((pid, secret))
+        return b""
 
     def _open(self, door: Door) -> ScriptedSession:
         session = ScriptedSession(door, self.scripts, self.trust, self.end_point)

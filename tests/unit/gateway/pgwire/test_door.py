@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import socket
 
 import pytest
 
-from catalog.errors import SqlError, SqlSyntaxError
+from catalog.errors import IdleSessionTimeout, SqlError, SqlSyntaxError
 from gateway.pgwire import door as door_module
 from gateway.pgwire import messages as m
 from gateway.pgwire import reading
@@ -257,6 +258,30 @@ async def test_copy_reads_inside_a_statement() -> None:
         client.write(m.CopyDone(), m.Query("select 1"))
         assert await client.read_until(m.ReadyForQuery) == [m.CommandComplete("COPY 3"), READY]
         assert await client.read_until(m.ReadyForQuery) == [*ONE_ROW, READY]
+
+
+async def test_keep_alives_are_the_sockets_own_again_at_zero() -> None:
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    async with house() as at, session_client(at) as (_, session):
+        connection = session.door._transport.get_extra_info("socket")
+
+        def read() -> list[int]:
+            return [connection.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+
+        before = read()
+        session.door.keep_alive(42, 7, 3)
+        assert read() == [42, 7, 3]
+        session.door.keep_alive(0, 0, 0)
+        assert read() == before
+
+
+async def test_whoever_is_evicted_hears_why() -> None:
+    async with house() as at, session_client(at) as (client, session):
+        session.door.evict(IdleSessionTimeout("terminating connection due to idle-session timeout"))
+        heard = await client.read_until(m.ErrorResponse)
+        assert isinstance(heard[-1], m.ErrorResponse)
+        assert (heard[-1].fields["S"], heard[-1].fields["C"]) == ("FATAL", "57P05")
+        assert await client.ended()
 
 
 async def test_cancel_request_is_passed_on_and_never_answered() -> None:

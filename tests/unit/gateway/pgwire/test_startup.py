@@ -34,7 +34,7 @@ def test_negotiation(message: StartupMessage, spoken: int, answer: tuple[str, ..
 
 
 def test_secrets_are_long_where_clients_can_hold_them() -> None:
-    assert [startup.secret_length(ProtocolVersion(3, minor)) for minor in (0, 1, 2)] == [4, 4, 32]
+    assert [startup.has_long_secrets(ProtocolVersion(3, minor)) for minor in (0, 1, 2)] == [False, False, True]
 
 
 def test_database_is_the_user_where_none_is_given() -> None:

@@ -2,8 +2,8 @@
 
 from catalog.migrations import run_script
 
-revision = "r0002"
-down_revision = "r0001"
+revision = "r0003"
+down_revision = "r0002"
 
 
 def upgrade() -> None:

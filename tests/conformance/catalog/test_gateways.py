@@ -1,0 +1,118 @@
+"""Gateways in the metastore: numbers, leases, and a census of the sessions of all that live."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+
+from catalog.catalog import Catalog
+from catalog.gateways import Gateways, Peer
+from catalog.postgres import EmbeddedPostgres
+from catalog.principals import Principal
+from catalog.sessions import Signal
+from tests.fix_metastore import Metastore
+
+
+class Named:
+    """The sessions of a gateway: one, whose process id tells which gateway's it is."""
+
+    def __init__(self, replica: str, pid: int) -> None:
+        self.replica = replica
+        self.pid = pid
+
+    def describe(self, workspace: str) -> list[dict[str, Any]]:
+        return [{"pid": self.pid, "usename": "admin", "state": "idle"}]
+
+    def signal(self, signal: Signal, asker: Principal | None) -> None:
+        raise AssertionError("nobody signals")
+
+
+@pytest.fixture
+def gateways(metastore: Metastore) -> Gateways:
+    return metastore.catalog.gateways
+
+
+async def expire(metastore: Metastore, replica: str) -> None:
+    endpoint = metastore.server.owner_endpoint("lakegate")
+    async with await AsyncConnection.connect(endpoint.conninfo(), autocommit=True) as connection:
+        statement = "UPDATE lakegate.gateways SET expires_at = now() - interval '1 second' WHERE replica = %s"
+        await connection.execute(statement, (replica,))
+
+
+def peer(replica: str, port: int = 5439) -> Peer:
+    return Peer(replica, "gateway.example", port, bytes(32))
+
+
+async def test_numbers_differ_and_are_given_again(metastore: Metastore, gateways: Gateways) -> None:
+    names = [metastore.unique(name) for name in "abcdef"]
+    numbers = await asyncio.gather(*map(gateways.register, names))
+    assert len(set(numbers)) == len(names)
+    assert all(2 <= number <= 1023 for number in numbers)
+    assert set(names) <= await gateways.living()
+    await expire(metastore, names[0])
+    assert names[0] not in await gateways.living()
+    assert await gateways.renew(peer(names[0])), "nobody has taken its place yet"
+    await expire(metastore, names[0])
+    later = metastore.unique("later")
+    assert await gateways.register(later) <= max(numbers)
+    assert not await gateways.renew(peer(names[0]))
+    for name in (*names[1:], later):
+        await gateways.leave(name)
+    assert not await gateways.living() & {*names, later}
+
+
+async def test_a_gateway_is_found_once_it_has_said_where(metastore: Metastore, gateways: Gateways) -> None:
+    name = metastore.unique("gateway")
+    number = await gateways.register(name)
+    assert await gateways.find(replica=name) is await gateways.find(number=number) is None
+    assert await gateways.renew(peer(name, 1234))
+    assert await gateways.find(replica=name) == await gateways.find(number=number) == peer(name, 1234)
+    await expire(metastore, name)
+    assert await gateways.find(replica=name) is None
+    await gateways.leave(name)
+
+
+async def shown(metastore: Metastore) -> set[int]:
+    return {pid for (pid,) in await metastore.query("SELECT pid FROM lakegate.sessions")}
+
+
+@pytest.fixture
+async def replicas(metastore: Metastore, metastore_server: EmbeddedPostgres) -> AsyncIterator[list[Catalog]]:
+    """Two more, which know the workspace."""
+    catalogs = []
+    for number in (1, 2):
+        sessions = Named(metastore.unique(f"replica{number}"), number)
+        catalog = Catalog(metastore_server, warehouse_root=str(metastore.warehouse), sessions=sessions)
+        await catalog.open()
+        await catalog.gateways.register(sessions.replica)
+        await catalog.login("admin", metastore.workspace)
+        catalogs.append(catalog)
+    yield catalogs
+    for number, catalog in enumerate(catalogs, 1):
+        await catalog.gateways.leave(metastore.unique(f"replica{number}"))
+        await catalog.close()
+
+
+async def test_a_census_asks_all_that_live(metastore: Metastore, replicas: list[Catalog]) -> None:
+    for catalog in replicas:
+        await asyncio.gather(*(catalog.take_census(metastore.workspace) for _ in range(5)))
+        assert await shown(metastore) == {1, 2}
+        await metastore.query("DELETE FROM lakegate.sessions")
+
+
+async def test_who_is_dead_is_forgotten(metastore: Metastore, replicas: list[Catalog]) -> None:
+    await replicas[0].take_census(metastore.workspace)
+    assert await shown(metastore) == {1, 2}
+    await expire(metastore, metastore.unique("replica2"))
+    await replicas[0].take_census(metastore.workspace)
+    assert await shown(metastore) == {1}
+
+
+async def test_who_does_not_answer_is_not_waited_for_long(metastore: Metastore, replicas: list[Catalog]) -> None:
+    silent = metastore.unique("silent")
+    await replicas[0].gateways.register(silent)
+    await replicas[0].take_census(metastore.workspace)
+    assert await shown(metastore) == {1, 2}
+    await replicas[0].gateways.leave(silent)
