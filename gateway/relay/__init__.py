@@ -10,9 +10,10 @@ and `backend` (connections), `login` and `dialogue` (start-up, SCRAM, cancel). W
 written), `exchange` (what comes back), `outcomes` (what it means), `holdings` (why a backend is kept), `statements`,
 `settings`, `caches`, `answers`, `reports`, `limits`.
 
-A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding the settings that
-differ, BEGIN if a block has begun, Parse where the text is new there, Bind, Describe, Execute, Sync; one read with the
-answer. Rows are forwarded as slices of what was read. ReadyForQuery, ParameterStatus and BackendKeyData stop here.
+A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding BEGIN and the
+savepoints if a block has begun, the settings that differ, Parse where the text is new there, Bind, Describe, Execute,
+Sync; one read with the answer. Rows are forwarded as slices of what was read. ReadyForQuery, ParameterStatus and
+BackendKeyData stop here.
 
 A backend is lent while a statement runs. It stays with its session while something lives there: a block, suspended
 portals, temp tables, SQL-level prepared statements. Its settings travel with it as a note of what they are; the next
