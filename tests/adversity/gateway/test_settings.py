@@ -87,7 +87,9 @@ STYLES = (
     ("extra_float_digits", "-5"),
 )
 INTERVAL_STYLES = ("iso_8601", "sql_standard", "postgres_verbose")
-ORDINARY = 'SELECT float4, float8, bytea, date, timestamptz, "timestamp" FROM sample.every_type WHERE id = 1'
+ORDINARY = """SELECT o_orderdate, o_orderdate::timestamp, o_totalprice::float8 / 7::float8
+    FROM tpch.orders WHERE o_orderkey = 1"""
+"""Spark refuses to read the table that DuckDB reads here."""
 EXTREMES = "SELECT * FROM sample.every_type ORDER BY id"
 SPANS = "SELECT interval '+1 mon -2 days +03:04:05.6' FROM sample.every_type"
 

@@ -29,4 +29,3 @@ SELECT set_config('bytea_output', NULL, false)
 SHOW bytea_output
 SELECT set_config('app.x', 'w', true)
 SHOW app.x
-SELECT set_config(NULL, 'w', true)
