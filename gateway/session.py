@@ -191,8 +191,8 @@ class Session:
     def bind_at_once(self, name: str, statement: str, binding: Binding) -> bool:
         """`bind`, if no earlier portal of that name has to be closed before; whether it was done."""
         prepared, earlier = self.prepared(statement), self._portals.get(name)
-        self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         _check_values(prepared, statement, binding)
+        self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         if earlier is not None and name:
             raise InvalidCursorName(f'portal "{name}" already exists')
         if earlier is None and len(self._portals) >= self._services.limits.portals:
