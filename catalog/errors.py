@@ -146,6 +146,10 @@ class InvalidCursorName(SqlError):
     sqlstate = "34000"
 
 
+class InvalidSavepointSpecification(SqlError):
+    sqlstate = "3B001"
+
+
 class InvalidCatalogName(SqlError):
     sqlstate = "3D000"
     severity = "FATAL"

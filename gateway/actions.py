@@ -16,17 +16,8 @@ from catalog.errors import (
     SqlError,
 )
 from catalog.names import quote_identifier
-from planner.plan import (
-    Begin,
-    CatalogChange,
-    Commit,
-    Discard,
-    Plan,
-    Query,
-    ResetVariable,
-    Rollback,
-    SetVariable,
-)
+from gateway.demarcation import Demarcation, demarcate, set_modes
+from planner.plan import CatalogChange, Discard, Plan, Query, ResetVariable, SetModes, SetVariable
 
 if TYPE_CHECKING:
     from catalog.catalog import Catalog
@@ -43,18 +34,15 @@ class Notice:
 
 async def act(session: Session, catalog: Catalog, planned: Plan) -> str:
     """Carries out a plan that returns no rows; returns the command tag. Raises SqlError."""
+    if isinstance(planned, Demarcation):
+        return await demarcate(session, planned)
     match planned:
-        case Begin():
-            return await _begin(session, planned)
-        case Commit():
-            return await _end(session, commit=True, chain=planned.chain)
-        case Rollback():
-            return await _end(session, commit=False, chain=planned.chain)
+        case SetModes():
+            return await _set_modes(session, planned)
         case SetVariable():
             return await _set(session, planned)
         case ResetVariable():
-            session.variables.reset(planned.name)
-            return "RESET"
+            return await _reset(session, planned.name)
         case Discard():
             return await _discard(session, planned)
         case CatalogChange():
@@ -69,39 +57,35 @@ async def settle(session: Session, catalog: Catalog, query: Query) -> None:
         await catalog.apply(query.then, session.principal, session.workspace)
 
 
-async def _begin(session: Session, planned: Begin) -> str:
-    if session.block.explicit:
-        session.warn(ActiveSqlTransaction("there is already a transaction in progress"))
-        return planned.tag
-    session.block.begin(read_only=planned.read_only)
-    await session.relay.begin(read_only=planned.read_only, isolation=planned.isolation)
-    return planned.tag
-
-
-async def _end(session: Session, *, commit: bool, chain: bool) -> str:
-    if not session.block.explicit:
-        if chain:
-            command = "COMMIT" if commit else "ROLLBACK"
-            raise NoActiveSqlTransaction(f"{command} AND CHAIN can only be used in transaction blocks")
-        session.warn(NoActiveSqlTransaction("there is no transaction in progress"))
-        return "COMMIT" if commit else "ROLLBACK"
-    commit = commit and not session.block.failed
-    read_only = session.block.read_only
-    await session.end_block(commit=commit)
-    if chain:
-        await _begin(session, Begin(read_only=read_only))
-    return "COMMIT" if commit else "ROLLBACK"
-
-
 async def _set(session: Session, planned: SetVariable) -> str:
+    name, value = planned.name, planned.value
+    if planned.keeps:
+        value = await session.relay.show(name, session.variables.effective)
+    if value is None:
+        await session.verdicts.admit_reset(session, name)
+    else:
+        value = await session.verdicts.validate(session, name, value)
     if planned.local and not session.block.explicit:
         session.warn(NoActiveSqlTransaction("SET LOCAL can only be used in transaction blocks"))
-    elif planned.value is None:
-        session.variables.reset(planned.name)
     else:
-        value = await session.verdicts.validate(session, planned.name, planned.value)
-        session.variables.set(planned.name, value, local=planned.local)
+        session.variables.set(name, value, local=planned.local)
     return "SET"
+
+
+async def _set_modes(session: Session, planned: SetModes) -> str:
+    if planned.for_session:
+        for name, value in planned.modes.settings():
+            await _set(session, SetVariable(f"default_{name}", value))
+    elif session.block.explicit or not planned.by_name:
+        await set_modes(session, planned.modes)
+    return "SET"
+
+
+async def _reset(session: Session, name: str | None) -> str:
+    if name is not None:
+        await session.verdicts.admit_reset(session, name)
+    session.variables.reset(name)
+    return "RESET"
 
 
 async def _discard(session: Session, planned: Discard) -> str:

@@ -13,6 +13,7 @@ from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalE
 from catalog.types import Description, Oid, PgType, ResultColumn
 from gateway import actions
 from gateway.arguments import describe_schema, engine_parameters
+from gateway.assignments import relay_assigning
 from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from gateway.leases import Leases
-    from gateway.relay import RelayDescription
+    from gateway.relay import RelayDescription, RelayPortal
     from gateway.session import Services, Session
     from planner.parse import Statement
 
@@ -105,10 +106,10 @@ class Executor:
         if isinstance(planned, Constant):
             if planned.notice is not None:
                 self._session.inform(planned.notice)
-            return ConstantResult(planned.tag, planned.columns, planned.rows)
+            return ConstantResult.of_texts(planned.tag, planned.columns, planned.rows)
         if isinstance(planned, ShowVariable):
             columns = (ResultColumn(planned.name, PgType(Oid.TEXT)),)
-            return ConstantResult("SHOW", columns, ((self._session.settings.get(planned.name, "0"),),))
+            return ConstantResult.of_texts("SHOW", columns, ((self._session.settings.get(planned.name, "0"),),))
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
 
     async def _confirm(self, prepared: PreparedStatement) -> None:
@@ -140,6 +141,14 @@ class Executor:
         return decode_parameters(oids, binding.formats, binding.values, self._session.variables.current("TimeZone"))
 
     async def _relay(self, planned: Metadata, portal: Portal, max_rows: int) -> Result:
+        if planned.assigns:
+            values = self._decode(portal.prepared, portal.binding)
+            execute = functools.partial(self._execute, planned, portal, 0)
+            return await relay_assigning(self._session, planned.assigns, values, execute)
+        relayed = await self._execute(planned, portal, max_rows)
+        return RelayedResult(relayed, repeats=not planned.asks_for_sessions)
+
+    async def _execute(self, planned: Metadata, portal: Portal, max_rows: int) -> RelayPortal:
         statement, binding = portal.prepared.statement, portal.binding
         session, variables = self._session, self._session.variables.effective
         if planned.asks_for_sessions:
@@ -147,7 +156,7 @@ class Executor:
                 await self._services.catalog.take_census(session.workspace)
             variables = {**variables, SESSION_VARIABLE: str(session.pid)}
         try:
-            relayed = await session.relay.execute(
+            return await session.relay.execute(
                 planned.text,
                 portal.prepared.types,
                 binding.formats,
@@ -156,13 +165,13 @@ class Executor:
                 variables,
                 max_rows=max_rows,
                 immutable=statement is not None and statement.immutable,
+                alters=bool(planned.assigns),
             )
         except InsufficientPrivilege as error:
             denied = _DENIED.fullmatch(error.message)
             if denied and self._services.catalog.has_table_called(session.workspace, denied[1]):
                 raise RuntimeError("a statement that reads a lakehouse table was relayed") from error
             raise
-        return RelayedResult(relayed, repeats=not planned.asks_for_sessions)
 
     async def _open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
         execution = Execution(query, await self._parameters(query, values))

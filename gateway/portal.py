@@ -38,7 +38,8 @@ class Binding:
 
 
 class Portal:
-    """One execution of a prepared statement; `open_result` plans and starts it."""
+    """One execution of a prepared statement; `open_result` plans and starts it. `depth` counts the savepoints that it
+    was made under."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Portal:
     ) -> None:
         self.prepared = prepared
         self.binding = binding
+        self.depth = 0
         self._open_result = open_result
         self._result: Result | None = None
         self._tag: str | None = None

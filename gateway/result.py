@@ -36,18 +36,23 @@ class Result(Protocol):
 
 
 class ConstantResult:
-    """Rows that are known already, as text cells."""
+    """Rows that are known already, a DataRow message each."""
 
     held = False
 
-    def __init__(
-        self, tag: str, columns: Sequence[ResultColumn] | None = None, rows: Sequence[Sequence[str | None]] = ()
-    ) -> None:
-        self.row_description = b"" if columns is None else describe_rows(columns)
+    def __init__(self, tag: str, row_description: bytes = b"", rows: Sequence[bytes] = ()) -> None:
+        self.row_description = row_description
         self.tag: str | None = None
         self._tag = tag
-        self._rows = [encode_text_row(row) for row in rows]
+        self._rows = list(rows)
         self._sent = 0
+
+    @classmethod
+    def of_texts(
+        cls, tag: str, columns: Sequence[ResultColumn] | None, rows: Sequence[Sequence[str | None]]
+    ) -> "ConstantResult":
+        """Rows of text cells; `columns` None where no rows come."""
+        return cls(tag, b"" if columns is None else describe_rows(columns), [encode_text_row(row) for row in rows])
 
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         rows = self._rows[self._sent : self._sent + max_rows] if max_rows else self._rows[self._sent :]

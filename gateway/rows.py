@@ -5,7 +5,7 @@ Reference: PostgreSQL protocol, "Message Formats", RowDescription.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from catalog.types import Oid, ResultColumn
 from gateway.pgwire.encode import spread_formats
@@ -69,3 +69,13 @@ def encode_text_row(cells: Sequence[str | None]) -> bytes:
             body.append(len(text).to_bytes(4, "big") + text)
     joined = b"".join(body)
     return b"D" + (len(joined) + 4).to_bytes(4, "big") + joined
+
+
+def split_rows(messages: bytes) -> Iterator[bytes]:
+    """The DataRow messages, one by one, of a run of whole messages."""
+    at = 0
+    while at < len(messages):
+        end = at + 1 + int.from_bytes(messages[at + 1 : at + 5], "big")
+        if messages[at : at + 1] == b"D":
+            yield messages[at:end]
+        at = end

@@ -235,15 +235,16 @@ class Session:
     def bind_at_once(self, name: str, statement: str, binding: Binding) -> bool:
         """`bind`, if no earlier portal of that name has to be closed before; whether it was done."""
         prepared, earlier = self.prepared(statement), self._portals.get(name)
-        self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         _check_values(prepared, statement, binding)
+        self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         if earlier is not None and name:
             raise InvalidCursorName(f'portal "{name}" already exists')
         if earlier is None and len(self._portals) >= self._services.limits.portals:
             raise ProgramLimitExceeded("too many portals", hint="Close those that are not needed any more.")
         if earlier is not None and earlier.held:
             return False
-        self._portals[name] = self.make_portal(prepared, binding)
+        portal = self._portals[name] = self.make_portal(prepared, binding)
+        portal.depth = self.block.depth
         return True
 
     def portal(self, name: str) -> Portal:
@@ -257,10 +258,16 @@ class Session:
         if portal is not None:
             await portal.close()
 
-    async def close_portals(self) -> None:
-        """Closes all; when that is interrupted, those not closed yet stay."""
-        for name in list(self._portals):
-            await self.close_portal(name)
+    async def close_portals(self, *, deeper_than: int = -1) -> None:
+        """Closes all, or those made under more savepoints; when that is interrupted, those not closed yet stay."""
+        for name, portal in list(self._portals.items()):
+            if portal.depth > deeper_than:
+                await self.close_portal(name)
+
+    def adopt_portals(self, depth: int) -> None:
+        """The savepoints beyond so many are released: what was made under them belongs to what is left."""
+        for portal in self._portals.values():
+            portal.depth = min(portal.depth, depth)
 
     async def resolve(self, statement: Statement) -> Resolution:
         """Grants and versions of what the statement names, pinned for the block."""
@@ -270,12 +277,18 @@ class Session:
             statement.references,
             self._executor.settings().search_path,
             pinned=self.block.pinned,
-            temporary=await self.relay.temporary_relations(self.variables.effective),
+            temporary=await self._temporary_relations(statement),
         )
         for reference, resolved in resolution.tables.items():
             if resolved.snapshot is not None and reference.version is None:
                 self.block.pinned.setdefault(resolved.name, resolved.snapshot.version)
         return resolution
+
+    async def _temporary_relations(self, statement: Statement) -> frozenset[str]:
+        """Not asked for by what names none: PostgreSQL would not tell in a block that has failed."""
+        if not statement.references:
+            return frozenset()
+        return await self.relay.temporary_relations(self.variables.effective)
 
     def admit_write(self, tag: str, *, alone: bool) -> None:
         """Refuses a write where it may not run; `tag` is its command tag. Raises SqlError."""
@@ -283,10 +296,9 @@ class Session:
             raise InsufficientPrivilege(
                 f"cannot execute {tag.removesuffix(' 0')}: the access token is for reading only"
             )
-        read_only = self.block.read_only
+        read_only = self.block.modes.read_only
         if read_only is None:
-            default = self.variables.current("default_transaction_read_only")
-            read_only = self.variables.effective.get("transaction_read_only", default) == "on"
+            read_only = self.variables.current("default_transaction_read_only") == "on"
         self.block.admit_write(tag, alone=alone, read_only=read_only)
 
     async def now(self) -> datetime:

@@ -24,7 +24,13 @@ OWN: dict[str, tuple[str, ...]] = {
 }
 """The gateway's own settings and the values that they take; the first is what a session starts with."""
 
-REFUSED = frozenset({"role", "session_authorization"})
+_ROLES = {"role": ("none",), "session_authorization": ()}
+"""Who the session acts as, and what it may be set to beside the principal's own name."""
+_OF_TRANSACTIONS = frozenset({"transaction_isolation", "transaction_read_only", "transaction_deferrable"})
+_WRITE_ONLY = frozenset({"seed"})
+"""Settings that PostgreSQL does not show: the value is kept as it was given."""
+_KEEPALIVES = "tcp_keepalives_"
+"""What settings of the client's socket begin with: PostgreSQL would tell of its own socket."""
 _NO_SETTINGS = frozenset({"user", "database", "options", "replication", WORKSPACE, WAREHOUSE})
 """What a start-up packet says beside settings."""
 _UTF8 = frozenset({"utf8", "utf-8", "unicode"})
@@ -38,34 +44,52 @@ class Verdicts:
     """The canonical values that PostgreSQL has given, by name and value. Bounded: a full one starts anew."""
 
     def __init__(self) -> None:
-        self._canonical: dict[tuple[str, str], str] = {}
+        self._canonical: dict[tuple[str, str | None, str], str] = {}
 
     async def validate(self, session: Session, name: str, value: str) -> str:
         """The value in canonical form. Raises SqlError for what cannot be set, or not to that."""
         key = name.lower()
-        if key in REFUSED:
-            raise FeatureNotSupported(f'parameter "{name}" cannot be changed', hint="Log in as that role instead.")
+        _check_name(name)
+        if key in _OF_TRANSACTIONS:
+            raise FeatureNotSupported(f'parameter "{name}" belongs to a transaction', hint="Use SET TRANSACTION.")
+        if key in _ROLES and value not in (*_ROLES[key], session.principal.name):
+            raise FeatureNotSupported(
+                f'a session cannot act as another role than its own: "{value}"', hint="Log in as that role instead."
+            )
         if key in OWN:
             return _check_own(key, value)
-        if key.startswith("lakegate."):
-            raise UndefinedObject(
-                f'unrecognized configuration parameter "{name}"', hint=f"There are: {', '.join(OWN)}."
-            )
         if key == "client_encoding":
             return _check_encoding(value)
         if key == "application_name":
             return _UNPRINTABLE.sub("?", value)[:_LONGEST_NAME]
-        if key.startswith("tcp_keepalives_") and not value.strip().isdecimal():
+        if key.startswith(_KEEPALIVES) and not value.strip().isdecimal():
             raise InvalidParameterValue(f'invalid value for parameter "{name}": "{value}"', hint=_KEEPALIVE_HINT)
-        remembered = self._canonical.get((key, value))
-        if remembered is None:
-            remembered = await session.relay.set_variable(name, value, session.variables.effective)
-            if key.startswith("tcp_keepalives_"):  # PostgreSQL says what its own socket has.
-                remembered = value.strip()
+        canonical = await self._ask(session, name, value)
+        return value.strip() if key in _WRITE_ONLY or key.startswith(_KEEPALIVES) else canonical
+
+    def admit_assignment(self, name: str) -> None:
+        """Refuses what set_config() may not set: who acts, and how a transaction runs."""
+        _check_name(name)
+        if name.lower() in _ROLES or name.lower() in _OF_TRANSACTIONS:
+            raise FeatureNotSupported(f"set_config() cannot set {name}", hint=f"Use SET {name}.")
+
+    async def admit_reset(self, session: Session, name: str) -> None:
+        """Raises SqlError for what cannot be reset."""
+        _check_name(name)
+        if name.lower() not in OWN:
+            await self._ask(session, name, None)
+
+    async def _ask(self, session: Session, name: str, value: str | None) -> str:
+        """PostgreSQL's verdict. One on a DateStyle depends on the style before, of which it may name a part."""
+        key = name.lower()
+        before = session.variables.effective.get(key, "") if key == "datestyle" else ""
+        known = self._canonical.get((key, value, before))
+        if known is None:
+            known = await session.relay.set_variable(name, value, session.variables.effective)
             if len(self._canonical) >= _MOST_REMEMBERED:
                 self._canonical.clear()
-            self._canonical[key, value] = remembered
-        return remembered
+            self._canonical[key, value, before] = known
+        return known
 
 
 def startup_settings(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -73,6 +97,11 @@ def startup_settings(parameters: Mapping[str, str]) -> dict[str, str]:
     own = {name: values[0] for name, values in OWN.items()}
     asked = {**dict(split_options(parameters.get("options", ""))), **parameters}
     return {**own, **{name: value for name, value in asked.items() if name not in _NO_SETTINGS}}
+
+
+def _check_name(name: str) -> None:
+    if name.lower().startswith("lakegate.") and name.lower() not in OWN:
+        raise UndefinedObject(f'unrecognized configuration parameter "{name}"', hint=f"There are: {', '.join(OWN)}.")
 
 
 def _check_own(name: str, value: str) -> str:

@@ -1,25 +1,49 @@
-"""The transaction block of a session: its status byte, what may run in it, and the versions it has pinned.
+"""The transaction block of a session: its status byte, its savepoints, what may run in it, and the versions it has
+pinned.
 
 Statements outside BEGIN … COMMIT belong to an implicit block: one simple Query, or all up to Sync. Both kinds read
 each table at one version. Reference: PostgreSQL protocol, "Multiple Statements in a Simple Query" and "Pipelining".
 """
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, ReadOnlySqlTransaction
+from catalog.errors import (
+    ActiveSqlTransaction,
+    FeatureNotSupported,
+    InFailedSqlTransaction,
+    InvalidSavepointSpecification,
+    ProgramLimitExceeded,
+    ReadOnlySqlTransaction,
+)
+from gateway.variables import Mark
+from planner.plan import Modes
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from catalog.names import TableName
 
+MOST_SAVEPOINTS = 10_000
+"""In one block: a driver that never releases has one a statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What ROLLBACK TO goes back to: the settings and modes there were at a savepoint."""
+
+    name: str
+    settings: Mark
+    modes: Modes
+
 
 class Block:
     """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E.
 
-    `since` is when an explicit block began, in seconds since 1970. `read_only` is what BEGIN said, None if nothing.
-    `now` is the block's start, None until somebody has asked for it.
+    `since` is when an explicit block began, in seconds since 1970. `points` are the savepoints in the order in which
+    they were set; of two with a name the later one counts. `now` is the block's start, None until somebody has asked
+    for it.
     """
 
     def __init__(self) -> None:
@@ -30,7 +54,8 @@ class Block:
         self.explicit = False
         self.since: float | None = None
         self.failed = False
-        self.read_only: bool | None = None
+        self.modes = Modes()
+        self.points: list[Point] = []
         self.now: datetime | None = None
         self.pinned: dict[TableName, int] = {}
         self._written = False
@@ -41,11 +66,52 @@ class Block:
             return b"I"
         return b"E" if self.failed else b"T"
 
-    def begin(self, *, read_only: bool | None) -> None:
+    @property
+    def depth(self) -> int:
+        """How many savepoints there are; what has a greater one than a savepoint's place was made after it."""
+        return len(self.points)
+
+    def begin(self, modes: Modes) -> None:
         """BEGIN; keeps what the implicit block has pinned, as PostgreSQL does."""
         self.explicit = True
         self.since = time.time()
-        self.read_only = read_only
+        self.modes = modes
+
+    def admit_modes(self, modes: Modes) -> None:
+        """Refuses what PostgreSQL refuses below a savepoint, and once a query has run; of those that it has answered
+        it knows itself. Raises ActiveSqlTransaction."""
+        if modes.isolation not in (None, self.modes.isolation) and (self.pinned or self.points):
+            when = "be called before any query" if self.pinned else "not be called in a subtransaction"
+            raise ActiveSqlTransaction(f"SET TRANSACTION ISOLATION LEVEL must {when}")
+        if self.modes.read_only and modes.read_only is False and self.pinned:
+            raise ActiveSqlTransaction("transaction read-write mode must be set before any query")
+        if modes.deferrable is not None and (self.pinned or self.points):
+            when = "cannot be called within a subtransaction" if self.points else "must be called before any query"
+            raise ActiveSqlTransaction(f"SET TRANSACTION [NOT] DEFERRABLE {when}")
+
+    def save(self, name: str, settings: Mark) -> None:
+        """SAVEPOINT."""
+        if len(self.points) >= MOST_SAVEPOINTS:
+            raise ProgramLimitExceeded("too many savepoints", hint="RELEASE those that are not needed any more.")
+        self.points.append(Point(name, settings, self.modes))
+
+    def find(self, name: str) -> int:
+        """The place of the latest savepoint of that name. Raises InvalidSavepointSpecification."""
+        for place in reversed(range(len(self.points))):
+            if self.points[place].name == name:
+                return place
+        raise InvalidSavepointSpecification(f'savepoint "{name}" does not exist')
+
+    def release(self, place: int) -> None:
+        """That savepoint is forgotten, and those after it."""
+        del self.points[place:]
+
+    def go_back(self, place: int) -> Point:
+        """The block is as it was at that savepoint, which stays; those after it do not."""
+        del self.points[place + 1 :]
+        self.failed = False
+        self.modes = self.points[place].modes
+        return self.points[place]
 
     def fail(self) -> None:
         """An error happened: an explicit block accepts nothing but its end from now on."""

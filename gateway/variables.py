@@ -1,12 +1,14 @@
 """The settings of one session. They are the truth: PostgreSQL's backends and the engines get them, never the reverse.
 
 Values are canonical, as PostgreSQL spells them after validating. Names are compared without case. SET is undone by
-ROLLBACK, SET LOCAL by the end of the block. Reference: PostgreSQL documentation, SET.
+ROLLBACK, and by ROLLBACK TO a savepoint before it; SET LOCAL also by the end of the block. Reference: PostgreSQL
+documentation, SET.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 REPORTED = (
     "application_name",
@@ -31,6 +33,13 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _REPORTED_BY_NAME = {name.lower(): name for name in REPORTED}
 
 
+class Mark(NamedTuple):
+    """What was set at one moment, for the session and for the block (None: the default). Never changed."""
+
+    session: Mapping[str, str]
+    local: Mapping[str, str | None]
+
+
 class Variables(Mapping[str, str]):
     """What differs from the server's defaults, by lower-case name. `defaults` are the server's for this user.
 
@@ -39,10 +48,10 @@ class Variables(Mapping[str, str]):
 
     def __init__(self, defaults: Mapping[str, str]) -> None:
         self._defaults = {name.lower(): value for name, value in defaults.items()}
-        self._at_start: dict[str, str] = {}
-        self._session: dict[str, str] = {}
-        self._saved: dict[str, str] | None = None
-        self._local: dict[str, str] = {}
+        self._at_start: Mapping[str, str] = {}
+        self._session: Mapping[str, str] = {}
+        self._saved: Mapping[str, str] | None = None
+        self._local: Mapping[str, str | None] = {}
         self._sent: dict[str, str] = {}
         self.effective: Mapping[str, str] = MappingProxyType({})
         self.epoch = 0
@@ -65,29 +74,43 @@ class Variables(Mapping[str, str]):
     def start(self, values: Mapping[str, str]) -> None:
         """The start-up packet's settings, which RESET goes back to."""
         self._at_start = {name.lower(): value for name, value in values.items()}
-        self._session = dict(self._at_start)
+        self._session = self._at_start
         self._refresh()
 
-    def set(self, name: str, value: str, *, local: bool = False) -> None:
-        """SET, until the session's end or, if `local`, the block's; undone when the block is not committed."""
+    def set(self, name: str, value: str | None, *, local: bool = False) -> None:
+        """SET, until the session's end or, if `local`, the block's; undone when the block is not committed.
+
+        None: to the start-up value.
+        """
         self._save()
-        (self._local if local else self._session)[name.lower()] = value
-        if not local:
-            self._local.pop(name.lower(), None)
+        key = name.lower()
+        chosen = self._at_start.get(key) if value is None else value
+        if local:
+            self._local = {**self._local, key: chosen}
+        else:
+            others = {other: kept for other, kept in self._session.items() if other != key}
+            self._session = others if chosen is None else {**others, key: chosen}
+            self._local = {other: kept for other, kept in self._local.items() if other != key}
         self._refresh()
 
     def reset(self, name: str | None) -> None:
         """Back to the start-up value; None does so for all."""
+        if name is not None:
+            self.set(name, None)
+            return
         self._save()
-        if name is None:
-            self._session, self._local = dict(self._at_start), {}
-        else:
-            key = name.lower()
-            self._local.pop(key, None)
-            self._session.pop(key, None)
-            if key in self._at_start:
-                self._session[key] = self._at_start[key]
+        self._session, self._local = self._at_start, {}
         self._refresh()
+
+    def mark(self) -> Mark:
+        """What is set now, for `go_back`."""
+        return Mark(self._session, self._local)
+
+    def go_back(self, mark: Mark) -> None:
+        """All that was set since is undone."""
+        if mark != (self._session, self._local):
+            self._session, self._local = mark
+            self._refresh()
 
     def end(self, *, commit: bool) -> None:
         """The block ends: SET LOCAL is over, and without commit what was set or reset in it is undone."""
@@ -118,10 +141,11 @@ class Variables(Mapping[str, str]):
 
     def _save(self) -> None:
         if self._saved is None:
-            self._saved = dict(self._session)
+            self._saved = self._session
 
     def _refresh(self) -> None:
-        self.effective = MappingProxyType({**self._session, **self._local})
+        chosen = {**self._session, **self._local}
+        self.effective = MappingProxyType({name: value for name, value in chosen.items() if value is not None})
         self.epoch += 1
 
 

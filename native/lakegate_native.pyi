@@ -24,6 +24,9 @@ class Encoder:
         time_zone: TimeZone,
         framing: Literal["datarow", "copy"] = "datarow",
         bytea_output: Literal["hex", "escape"] = "hex",
+        date_style: str = "ISO, MDY",
+        interval_style: str = "postgres",
+        extra_float_digits: int = 1,
     ) -> Encoder: ...
     def encode(self, batch: _RecordBatch, offset: int = 0, length: int = -1) -> bytes: ...
 

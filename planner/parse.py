@@ -35,6 +35,7 @@ _IMMUTABLE_NODES = frozenset(
     }
 )
 _IMMUTABLE_TYPES = frozenset({"int2", "int4", "int8", "text", "bool", "float8", "numeric", "varchar"})
+_ENDS = ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK", "TRANS_STMT_ROLLBACK_TO")
 _LONGEST_CACHED = 65_536
 
 
@@ -45,9 +46,10 @@ class Statement:
     `text` is what the client sent, from character `offset` of the whole; `verb` is the kind of its parse node without
     ``Stmt`` (``Select``, ``Insert``, ``VariableSet``…), in the spark dialect sqlglot's. `parsed_text` is as long,
     with our own syntax blanked; `describable` is what PostgreSQL should describe: the same, or None in the spark
-    dialect and for EXPLAIN (ROUTE). Positions in `references` count from 1 in the whole text. `ends_block`: COMMIT or
-    ROLLBACK, which a failed block still takes. `immutable`: PostgreSQL's answer depends only on text, parameters and
-    settings.
+    dialect, for EXPLAIN (ROUTE), and for what begins and ends transactions, where there is nothing to describe.
+    Positions in `references` count from 1 in the whole text. `ends_block`: COMMIT or ROLLBACK, or ROLLBACK TO, which
+    ends a part of it: what a failed block still takes. `immutable`: PostgreSQL's answer depends only on text,
+    parameters and settings.
     """
 
     text: str
@@ -109,7 +111,7 @@ def _statement(text: str, found: Extracted, parsed: lakegate_native.ParsedStatem
         references=tuple(_references(found, parsed)),
         parsed_text=parsed.text,
         functions=tuple(parsed.functions),
-        describable=None if is_route else parsed.text,
+        describable=None if is_route or parsed.node == "TransactionStmt" else parsed.text,
         explain_route=is_route,
         ends_block=_ends_block(parsed_tree),
         immutable=not parsed.relations and not parsed.functions and _is_immutable(parsed_tree),
@@ -127,7 +129,7 @@ def _references(found: Extracted, parsed: lakegate_native.ParsedStatement) -> It
 
 
 def _ends_block(node: Node) -> bool:
-    return node.get("TransactionStmt", {}).get("kind") in ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK")
+    return node.get("TransactionStmt", {}).get("kind") in _ENDS
 
 
 def _is_immutable(node: Node) -> bool:

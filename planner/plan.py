@@ -1,10 +1,11 @@
 """What the planner says should happen with one statement. Frozen values; the gateway carries them out.
 
-`Metadata` is relayed to PostgreSQL. The session's own statements are `Begin`, `Commit`, `Rollback`, `SetVariable`,
-`ResetVariable`, `ShowVariable` and `Discard`. `CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine.
-`Constant` is answered at once.
+`Metadata` is relayed to PostgreSQL. The session's own statements are `Begin`, `Commit`, `Rollback`, `Savepoint`,
+`Release`, `RollbackTo`, `SetModes`, `SetVariable`, `ResetVariable`, `ShowVariable` and `Discard`. `CatalogChange` goes
+to `Catalog.apply`. `Query` runs on a machine. `Constant` is answered at once.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,24 +58,64 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Assignment:
+    """A call of set_config(): the setting's name, and whether it is for the block only; either may be ``$n``'s n."""
+
+    name: str | int
+    local: bool | int
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """Relayed to PostgreSQL as `text`, which may differ from what the client sent (rewritten names).
 
     `asks_for_sessions`: the answer tells of the gateway's sessions (pg_stat_activity, pg_backend_pid and its kin), and
-    where `asks_for_all` is set, of more than the one that asks.
+    where `asks_for_all` is set, of more than the one that asks. `assigns`: what it sets of the session's settings.
     """
 
     text: str
     asks_for_sessions: bool = False
     asks_for_all: bool = False
+    assigns: tuple[Assignment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """How a transaction runs; None where nothing was said of it. `isolation` is a level in lower case."""
+
+    isolation: str | None = None
+    read_only: bool | None = None
+    deferrable: bool | None = None
+
+    def __str__(self) -> str:
+        """As BEGIN and SET TRANSACTION take them; empty where nothing was said."""
+        access = {None: "", True: "READ ONLY", False: "READ WRITE"}[self.read_only]
+        deferral = {None: "", True: "DEFERRABLE", False: "NOT DEFERRABLE"}[self.deferrable]
+        level = f"ISOLATION LEVEL {self.isolation.upper()}" if self.isolation else ""
+        return ", ".join(word for word in (level, access, deferral) if word)
+
+    def settings(self) -> Iterator[tuple[str, str]]:
+        """What was said, as the settings of the transaction."""
+        if self.isolation is not None:
+            yield "transaction_isolation", self.isolation
+        for name, switch in (("read_only", self.read_only), ("deferrable", self.deferrable)):
+            if switch is not None:
+                yield f"transaction_{name}", "on" if switch else "off"
+
+    def over(self, earlier: "Modes") -> "Modes":
+        """These, and the earlier ones where these say nothing."""
+        return Modes(
+            self.isolation or earlier.isolation,
+            earlier.read_only if self.read_only is None else self.read_only,
+            earlier.deferrable if self.deferrable is None else self.deferrable,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Begin:
     """BEGIN or START TRANSACTION, which differ in their tag only."""
 
-    read_only: bool | None = None
-    isolation: str | None = None
+    modes: Modes = Modes()
     tag: str = "BEGIN"
 
 
@@ -89,13 +130,39 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True)
+class Savepoint:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackTo:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetModes:
+    """SET TRANSACTION, for the block that is open, or SET SESSION CHARACTERISTICS, `for_session`: for those to come.
+    `by_name`: as settings, which outside a block come to nothing without a word."""
+
+    modes: Modes
+    for_session: bool = False
+    by_name: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SetVariable:
-    """SET. `value` is the list's items joined as PostgreSQL does, None for DEFAULT; `local` lasts until the block's
-    end."""
+    """SET. `value` is the list's items joined as PostgreSQL does, None for DEFAULT, or for the one in force if `keeps`
+    (FROM CURRENT); `local` lasts until the block's end."""
 
     name: str
     value: str | None
     local: bool = False
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +233,10 @@ Plan = (
     | Begin
     | Commit
     | Rollback
+    | Savepoint
+    | Release
+    | RollbackTo
+    | SetModes
     | SetVariable
     | ResetVariable
     | ShowVariable

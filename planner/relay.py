@@ -6,8 +6,9 @@ name and reads it. A name that asks for sessions or privileges is rewritten to i
 which answers from the control tables.
 
 `pg_sleep` passes: the gateway's own timer bounds every relayed statement. So does `pg_advisory_unlock_all`, which
-pools send: no relayed statement can have taken a lock. Sequences and `set_config` (but for `jit`) do not: there is
-nothing permanent to number, and settings are the gateway's. LISTEN and NOTIFY do, but on the gateway's own channels.
+pools send: no relayed statement can have taken a lock. Sequences do not: there is nothing permanent to number.
+`set_config` does in a SELECT that says which setting it sets: the gateway takes that over. LISTEN and NOTIFY do, but on
+the gateway's own channels.
 """
 
 import re
@@ -18,7 +19,7 @@ from catalog.errors import FeatureNotSupported, ReservedName
 from catalog.resolution import Resolution
 from planner import tree
 from planner.parse import Statement
-from planner.plan import Metadata
+from planner.plan import Assignment, Metadata
 from planner.syntax import scan
 from planner.tree import Node
 
@@ -42,7 +43,7 @@ _FORBIDDEN = re.compile(
     r"(query|table|cursor|database|schema)_to_xml(schema|_and_xmlschema)?|ts_stat|ts_rewrite|dblink.*|lo_.*|loread|lowrite"
     r"|pg_(try_)?advisory_(?!unlock_all$).*|pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_logical_.*|pg_create_.*|pg_drop_.*"
     r"|pg_export_snapshot|pg_reload_conf|pg_rotate_.*|pg_log_.*|pg_switch_wal|pg_promote|pg_stat_reset.*|pg_sleep_until"
-    r"|currval|nextval|setval|lastval|set_config|setseed|txid_current|pg_current_xact_id|pg_get_object_address"
+    r"|currval|nextval|setval|lastval|setseed|txid_current|pg_current_xact_id|pg_get_object_address"
     r"|crosstab.*|connectby|xpath_table|pg_restore_.*|pg_clear_.*|brin_.*|gin_clean_.*|pg_prewarm|pg_visibility.*"
 )
 
@@ -54,6 +55,8 @@ _PRIVILEGE_FUNCTIONS = frozenset(
 )
 _REWRITTEN = _SIGNALS | _PRIVILEGE_FUNCTIONS | {"pg_notify"}
 _PRIVILEGE_VIEWS = frozenset({"table_privileges", "column_privileges", "role_table_grants", "role_column_grants"})
+_SET_CONFIG_ARGUMENTS = 3
+_TRUE = frozenset({"t", "true", "y", "yes", "on", "1"})
 _OWNED = {"pg_class": {"relacl", "relowner"}, "pg_namespace": {"nspacl", "nspowner"}}
 
 
@@ -76,7 +79,8 @@ def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metada
     _check_functions(statement, volatile_functions)
     replacements = sorted(_replacements(statement), reverse=True)
     asked = {name for _, name in replacements} & _OF_SESSIONS
-    return Metadata(_replace(statement, replacements), bool(asked), not asked <= {_OF_ITSELF})
+    text = _replace(statement, replacements)
+    return Metadata(text, bool(asked), not asked <= {_OF_ITSELF}, tuple(_assignments(statement)))
 
 
 def _refused(statement: Statement, reason: str, hint: str | None = None) -> FeatureNotSupported:
@@ -143,7 +147,7 @@ def _check_functions(statement: Statement, volatile_functions: frozenset[str]) -
     for schema, name in statement.functions:
         if schema not in (None, "pg_catalog", "information_schema"):
             raise _refused(statement, f"function {schema}.{name}() may not be called")
-        if name == "set_config" and _sets_nothing_of_ours(statement):
+        if name == "set_config":
             continue
         if _FORBIDDEN.fullmatch(name):
             raise _refused(statement, f"function {name}() may not be called")
@@ -154,14 +158,36 @@ def _check_functions(statement: Statement, volatile_functions: frozenset[str]) -
             raise _refused(statement, "schema lakegate is the gateway's own")
 
 
-def _sets_nothing_of_ours(statement: Statement) -> bool:
-    """asyncpg switches `jit` around its look-up of types, which changes no answer and nothing that a session keeps."""
-    settings = [
-        tree.constant(fields["args"][0].get("A_Const", {}))
-        for kind, fields in tree.walk(statement.tree)
-        if kind == "FuncCall" and tree.strings(fields["funcname"])[-1] == "set_config" and fields.get("args")
-    ]
-    return settings != [] and all(setting == "jit" for setting in settings)
+def _assignments(statement: Statement) -> Iterator[Assignment]:
+    for kind, fields in tree.walk(statement.tree):
+        if kind != "FuncCall" or tree.strings(fields["funcname"])[-1] != "set_config":
+            continue
+        if statement.verb != "Select":
+            raise _refused(statement, "set_config() may be called in a SELECT only")
+        known = [_known(argument) for argument in fields.get("args", [])]
+        name, local = (known[0], known[2]) if len(known) == _SET_CONFIG_ARGUMENTS else (None, None)
+        if name is None or local is None or isinstance(name, bool):
+            raise FeatureNotSupported(
+                "set_config() takes a constant or a parameter as its setting's name, and as is_local",
+                hint="Write the name of the setting into the statement.",
+            )
+        yield Assignment(name, local if isinstance(local, bool | int) else local.lower() in _TRUE)
+
+
+def _known(node: Node) -> str | bool | int | None:
+    """A constant, or the number of a parameter, under casts that leave it as it is; None for what only PostgreSQL can
+    tell."""
+    kind, fields = tree.unwrap(node)
+    if kind == "TypeCast" and _keeps_values(fields["typeName"]):
+        return _known(fields["arg"])
+    if kind == "ParamRef":
+        return int(fields["number"])
+    value = tree.constant(fields) if kind == "A_Const" and not tree.is_number(fields) else None
+    return value if isinstance(value, bool | str) else None
+
+
+def _keeps_values(type_name: Node) -> bool:
+    return tree.strings(type_name["names"])[-1] in ("text", "varchar", "bool") and not type_name.get("typmods")
 
 
 def _replace(statement: Statement, replacements: Iterable[tuple[int, str]]) -> str:

@@ -1,9 +1,26 @@
-"""Statements about the session: transactions, settings, DISCARD and DEALLOCATE."""
+"""Statements about the session: transactions, savepoints, settings, DISCARD and DEALLOCATE."""
+
+import re
 
 from catalog.errors import FeatureNotSupported, InvalidParameterValue
+from catalog.names import quote_identifier
 from planner import tree
 from planner.parse import Statement
-from planner.plan import Begin, Commit, Discard, Plan, ResetVariable, Rollback, SetVariable, ShowVariable
+from planner.plan import (
+    Begin,
+    Commit,
+    Discard,
+    Modes,
+    Plan,
+    Release,
+    ResetVariable,
+    Rollback,
+    RollbackTo,
+    Savepoint,
+    SetModes,
+    SetVariable,
+    ShowVariable,
+)
 from planner.tree import Node
 
 VERBS = frozenset({"Transaction", "VariableSet", "Discard", "Deallocate"})
@@ -19,8 +36,20 @@ KEPT = frozenset(
 )
 """Settings that are about the client's connection or the time between statements: a backend that is told of them would
 apply them to the gateway."""
-_READ_ONLY_OPTIONS = {"transaction_isolation": "isolation", "transaction_read_only": "read_only"}
 _DISCARDS = {"DISCARD_ALL": "ALL", "DISCARD_PLANS": "PLANS", "DISCARD_SEQUENCES": "SEQUENCES", "DISCARD_TEMP": "TEMP"}
+_SAVEPOINTS: dict[str, type[Savepoint | Release | RollbackTo]] = {
+    "SAVEPOINT": Savepoint,
+    "RELEASE": Release,
+    "ROLLBACK_TO": RollbackTo,
+}
+_ISOLATION_LEVELS = ("serializable", "repeatable read", "read committed", "read uncommitted")
+_LISTS_OF_NAMES = frozenset({"search_path", "temp_tablespaces", "local_preload_libraries"})
+"""Settings whose items PostgreSQL quotes where they need it (GUC_LIST_QUOTE)."""
+_SWITCHES = {True: ("on", "true", "t", "yes", "y", "1"), False: ("off", "false", "f", "no", "n", "0")}
+_MODES = frozenset({"transaction_isolation", "transaction_read_only", "transaction_deferrable"})
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_HOUR = 1 << 10
+"""The field HOUR in an interval's typmod."""
 
 
 def shows_kept(statement: Statement) -> bool:
@@ -33,7 +62,7 @@ def _shown(statement: Statement) -> str:
 
 
 def plan_session(statement: Statement) -> Plan:
-    """Raises 0A000 for what the session does not do: savepoints, two-phase commit, other roles."""
+    """Raises 0A000 for what the session does not do: two-phase commit, imported snapshots."""
     _, fields = tree.unwrap(statement.tree)
     if statement.verb == "Transaction":
         return _transaction(fields)
@@ -47,26 +76,25 @@ def plan_session(statement: Statement) -> Plan:
 
 
 def _transaction(fields: Node) -> Plan:
-    kind = fields["kind"]
-    if kind in ("TRANS_STMT_BEGIN", "TRANS_STMT_START"):
-        options = {o["DefElem"]["defname"]: _option(o["DefElem"]) for o in fields.get("options", [])}
-        read_only = options.get("transaction_read_only")
-        isolation = options.get("transaction_isolation")
-        return Begin(
-            None if read_only is None else bool(read_only),
-            None if isolation is None else str(isolation),
-            "BEGIN" if kind == "TRANS_STMT_BEGIN" else "START TRANSACTION",
-        )
-    if kind == "TRANS_STMT_COMMIT":
+    kind = fields["kind"].removeprefix("TRANS_STMT_")
+    if kind in ("BEGIN", "START"):
+        return Begin(_modes(fields.get("options", [])), "BEGIN" if kind == "BEGIN" else "START TRANSACTION")
+    if kind == "COMMIT":
         return Commit(bool(fields.get("chain")))
-    if kind == "TRANS_STMT_ROLLBACK":
+    if kind == "ROLLBACK":
         return Rollback(bool(fields.get("chain")))
-    words = kind.removeprefix("TRANS_STMT_").replace("_", " ")
+    if kind in _SAVEPOINTS:
+        return _SAVEPOINTS[kind](fields["savepoint_name"])
+    words = kind.replace("_", " ")
     raise FeatureNotSupported(f"{words} is not supported", hint="A block of statements can be rolled back as a whole.")
 
 
-def _option(element: Node) -> int | str | bool | None:
-    return tree.constant(element["arg"]["A_Const"])
+def _modes(options: list[Node]) -> Modes:
+    """The last word on each, as in PostgreSQL."""
+    said = {option["DefElem"]["defname"]: tree.constant(option["DefElem"]["arg"]["A_Const"]) for option in options}
+    isolation, *switches = (said.get(f"transaction_{mode}") for mode in ("isolation", "read_only", "deferrable"))
+    read_only, deferrable = (None if switch is None else bool(switch) for switch in switches)
+    return Modes(None if isolation is None else str(isolation), read_only, deferrable)
 
 
 def _variable(fields: Node) -> Plan:
@@ -75,42 +103,51 @@ def _variable(fields: Node) -> Plan:
         return ResetVariable(None)
     if kind == "VAR_RESET":
         return ResetVariable(name)
-    if name in ("role", "session_authorization"):
-        raise FeatureNotSupported("a session cannot change its role", hint="Log in as that role instead.")
     if kind == "VAR_SET_MULTI":
-        return _multiple(name, fields)
+        if name == "TRANSACTION SNAPSHOT":
+            raise FeatureNotSupported("SET TRANSACTION SNAPSHOT is not supported")
+        return SetModes(_modes(fields["args"]), for_session=name != "TRANSACTION")
     local = bool(fields.get("is_local"))
-    if kind == "VAR_SET_DEFAULT":
-        return SetVariable(name, None, local)
-    if kind != "VAR_SET_VALUE":
-        raise FeatureNotSupported("SET … FROM CURRENT is not supported")
-    value = ", ".join(_value(node) for node in fields.get("args", []))
-    _check(name, value)
+    if kind in ("VAR_SET_DEFAULT", "VAR_SET_CURRENT"):
+        return SetVariable(name, None, local, keeps=kind == "VAR_SET_CURRENT")
+    quotes = name.lower() in _LISTS_OF_NAMES
+    value = ", ".join(_value(node, quotes=quotes) for node in fields.get("args", []))
+    if name.lower() in _MODES:
+        return SetModes(_mode(name, value), by_name=True)
     return SetVariable(name, value, local)
 
 
-def _check(name: str, value: str) -> None:
-    if name == "standard_conforming_strings" and value.lower() not in ("on", "true", "yes", "1", "t", "y"):
-        raise FeatureNotSupported(
-            "standard_conforming_strings cannot be turned off", hint="Write E'…' for strings with escapes."
-        )
+def _mode(name: str, value: str) -> Modes:
+    """A transaction's mode, set as the setting of its name."""
+    mode, word = name.lower().removeprefix("transaction_"), value.lower()
+    if mode == "isolation":
+        if word not in _ISOLATION_LEVELS:
+            raise InvalidParameterValue(
+                f'invalid value for parameter "{name}": "{value}"',
+                hint=f"Available values: {', '.join(_ISOLATION_LEVELS)}.",
+            )
+        return Modes(isolation=word)
+    switch = next((on for on, words in _SWITCHES.items() if word in words), None)
+    if switch is None:
+        raise InvalidParameterValue(f'parameter "{name}" requires a Boolean value')
+    return Modes(read_only=switch) if mode == "read_only" else Modes(deferrable=switch)
 
 
-def _value(node: Node) -> str:
+def _value(node: Node, *, quotes: bool) -> str:
     kind, fields = tree.unwrap(node)
-    if kind == "TypeCast" and tree.kind(fields["arg"]) == "A_Const":  # SET TIME ZONE INTERVAL '…'
-        return str(tree.constant(fields["arg"]["A_Const"]))
+    if kind == "TypeCast" and tree.kind(fields["arg"]) == "A_Const":
+        return _interval(fields)
     if kind != "A_Const":
         raise InvalidParameterValue("SET takes constants")
     value = tree.constant(fields)
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    text = str(value)
+    return quote_identifier(text) if quotes and not _PLAIN_NAME.fullmatch(text) else text
 
 
-def _multiple(name: str, fields: Node) -> Plan:
-    """SET TRANSACTION and SET SESSION CHARACTERISTICS AS TRANSACTION, one option at a time."""
-    options = [node["DefElem"] for node in fields.get("args", [])]
-    if len(options) != 1 or options[0]["defname"] not in _READ_ONLY_OPTIONS or name == "TRANSACTION SNAPSHOT":
-        raise FeatureNotSupported(f"SET {name} takes one of ISOLATION LEVEL, READ ONLY and READ WRITE")
-    option, value = options[0]["defname"], _option(options[0])
-    text = ("on" if value else "off") if option == "transaction_read_only" else str(value)
-    return SetVariable(option if name == "TRANSACTION" else f"default_{option}", text, name == "TRANSACTION")
+def _interval(cast: Node) -> str:
+    """Of SET TIME ZONE INTERVAL '…' [HOUR [TO MINUTE]], as PostgreSQL's setting takes it."""
+    text = str(tree.constant(cast["arg"]["A_Const"])).replace("'", " ")
+    fields = [tree.constant(node["A_Const"]) for node in cast["typeName"].get("typmods", ())]
+    return f"INTERVAL '{text}{' hours' if fields == [_HOUR] else ''}'"

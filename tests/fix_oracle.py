@@ -175,6 +175,18 @@ def oracle(postgres: Target, lake: Mapping[TableName, Path]) -> Target:
 
 
 @pytest.fixture(scope="session")
+def ordinary(oracle: Target, gateway: Target) -> Target:
+    """The oracle for a user who is called as the gateway's, and is no superuser."""
+    user = quote_identifier(gateway.user)
+    with oracle.connect() as connection:
+        connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{oracle.password}'".encode())
+        for schema in ("tpch", "sample"):
+            connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {user}".encode())
+            connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {user}".encode())
+    return oracle.as_user(gateway.user, oracle.password)
+
+
+@pytest.fixture(scope="session")
 def bare_oracle(postgres: Target, lake: Mapping[TableName, Path]) -> Target:
     """PostgreSQL with the same tables as the gateway's shadows, empty, database `bare`."""
     return make_database(postgres, "bare", lake, rows=False)

@@ -11,14 +11,12 @@ from typing import Protocol
 import pyarrow as pa
 
 from catalog.errors import FeatureNotSupported, InvalidParameterValue, error_class
-from catalog.types import ELEMENT_OF, Oid, ResultColumn
+from catalog.types import ResultColumn
 from gateway.pgwire.errors import MalformedMessage
 from gateway.pgwire.types import SENDABLE
 from lakegate_native import EncodeError, Encoder, TimeZone
 
 TEXT, BINARY = 0, 1
-_DATES = frozenset({Oid.DATE, Oid.TIMESTAMP, Oid.TIMESTAMPTZ})
-_FLOATS = frozenset({Oid.FLOAT4, Oid.FLOAT8})
 
 
 class SessionSettings(Protocol):
@@ -33,18 +31,23 @@ class ResultEncoder:
     def __init__(self, columns: Sequence[ResultColumn], formats: Sequence[int], settings: SessionSettings) -> None:
         """`formats` are the format codes of Bind: none (all text), one for all, or one a column.
 
-        Raises SqlError for a wrong number of codes, for a type that cannot be sent, and for a style of dates,
-        intervals or floats that a text column here would need and that is not supported.
+        Raises SqlError for a wrong number of codes, and for a type that cannot be sent.
         """
         codes = spread_formats(formats, len(columns))
         for column in columns:
             if column.type.oid not in SENDABLE:
                 raise FeatureNotSupported(f'column "{column.name}" has a type that cannot be sent: {column.type.oid}')
-        _check_styles({column.type.oid for column, code in zip(columns, codes, strict=True) if code == TEXT}, settings)
         described = [(column.type.oid, column.type.typmod, code) for column, code in zip(columns, codes, strict=True)]
         zone = find_time_zone(_setting(settings, "TimeZone", "UTC"))
         escapes = _setting(settings, "bytea_output", "hex") == "escape"
-        self._encoder = Encoder(described, time_zone=zone, bytea_output="escape" if escapes else "hex")
+        self._encoder = Encoder(
+            described,
+            time_zone=zone,
+            bytea_output="escape" if escapes else "hex",
+            date_style=_setting(settings, "DateStyle", "ISO, MDY"),
+            interval_style=_setting(settings, "IntervalStyle", "postgres"),
+            extra_float_digits=int(_setting(settings, "extra_float_digits", "1")),
+        )
 
     def encode(self, batch: pa.RecordBatch, offset: int = 0, length: int = -1) -> bytes:
         """`length` rows (-1: all) from row `offset` on, as complete DataRow messages.
@@ -77,16 +80,6 @@ def find_time_zone(name: str) -> TimeZone:
         return TimeZone(name)
     except ValueError:
         raise InvalidParameterValue(f'invalid value for parameter "TimeZone": "{name}"') from None
-
-
-def _check_styles(text_oids: set[int], settings: SessionSettings) -> None:
-    oids = {ELEMENT_OF.get(oid, oid) for oid in text_oids}
-    if oids & _DATES and not (style := _setting(settings, "DateStyle", "ISO")).upper().startswith("ISO"):
-        raise FeatureNotSupported(f'DateStyle "{style}" is not supported', hint="SET DateStyle = ISO.")
-    if Oid.INTERVAL in oids and (style := _setting(settings, "IntervalStyle", "postgres")) != "postgres":
-        raise FeatureNotSupported(f'IntervalStyle "{style}" is not supported', hint="SET IntervalStyle = postgres.")
-    if oids & _FLOATS and int(_setting(settings, "extra_float_digits", "1")) < 1:
-        raise FeatureNotSupported("extra_float_digits below 1 is not supported", hint="SET extra_float_digits = 1.")
 
 
 def _setting(settings: SessionSettings, name: str, default: str) -> str:

@@ -11,9 +11,10 @@ written), `exchange` (what comes back), `outcomes` (what it means), `holdings` (
 `settings`, `caches`, `answers`, `reports`, `notifications`,
 `limits`.
 
-A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding the settings that
-differ, BEGIN if a block has begun, Parse where the text is new there, Bind, Describe, Execute, Sync; one read with the
-answer. Rows are forwarded as slices of what was read. ReadyForQuery, ParameterStatus and BackendKeyData stop here.
+A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding BEGIN and the
+savepoints if a block has begun, the settings that differ, Parse where the text is new there, Bind, Describe, Execute,
+Sync; one read with the answer. Rows are forwarded as slices of what was read. ReadyForQuery, ParameterStatus and
+BackendKeyData stop here.
 
 A backend is lent while a statement runs. It stays with its session while something lives there: a block, suspended
 portals, temp tables, SQL-level prepared statements, channels that it listens on. Its settings travel with it as a note

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, InvalidCursorName, SqlError
 from gateway.relay.answers import read_cell
 from gateway.relay.backend import FOREVER, IDLE, Backend, Identity
-from gateway.relay.holdings import Holdings
+from gateway.relay.holdings import Holdings, savepoint
 from gateway.relay.outcomes import changes_settings, error_of, forgets_statements, is_plain, leaves_state, listens
 from gateway.relay.pool import Pool
 from gateway.relay.requests import SYNC, Call, Request
 from gateway.relay.run import Assignment, Kind, Run
 from gateway.relay.settings import Scope, Settings
+from planner.plan import Modes
 
 if TYPE_CHECKING:
     from gateway.relay.notifications import Subscriber
@@ -59,14 +60,16 @@ class Conversation:
         return self._backend
 
     def open_request(self, backend: Backend, *, begins: bool = True) -> Request:
-        """A request that first brings the settings up to date, and begins the block if there is one and it may."""
+        """A request that first begins the block if there is one and it may, and brings the settings up to date: setting
+        one takes a snapshot, after which a block cannot begin at any isolation level."""
         holdings, request = self.holdings, Request(backend.statements)
         while holdings.closing:
             request.close_portal(holdings.closing.pop())
-        request.apply(backend.variables, self._settings.applied)
         if begins and holdings.begin and not holdings.begun:
             holdings.begun = True
-            request.command(holdings.begin)
+            for command in holdings.opening():
+                request.command(command)
+        request.apply(backend.variables, self._settings.applied)
         return request
 
     async def ask(self, call: Call, *, assigns: Assignment | None = None, begins: bool = False) -> str:
@@ -141,14 +144,55 @@ class Conversation:
                 request.end()
                 await self.advance(Run(run.backend, request, Kind.QUESTION, SYNC))
 
+    async def read_back(self, call: Call) -> str:
+        """The one value that a statement of ours answers with, under the settings as the one before has left them."""
+        return await self._say(call)
+
+    async def set_modes(self, modes: Modes) -> None:
+        """SET TRANSACTION, or a part of BEGIN where that is not said yet."""
+        command, holdings = Call(f"SET TRANSACTION {modes}"), self.holdings
+        if holdings.begun or holdings.block_lost:
+            await self._say(command)
+        elif holdings.depth:
+            await self.ask(command, begins=True)
+        else:
+            holdings.begin += f" {modes}"
+
+    async def save(self) -> None:
+        """A savepoint. PostgreSQL hears of it now, or with its block."""
+        await self._command(savepoint(self.holdings.depth))
+        self.holdings.depth += 1
+
+    async def release(self, place: int) -> None:
+        """The savepoints from that place on are forgotten."""
+        await self._command(f"RELEASE {savepoint(place)}")
+        self.holdings.depth = place
+
+    async def go_back(self, place: int) -> None:
+        """ROLLBACK TO the savepoint of that place. Raises InFailedSqlTransaction when the block's backend is lost."""
+        await self._command(f"ROLLBACK TO {savepoint(place)}")
+        self.holdings.go_back(place)
+
+    async def _command(self, text: str) -> None:
+        """Says it inside the block, if PostgreSQL has ever heard of that."""
+        if self.holdings.begun or self.holdings.block_lost:
+            await self._say(Call(text))
+
+    async def _say(self, call: Call) -> str:
+        """Asks in the open block, and leaves the settings as they are."""
+        backend = await self.hold()
+        request = Request(backend.statements)
+        request.execute(call, None)
+        run = Run(backend, request, Kind.QUESTION, SYNC)
+        await self.advance(run)
+        return run.cell
+
     async def end_block(self, command: str) -> None:
         """COMMIT or ROLLBACK, if PostgreSQL ever heard of the block."""
         if self._unfinished is not None:
             await self._quieten(self._unfinished)
         if self.holdings.end_block() and self._backend is not None:
-            request = Request(self._backend.statements)
-            request.execute(Call(command), None)
-            await self.advance(Run(self._backend, request, Kind.QUESTION, SYNC))
+            await self._say(Call(command))
 
     def cancel(self) -> None:
         """Cancels what runs."""
@@ -264,6 +308,8 @@ class Conversation:
 def _variables_after(run: Run) -> Mapping[str, str] | None:
     """The backend's variables after a success. None: a rollback, or a setting changed behind our back."""
     applied = run.request.variables
+    if run.alters:
+        return None
     if applied is None:
         return None if changes_settings(run.exchange) else run.backend.variables
     if run.assigns is not None:

@@ -1,16 +1,22 @@
 """What of a session lives on its backend: a block, suspended portals, temp objects and prepared statements. No I/O."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from gateway.relay.backend import IDLE
 from gateway.relay.exchange import Exchange
 from gateway.relay.requests import FLUSH, SYNC
 
 
+def savepoint(place: int) -> str:
+    """The command that sets the savepoint of that place in a block."""
+    return f"SAVEPOINT lakegate_{place}"
+
+
 class Holdings:
     """`state` says that temp objects or SQL-level prepared statements are there, `touched` that this may have changed.
 
-    `begin` is the command of an open block, empty outside; `begun` says that PostgreSQL has had it. `epoch` changes
+    `begin` is the command of an open block, empty outside, `depth` counts its savepoints; `begun` says that PostgreSQL
+    has had both. `epoch` changes
     with what is there; 0: nothing is. `portals` are open; those in `closing` are over, and PostgreSQL is told on the
     way.
     """
@@ -18,6 +24,7 @@ class Holdings:
     def __init__(self, new_epoch: Callable[[], int]) -> None:
         self._new_epoch = new_epoch
         self.begin = ""
+        self.depth = 0
         self.begun = False
         self.block_lost = False
         self.portals: set[str] = set()
@@ -33,11 +40,23 @@ class Holdings:
         """How a request ends: outside a block, a Sync would close the open portals."""
         return FLUSH if (suspends or self.portals) and not self.begin else SYNC
 
+    def opening(self) -> Iterator[str]:
+        """The commands that bring PostgreSQL into the block."""
+        yield self.begin
+        yield from map(savepoint, range(self.depth))
+
+    def go_back(self, place: int) -> None:
+        """The block is at that savepoint again: what was made since is gone."""
+        self.depth = place + 1
+        if self.state:
+            self.touch()
+
     def note_portal(self, name: str, exchange: Exchange) -> None:
-        """After an Execute: an error closes every portal, the last row its own."""
-        if exchange.error or exchange.lost:
+        """After an Execute: an error closes every portal, the last row its own. In a block the others stay, for a
+        savepoint may bring them back."""
+        if (exchange.error or exchange.lost) and not self.begin:
             self.portals.clear()
-        elif exchange.suspended:
+        elif exchange.suspended and not exchange.error:
             self.portals.add(name)
         elif name:
             self.close_portal(name)
@@ -54,7 +73,7 @@ class Holdings:
     def end_block(self) -> bool:
         """The block is over here; whether PostgreSQL has to hear of it."""
         begun = self.begun
-        self.begin = ""
+        self.begin, self.depth = "", 0
         self.begun = self.block_lost = False
         if begun:
             self.portals.clear()

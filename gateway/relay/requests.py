@@ -1,6 +1,6 @@
 """Requests: all that one round trip asks of a backend, built up and written at once.
 
-Settings that differ, then BEGIN where a block has begun, then the statement, then Sync; if one fails, PostgreSQL skips
+BEGIN where a block has begun, then settings that differ, then the statement, then Sync; if one fails, PostgreSQL skips
 the rest up to Sync, so a statement never runs under settings that are not its session's.
 """
 

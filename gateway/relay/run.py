@@ -23,9 +23,23 @@ class Assignment(NamedTuple):
 
 
 class Run:
-    """`end` is SYNC or FLUSH. `portal` names one that may stay open, `assigns` is what the statement itself sets."""
+    """`end` is SYNC or FLUSH. `portal` names one that may stay open. `assigns` is what the statement sets,
+    `alters` says that it sets what only the backend knows.
+    """
 
-    __slots__ = ("assigns", "backend", "cell", "exchange", "flushed", "kind", "portal", "request", "settled", "synced")
+    __slots__ = (
+        "alters",
+        "assigns",
+        "backend",
+        "cell",
+        "exchange",
+        "flushed",
+        "kind",
+        "portal",
+        "request",
+        "settled",
+        "synced",
+    )
 
     def __init__(self, backend: Backend, request: Request, kind: Kind, end: bytes, portal: str = "") -> None:
         self.backend = backend
@@ -34,6 +48,7 @@ class Run:
         self.flushed = end is FLUSH
         self.portal = portal
         self.assigns: Assignment | None = None
+        self.alters = False
         self.cell = ""
         self.settled = False
         self.synced = not self.flushed

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from catalog.errors import CharacterNotInRepertoire, InvalidParameterValue
+from catalog.errors import CharacterNotInRepertoire
 from catalog.types import Oid
 from gateway.relay.answers import RelayAnswer, RelayDescription, read_description
 from gateway.relay.backend import Identity
@@ -24,6 +24,7 @@ from gateway.relay.portal import RelayPortal
 from gateway.relay.requests import Call
 from gateway.relay.run import Assignment, Kind, Run
 from gateway.relay.settings import Scope, Settings, check_variable
+from planner.plan import Modes
 from planner.session import KEPT
 
 _SET_CONFIG = "SELECT pg_catalog.set_config($1, $2, false)"
@@ -39,7 +40,7 @@ _TEMPORARY_RELATIONS = (
 _CURRENT_SETTING = "SELECT pg_catalog.current_setting($1)"
 _NOW = "SELECT (extract(epoch FROM pg_catalog.now()) * 1000000)::pg_catalog.int8"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ISOLATION_LEVELS = frozenset({"serializable", "repeatable read", "read committed", "read uncommitted"})
+_NO_MODES = Modes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +132,12 @@ class RelaySession:
         *,
         max_rows: int = 0,
         immutable: bool = False,
+        alters: bool = False,
     ) -> RelayPortal:
         """Executes up to `max_rows` rows (0: all), and returns when the first are there.
 
         `immutable` says that the statement has no relations and calls only immutable functions: a small answer is kept.
+        `alters` says that it changes settings itself: the backend's count as unknown afterwards.
         """
         _check_text(sql)
         call = _call(sql, parameter_types, parameter_formats, parameter_values, result_formats)
@@ -146,6 +149,7 @@ class RelaySession:
         end = conversation.holdings.choose_end(suspends=max_rows > 0)
         request.execute(call, scope, portal, max_rows, end)
         run = Run(backend, request, Kind.EXECUTE, end, portal)
+        run.alters = alters
         await conversation.advance(run)
         if immutable and run.settled and is_repeatable(call, run.exchange):
             self._remember(call, scope, run)
@@ -176,6 +180,10 @@ class RelaySession:
         self._settings.read(variables)
         return await self._conversation.ask(Call(_CURRENT_SETTING, (Oid.TEXT,), (), (name.encode(),)))
 
+    async def read_back(self, name: str) -> str:
+        """What the statement before, which `alters` settings, has made of one in the open block."""
+        return await self._conversation.read_back(Call(_CURRENT_SETTING, (Oid.TEXT,), (), (name.encode(),)))
+
     async def now(self, variables: Mapping[str, str]) -> datetime:
         """What `now()` is in the open block, which begins in PostgreSQL with this if it has not yet."""
         self._settings.read(variables)
@@ -197,16 +205,26 @@ class RelaySession:
             self._conversation.close()
         return backend.defaults
 
-    async def begin(self, *, read_only: bool | None = None, isolation: str | None = None) -> None:
+    async def begin(self, modes: Modes = _NO_MODES) -> None:
         """A transaction block begins; PostgreSQL hears of it with the first statement in it."""
-        command = "BEGIN"
-        if isolation is not None:
-            if isolation.lower() not in _ISOLATION_LEVELS:
-                raise InvalidParameterValue(f'invalid transaction isolation level: "{isolation}"')
-            command += f" ISOLATION LEVEL {isolation}"
-        if read_only is not None:
-            command += " READ ONLY" if read_only else " READ WRITE"
-        self._conversation.holdings.begin = self._conversation.holdings.begin or command
+        holdings = self._conversation.holdings
+        holdings.begin = holdings.begin or f"BEGIN {modes}"
+
+    async def set_modes(self, modes: Modes) -> None:
+        """SET TRANSACTION, in the open block. PostgreSQL refuses what comes too late."""
+        await self._conversation.set_modes(modes)
+
+    async def save(self) -> None:
+        """A savepoint in the open block. Its place is how many there were."""
+        await self._conversation.save()
+
+    async def release(self, place: int) -> None:
+        """RELEASE the savepoint of that place."""
+        await self._conversation.release(place)
+
+    async def go_back(self, place: int) -> None:
+        """ROLLBACK TO the savepoint of that place, also when the block has failed."""
+        await self._conversation.go_back(place)
 
     async def end(self, *, commit: bool) -> None:
         """The block ends. Without one, nothing happens."""

@@ -1,6 +1,8 @@
-//! date, timestamp and timestamptz as PostgreSQL prints them with DateStyle ISO.
+//! date, timestamp and timestamptz as PostgreSQL prints them.
 
 use super::cells::{Out, Refusal, push_integer, push_pair};
+use super::style::DateStyle;
+use super::timezone::Transitions;
 
 pub const SECOND: i64 = 1_000_000;
 /// In seconds.
@@ -14,6 +16,12 @@ const MIN_DATE: i32 = -2_451_545 + EPOCH_DAYS;
 /// What DuckDB writes for the past: one above the smallest integer.
 const NEGATIVE_MAX: i64 = -i64::MAX;
 const MAX_DATE: i32 = 2_145_031_948 + EPOCH_DAYS;
+/// By days since a Thursday, 1970-01-01.
+const WEEKDAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+/// Letters of a time zone's abbreviation that are printed.
+const MAX_ABBREVIATION: usize = 10;
 
 /// A moment in microseconds since 1970, or an end of time.
 #[derive(Clone, Copy)]
@@ -44,23 +52,35 @@ impl Moment {
         .to_be_bytes()
     }
 
-    /// Text; `offset` gives the seconds east of UTC at a second since 1970, None for a timestamp without time zone.
+    /// Text; `zone` is None for a timestamp without time zone.
     #[inline]
-    pub fn push_text(self, offset: Option<impl Fn(i64) -> i32>, out: &mut Out) {
+    pub fn push_text(self, zone: Option<&Transitions>, style: DateStyle, out: &mut Out) {
         let Self::At(micros) = self else {
             let text: &[u8] = if matches!(self, Self::Past) { b"-infinity" } else { b"infinity" };
             return out.extend_from_slice(text);
         };
         let (seconds, fraction) = (micros.div_euclid(SECOND), micros.rem_euclid(SECOND) as u32);
-        let offset = offset.map(|offset| offset(seconds));
+        let offset = zone.map(|zone| zone.offset(seconds));
         let local = seconds + i64::from(offset.unwrap_or(0));
-        let date = civil(local.div_euclid(DAY));
-        push_day(date, out);
-        out.push(b' ');
-        push_time(local.rem_euclid(DAY) as u32, out);
-        push_fraction(fraction, out);
-        if let Some(offset) = offset {
-            push_offset(offset, out);
+        let (day, second) = (local.div_euclid(DAY), local.rem_euclid(DAY) as u32);
+        let date = civil(day);
+        if let DateStyle::Postgres { day_first } = style {
+            out.extend_from_slice(WEEKDAYS[day.rem_euclid(7) as usize]);
+            push_named_month(date, day_first, out);
+            push_time(second, out);
+            push_fraction(fraction, out);
+            out.push(b' ');
+            push_year(date, out);
+        } else {
+            push_day(date, style, out);
+            out.push(b' ');
+            push_time(second, out);
+            push_fraction(fraction, out);
+        }
+        match (style, zone, offset) {
+            (DateStyle::Iso, _, Some(offset)) => push_offset(offset, out),
+            (_, Some(zone), _) => push_abbreviation(zone.abbreviation(seconds), out),
+            _ => {}
         }
         push_era(date, out);
     }
@@ -94,13 +114,13 @@ impl Date {
         .to_be_bytes()
     }
 
-    pub fn push_text(self, out: &mut Out) {
+    pub fn push_text(self, style: DateStyle, out: &mut Out) {
         match self {
             Self::Past => out.extend_from_slice(b"-infinity"),
             Self::Future => out.extend_from_slice(b"infinity"),
             Self::On(days) => {
                 let date = civil(i64::from(days));
-                push_day(date, out);
+                push_day(date, style, out);
                 push_era(date, out);
             }
         }
@@ -123,7 +143,55 @@ fn civil(days: i64) -> Civil {
     (i64::from(year_of_era) + era * 400 + i64::from(month <= 2), month, day)
 }
 
-fn push_day((year, month, day): Civil, out: &mut Out) {
+/// A date in numbers.
+fn push_day(date: Civil, style: DateStyle, out: &mut Out) {
+    let (_, month, day) = date;
+    let (separator, day_first) = match style {
+        DateStyle::Iso => {
+            push_year(date, out);
+            return push_pairs([month, day], b'-', out);
+        }
+        DateStyle::Sql { day_first } => (b'/', day_first),
+        DateStyle::Postgres { day_first } => (b'-', day_first),
+        DateStyle::German => (b'.', true),
+    };
+    let [first, second] = if day_first { [day, month] } else { [month, day] };
+    push_pair(first, out);
+    push_pairs([second], separator, out);
+    out.push(separator);
+    push_year(date, out);
+}
+
+/// Each after a separator.
+fn push_pairs<const N: usize>(values: [u32; N], separator: u8, out: &mut Out) {
+    for value in values {
+        out.push(separator);
+        push_pair(value, out);
+    }
+}
+
+/// ` 17 Dec ` or ` Dec 17 `.
+fn push_named_month((_, month, day): Civil, day_first: bool, out: &mut Out) {
+    let name = MONTHS[month as usize - 1];
+    out.push(b' ');
+    if day_first {
+        push_pair(day, out);
+        out.push(b' ');
+        out.extend_from_slice(name);
+    } else {
+        out.extend_from_slice(name);
+        out.push(b' ');
+        push_pair(day, out);
+    }
+    out.push(b' ');
+}
+
+fn push_abbreviation(abbreviation: &str, out: &mut Out) {
+    out.push(b' ');
+    out.extend_from_slice(&abbreviation.as_bytes()[..abbreviation.len().min(MAX_ABBREVIATION)]);
+}
+
+fn push_year((year, ..): Civil, out: &mut Out) {
     let year = if year > 0 { year } else { 1 - year } as u32;
     if year < 10_000 {
         push_pair(year / 100, out);
@@ -131,10 +199,6 @@ fn push_day((year, month, day): Civil, out: &mut Out) {
     } else {
         push_integer(year, out);
     }
-    out.push(b'-');
-    push_pair(month, out);
-    out.push(b'-');
-    push_pair(day, out);
 }
 
 fn push_era((year, ..): Civil, out: &mut Out) {

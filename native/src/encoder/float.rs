@@ -1,4 +1,4 @@
-//! float4 and float8 as PostgreSQL prints them: the shortest digits that read back to the same value.
+//! float4 and float8 as PostgreSQL prints them: the shortest digits that read back to the same value, or so many.
 //!
 //! PostgreSQL's Ryu does not accept the bounds of the interval that rounds to the value (`d2s.c`, `acceptBounds = false`),
 //! the crate's algorithm does where the significand is even. The two differ only where the shortest digits lie on a bound.
@@ -30,6 +30,15 @@ pub fn push_float4(value: f32, out: &mut Out) {
         push_fixed(zmij::Buffer::new().format_finite(value), out);
     } else if !push_special(f64::from(value), out) {
         push_shortest(value.is_sign_negative(), &shortest_f32(size), 6, out);
+    }
+}
+
+/// What `extra_float_digits` below 1 makes of either type, which has `certain` digits (`pg_strfromd`).
+pub fn push_rounded(value: f64, certain: i32, extra: i32, out: &mut Out) {
+    if !push_special(value, out) {
+        let digits = (certain + extra).max(1);
+        let rounded = parse(&format!("{:.*e}", digits as usize - 1, value.abs()));
+        push_shortest(value.is_sign_negative(), &rounded, digits, out);
     }
 }
 

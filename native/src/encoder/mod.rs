@@ -15,6 +15,7 @@ mod list;
 mod numeric;
 mod oid;
 mod scalar;
+mod style;
 mod text;
 mod timezone;
 
@@ -30,6 +31,7 @@ use pyo3::types::PyBytes;
 use cells::{Cells, Column, Out, Refusal};
 use list::{Bounds, List};
 use numeric::Display;
+use style::Styles;
 use text::Form;
 pub use timezone::TimeZone;
 use timezone::Transitions;
@@ -59,6 +61,14 @@ impl From<Refusal> for PyErr {
 struct Settings {
     zone: Arc<Transitions>,
     escape_bytea: bool,
+    styles: Styles,
+}
+
+impl Settings {
+    /// Inside JSON, where moments are ISO 8601 whatever the session's styles.
+    fn plain(&self) -> Self {
+        Self { zone: Arc::clone(&self.zone), escape_bytea: self.escape_bytea, styles: Styles::PLAIN }
+    }
 }
 
 /// What Describe announced of a column: type OID, typmod and format (1: binary).
@@ -71,7 +81,8 @@ struct Described {
 /// Encodes the record batches of one result, byte for byte as PostgreSQL does. Usable from any thread.
 ///
 /// `columns`: (type OID, typmod, format code) each; 0 is text, 1 binary. `framing`: "datarow", or "copy" for CopyData
-/// messages of one COPY-binary row each. `bytea_output`: "hex" or "escape". Raises ValueError for a bad argument.
+/// messages of one COPY-binary row each. `bytea_output`: "hex" or "escape"; `date_style`, `interval_style` and
+/// `extra_float_digits` are PostgreSQL's settings of those names. Raises ValueError for a bad argument.
 ///
 /// Arrow types are taken liberally: numeric from any number, integers of any width that fit, strings of every layout,
 /// dictionaries, jsonb from structs, maps, lists and JSON text; `timestamp` from Arrow timestamps without a time zone,
@@ -87,8 +98,17 @@ pub struct Encoder {
 #[pymethods]
 impl Encoder {
     #[new]
-    #[pyo3(signature = (columns, *, time_zone, framing = "datarow", bytea_output = "hex"))]
-    fn new(columns: Vec<(u32, i32, u16)>, time_zone: &TimeZone, framing: &str, bytea_output: &str) -> PyResult<Self> {
+    #[pyo3(signature = (columns, *, time_zone, framing = "datarow", bytea_output = "hex", date_style = "ISO, MDY",
+        interval_style = "postgres", extra_float_digits = 1))]
+    fn new(
+        columns: Vec<(u32, i32, u16)>,
+        time_zone: &TimeZone,
+        framing: &str,
+        bytea_output: &str,
+        date_style: &str,
+        interval_style: &str,
+        extra_float_digits: i32,
+    ) -> PyResult<Self> {
         let message = match framing {
             "datarow" => b'D',
             "copy" if columns.iter().all(|column| column.2 == 1) => b'd',
@@ -103,7 +123,9 @@ impl Encoder {
             return Err(PyValueError::new_err("at most 1664 columns, with format codes 0 and 1"));
         }
         let described = |(oid, typmod, format)| Described { oid, typmod, binary: format == 1 };
-        let settings = Settings { zone: Arc::clone(&time_zone.transitions), escape_bytea };
+        let styles = Styles::parse(date_style, interval_style, extra_float_digits)
+            .ok_or_else(|| PyValueError::new_err(format!("no styles: \"{date_style}\", \"{interval_style}\"")))?;
+        let settings = Settings { zone: Arc::clone(&time_zone.transitions), escape_bytea, styles };
         Ok(Self { columns: columns.into_iter().map(described).collect(), message, settings })
     }
 
@@ -180,6 +202,7 @@ fn cells_of(
         let cells = cells_of(&elements, element_oid, typmod, binary, settings)?;
         return Ok(Box::new(List { bounds, elements: Column::new(&elements, cells), element_oid, binary }));
     }
+    let styles = settings.styles;
     let form = match (binary, settings.escape_bytea) {
         (true, _) => Form::Binary,
         (false, true) => Form::Escape,
@@ -191,14 +214,14 @@ fn cells_of(
         oid::INT4 => scalar::integer::<i32, 4>(array, binary),
         oid::INT8 => scalar::integer::<i64, 8>(array, binary),
         oid::OID => scalar::integer::<u32, 4>(array, binary),
-        oid::FLOAT4 => scalar::float(array, false, binary),
-        oid::FLOAT8 => scalar::float(array, true, binary),
+        oid::FLOAT4 => scalar::float(array, false, styles.extra_float_digits, binary),
+        oid::FLOAT8 => scalar::float(array, true, styles.extra_float_digits, binary),
         oid::NUMERIC => scalar::numeric(array, Display::new(typmod, binary)),
-        oid::DATE => scalar::date(array, binary),
-        oid::TIMESTAMP => scalar::timestamp(array, None, binary),
-        oid::TIMESTAMPTZ => scalar::timestamp(array, Some(Arc::clone(&settings.zone)), binary),
-        oid::INTERVAL => scalar::interval(array, binary),
-        oid::JSON | oid::JSONB => return json::cells(array, type_oid == oid::JSONB, binary, settings),
+        oid::DATE => scalar::date(array, styles.date, binary),
+        oid::TIMESTAMP => scalar::timestamp(array, None, styles.date, binary),
+        oid::TIMESTAMPTZ => scalar::timestamp(array, Some(Arc::clone(&settings.zone)), styles.date, binary),
+        oid::INTERVAL => scalar::interval(array, styles.interval, binary),
+        oid::JSON | oid::JSONB => return json::cells(array, type_oid == oid::JSONB, binary, &settings.plain()),
         oid::BYTEA | oid::CHAR | oid::NAME | oid::TEXT | oid::UNKNOWN | oid::BPCHAR | oid::VARCHAR | oid::UUID => {
             return text::cells(array, type_oid, typmod, form);
         }

@@ -16,9 +16,10 @@ use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 
 use super::cells::{Cells, Out, Refusal, push_integer};
 use super::datetime::{Date, Moment, SECOND};
-use super::float::{push_float4, push_float8};
+use super::float::{push_float4, push_float8, push_rounded};
 use super::interval::Interval;
 use super::numeric::{Decimal, Display};
+use super::style::{DateStyle, IntervalStyle};
 use super::timezone::Transitions;
 
 type Written = Result<(), Refusal>;
@@ -150,16 +151,28 @@ where
     values::<T>(array, move |value, out| narrow(value).map(|value| push_integer(value, out)))
 }
 
-/// float4 or float8, from either.
-pub fn float(array: &ArrayRef, is_double: bool, binary: bool) -> Option<Boxed> {
+/// float4 or float8, from either. `extra` is extra_float_digits.
+pub fn float(array: &ArrayRef, is_double: bool, extra: i32, binary: bool) -> Option<Boxed> {
     match array.data_type() {
-        DataType::Float32 => floats::<Float32Type>(array, is_double, binary),
-        DataType::Float64 => floats::<Float64Type>(array, is_double, binary),
+        DataType::Float32 => floats::<Float32Type>(array, is_double, extra, binary),
+        DataType::Float64 => floats::<Float64Type>(array, is_double, extra, binary),
         _ => None,
     }
 }
 
-fn floats<T: ArrowPrimitiveType<Native: Into<f64>>>(array: &ArrayRef, is_double: bool, binary: bool) -> Option<Boxed> {
+fn floats<T: ArrowPrimitiveType<Native: Into<f64>>>(
+    array: &ArrayRef,
+    is_double: bool,
+    extra: i32,
+    binary: bool,
+) -> Option<Boxed> {
+    if extra < 1 && !binary {
+        let certain = if is_double { f64::DIGITS } else { f32::DIGITS } as i32;
+        return values::<T>(array, move |value, out| {
+            push_rounded(value.into(), certain, extra, out);
+            Ok(())
+        });
+    }
     match (is_double, binary) {
         (true, true) => fixed::<T, 8>(array, |value| Ok(value.into().to_be_bytes())),
         (false, true) => fixed::<T, 4>(array, |value| Ok((value.into() as f32).to_be_bytes())),
@@ -215,10 +228,10 @@ fn scaled<T: ArrowPrimitiveType<Native: Into<i128>>>(array: &ArrayRef, display: 
     })
 }
 
-pub fn date(array: &ArrayRef, binary: bool) -> Option<Boxed> {
+pub fn date(array: &ArrayRef, style: DateStyle, binary: bool) -> Option<Boxed> {
     match array.data_type() {
-        DataType::Date32 => dates::<Date32Type>(array, binary, Ok),
-        DataType::Date64 => dates::<Date64Type>(array, binary, |millis| {
+        DataType::Date32 => dates::<Date32Type>(array, style, binary, Ok),
+        DataType::Date64 => dates::<Date64Type>(array, style, binary, |millis| {
             i32::try_from(millis.div_euclid(86_400_000)).map_err(|_| Refusal::new("22008", "date out of range"))
         }),
         _ => None,
@@ -227,6 +240,7 @@ pub fn date(array: &ArrayRef, binary: bool) -> Option<Boxed> {
 
 fn dates<T: ArrowPrimitiveType>(
     array: &ArrayRef,
+    style: DateStyle,
     binary: bool,
     days: fn(T::Native) -> Result<i32, Refusal>,
 ) -> Option<Boxed> {
@@ -234,36 +248,34 @@ fn dates<T: ArrowPrimitiveType>(
     if binary {
         return fixed::<T, 4>(array, move |value| date(value).map(Date::bytes));
     }
-    values::<T>(array, move |value, out| date(value).map(|date| date.push_text(out)))
+    values::<T>(array, move |value, out| date(value).map(|date| date.push_text(style, out)))
 }
 
 /// timestamp, or timestamptz where its time zone's table is given.
-pub fn timestamp(array: &ArrayRef, zone: Option<Arc<Transitions>>, binary: bool) -> Option<Boxed> {
+pub fn timestamp(array: &ArrayRef, zone: Option<Arc<Transitions>>, style: DateStyle, binary: bool) -> Option<Boxed> {
     let DataType::Timestamp(unit, arrow_zone) = array.data_type() else { return None };
     if arrow_zone.is_some() != zone.is_some() {
         return None;
     }
     match unit {
-        TimeUnit::Second => moments::<TimestampSecondType>(array, zone, binary),
-        TimeUnit::Millisecond => moments::<TimestampMillisecondType>(array, zone, binary),
-        TimeUnit::Microsecond => moments::<TimestampMicrosecondType>(array, zone, binary),
-        TimeUnit::Nanosecond => moments::<TimestampNanosecondType>(array, zone, binary),
+        TimeUnit::Second => moments::<TimestampSecondType>(array, zone, style, binary),
+        TimeUnit::Millisecond => moments::<TimestampMillisecondType>(array, zone, style, binary),
+        TimeUnit::Microsecond => moments::<TimestampMicrosecondType>(array, zone, style, binary),
+        TimeUnit::Nanosecond => moments::<TimestampNanosecondType>(array, zone, style, binary),
     }
 }
 
 fn moments<T: ArrowPrimitiveType<Native = i64> + Unit>(
     array: &ArrayRef,
     zone: Option<Arc<Transitions>>,
+    style: DateStyle,
     binary: bool,
 ) -> Option<Boxed> {
     let moment = |value| Moment::from_micros(T::micros(value).ok_or(Refusal::new("22008", "timestamp out of range"))?);
     if binary {
         return fixed::<T, 8>(array, move |value| moment(value).map(Moment::bytes));
     }
-    values::<T>(array, move |value, out| {
-        let offset = zone.as_ref().map(|zone| |second| zone.offset(second));
-        moment(value).map(|moment| moment.push_text(offset, out))
-    })
+    values::<T>(array, move |value, out| moment(value).map(|moment| moment.push_text(zone.as_deref(), style, out)))
 }
 
 /// A column's unit of time.
@@ -290,8 +302,10 @@ unit! {
     TimestampNanosecondType, DurationNanosecondType: |value: i64| Some(value.div_euclid(1000));
 }
 
-pub fn interval(array: &ArrayRef, binary: bool) -> Option<Boxed> {
-    let push = if binary { Interval::push_binary } else { Interval::push_text };
+pub fn interval(array: &ArrayRef, style: IntervalStyle, binary: bool) -> Option<Boxed> {
+    let push = move |interval: Interval, out: &mut Out| {
+        if binary { interval.push_binary(out) } else { interval.push_text(style, out) }
+    };
     match array.data_type() {
         DataType::Interval(IntervalUnit::MonthDayNano) => {
             values::<IntervalMonthDayNanoType>(array, move |value, out| {
@@ -317,7 +331,7 @@ pub fn interval(array: &ArrayRef, binary: bool) -> Option<Boxed> {
     }
 }
 
-fn durations<T>(array: &ArrayRef, push: fn(Interval, &mut Out)) -> Option<Boxed>
+fn durations<T>(array: &ArrayRef, push: impl Fn(Interval, &mut Out) + Send + Sync + 'static) -> Option<Boxed>
 where
     T: ArrowPrimitiveType<Native = i64> + Unit,
 {

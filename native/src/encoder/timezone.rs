@@ -17,12 +17,14 @@ const TABLE_END: i64 = 14_736_902_400;
 pub struct Transitions {
     starts: Vec<i64>,
     offsets: Vec<i32>,
+    abbreviations: Vec<String>,
 }
 
 impl Transitions {
     fn new(zone: &Zone) -> Self {
-        let first = zone.to_offset(Timestamp::MIN).seconds();
-        let (mut starts, mut offsets) = (vec![i64::MIN], vec![first]);
+        let first = zone.to_offset_info(Timestamp::MIN);
+        let (mut starts, mut offsets) = (vec![i64::MIN], vec![first.offset().seconds()]);
+        let mut abbreviations = vec![first.abbreviation().to_owned()];
         for transition in zone.following(Timestamp::MIN) {
             let start = transition.timestamp().as_second();
             if start >= TABLE_END {
@@ -30,15 +32,25 @@ impl Transitions {
             }
             starts.push(start);
             offsets.push(transition.offset().seconds());
+            abbreviations.push(transition.abbreviation().to_owned());
         }
-        Self { starts, offsets }
+        Self { starts, offsets, abbreviations }
     }
 
     /// Seconds east of UTC at a second since 1970. Later years than the table's have the offsets of 400 years before.
     pub fn offset(&self, second: i64) -> i32 {
+        self.offsets[self.place(second)]
+    }
+
+    /// What the zone is called at a second since 1970.
+    pub fn abbreviation(&self, second: i64) -> &str {
+        &self.abbreviations[self.place(second)]
+    }
+
+    fn place(&self, second: i64) -> usize {
         let late = second - TABLE_END;
         let second = if late >= 0 { TABLE_END - CYCLE + late % CYCLE } else { second };
-        self.offsets[self.starts.partition_point(|&start| start <= second) - 1]
+        self.starts.partition_point(|&start| start <= second) - 1
     }
 
     /// The second since 1970 of a local time, by `DetermineTimeZoneOffset`: a time that a change skips is read by the
@@ -67,7 +79,13 @@ impl TimeZone {
     fn new(name: String) -> PyResult<Self> {
         let zone = Zone::get(&name).or_else(|_| Zone::posix(&without_colons(&name)));
         let zone = zone.map_err(|_| PyValueError::new_err(format!("time zone \"{name}\" not recognized")))?;
-        Ok(Self { name, transitions: Arc::new(Transitions::new(&zone)) })
+        let mut transitions = Transitions::new(&zone);
+        if let Some((abbreviation, _)) = name.strip_prefix('<').and_then(|rest| rest.split_once('>'))
+            && transitions.abbreviations.len() == 1
+        {
+            transitions.abbreviations = vec![abbreviation.to_owned()];
+        }
+        Ok(Self { name, transitions: Arc::new(transitions) })
     }
 
     /// The second since 1970 UTC of a local time, given as if it were UTC.

@@ -136,19 +136,10 @@ def test_a_batch_of_other_columns_is_refused() -> None:
         Encoder([(20, -1, 0)], time_zone=UTC).encode(pa.array([1]))
 
 
-@pytest.mark.parametrize(
-    ("oid", "setting", "value"),
-    [
-        (Oid.DATE, "DateStyle", "German, DMY"),
-        (Oid.INTERVAL, "IntervalStyle", "iso_8601"),
-        (Oid.FLOAT4, "extra_float_digits", "0"),
-    ],
-)
-def test_styles_that_are_not_supported_are_refused_where_they_matter(oid: int, setting: str, value: str) -> None:
-    with pytest.raises(FeatureNotSupported):
-        ResultEncoder([ResultColumn("c", PgType(oid))], (0,), Settings({setting: value}))
-    assert ResultEncoder([ResultColumn("c", PgType(oid))], (1,), Settings({setting: value})) is not None
-    assert ResultEncoder([ResultColumn("c", PgType(Oid.TEXT))], (0,), Settings({setting: value})) is not None
+@pytest.mark.parametrize(("date", "interval"), [("Julian, DMY", "postgres"), ("ISO, MDY", "sql")])
+def test_styles_that_do_not_exist_are_refused(date: str, interval: str) -> None:
+    with pytest.raises(ValueError, match="no styles"):
+        Encoder([], time_zone=UTC, date_style=date, interval_style=interval)
 
 
 def test_a_row_of_over_a_gigabyte_is_refused() -> None:

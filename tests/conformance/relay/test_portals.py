@@ -68,17 +68,28 @@ async def test_suspended_portal_keeps_the_backend_until_closed(relay: Relay) -> 
     assert await value(third, BACKEND) == backend
 
 
-@pytest.mark.parametrize("in_block", [False, True])
-async def test_an_error_closes_suspended_portals(relay: Relay, in_block: bool) -> None:
+async def test_an_error_closes_suspended_portals(relay: Relay) -> None:
     session = relay.open("alice", "lake")
-    if in_block:
-        await session.begin()
     portal = await count_to(session, 5, 2)
     await fetch(portal)
     with pytest.raises(SqlError, match="division by zero"):
         await query(session, "SELECT 1/0")
     with pytest.raises(InvalidCursorName):
         await fetch(portal, 1)
+    await portal.close()
+    assert await value(session, "SELECT 1") == "1"
+
+
+async def test_an_error_in_a_block_leaves_portals_to_its_savepoint(relay: Relay) -> None:
+    session = relay.open("alice", "lake")
+    await session.begin()
+    portal = await count_to(session, 5, 2)
+    await fetch(portal)
+    await session.save()
+    with pytest.raises(SqlError, match="division by zero"):
+        await query(session, "SELECT 1/0")
+    await session.go_back(0)
+    assert await fetch(portal, 1) == [(b"3",)]
     await portal.close()
     await session.end(commit=False)
     assert await value(session, "SELECT 1") == "1"

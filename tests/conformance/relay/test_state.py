@@ -9,6 +9,7 @@ from catalog.errors import (
     UndefinedTable,
 )
 from gateway.relay import BackendLost, Relay
+from planner.plan import Modes
 from tests.conformance.relay.conftest import Metastore
 from tests.conformance.relay.reading import query, value
 
@@ -102,7 +103,7 @@ async def test_description_follows_temp_tables(relay: Relay) -> None:
 
 async def test_block_begins_with_its_first_statement(relay: Relay, metastore: Metastore) -> None:
     session = relay.open("alice", "lake")
-    await session.begin(read_only=True, isolation="serializable")
+    await session.begin(Modes("serializable", read_only=True))
     assert await session.describe("SELECT 1", (), {}) is not None
     assert await value(session, "SHOW transaction_isolation") == "serializable"
     assert await value(session, "SHOW transaction_read_only") == "on"
@@ -180,6 +181,58 @@ async def test_transaction_control_cannot_be_smuggled_in(relay: Relay) -> None:
     await query(session, "SELECT 1")
     with pytest.raises(FeatureNotSupported):
         await query(session, "COMMIT")
+
+
+# Savepoints
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_going_back_undoes_what_came_after(relay: Relay, begun: bool) -> None:
+    session = relay.open("alice", "lake")
+    await session.begin()
+    if begun:
+        await query(session, "SELECT 1")
+    await session.save()
+    await query(session, "CREATE TEMP TABLE mine (a int)")
+    await session.save()
+    await query(session, "ALTER TABLE mine ADD b int")
+    assert len((await session.describe("TABLE mine", (), {})).columns or ()) == 2
+    await session.go_back(1)
+    assert len((await session.describe("TABLE mine", (), {})).columns or ()) == 1
+    await session.release(1)
+    await session.go_back(0)
+    with pytest.raises(UndefinedTable):
+        await query(session, "TABLE mine")
+    await session.go_back(0)
+    await session.end(commit=True)
+    assert not session.holds_state
+
+
+async def test_a_failed_block_is_revived(relay: Relay) -> None:
+    session = relay.open("alice", "lake")
+    tokyo = {"timezone": "Asia/Tokyo"}
+    await session.begin()
+    await session.save()
+    with pytest.raises(SqlError, match="division by zero"):
+        await query(session, "SELECT 1/0", variables=tokyo)
+    await session.go_back(0)
+    assert await value(session, "SHOW timezone", tokyo) == "Asia/Tokyo"
+    assert await value(session, "SHOW timezone") == "UTC"
+    await session.end(commit=True)
+
+
+async def test_a_lost_block_is_not_revived(relay: Relay, metastore: Metastore) -> None:
+    session = relay.open("alice", "lake")
+    await session.begin()
+    await session.save()
+    backend = await value(session, BACKEND)
+    metastore.fetch(f"SELECT pg_terminate_backend({backend}, 10000)")
+    with pytest.raises(BackendLost):
+        await value(session, "SELECT 1")
+    with pytest.raises(InFailedSqlTransaction):
+        await session.go_back(0)
+    await session.end(commit=False)
+    assert await value(session, "SELECT 1") == "1"
 
 
 # Lost backends

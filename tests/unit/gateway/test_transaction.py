@@ -2,14 +2,26 @@
 
 import pytest
 
-from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, ReadOnlySqlTransaction
-from gateway.transaction import Block
+from catalog.errors import (
+    ActiveSqlTransaction,
+    FeatureNotSupported,
+    InFailedSqlTransaction,
+    InvalidSavepointSpecification,
+    ProgramLimitExceeded,
+    ReadOnlySqlTransaction,
+)
+from catalog.names import TableName
+from gateway.transaction import MOST_SAVEPOINTS, Block
+from gateway.variables import Mark
+from planner.plan import Modes
+
+NOTHING_SET = Mark({}, {})
 
 
 def test_status_follows_begin_failure_and_end() -> None:
     block = Block()
     assert block.status == b"I"
-    block.begin(read_only=False)
+    block.begin(Modes())
     assert block.status == b"T"
     block.fail()
     assert block.status == b"E"
@@ -25,7 +37,7 @@ def test_a_failure_outside_a_block_leaves_the_session_idle() -> None:
 
 def test_a_failed_block_admits_only_its_end() -> None:
     block = Block()
-    block.begin(read_only=False)
+    block.begin(Modes())
     block.fail()
     with pytest.raises(InFailedSqlTransaction):
         block.admit(ends_block=False)
@@ -41,7 +53,7 @@ def test_writes_are_refused_in_blocks_and_before_other_statements() -> None:
     with pytest.raises(FeatureNotSupported):
         block.admit_write("UPDATE", alone=True, read_only=False)
     block.end()
-    block.begin(read_only=None)
+    block.begin(Modes())
     with pytest.raises(FeatureNotSupported):
         block.admit_write("UPDATE", alone=True, read_only=False)
 
@@ -49,3 +61,60 @@ def test_writes_are_refused_in_blocks_and_before_other_statements() -> None:
 def test_writes_are_refused_in_read_only_blocks() -> None:
     with pytest.raises(ReadOnlySqlTransaction, match=r"^cannot execute INSERT in a read-only transaction$"):
         Block().admit_write("INSERT 0", alone=True, read_only=True)
+
+
+def block_with(*names: str) -> Block:
+    block = Block()
+    block.begin(Modes())
+    for name in names:
+        block.save(name, NOTHING_SET)
+    return block
+
+
+def test_of_two_savepoints_with_a_name_the_later_counts() -> None:
+    block = block_with("a", "b", "a")
+    assert block.find("a") == 2
+    block.release(2)
+    assert block.find("a") == 0
+    block.release(0)
+    with pytest.raises(InvalidSavepointSpecification, match=r'^savepoint "b" does not exist$'):
+        block.find("b")
+
+
+def test_going_back_revives_a_failed_block_and_keeps_the_savepoint() -> None:
+    block = block_with("a", "b")
+    block.fail()
+    assert block.status == b"E"
+    assert block.go_back(0).settings is NOTHING_SET
+    assert block.status == b"T"
+    assert [point.name for point in block.points] == ["a"]
+
+
+def test_modes_go_back_too() -> None:
+    block = block_with("a")
+    block.modes = Modes(read_only=True)
+    block.go_back(0)
+    assert block.modes == Modes()
+
+
+def test_savepoints_are_bounded() -> None:
+    block = block_with(*["a"] * MOST_SAVEPOINTS)
+    with pytest.raises(ProgramLimitExceeded):
+        block.save("a", NOTHING_SET)
+
+
+def test_the_end_of_a_block_ends_its_savepoints() -> None:
+    block = block_with("a")
+    block.end()
+    assert block.depth == 0
+
+
+def test_modes_are_set_before_the_first_query() -> None:
+    block = block_with()
+    block.admit_modes(Modes("serializable", read_only=False, deferrable=True))
+    block.modes = Modes("read committed", read_only=True)
+    block.pinned[TableName("tpch", "region")] = 0
+    for modes in (Modes("serializable"), Modes(read_only=False), Modes(deferrable=False)):
+        with pytest.raises(ActiveSqlTransaction):
+            block.admit_modes(modes)
+    block.admit_modes(Modes("read committed", read_only=True))

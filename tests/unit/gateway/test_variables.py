@@ -47,6 +47,34 @@ def test_reset_goes_back_to_the_start_up_packet() -> None:
     assert dict(variables) == {"application_name": "psql"}
 
 
+def test_a_local_default_ends_with_the_block() -> None:
+    variables = Variables(DEFAULTS)
+    variables.start({"application_name": "psql"})
+    for name in DEFAULTS:
+        variables.set(name, "mine")
+    variables.end(commit=True)
+    for name in DEFAULTS:
+        variables.set(name, None, local=True)
+    assert dict(variables) == {"application_name": "psql"}
+    variables.end(commit=True)
+    assert [variables.current(name) for name in DEFAULTS] == ["mine"] * 3
+
+
+def test_going_back_to_a_mark_undoes_what_was_set_since() -> None:
+    variables = Variables(DEFAULTS)
+    variables.set("TimeZone", "Asia/Tokyo")
+    mark = variables.mark()
+    epoch = variables.epoch
+    variables.go_back(mark)
+    assert variables.epoch == epoch
+    variables.set("application_name", "mine")
+    variables.set("TimeZone", "Europe/Rome", local=True)
+    variables.go_back(mark)
+    assert dict(variables) == {"timezone": "Asia/Tokyo"}
+    variables.end(commit=False)
+    assert dict(variables) == {}
+
+
 def test_reported_settings_are_told_once_and_again_when_they_change() -> None:
     variables = Variables(DEFAULTS)
     assert dict(variables.unreported()) == DEFAULTS

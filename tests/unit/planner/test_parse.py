@@ -87,5 +87,7 @@ def test_immutable_statements(text: str, immutable: bool) -> None:
 
 
 def test_what_ends_a_block() -> None:
-    ends = [s.ends_block for s in parse("BEGIN; COMMIT; ROLLBACK; END; ABORT; SAVEPOINT a", Dialect.POSTGRES)]
-    assert ends == [False, True, True, True, True, False]
+    ends = [s.ends_block for s in parse("COMMIT; ROLLBACK; END; ABORT; ROLLBACK TO a", Dialect.POSTGRES)]
+    assert ends == [True] * 5
+    others = [s.ends_block for s in parse("BEGIN; SAVEPOINT a; RELEASE a; SELECT 1", Dialect.POSTGRES)]
+    assert others == [False] * 4

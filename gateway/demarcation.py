@@ -1,0 +1,118 @@
+"""Where a transaction begins and ends, how it runs, and what it goes back to: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION
+and savepoints.
+
+The block is the session's; PostgreSQL hears of it, and of its savepoints, with the first statement that it answers in
+it. Its savepoints have names by their places, so that PostgreSQL's rules on equal names are kept in one place, `Block`.
+Reference: PostgreSQL documentation, SAVEPOINT; `xact.c`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catalog.errors import ActiveSqlTransaction, NoActiveSqlTransaction
+from planner.plan import Begin, Commit, Modes, Release, Rollback, RollbackTo, Savepoint
+
+if TYPE_CHECKING:
+    from gateway.session import Session
+    from gateway.transaction import Block
+    from gateway.variables import Variables
+
+Demarcation = Begin | Commit | Rollback | Savepoint | Release | RollbackTo
+
+
+async def demarcate(session: Session, planned: Demarcation) -> str:
+    """Carries it out; returns the command tag. Raises SqlError."""
+    match planned:
+        case Begin():
+            return await _begin(session, planned)
+        case Commit():
+            return await _end(session, commit=True, chain=planned.chain)
+        case Rollback():
+            return await _end(session, commit=False, chain=planned.chain)
+        case Savepoint():
+            return await _save(session, planned.name)
+        case Release():
+            return await _release(session, planned.name)
+        case RollbackTo():
+            return await _go_back(session, planned.name)
+
+
+async def set_modes(session: Session, modes: Modes) -> None:
+    """SET TRANSACTION; outside a block it warns and does nothing."""
+    block = session.block
+    if not block.explicit:
+        session.warn(NoActiveSqlTransaction("SET TRANSACTION can only be used in transaction blocks"))
+        return
+    block.admit_modes(modes)
+    await session.relay.set_modes(modes)
+    block.modes = modes.over(block.modes)
+
+
+async def _begin(session: Session, planned: Begin) -> str:
+    modes = planned.modes
+    if session.block.explicit:
+        session.warn(ActiveSqlTransaction("there is already a transaction in progress"))
+        if modes != Modes():
+            await set_modes(session, modes)
+        return planned.tag
+    modes = modes.over(_defaults(session.variables))
+    session.block.begin(modes)
+    await session.relay.begin(modes)
+    return planned.tag
+
+
+def _defaults(variables: Variables) -> Modes:
+    """The session's own. PostgreSQL is told: it hears of the block later, when they may have changed."""
+    deferrable = variables.effective.get("default_transaction_deferrable")
+    return Modes(
+        variables.effective.get("default_transaction_isolation"),
+        variables.current("default_transaction_read_only") == "on",
+        None if deferrable is None else deferrable == "on",
+    )
+
+
+async def _end(session: Session, *, commit: bool, chain: bool) -> str:
+    if not session.block.explicit:
+        if chain:
+            command = "COMMIT" if commit else "ROLLBACK"
+            raise NoActiveSqlTransaction(f"{command} AND CHAIN can only be used in transaction blocks")
+        session.warn(NoActiveSqlTransaction("there is no transaction in progress"))
+        return "COMMIT" if commit else "ROLLBACK"
+    commit = commit and not session.block.failed
+    modes = session.block.modes
+    await session.end_block(commit=commit)
+    if chain:
+        await _begin(session, Begin(modes))
+    return "COMMIT" if commit else "ROLLBACK"
+
+
+async def _save(session: Session, name: str) -> str:
+    block = _block(session, "SAVEPOINT")
+    await session.relay.save()
+    block.save(name, session.variables.mark())
+    return "SAVEPOINT"
+
+
+async def _release(session: Session, name: str) -> str:
+    block = _block(session, "RELEASE SAVEPOINT")
+    place = block.find(name)
+    await session.relay.release(place)
+    block.release(place)
+    session.adopt_portals(place)
+    return "RELEASE"
+
+
+async def _go_back(session: Session, name: str) -> str:
+    block = _block(session, "ROLLBACK TO SAVEPOINT")
+    place = block.find(name)
+    await session.close_portals(deeper_than=place)
+    await session.relay.go_back(place)
+    session.variables.go_back(block.go_back(place).settings)
+    return "ROLLBACK"
+
+
+def _block(session: Session, command: str) -> Block:
+    if not session.block.explicit:
+        raise NoActiveSqlTransaction(f"{command} can only be used in transaction blocks")
+    return session.block

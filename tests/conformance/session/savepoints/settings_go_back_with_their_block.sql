@@ -1,0 +1,6 @@
+BEGIN
+SAVEPOINT a
+SET TimeZone = 'Asia/Kabul'
+RELEASE a
+ROLLBACK
+SHOW TimeZone

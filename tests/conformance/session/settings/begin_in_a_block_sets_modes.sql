@@ -1,0 +1,4 @@
+BEGIN
+BEGIN READ ONLY
+SHOW transaction_read_only
+COMMIT

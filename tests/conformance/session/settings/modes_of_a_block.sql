@@ -1,0 +1,10 @@
+BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE
+SHOW transaction_isolation
+SHOW transaction_read_only
+SHOW transaction_deferrable
+COMMIT AND CHAIN
+SHOW transaction_isolation
+SHOW transaction_deferrable
+COMMIT
+SHOW transaction_isolation
+SHOW transaction_read_only
