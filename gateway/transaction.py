@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Block:
     """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E.
 
-    `read_only` is what BEGIN said, None if nothing. `now` is the block's start, None until somebody has asked for it.
+    `implicit` says that several statements share the block without BEGIN. `read_only` is what BEGIN said, None if
+    nothing. `now` is the block's start, None until somebody has asked for it.
     """
 
     def __init__(self) -> None:
@@ -26,11 +27,17 @@ class Block:
     def end(self) -> None:
         """COMMIT, ROLLBACK, or the end of an implicit block."""
         self.explicit = False
+        self.implicit = False
         self.failed = False
         self.read_only: bool | None = None
         self.now: datetime | None = None
         self.pinned: dict[TableName, int] = {}
         self._written = False
+
+    @property
+    def shared(self) -> bool:
+        """Whether what one statement opens in it another can use."""
+        return self.explicit or self.implicit
 
     @property
     def status(self) -> bytes:
