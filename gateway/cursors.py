@@ -47,6 +47,7 @@ class RelayedCursor:
         self._ask = ask
 
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
+        """As Execute of a portal: the next rows, and SELECT's tag with the last of them."""
         self.tag = None
         relayed = await self._ask(f"FETCH FORWARD {max_rows or 'ALL'} FROM {self._name}")
         async for rows in relayed.fetch():
@@ -72,6 +73,7 @@ class ForwardResult:
         self._silent = silent
 
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
+        """Takes from the portal what is left of `count`, `max_rows` at most."""
         asked, given = min(self._left, max_rows or ALL_ROWS), 0
         if self._portal.tag is None:
             async for rows in self._portal.fetch(0 if asked == ALL_ROWS else asked):
@@ -151,6 +153,7 @@ async def _open_relayed(session: Session, name: str, _: Portal, __: int) -> Rela
 
 
 async def close(session: Session, name: str | None, closing: Portal) -> str:
+    """CLOSE of a cursor or portal, or of all but that which executes it. Raises 34000."""
     session.names += 1
     if name is None:
         await session.portals.close_all(but=closing)

@@ -83,6 +83,7 @@ class FetchResult:
         self._fail = fail
 
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
+        """Raises the engine's error after the rows before it, and 55000 where the cursor does not go back."""
         rows = 0
         while not max_rows or rows < max_rows:
             batch = self._rest if self._rest is not None else await self._next()
