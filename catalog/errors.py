@@ -207,6 +207,10 @@ class UndefinedTable(SqlError):
     sqlstate = "42P01"
 
 
+class DuplicateCursor(SqlError):
+    sqlstate = "42P03"
+
+
 class DuplicatePreparedStatement(SqlError):
     sqlstate = "42P05"
 
@@ -225,6 +229,10 @@ class IndeterminateDatatype(SqlError):
 
 class InsufficientResources(SqlError):
     sqlstate = "53000"
+
+
+class DiskFull(SqlError):
+    sqlstate = "53100"
 
 
 class OutOfMemory(SqlError):

@@ -2,19 +2,20 @@
 
 Owns
     the PostgreSQL wire protocol (`gateway.pgwire`, sans-I/O but for its door), login (`gateway.auth`), sessions with
-    their settings, transaction blocks, prepared statements and portals, the spool, cancel keys, the relay to the
-    metastore's PostgreSQL (`gateway.relay`), configuration and the command line.
+    their settings, transaction blocks, prepared statements, portals and cursors, the spool, cancel keys, the relay to
+    the metastore's PostgreSQL (`gateway.relay`), configuration and the command line.
 
 Layers, top down
     `cli` -> `server` (puts everything together, drains) -> `pgwire.door` (sockets) -> `conversation` (messages to
     session calls; `shortcuts` and `cycles` give answers that are known already) -> `session` (one user's state) ->
-    `executor` (plans to results) -> `result`, `query`, `relay`.
+    `executor` (plans to results) -> `result`, `query`, `cursors`, `relay`. For a query's rows: `scroll` (a place among
+    them, by the rules of `position`) -> `source` (the machine's work) -> `spool` -> `storage`, `segment` (room, files).
 
 A statement's way
     Query or Parse/Bind/Execute -> `Session.split` (the planner parses) -> `Executor.describe` (PostgreSQL on the
     shadow, or Spark's analyser) -> `Catalog.resolve` (grants, versions) -> `planner.plan` -> a `Result`: relayed from
     PostgreSQL, constant, an action on the session or catalog, or a query on a leased machine whose batches go through
-    the `Spool` and are encoded in native code.
+    the `Spool` and are encoded in native code. A cursor is such a portal under a name, which FETCH moves in.
 
 Never
     SQL is never looked at here: the planner says what a statement is. No row passes through Python objects. Nothing

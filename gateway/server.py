@@ -36,6 +36,7 @@ from gateway.session import Services
 from gateway.settings import Verdicts
 from gateway.sole import SolePrincipal
 from gateway.spawners import make_spawner
+from gateway.storage import Storage
 from gateway.warehouse import pool_config
 from gateway.writers import Writers
 
@@ -82,6 +83,7 @@ class Server:
                 Verdicts(),
                 self._activity,
                 Writers(),
+                Storage(config.spool_directory, config.limits),
                 config.warehouse.spark_spawner == "qemu",
             )
             sole = _sole_principal(config, pool.isolation)
