@@ -72,6 +72,12 @@ def read_copy(statement: Statement) -> CopyTo | CopyOptions:
     """What a COPY says: the whole of COPY TO, of COPY FROM its options. Raises SqlError."""
     _, fields = tree.unwrap(statement.tree)
     is_from = bool(fields.get("is_from"))
+    if statement.explain_route:
+        raise FeatureNotSupported("EXPLAIN (ROUTE) does not take COPY", hint="Explain the SELECT in it.")
+    if "query" not in fields and any(reference.version is not None for reference in statement.references):
+        raise FeatureNotSupported(
+            "COPY of a table takes its present version", hint="Write COPY (SELECT … FOR VERSION AS OF …) TO STDOUT."
+        )
     _refuse_files(fields, is_from=is_from)
     source = statement.parsed_text.encode()
     options = read_options(

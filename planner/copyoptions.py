@@ -196,65 +196,79 @@ def _rules(
     options: CopyOptions, given: dict[str, Any], *, is_csv: bool, is_binary: bool, is_from: bool
 ) -> Sequence[tuple[bool, SqlError]]:
     """What is wrong with the options, in the order in which PostgreSQL looks."""
-    delimiter, null, default, quote = options.delimiter, options.null, options.default, options.quote
-    clash = "character must not appear in the {} specification"
-    rules = [
-        (len(delimiter.encode()) != 1, FeatureNotSupported("COPY delimiter must be a single one-byte character")),
-        (delimiter in ("\r", "\n"), InvalidParameterValue("COPY delimiter cannot be newline or carriage return")),
-        (_breaks(null), InvalidParameterValue("COPY null representation cannot use newline or carriage return")),
+    return [
+        *_mark_rules(options, given, is_csv=is_csv, is_binary=is_binary),
+        *_forced_rules(given, is_csv=is_csv, is_from=is_from),
+        *_clash_rules(options, is_csv=is_csv, is_from=is_from),
+        (is_binary and options.ignores_errors, SqlSyntaxError("only ON_ERROR STOP is allowed in BINARY mode")),
         (
-            _breaks(default or ""),
-            InvalidParameterValue("COPY default representation cannot use newline or carriage return"),
+            options.reject_limit > 0 and not options.ignores_errors,
+            InvalidParameterValue("COPY REJECT_LIMIT requires ON_ERROR to be set to IGNORE"),
         ),
+    ]
+
+
+def _mark_rules(
+    options: CopyOptions, given: dict[str, Any], *, is_csv: bool, is_binary: bool
+) -> Sequence[tuple[bool, SqlError]]:
+    """Of what stands between values and around them."""
+    delimiter, quote = options.delimiter, options.quote
+    broken = "representation cannot use newline or carriage return"
+    return [
+        (not _is_byte(delimiter), FeatureNotSupported("COPY delimiter must be a single one-byte character")),
+        (_breaks(delimiter), InvalidParameterValue("COPY delimiter cannot be newline or carriage return")),
+        (_breaks(options.null), InvalidParameterValue(f"COPY null {broken}")),
+        (_breaks(options.default or ""), InvalidParameterValue(f"COPY default {broken}")),
         (
             not is_csv and delimiter in _FORBIDDEN_DELIMITERS,
             InvalidParameterValue(f'COPY delimiter cannot be "{delimiter}"'),
         ),
         (is_binary and options.header != "absent", FeatureNotSupported("cannot specify HEADER in BINARY mode")),
         (not is_csv and "quote" in given, FeatureNotSupported("COPY QUOTE requires CSV mode")),
-        (
-            is_csv and len(quote.encode()) != 1,
-            FeatureNotSupported("COPY quote must be a single one-byte character"),
-        ),
+        (is_csv and not _is_byte(quote), FeatureNotSupported("COPY quote must be a single one-byte character")),
         (is_csv and delimiter == quote, InvalidParameterValue("COPY delimiter and quote must be different")),
         (not is_csv and "escape" in given, FeatureNotSupported("COPY ESCAPE requires CSV mode")),
         (
-            is_csv and len(options.escape.encode()) != 1,
+            is_csv and not _is_byte(options.escape),
             FeatureNotSupported("COPY escape must be a single one-byte character"),
         ),
     ]
+
+
+def _forced_rules(given: dict[str, Any], *, is_csv: bool, is_from: bool) -> Sequence[tuple[bool, SqlError]]:
+    """Of the options that name columns."""
+    way = "COPY FROM" if is_from else "COPY TO"
     forced: Sequence[tuple[str, bool, type[SqlError]]] = (
         ("force_quote", is_from, FeatureNotSupported),
         ("force_not_null", not is_from, InvalidParameterValue),
         ("force_null", not is_from, InvalidParameterValue),
     )
+    rules: list[tuple[bool, SqlError]] = []
     for name, unfit, wrong in forced:
-        way = "COPY FROM" if is_from else "COPY TO"
         rules += [
             (not is_csv and name in given, FeatureNotSupported(f"COPY {name.upper()} requires CSV mode")),
             (unfit and name in given, wrong(f"COPY {name.upper()} cannot be used with {way}")),
         ]
+    return rules
+
+
+def _clash_rules(options: CopyOptions, *, is_csv: bool, is_from: bool) -> Sequence[tuple[bool, SqlError]]:
+    """Of markers that could not be told from values, and of what goes one way only."""
+    delimiter, null, default, quote = options.delimiter, options.null, options.default, options.quote
+    clash = "character must not appear in the {} specification"
     return [
-        *rules,
         (delimiter in null, InvalidParameterValue(f"COPY delimiter {clash.format('NULL')}")),
         (is_csv and quote in null, InvalidParameterValue(f"CSV quote {clash.format('NULL')}")),
         (options.freeze and not is_from, InvalidParameterValue("COPY FREEZE cannot be used with COPY TO")),
         (default is not None and not is_from, FeatureNotSupported("COPY DEFAULT cannot be used with COPY TO")),
         (delimiter in (default or ""), FeatureNotSupported(f"COPY delimiter {clash.format('DEFAULT')}")),
         (is_csv and quote in (default or ""), FeatureNotSupported(f"CSV quote {clash.format('DEFAULT')}")),
-        (
-            null == default,
-            FeatureNotSupported("NULL specification and DEFAULT specification cannot be the same"),
-        ),
-        (
-            is_binary and options.ignores_errors,
-            SqlSyntaxError("only ON_ERROR STOP is allowed in BINARY mode"),
-        ),
-        (
-            options.reject_limit > 0 and not options.ignores_errors,
-            InvalidParameterValue("COPY REJECT_LIMIT requires ON_ERROR to be set to IGNORE"),
-        ),
+        (null == default, FeatureNotSupported("NULL specification and DEFAULT specification cannot be the same")),
     ]
+
+
+def _is_byte(text: str) -> bool:
+    return len(text.encode()) == 1
 
 
 def _breaks(text: str) -> bool:

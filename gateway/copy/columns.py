@@ -190,6 +190,7 @@ def _received(
     item = np.dtype(layout)
 
     def quick(cells: pa.Array, type_: PgType) -> pa.Array:
+        """All or none."""
         target = arrow_type(type_)
         given = cells.drop_null()
         if pc.any(pc.not_equal(pc.binary_length(given), item.itemsize)).as_py() or not len(given):

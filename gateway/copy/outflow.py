@@ -49,6 +49,7 @@ class CopyOutResult:
         return self._source.held
 
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
+        """The whole of the copy-out mode, from CopyOutResponse to CopyDone."""
         is_binary = self._options.format == "binary"
         code = BINARY if is_binary else TEXT
         yield encode(messages.CopyOutResponse(code, (code,) * len(self._names)))

@@ -17,6 +17,8 @@ from catalog.errors import ProgramLimitExceeded
 
 _LOCK = "_lock"
 """Spark reads no file whose name begins so."""
+_UNLOCKED = "."
+"""So begins a folder's name until its lock is held."""
 _HELD_BYTES = 32 * 2**20
 _ROWS_A_GROUP = 1 << 20
 
@@ -39,9 +41,11 @@ class Staging:
         folder = Path(self.path)
         folder.parent.mkdir(mode=0o755, exist_ok=True)
         sweep(folder.parent)
-        folder.mkdir(mode=0o755)
-        self._lock = (folder / _LOCK).open("wb")
+        unlocked = folder.with_name(f"{_UNLOCKED}{folder.name}")
+        unlocked.mkdir(mode=0o755)
+        self._lock = (unlocked / _LOCK).open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unlocked.rename(folder)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Raises ProgramLimitExceeded beyond the bound of the whole load, and OSError."""
@@ -84,12 +88,14 @@ class Staging:
 def sweep(parent: Path) -> None:
     """Removes the folders below it whose load is no more."""
     for folder in parent.iterdir():
+        if folder.name.startswith(_UNLOCKED):
+            continue
         try:
             with (folder / _LOCK).open("rb+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
         except (BlockingIOError, FileNotFoundError):
-            # Alive; or its owner is just making, or removing, it.
+            # It lives, or somebody is removing it.
             continue
 
 

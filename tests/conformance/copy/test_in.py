@@ -198,3 +198,21 @@ def test_a_client_that_gives_up_has_loaded_nothing(gateway: Target, oracle: Targ
             assert pgconn.get_result() is None
             assert connection.execute("SELECT count(*) FROM sample.loaded").fetchone() == before
     assert errors[1] == errors[0]
+
+
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.usefixtures("loaded")
+def test_what_follows_an_error_is_dropped(gateway: Target, extended: bool) -> None:
+    with gateway.connect() as connection:
+        pgconn, sql = connection.pgconn, b"COPY sample.loaded (id) FROM STDIN"
+        started = pgconn.exec_params(sql, None) if extended else pgconn.exec_(sql)
+        assert started.status == pq.ExecStatus.COPY_IN
+        for _ in range(300):
+            pgconn.put_copy_data(b"x\n" * 10_000)
+        pgconn.put_copy_end()
+        result = pgconn.get_result()
+        assert result is not None
+        assert result.error_field(pq.DiagnosticField.SQLSTATE) == b"22P02"
+        assert result.error_field(pq.DiagnosticField.CONTEXT) == b'COPY loaded, line 1, column id: "x"'
+        assert pgconn.get_result() is None
+        assert connection.execute("SELECT 1").fetchone() == (1,)

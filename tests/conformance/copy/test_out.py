@@ -154,6 +154,14 @@ def test_large_results_are_written_alike(gateway: Target, oracle: Target) -> Non
             assert read(ours, sql.format(options)) == read(theirs, sql.format(options))
 
 
+@pytest.mark.parametrize(
+    "sql", ["EXPLAIN (ROUTE) COPY tpch.nation TO STDOUT", "COPY tpch.nation FOR VERSION AS OF 0 TO STDOUT"]
+)
+def test_what_copy_does_not_take_is_refused(gateway: Target, sql: str) -> None:
+    with gateway.connect() as connection, pytest.raises(psycopg.errors.FeatureNotSupported):
+        connection.execute(sql.encode())
+
+
 @pytest.mark.parametrize("sql", ["COPY tpch.nation TO '/tmp/x'", "COPY tpch.nation FROM PROGRAM 'cat'"])
 def test_files_and_programs_are_refused(gateway: Target, sql: str) -> None:
     with gateway.connect() as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
