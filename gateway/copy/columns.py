@@ -6,6 +6,7 @@ read value by value, as parameters are (`gateway.pgwire.decode`), with PostgreSQ
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,11 @@ Faults = dict[int, SqlError]
 """What is wrong, by row."""
 
 
-def read_column(cells: pa.Array, type_: PgType, code: int, zone: TimeZone) -> tuple[pa.Array, Faults]:
-    """Values of the type, NULL where a cell is or is wrong. `cells` are strings, or bytes where `code` is BINARY."""
+def read_column(
+    cells: pa.Array, type_: PgType, code: int, zone: TimeZone, most: float = inf
+) -> tuple[pa.Array, Faults]:
+    """Values of the type, NULL where a cell is or is wrong. `cells` are strings, or bytes where `code` is BINARY. After
+    `most` faults odd cells are no longer read: they are NULL too."""
     target = arrow_type(type_)
     quick = (_QUICK_BINARY if code == BINARY else _QUICK_TEXT).get(type_.oid)
     found = pa.nulls(len(cells), target) if quick is None else quick(cells, type_)
@@ -53,7 +57,7 @@ def read_column(cells: pa.Array, type_: PgType, code: int, zone: TimeZone) -> tu
     rows = np.flatnonzero(odd.to_numpy(zero_copy_only=False))
     if not len(rows):
         return found, {}
-    values, faults = _read_cells(rows.tolist(), cells.take(pa.array(rows)).to_pylist(), type_, code, zone)
+    values, faults = _read_cells(rows.tolist(), cells.take(pa.array(rows)), type_, code, zone, most)
     built = build(type_, values)
     if pa.types.is_list(target):
         places = np.full(len(cells), -1)
@@ -85,11 +89,13 @@ def build(type_: PgType, values: Sequence[Any]) -> pa.Array:
 
 
 def _read_cells(
-    rows: Sequence[int], cells: Sequence[Any], type_: PgType, code: int, zone: TimeZone
+    rows: Sequence[int], cells: pa.Array, type_: PgType, code: int, zone: TimeZone, most: float
 ) -> tuple[list[Any], Faults]:
     values: list[Any] = []
     faults: Faults = {}
-    for row, cell in zip(rows, cells, strict=True):
+    for row, cell in zip(rows, cells.to_pylist(), strict=True):
+        if len(faults) >= most:
+            return values + [None] * (len(rows) - len(values)), faults
         try:
             values.append(_read_cell(cell if code == BINARY else cell.encode(), type_, code, zone))
         except SqlError as error:

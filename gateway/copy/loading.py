@@ -1,6 +1,7 @@
 """A load in pieces: what came is read, judged and staged. Runs in a thread; nothing here waits for the client."""
 
 import codecs
+from math import inf
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,14 @@ class Loader:
         self._code = BINARY if copy.options.format == "binary" else TEXT
         self._reader = _make_reader(copy)
         self._decode = _make_decoder(copy)
+
+    @property
+    def _most_faults(self) -> float:
+        """Beyond so many in one column the load has ended."""
+        options = self._copy.options
+        if not options.ignores_errors:
+            return 1
+        return options.reject_limit + 1 if options.reject_limit else inf
 
     @staticmethod
     def schema(copy: CopyFrom) -> pa.Schema:
@@ -81,7 +90,7 @@ class Loader:
         columns = self._copy.columns
         cells = batch.columns[: len(columns)]
         read = [
-            read_column(cell, column.type, self._code, self._target.zone)
+            read_column(cell, column.type, self._code, self._target.zone, self._most_faults)
             for cell, column in zip(cells, columns, strict=True)
         ]
         texts = None if self._code == BINARY else batch.column("text")

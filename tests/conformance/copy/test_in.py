@@ -130,6 +130,7 @@ BAD: Sequence[tuple[str, bytes]] = (
 def test_bad_data_fail_alike(gateway: Target, oracle: Target) -> None:
     differing = []
     with gateway.connect() as ours, oracle.connect() as theirs:
+        before = ours.execute("SELECT count(*) FROM sample.loaded").fetchone()
         for options, data in BAD:
             columns, closing, rest = options.partition(")")
             sql = f"COPY sample.loaded {columns}{closing} FROM STDIN {rest}"
@@ -137,7 +138,7 @@ def test_bad_data_fail_alike(gateway: Target, oracle: Target) -> None:
             if have != expected or expected.error is None:
                 differing.append((sql, data[:60], expected, have))
             assert ours.execute("SELECT 1").fetchone() == (1,)
-        assert ours.execute("SELECT count(*) FROM sample.loaded").fetchone() == (0,)
+        assert ours.execute("SELECT count(*) FROM sample.loaded").fetchone() == before
     assert differing == []
 
 
