@@ -20,7 +20,7 @@ help:
 	@echo "make test    set up, then run every test"
 	@echo "make check   format, lint, types and import contracts only"
 	@echo "make bench   measure, and write benchmarks/results/"
-	@echo "make soak    fuzz the protocol and the channel for ten minutes each, then kill parts of a gateway for thirty"
+	@echo "make soak    fuzz the protocol, the channel and COPY for ten minutes each, then kill parts of a gateway for thirty"
 	@echo "make setup   only set up; make clean removes what setup and tests left in the clone"
 
 setup:
@@ -50,6 +50,7 @@ soak: setup
 	@$(PYTHON) -m pytest -m soak -o faulthandler_timeout=7200
 	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 600
 	@$(PYTHON) tests/properties/fuzz_channel.py --seconds 600
+	@$(PYTHON) tests/properties/fuzz_copy.py --seconds 600
 	@$(PYTHON) -m tests.chaos --seconds 1800
 	@$(PYTHON) -m deploy.guest >/dev/null
 	@$(PYTHON) -m tests.chaos --seconds 600 --spawner qemu

@@ -12,10 +12,12 @@ from typing import ClassVar
 
 
 class SqlError(Exception):
-    """An error fit to show. `position` counts characters from 1 into the text that the client sent."""
+    """An error fit to show. `position` counts characters from 1 into the text that the client sent; `context` says
+    what was being done."""
 
     sqlstate: ClassVar[str] = "XX000"
     severity: str = "ERROR"
+    context: str | None = None
 
     def __init__(
         self, message: str, *, detail: str | None = None, hint: str | None = None, position: int | None = None

@@ -3,7 +3,7 @@
 Owns
     the PostgreSQL wire protocol (`gateway.pgwire`, sans-I/O but for its door), login (`gateway.auth`), sessions with
     their settings, transaction blocks, prepared statements, portals and cursors, the spool, cancel keys, the relay to
-    the metastore's PostgreSQL (`gateway.relay`), configuration and the command line.
+    the metastore's PostgreSQL (`gateway.relay`), COPY (`gateway.copy`), configuration and the command line.
 
 Layers, top down
     `cli` -> `server` (puts everything together, drains) -> `pgwire.door` (sockets) -> `conversation` (messages to

@@ -175,6 +175,7 @@ class Conversation:
 
     async def _send_rows(self, portal: Portal, max_rows: int) -> None:
         await portal.open(max_rows)
+        await portal.receive(self._door)
         answer = portal.take_answer()
         if answer is not None:
             self._cycles.relay(portal, answer)

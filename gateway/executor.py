@@ -14,6 +14,7 @@ from catalog.types import Description
 from gateway import actions, cursors
 from gateway.arguments import describe_schema, engine_parameters
 from gateway.assignments import relay_assigning
+from gateway.copy.opening import open_copy
 from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
@@ -27,6 +28,7 @@ from gateway.source import Execution, Source, Surroundings
 from gateway.spool import Retention
 from gateway.trees import find_scans
 from gateway.variables import split_search_path
+from planner.copy import VERB as COPY
 from planner.plan import (
     CloseCursor,
     Constant,
@@ -42,7 +44,7 @@ from planner.plan import (
 from planner.planning import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     import pyarrow as pa
@@ -128,6 +130,9 @@ class Executor:
         statement, prepared = portal.prepared.statement, portal.prepared
         assert statement is not None, "an empty query has no result"
         self._session.block.admit(ends_block=statement.ends_block)
+        if statement.verb == COPY:
+            session, catalog = self._session, self._services.catalog
+            return await open_copy(session, catalog, statement, self.settings(), self._append, alone=alone)
         await self._confirm(prepared)
         situation = self._session.situation
         relayed = self._relayed.find((statement, situation))
@@ -231,14 +236,8 @@ class Executor:
     async def _open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
         execution = Execution(query, await self._parameters(query, values))
         may_reroute = query.lane is Lane.DUCKDB and self.settings().lane is None
-        surroundings = Surroundings(
-            self._leases,
-            self._session.vault,
-            functools.partial(actions.settle, self._session, self._services.catalog),
-            self._services.writers.turn(self._session.workspace, query.writes),
-            functools.partial(self._reroute, portal, values) if may_reroute else None,
-            self._services.trees,
-        )
+        reroute = functools.partial(self._reroute, portal, values) if may_reroute else None
+        surroundings = self._surroundings(query, reroute)
         formats = portal.binding.result_formats
         columns = query.columns
         message = portal.prepared.row_description
@@ -253,6 +252,21 @@ class Executor:
         message = with_formats(message, formats) if message else describe_rows(columns, codes)
         encoder = ResultEncoder(columns, codes, self._session.variables)
         return QueryResult(source, rows, message, columns, encoder)
+
+    def _surroundings(self, query: Query, reroute: Callable[[], Awaitable[Execution]] | None = None) -> Surroundings:
+        return Surroundings(
+            self._leases,
+            self._session.vault,
+            functools.partial(actions.settle, self._session, self._services.catalog),
+            self._services.writers.turn(self._session.workspace, query.writes),
+            reroute,
+            self._services.trees,
+        )
+
+    def _append(self, query: Query) -> Result:
+        """The result of a write without values."""
+        source = Source(Execution(query, None), self._surroundings(query), Retention.NONE)
+        return QueryResult(source, Scroll(source, scrolls=False), b"")
 
     async def _reroute(self, portal: Portal, values: pa.RecordBatch | None) -> Execution:
         assert portal.prepared.statement is not None

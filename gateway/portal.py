@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from catalog.types import Description
+from gateway.copy.intake import Client, CopyInResult
 from gateway.query import QueryResult
 from gateway.relay import Call
 from gateway.result import RelayedResult, Result
@@ -108,6 +109,11 @@ class Portal:
         assert self._result is not None
         async for messages in self._result.fetch(max_rows):
             yield messages
+
+    async def receive(self, client: Client) -> None:
+        """Hears what an open portal wants of the client, which only COPY FROM does. Raises SqlError."""
+        if isinstance(self._result, CopyInResult):
+            await self._result.receive(client)
 
     @property
     def result(self) -> Result | None:

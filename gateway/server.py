@@ -20,6 +20,7 @@ import click
 from catalog.catalog import Catalog
 from catalog.credentials import CredentialProvider
 from catalog.external import ExternalPostgres
+from catalog.locations import STAGING
 from catalog.postgres import EmbeddedPostgres
 from compute.objects import ObjectReader
 from compute.pool import Pool
@@ -27,6 +28,7 @@ from gateway import tls
 from gateway.activity import Activity
 from gateway.config import Config, IsolationLevel
 from gateway.conversation import Conversation
+from gateway.copy.staging import sweep_all
 from gateway.entry import Reception
 from gateway.metrics import published
 from gateway.pgwire.listener import Listener, Terms
@@ -197,3 +199,4 @@ def _make_folders(config: Config) -> None:
     config.data.mkdir(parents=True, exist_ok=True, mode=0o711)
     config.warehouse_root.mkdir(exist_ok=True, mode=0o755)
     (config.warehouse_root / config.workspace).mkdir(exist_ok=True, mode=0o755)
+    sweep_all(config.warehouse_root, STAGING)

@@ -294,8 +294,8 @@ class Session:
     def warn(self, content: SqlError) -> None:
         self._notify(content, "WARNING")
 
-    def inform(self, text: str) -> None:
-        self._notify(SuccessfulCompletion(text), "NOTICE")
+    def inform(self, content: SqlError | str) -> None:
+        self._notify(SuccessfulCompletion(content) if isinstance(content, str) else content, "NOTICE")
 
     def _notify(self, content: SqlError, severity: str) -> None:
         """Kept for the door, unless the client does not want to hear of such."""
