@@ -202,8 +202,8 @@ class Session:
     def bind_at_once(self, name: str, statement: str, binding: Binding) -> bool:
         """`bind`, if no earlier portal of that name has to be closed before; whether it was done."""
         prepared = self._executor.renew(self.prepared(statement))
-        self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         _check_values(prepared, statement, binding)
+        self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         self.portals.check(name)
         earlier = self.portals.find(name)
         if earlier is not None and earlier.held:
