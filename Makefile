@@ -50,6 +50,7 @@ soak: setup
 	@$(PYTHON) -m pytest -m soak -o faulthandler_timeout=7200
 	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 600
 	@$(PYTHON) tests/properties/fuzz_channel.py --seconds 600
+	@$(PYTHON) tests/properties/fuzz_copy.py --seconds 600
 	@$(PYTHON) -m tests.chaos --seconds 1800
 	@$(PYTHON) -m deploy.guest >/dev/null
 	@$(PYTHON) -m tests.chaos --seconds 1800 --spawner qemu

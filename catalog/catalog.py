@@ -22,7 +22,7 @@ from catalog.endpoint import Endpoint, Server
 from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
 from catalog.gateways import Gateways
 from catalog.inventory import Inventory, TableEntry, load_inventory, refresh_inventory
-from catalog.locations import fresh_location, is_below, is_object, normalize_location, split_object
+from catalog.locations import STAGING, fresh_location, is_below, is_object, normalize_location, split_object
 from catalog.lookup import find_current_schema, find_entries, is_unknown
 from catalog.migrations import History
 from catalog.names import Role, TableName, TableReference
@@ -322,6 +322,10 @@ class Catalog:
                     await sync_table(revision.connection, snapshot)
                 revision.tables = {snapshot.table for snapshot in stale}
         return bool(stale)
+
+    def staging_location(self, workspace: str) -> str:
+        """A fresh folder of the workspace, for rows on their way into a table."""
+        return fresh_location(self._warehouse_root, workspace, TableName(STAGING, "copy"))
 
     def _new_location(self, workspace: str, references: Sequence[TableReference], current: str | None) -> str:
         made = next((ref for ref in references if ref.role is Role.CREATE), None)

@@ -12,10 +12,12 @@ from typing import ClassVar
 
 
 class SqlError(Exception):
-    """An error fit to show. `position` counts characters from 1 into the text that the client sent."""
+    """An error fit to show. `position` counts characters from 1 into the text that the client sent; `context` says
+    what was being done."""
 
     sqlstate: ClassVar[str] = "XX000"
     severity: str = "ERROR"
+    context: str | None = None
 
     def __init__(
         self, message: str, *, detail: str | None = None, hint: str | None = None, position: int | None = None
@@ -217,6 +219,10 @@ class UndefinedTable(SqlError):
     sqlstate = "42P01"
 
 
+class DuplicateCursor(SqlError):
+    sqlstate = "42P03"
+
+
 class DuplicatePreparedStatement(SqlError):
     sqlstate = "42P05"
 
@@ -235,6 +241,10 @@ class IndeterminateDatatype(SqlError):
 
 class InsufficientResources(SqlError):
     sqlstate = "53000"
+
+
+class DiskFull(SqlError):
+    sqlstate = "53100"
 
 
 class OutOfMemory(SqlError):

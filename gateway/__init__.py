@@ -2,20 +2,22 @@
 
 Owns
     the PostgreSQL wire protocol (`gateway.pgwire`, sans-I/O but for its door), login (`gateway.auth`), sessions with
-    their settings, transaction blocks, prepared statements and portals, the spool, the relay to the metastore's
-    PostgreSQL (`gateway.relay`), configuration and the command line. Beside the sessions: who may have how many
-    (`admission`), their keys and signals (`keys`, `activity`, `cancel`), and the other gateways (`replica`).
+    their settings, transaction blocks, prepared statements, portals and cursors, the spool, the relay to the
+    metastore's PostgreSQL (`gateway.relay`), COPY (`gateway.copy`), configuration and the command line. Beside the
+    sessions: who may have how many (`admission`), their keys and signals (`keys`, `activity`, `cancel`), and the other
+    gateways (`replica`).
 
 Layers, top down
     `cli` -> `server` (puts everything together, drains) -> `pgwire.door` (sockets) -> `conversation` (messages to
     session calls; `shortcuts` and `cycles` give answers that are known already) -> `session` (one user's state) ->
-    `executor` (plans to results) -> `result`, `query`, `relay`.
+    `executor` (plans to results) -> `result`, `query`, `cursors`, `relay`. For a query's rows: `scroll` (a place among
+    them, by the rules of `position`) -> `source` (the machine's work) -> `spool` -> `storage`, `segment` (room, files).
 
 A statement's way
     Query or Parse/Bind/Execute -> `Session.split` (the planner parses) -> `Executor.describe` (PostgreSQL on the
     shadow, or Spark's analyser) -> `Catalog.resolve` (grants, versions) -> `planner.plan` -> a `Result`: relayed from
     PostgreSQL, constant, an action on the session or catalog, or a query on a leased machine whose batches go through
-    the `Spool` and are encoded in native code.
+    the `Spool` and are encoded in native code. A cursor is such a portal under a name, which FETCH moves in.
 
 A client's way in
     `pgwire.door` (a balancer's header, TLS) -> `entry` -> `route` (which workspace) -> `proofs` (a certificate, SCRAM,

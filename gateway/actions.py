@@ -96,7 +96,7 @@ async def _discard(session: Session, planned: Discard) -> str:
             raise ActiveSqlTransaction("DISCARD ALL cannot run inside a transaction block")
         session.variables.reset(None)
         session.forget(None)
-        await session.close_portals()
+        await session.portals.abandon()
         await session.relay.close()
     else:
         await _relay(session, f"DISCARD {planned.what}")

@@ -31,12 +31,19 @@ class IsolationLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one gateway. Seconds, bytes, counts. The last `reserved_connections` are for admins."""
+    """Bounds of one gateway. Seconds, bytes, counts.
+
+    The last `reserved_connections` are for admins. Rows on their way to clients may take `spool_bytes` of memory and
+    `spool_disk_bytes` of disk in each session, and those `…gateway…` in all.
+    """
 
     connections: int = 1000
     reserved_connections: int = 3
     drain_seconds: float = 10.0
     spool_bytes: int = 32 * MEBIBYTE
+    spool_disk_bytes: int = 4096 * MEBIBYTE
+    spool_gateway_bytes: int = 512 * MEBIBYTE
+    spool_gateway_disk_bytes: int = 32768 * MEBIBYTE
     prepared_statements: int = 4096
     portals: int = 1024
     lease_idle_seconds: float = 20.0
@@ -211,6 +218,11 @@ class Config:
     def warehouse_root(self) -> Path:
         """Managed tables live below it, a folder for each workspace."""
         return self.data / "warehouse"
+
+    @property
+    def spool_directory(self) -> Path:
+        """Files without a name, in which rows wait for slow clients."""
+        return self.data / "spool"
 
     @property
     def metastore_directory(self) -> Path:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from catalog.errors import AdminShutdown, FeatureNotSupported, SqlError, SqlSyntaxError
+from gateway import cursors
 from gateway.cycles import Cycles
 from gateway.entry import enter
 from gateway.pgwire import messages
@@ -119,10 +120,12 @@ class Conversation:
             statements = session.split(message.sql)
             if not statements:
                 self._door.send(messages.EmptyQueryResponse())
+            session.block.implicit = len(statements) > 1
             for statement in statements:
                 self._timeouts.wake()  # The one before may have set them.
                 alone = statement is statements[-1]
-                portal = session.make_portal(PreparedStatement(statement), Binding(), alone=alone)
+                binding = Binding(result_formats=cursors.formats(session, statement))
+                portal = session.make_portal(PreparedStatement(statement), binding, alone=alone)
                 with _placed(statement):
                     await session.interruptible(self._run(portal))
         except BaseException:
@@ -163,6 +166,7 @@ class Conversation:
         self.session.block.admit(ends_block=statement.ends_block)
         with _placed(statement):
             await self.session.interruptible(self._send_rows_or_close(portal, max(message.max_rows, 0)))
+        self.session.block.implicit = True
 
     async def _close(self, message: messages.Close) -> None:
         if message.kind == "S":
@@ -184,11 +188,13 @@ class Conversation:
         try:
             await self._send_rows(portal, max_rows)
         except BaseException:
+            portal.fail()
             await portal.close()
             raise
 
     async def _send_rows(self, portal: Portal, max_rows: int) -> None:
         await portal.open(max_rows)
+        await portal.receive(self._door)
         answer = portal.take_answer()
         if answer is not None:
             self._cycles.relay(portal, answer)

@@ -99,14 +99,14 @@ async def _release(session: Session, name: str) -> str:
     place = block.find(name)
     await session.relay.release(place)
     block.release(place)
-    session.adopt_portals(place)
+    session.portals.adopt(place)
     return "RELEASE"
 
 
 async def _go_back(session: Session, name: str) -> str:
     block = _block(session, "ROLLBACK TO SAVEPOINT")
     place = block.find(name)
-    await session.close_portals(deeper_than=place)
+    await session.portals.go_back(place)
     await session.relay.go_back(place)
     session.variables.go_back(block.go_back(place).settings)
     return "ROLLBACK"

@@ -20,7 +20,8 @@ from catalog.errors import (
 )
 from gateway.auth.exchange import NoProof
 from gateway.route import find_route
-from gateway.session import Admission, Services, Session
+from gateway.services import Admission, Services
+from gateway.session import Session
 from gateway.settings import startup_settings
 from gateway.variables import Variables
 

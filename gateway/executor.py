@@ -11,35 +11,55 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError
 from catalog.types import Description, Oid, PgType, ResultColumn
-from gateway import actions
+from gateway import actions, cursors
 from gateway.arguments import describe_schema, engine_parameters
 from gateway.assignments import relay_assigning
+from gateway.copy.opening import open_copy
 from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
-from gateway.query import Execution, QueryResult, Surroundings
+from gateway.query import QueryResult
 from gateway.relay.caches import RecentlyUsed
 from gateway.relay.settings import SESSION_VARIABLE
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.rows import describe_rows, with_formats
+from gateway.scroll import Scroll
+from gateway.source import Execution, Source, Surroundings
+from gateway.spool import Retention
 from gateway.trees import find_scans
 from gateway.variables import split_search_path
-from planner.plan import Constant, Lane, Metadata, Plan, Query, SessionValue, Settings, ShowVariable
+from planner.copy import VERB as COPY
+from planner.plan import (
+    CloseCursor,
+    Constant,
+    DeclareCursor,
+    FetchCursor,
+    Lane,
+    Metadata,
+    Plan,
+    Query,
+    SessionValue,
+    Settings,
+    ShowVariable,
+)
 from planner.planning import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     import pyarrow as pa
 
     from gateway.leases import Leases
     from gateway.relay import RelayDescription, RelayPortal
-    from gateway.session import Services, Session
+    from gateway.services import Services
+    from gateway.session import Session
     from planner.parse import Statement
 
 _MOST_REMEMBERED = 128 * 1024
 """Bytes of the statements that are known to be PostgreSQL's to answer."""
+_RETENTIONS = {True: Retention.ALL, None: Retention.SPARE, False: Retention.NONE}
+"""What becomes of rows that were read, by a cursor's option to scroll."""
 _DENIED = re.compile(r"permission denied for table (.+)")
 """What PostgreSQL's own fence says to a statement that should never have come to it."""
 
@@ -67,6 +87,8 @@ class Executor:
     async def describe(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:
         """Parameters and columns, from PostgreSQL on the shadow or from the engine's analyser. Nothing is
         executed."""
+        if statement.fetches is not None:
+            return self._describe_fetch(statement, types)
         if statement.describable is not None:
             variables = self._session.variables.effective
             described = await self._session.relay.describe(statement.describable, types, variables)
@@ -80,16 +102,38 @@ class Executor:
 
     def find_described(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement | None:
         """What `describe` gives, if PostgreSQL has told it before."""
+        if statement.fetches is not None:
+            return self._describe_fetch(statement, types)
         assert statement.describable is not None
         variables = self._session.variables.effective
         described = self._session.relay.find_description(statement.describable, types, variables)
         return None if described is None else _prepared(statement, types, described)
+
+    def renew(self, prepared: PreparedStatement) -> PreparedStatement:
+        """As it is to be bound now: a FETCH gives the rows of the cursor that has the name then."""
+        statement = prepared.statement
+        if statement is None or statement.fetches is None:
+            return prepared
+        return self._describe_fetch(statement, prepared.types)
+
+    def _describe_fetch(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:
+        """A FETCH from a cursor that does not exist gives no rows: PostgreSQL raises that when it is executed."""
+        portal = self._session.portals.find(statement.fetches or "")
+        if portal is None:
+            return PreparedStatement(statement, types, Description(types, None))
+        described = portal.prepared
+        return PreparedStatement(
+            statement, types, Description(types, described.description.columns), described.row_description
+        )
 
     async def open_result(self, portal: Portal, max_rows: int, *, alone: bool) -> Result:
         """Plans the portal's statement and starts it; `max_rows` is what will be fetched first (0: all)."""
         statement, prepared = portal.prepared.statement, portal.prepared
         assert statement is not None, "an empty query has no result"
         self._session.block.admit(ends_block=statement.ends_block)
+        if statement.verb == COPY:
+            session, catalog = self._session, self._services.catalog
+            return await open_copy(session, catalog, statement, self.settings(), self._append, alone=alone)
         await self._confirm(prepared)
         situation = self._session.situation
         relayed = self._relayed.find((statement, situation))
@@ -110,12 +154,30 @@ class Executor:
         if isinstance(planned, ShowVariable):
             columns = (ResultColumn(planned.name, PgType(Oid.TEXT)),)
             return ConstantResult.of_texts("SHOW", columns, ((self._session.settings.get(planned.name, "0"),),))
+        if isinstance(planned, DeclareCursor | FetchCursor | CloseCursor):
+            return await self._open_cursor(planned, portal, max_rows)
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
+
+    async def _open_cursor(
+        self, planned: DeclareCursor | FetchCursor | CloseCursor, portal: Portal, max_rows: int
+    ) -> Result:
+        session = self._session
+        if isinstance(planned, CloseCursor):
+            return ActionResult(functools.partial(cursors.close, session, planned.name, portal))
+        if isinstance(planned, DeclareCursor):
+            relay = None if planned.relayed is None else functools.partial(self._relay, planned.relayed, portal, 0)
+            return ActionResult(functools.partial(cursors.declare, session, planned, portal, relay))
+        cursor = cursors.find(session, planned.name)
+        if cursor.options.relayed:
+            assert portal.prepared.statement is not None
+            return await self._relay(Metadata(portal.prepared.statement.parsed_text), portal, max_rows)
+        await cursor.open()
+        return cursors.fetch(session, planned, cursor, portal.binding.result_formats)
 
     async def _confirm(self, prepared: PreparedStatement) -> None:
         """Describes a stored statement anew, which is known unless something has changed since Parse."""
         statement = prepared.statement
-        if not prepared.row_description or statement is None or statement.describable is None:
+        if not prepared.row_description or statement is None or statement.describable is None or statement.fetches:
             return
         current = self.find_described(statement, prepared.types) or await self.describe(statement, prepared.types)
         if current.description.columns != prepared.description.columns:
@@ -176,25 +238,37 @@ class Executor:
     async def _open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
         execution = Execution(query, await self._parameters(query, values))
         may_reroute = query.lane is Lane.DUCKDB and self.settings().lane is None
-        surroundings = Surroundings(
-            self._leases,
-            self._services.limits.spool_bytes,
-            functools.partial(actions.settle, self._session, self._services.catalog),
-            self._services.writers.turn(self._session.workspace, query.writes, self._session.lock_seconds),
-            functools.partial(self._reroute, portal, values) if may_reroute else None,
-            self._services.trees,
-        )
+        reroute = functools.partial(self._reroute, portal, values) if may_reroute else None
+        surroundings = self._surroundings(query, reroute)
         formats = portal.binding.result_formats
         columns = query.columns
         message = portal.prepared.row_description
         if _undescribed(query):
             columns = portal.prepared.description.columns or await self._analyse(query)
+        scroll = portal.options.scroll
+        source = Source(execution, surroundings, _RETENTIONS[scroll])
+        rows = Scroll(source, scrolls=scroll is not False)
         if columns is None:
-            return QueryResult(execution, surroundings, b"", None)
+            return QueryResult(source, rows, b"")
         codes = spread_formats(formats, len(columns))
         message = with_formats(message, formats) if message else describe_rows(columns, codes)
         encoder = ResultEncoder(columns, codes, self._session.variables)
-        return QueryResult(execution, surroundings, message, encoder)
+        return QueryResult(source, rows, message, columns, encoder)
+
+    def _surroundings(self, query: Query, reroute: Callable[[], Awaitable[Execution]] | None = None) -> Surroundings:
+        return Surroundings(
+            self._leases,
+            self._session.vault,
+            functools.partial(actions.settle, self._session, self._services.catalog),
+            self._services.writers.turn(self._session.workspace, query.writes, self._session.lock_seconds),
+            reroute,
+            self._services.trees,
+        )
+
+    def _append(self, query: Query) -> Result:
+        """The result of a write without values."""
+        source = Source(Execution(query, None), self._surroundings(query), Retention.NONE)
+        return QueryResult(source, Scroll(source, scrolls=False), b"")
 
     async def _reroute(self, portal: Portal, values: pa.RecordBatch | None) -> Execution:
         assert portal.prepared.statement is not None

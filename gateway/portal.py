@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from catalog.types import Description
+from gateway.copy.intake import Client, CopyInResult
+from gateway.query import QueryResult
 from gateway.relay import Call
 from gateway.result import RelayedResult, Result
 from gateway.rows import with_formats
@@ -37,19 +39,40 @@ class Binding:
     result_formats: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CursorOptions:
+    """What DECLARE makes of a portal; the protocol's own are as the defaults say. `scroll` None: as far as there is
+    room for the rows. `relayed`: PostgreSQL itself has the cursor."""
+
+    scroll: bool | None = False
+    hold: bool = False
+    binary: bool = False
+    relayed: bool = False
+
+
+PROTOCOL = CursorOptions()
+"""A portal that Bind has opened."""
+
+
 class Portal:
-    """One execution of a prepared statement; `open_result` plans and starts it. `depth` counts the savepoints that it
-    was made under."""
+    """One execution of a prepared statement, or a cursor: `open_result` plans and starts it.
+
+    `depth` counts the savepoints that it was made under. `kept`: its block was committed, and it lives until it is
+    closed. `failed`: a FETCH from it failed."""
 
     def __init__(
         self,
         prepared: PreparedStatement,
         binding: Binding,
         open_result: Callable[["Portal", int], Awaitable[Result]],
+        options: CursorOptions = PROTOCOL,
     ) -> None:
         self.prepared = prepared
         self.binding = binding
+        self.options = options
         self.depth = 0
+        self.kept = False
+        self.failed = False
         self._open_result = open_result
         self._result: Result | None = None
         self._tag: str | None = None
@@ -86,6 +109,24 @@ class Portal:
         assert self._result is not None
         async for messages in self._result.fetch(max_rows):
             yield messages
+
+    async def receive(self, client: Client) -> None:
+        """Hears what an open portal wants of the client, which only COPY FROM does. Raises SqlError."""
+        if isinstance(self._result, CopyInResult):
+            await self._result.receive(client)
+
+    @property
+    def result(self) -> Result | None:
+        """The execution, if it is open."""
+        return self._result
+
+    def fail(self) -> None:
+        self.failed = True
+
+    async def keep(self) -> None:
+        """Puts all rows of a cursor WITH HOLD into the spool. Raises the engine's error."""
+        if isinstance(self._result, QueryResult):
+            await self._result.persist()
 
     @property
     def call(self) -> Call | None:

@@ -20,6 +20,7 @@ import click
 from catalog.catalog import UNKNOWN_USERS, Catalog
 from catalog.credentials import CredentialProvider
 from catalog.external import ExternalPostgres
+from catalog.locations import STAGING
 from catalog.postgres import EmbeddedPostgres
 from compute.objects import ObjectReader
 from compute.pool import Pool
@@ -30,6 +31,7 @@ from gateway.auth.throttle import Throttle
 from gateway.cancel import Cancels
 from gateway.config import Config, IsolationLevel
 from gateway.conversation import Conversation
+from gateway.copy.staging import sweep_all
 from gateway.entry import Reception
 from gateway.issuers import Issuers
 from gateway.keys import Keyring
@@ -39,10 +41,11 @@ from gateway.proofs import Gatekeeper
 from gateway.relay import Relay
 from gateway.relay.limits import RelayLimits
 from gateway.replica import Replica
-from gateway.session import Services
+from gateway.services import Services
 from gateway.settings import Verdicts
 from gateway.sole import SolePrincipal
 from gateway.spawners import make_spawner
+from gateway.storage import Storage
 from gateway.warehouse import pool_config
 from gateway.writers import Writers
 
@@ -89,6 +92,7 @@ class Server:
                 config.warehouse.declaration,
                 Verdicts(),
                 Writers(),
+                Storage(config.spool_directory, config.limits),
                 config.warehouse.spark_spawner == "qemu",
             )
             sole = _sole_principal(config, pool.isolation)
@@ -220,3 +224,4 @@ def _make_folders(config: Config) -> None:
     config.data.mkdir(parents=True, exist_ok=True, mode=0o711)
     config.warehouse_root.mkdir(exist_ok=True, mode=0o755)
     (config.warehouse_root / config.workspace).mkdir(exist_ok=True, mode=0o755)
+    sweep_all(config.warehouse_root, STAGING)

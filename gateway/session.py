@@ -11,11 +11,9 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from catalog.catalog import Catalog
 from catalog.errors import (
     DuplicatePreparedStatement,
     InsufficientPrivilege,
@@ -30,18 +28,16 @@ from catalog.principals import Principal
 from catalog.resolution import Resolution
 from catalog.types import Description
 from compute.lease import Lease
-from compute.pool import Pool
 from gateway.actions import Notice
-from gateway.config import Declaration, Limits
 from gateway.executor import Executor
 from gateway.leases import Leases
 from gateway.pgwire.errors import MalformedMessage
-from gateway.portal import Binding, Portal, PreparedStatement
-from gateway.relay import Call, Flight, Relay, RelayAnswer
-from gateway.settings import Verdicts
+from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedStatement
+from gateway.portals import Portals
+from gateway.relay import Call, Flight, RelayAnswer, RelayPortal
+from gateway.services import ANYTHING, Admission, Services
 from gateway.transaction import Block
 from gateway.variables import Variables, read_duration
-from gateway.writers import Writers
 from planner.parse import Statement, parse
 from planner.plan import Dialect
 
@@ -58,34 +54,9 @@ class Cancellable(Protocol):
     def cancel(self) -> object: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What all sessions of a gateway share. `trees`: Spark machines have no files of their own (`gateway.trees`)."""
-
-    catalog: Catalog
-    relay: Relay
-    pool: Pool
-    limits: Limits
-    declaration: Declaration
-    verdicts: Verdicts
-    writers: Writers
-    trees: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What a session may by how its client came. `warehouse`: on machines of that size, None where declared ones do."""
-
-    warehouse: str | None = None
-    read_only: bool = False
-
-
-ANYTHING = Admission()
-
-
 class Session:
     """One logged-in user in one workspace. `notices` wait for the door to send them, and `names` changes with what
-    prepared statements have names."""
+    prepared statements have names and what cursors there are."""
 
     def __init__(
         self,
@@ -103,6 +74,8 @@ class Session:
         self._query = ""
         self.names = 0
         self.block = Block()
+        self.portals = Portals(services.limits.portals)
+        self.vault = services.storage.open()
         self.notices: list[Notice] = []
         self.relay = services.relay.open(principal.name, workspace)
         self.verdicts = services.verdicts
@@ -111,7 +84,6 @@ class Session:
         self._leases = Leases(self._acquire, services.limits.lease_idle_seconds)
         self._executor = Executor(self, services, self._leases)
         self._prepared: dict[str, PreparedStatement] = {}
-        self._portals: dict[str, Portal] = {}
         self._working: Cancellable | None = None
         self._cancelled = False
         self._abandoned = False
@@ -222,52 +194,45 @@ class Session:
         else:
             self._prepared[""] = prepared
 
-    def make_portal(self, prepared: PreparedStatement, binding: Binding, *, alone: bool = True) -> Portal:
+    def make_portal(
+        self,
+        prepared: PreparedStatement,
+        binding: Binding,
+        *,
+        alone: bool = True,
+        options: CursorOptions = PROTOCOL,
+    ) -> Portal:
         """A portal of no name; `alone` says that no statement follows in the same simple Query."""
-        return Portal(prepared, binding, functools.partial(self._executor.open_result, alone=alone))
+        return Portal(prepared, binding, functools.partial(self._executor.open_result, alone=alone), options)
 
     async def bind(self, name: str, statement: str, binding: Binding) -> None:
-        """Opens a portal under a name. Raises InvalidCursorName if a named one is open already."""
+        """Opens a portal under a name. Raises DuplicateCursor if a named one is open already."""
         if not self.bind_at_once(name, statement, binding):
-            await self.close_portal(name)
+            await self.portals.close(name)
             self.bind_at_once(name, statement, binding)
 
     def bind_at_once(self, name: str, statement: str, binding: Binding) -> bool:
         """`bind`, if no earlier portal of that name has to be closed before; whether it was done."""
-        prepared, earlier = self.prepared(statement), self._portals.get(name)
+        prepared = self._executor.renew(self.prepared(statement))
         _check_values(prepared, statement, binding)
         self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
-        if earlier is not None and name:
-            raise InvalidCursorName(f'portal "{name}" already exists')
-        if earlier is None and len(self._portals) >= self._services.limits.portals:
-            raise ProgramLimitExceeded("too many portals", hint="Close those that are not needed any more.")
+        self.portals.check(name)
+        earlier = self.portals.find(name)
         if earlier is not None and earlier.held:
             return False
-        portal = self._portals[name] = self.make_portal(prepared, binding)
-        portal.depth = self.block.depth
+        self.portals.add(name, self.make_portal(prepared, binding), self.block.depth)
         return True
 
     def portal(self, name: str) -> Portal:
-        try:
-            return self._portals[name]
-        except KeyError:
-            raise InvalidCursorName(f'portal "{name}" does not exist') from None
+        found = self.portals.find(name)
+        if found is None:
+            raise InvalidCursorName(f'portal "{name}" does not exist')
+        return found
 
     async def close_portal(self, name: str) -> None:
-        portal = self._portals.pop(name, None)
-        if portal is not None:
-            await portal.close()
-
-    async def close_portals(self, *, deeper_than: int = -1) -> None:
-        """Closes all, or those made under more savepoints; when that is interrupted, those not closed yet stay."""
-        for name, portal in list(self._portals.items()):
-            if portal.depth > deeper_than:
-                await self.close_portal(name)
-
-    def adopt_portals(self, depth: int) -> None:
-        """The savepoints beyond so many are released: what was made under them belongs to what is left."""
-        for portal in self._portals.values():
-            portal.depth = min(portal.depth, depth)
+        portal = self.portals.find(name)
+        self.names += portal is not None and portal.kept
+        await self.portals.close(name)
 
     async def resolve(self, statement: Statement) -> Resolution:
         """Grants and versions of what the statement names, pinned for the block."""
@@ -309,33 +274,45 @@ class Session:
             self.block.now = await self.relay.now(self.variables.effective) if explicit else datetime.now(UTC)
         return self.block.now
 
-    @property
-    def idle(self) -> bool:
-        """Whether no portal has anything to stop or to give back."""
-        return not any(portal.held for portal in self._portals.values())
-
     def end_implicit_block_at_once(self) -> bool:
         """Ends an implicit block that holds nothing; False when the block is explicit or something has to be
         awaited."""
         self.state_change = time.time()
-        if self.block.explicit or not self.idle or self.variables.pending:
+        if self.block.explicit or not self.portals.idle or self.variables.pending:
             return False
-        self._portals.clear()
+        self.portals.forget()
         self.block.end()
         return True
 
     async def end_block(self, *, commit: bool) -> None:
-        """The end of a block, explicit or implicit: portals close, pins are gone, settings stay or go back."""
-        await self.close_portals()
+        """The end of a block, explicit or implicit: portals close, pins are gone, settings stay or go back.
+
+        The queries of cursors WITH HOLD are read to their ends first. Raises what they raise; the block is rolled back
+        then.
+        """
+        if commit:
+            await self._keep_cursors()
+        await self.portals.end_block(commit=commit)
         self.variables.end(commit=commit)
         self.block.end()
         await self.relay.end(commit=commit)
 
+    async def _keep_cursors(self) -> None:
+        try:
+            await self.portals.keep()
+        except BaseException:
+            await self.end_block(commit=False)
+            raise
+
+    async def relay_statement(self, sql: str) -> RelayPortal:
+        """A statement of ours about what the session has in PostgreSQL."""
+        return await self.relay.execute(sql, (), (), (), (), self.variables.effective)
+
     def warn(self, content: SqlError) -> None:
         self._notify(content, "WARNING")
 
-    def inform(self, text: str) -> None:
-        self._notify(SuccessfulCompletion(text), "NOTICE")
+    def inform(self, content: SqlError | str) -> None:
+        self._notify(SuccessfulCompletion(content) if isinstance(content, str) else content, "NOTICE")
 
     def _notify(self, content: SqlError, severity: str) -> None:
         """Kept for the door, unless the client does not want to hear of such."""
@@ -343,10 +320,12 @@ class Session:
             self.notices.append(Notice(content, severity))
 
     def fail(self) -> None:
-        """A statement failed: an explicit block takes nothing but its end now, an implicit one's settings go back."""
+        """A statement failed: an explicit block takes nothing but its end now, an implicit one's settings go back,
+        and its cursors are not kept."""
         self.block.fail()
         if not self.block.explicit:
             self.variables.end(commit=False)
+            self.portals.fail()
 
     async def interruptible(self, work: Coroutine[Any, Any, T]) -> T:
         """Awaits `work` such that `cancel`, and the setting statement_timeout, end it with QueryCanceled.
@@ -404,7 +383,7 @@ class Session:
 
     async def close(self) -> None:
         """Ends the session: portals, machines and the backend go back."""
-        await self.close_portals()
+        await self.portals.abandon()
         await self._leases.close()
         await self.relay.close()
 

@@ -44,7 +44,7 @@ class Shortcuts:
     def _query(self, message: messages.Query) -> bool:
         session = self._session
         session.unnamed, session.query = None, message.sql
-        if session.block.explicit or not session.idle:
+        if session.block.explicit or not session.portals.idle:
             return False
         statements = session.split(message.sql)
         if len(statements) != 1 or not statements[0].immutable:
@@ -96,7 +96,7 @@ class Shortcuts:
         if statement is None:
             self._door.send(messages.EmptyQueryResponse())
             return True
-        if not statement.immutable or portal.held or portal.tag is not None or self._session.block.failed:
+        if not statement.immutable or portal.result is not None or portal.tag or self._session.block.failed:
             return False
         return self._recall(portal, message.max_rows)
 

@@ -41,9 +41,9 @@ class Point:
 class Block:
     """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E.
 
-    `since` is when an explicit block began, in seconds since 1970. `points` are the savepoints in the order in which
-    they were set; of two with a name the later one counts. `now` is the block's start, None until somebody has asked
-    for it.
+    `since` is when an explicit block began, in seconds since 1970. `implicit` says that several statements share the
+    block without BEGIN. `points` are the savepoints in the order in which they were set; of two with a name the later
+    one counts. `now` is the block's start, None until somebody has asked for it.
     """
 
     def __init__(self) -> None:
@@ -53,12 +53,18 @@ class Block:
         """COMMIT, ROLLBACK, or the end of an implicit block."""
         self.explicit = False
         self.since: float | None = None
+        self.implicit = False
         self.failed = False
         self.modes = Modes()
         self.points: list[Point] = []
         self.now: datetime | None = None
         self.pinned: dict[TableName, int] = {}
         self._written = False
+
+    @property
+    def shared(self) -> bool:
+        """Whether what one statement opens in it another can use."""
+        return self.explicit or self.implicit
 
     @property
     def status(self) -> bytes:

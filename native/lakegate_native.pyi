@@ -30,6 +30,63 @@ class Encoder:
     ) -> Encoder: ...
     def encode(self, batch: _RecordBatch, offset: int = 0, length: int = -1) -> bytes: ...
 
+@final
+class CopyWriter:
+    def __new__(
+        cls,
+        format: Literal["text", "csv", "binary"],
+        *,
+        delimiter: str = "\t",
+        null: str = "\\N",
+        quote: str = '"',
+        escape: str = '"',
+        force_quote: Sequence[int] = (),
+        framed: bool = True,
+    ) -> CopyWriter: ...
+    def rewrite(self, messages: bytes, *, first: bool = False) -> bytes: ...
+    def header(self, names: Sequence[str]) -> bytes: ...
+    @staticmethod
+    def trailer(empty: bool) -> bytes: ...
+    @staticmethod
+    def frame(rows: bytes) -> bytes: ...
+
+@final
+class CopyFault:
+    sqlstate: str
+    message: str
+    detail: str | None
+    hint: str | None
+    row: int
+    column: int | None
+    line: int
+    text: str | None
+    placed: bool
+
+@final
+class CopyRows:
+    fault: CopyFault | None
+    ended: bool
+    def __len__(self) -> int: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[Any, Any]: ...
+
+@final
+class CopyReader:
+    line: int
+    def __new__(
+        cls,
+        format: Literal["text", "csv", "binary"],
+        columns: Sequence[tuple[str, bool, bool]],
+        *,
+        longest: int,
+        delimiter: str = "\t",
+        null: str = "\\N",
+        quote: str = '"',
+        escape: str = '"',
+        header: Literal["absent", "skip", "match"] = "absent",
+        default: str | None = None,
+    ) -> CopyReader: ...
+    def feed(self, data: bytes, *, last: bool = False) -> CopyRows: ...
+
 class SqlParseError(ValueError):
     message: str
     position: int | None

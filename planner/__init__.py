@@ -5,7 +5,7 @@
 **Layers**, top down; each knows only those below::
 
     planning    statement + resolution + settings -> plan; the memo
-    relay  session  roles  definitions  writes  reads  sparkplan      one kind of statement each
+    relay  session  cursors  roles  definitions  writes  reads  copy  sparkplan      one kind of statement each
     authorize  route  prune                                           may it, where, which files
     dialects    PostgreSQL's tree -> a lane's SQL, typed on the way up
     bind  predicates  shadow                                          names, demands on files, columns

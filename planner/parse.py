@@ -6,7 +6,7 @@ raw tree that is bound and translated. In the spark dialect sqlglot parses, and 
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from sqlglot import exp
@@ -16,7 +16,7 @@ from catalog.errors import SqlSyntaxError, StatementTooComplex
 from catalog.names import Role, TableReference
 from planner import sparksql, tree
 from planner.plan import Dialect
-from planner.syntax import Extracted, TableOptions, extract
+from planner.syntax import Extracted, TableOptions, extract, scan
 from planner.tree import Node
 
 _CACHED_TEXTS = 2048
@@ -49,7 +49,7 @@ class Statement:
     dialect, for EXPLAIN (ROUTE), and for what begins and ends transactions, where there is nothing to describe.
     Positions in `references` count from 1 in the whole text. `ends_block`: COMMIT or ROLLBACK, or ROLLBACK TO, which
     ends a part of it: what a failed block still takes. `immutable`: PostgreSQL's answer depends only on text,
-    parameters and settings.
+    parameters and settings. `query` is what a DECLARE reads, `fetches` the name of the cursor whose rows a FETCH gives.
     """
 
     text: str
@@ -66,6 +66,8 @@ class Statement:
     tree: Node = field(default_factory=dict, repr=False)
     options: TableOptions | None = None
     spark: exp.Expr | None = field(default=None, repr=False)
+    query: "Statement | None" = None
+    fetches: str | None = None
 
 
 def parse(text: str, dialect: Dialect) -> tuple[Statement, ...]:
@@ -117,7 +119,25 @@ def _statement(text: str, found: Extracted, parsed: lakegate_native.ParsedStatem
         immutable=not parsed.relations and not parsed.functions and _is_immutable(parsed_tree),
         tree=parsed_tree,
         options=options,
+        query=_find_query(text[parsed.offset : end], parsed.offset) if parsed.node == "DeclareCursorStmt" else None,
+        fetches=_find_cursor(parsed_tree),
     )
+
+
+def _find_query(text: str, offset: int) -> Statement:
+    """What follows DECLARE … FOR, as a statement of the whole text. FOR is reserved: no name before can be it."""
+    start = next(token.end for token in scan(text) if token.word == "FOR")
+    (query,) = _parse(text[start:], Dialect.POSTGRES)
+    moved = tuple(
+        reference if reference.position is None else replace(reference, position=reference.position + offset + start)
+        for reference in query.references
+    )
+    return replace(query, offset=query.offset + offset + start, references=moved)
+
+
+def _find_cursor(node: Node) -> str | None:
+    fetch = node.get("FetchStmt")
+    return None if fetch is None or fetch.get("ismove") else fetch.get("portalname", "")
 
 
 def _references(found: Extracted, parsed: lakegate_native.ParsedStatement) -> Iterator[TableReference]:

@@ -1,19 +1,28 @@
 """What the planner says should happen with one statement. Frozen values; the gateway carries them out.
 
 `Metadata` is relayed to PostgreSQL. The session's own statements are `Begin`, `Commit`, `Rollback`, `Savepoint`,
-`Release`, `RollbackTo`, `SetModes`, `SetVariable`, `ResetVariable`, `ShowVariable` and `Discard`. `CatalogChange` goes
-to `Catalog.apply`. `Query` runs on a machine. `Constant` is answered at once.
+`Release`, `RollbackTo`, `SetModes`, `SetVariable`, `ResetVariable`, `ShowVariable` and `Discard`; of its cursors
+`DeclareCursor`, `FetchCursor` and `CloseCursor`. `CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine.
+`Constant` is answered at once.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from catalog.changes import Change
 from catalog.names import TableName
 from catalog.scans import Scan
 from catalog.snapshots import Snapshot
 from catalog.types import PgType, ResultColumn
+
+if TYPE_CHECKING:
+    from planner.parse import Statement
+
+ALL_ROWS = sys.maxsize
+"""The count of FETCH ALL."""
 
 
 class Dialect(StrEnum):
@@ -187,6 +196,54 @@ class Discard:
     name: str | None = None
 
 
+class Direction(StrEnum):
+    """Of FETCH and MOVE, as PostgreSQL's parser calls them: NEXT is forward 1, PRIOR backward 1, FIRST absolute 1, LAST
+    absolute -1."""
+
+    FORWARD = "FETCH_FORWARD"
+    BACKWARD = "FETCH_BACKWARD"
+    ABSOLUTE = "FETCH_ABSOLUTE"
+    RELATIVE = "FETCH_RELATIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """How far a FETCH or MOVE goes; `count` may be below 0, and is ALL_ROWS for ALL."""
+
+    direction: Direction
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeclareCursor:
+    """DECLARE. `scroll` is None where the statement does not say; `scans` that PostgreSQL would scroll it all the same.
+    `query` is what it reads, `relayed` the whole statement where PostgreSQL answers that."""
+
+    name: str
+    query: "Statement"
+    scroll: bool | None = None
+    scans: bool = False
+    hold: bool = False
+    binary: bool = False
+    relayed: Metadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchCursor:
+    """FETCH, or MOVE if it is `silent`."""
+
+    name: str
+    movement: Movement
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCursor:
+    """CLOSE; None closes all."""
+
+    name: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogChange:
     change: Change
@@ -228,6 +285,7 @@ class Query:
     snapshots: tuple[Snapshot, ...] = ()
 
 
+CursorPlan = DeclareCursor | FetchCursor | CloseCursor
 Plan = (
     Metadata
     | Begin
@@ -241,6 +299,7 @@ Plan = (
     | ResetVariable
     | ShowVariable
     | Discard
+    | CursorPlan
     | CatalogChange
     | Constant
     | Query

@@ -8,7 +8,7 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupported
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.types import Description, Oid, PgType, ResultColumn
-from planner import definitions, roles, session, sparkplan, tree, writes
+from planner import cursors, definitions, roles, session, sparkplan, tree, writes
 from planner.authorize import require_reads
 from planner.parse import Statement
 from planner.plan import Constant, Dialect, Lane, Plan, Query, Settings
@@ -105,6 +105,8 @@ def _plan(
     verb = statement.verb
     if verb in session.VERBS or session.shows_kept(statement):
         return session.plan_session(statement)
+    if verb in cursors.VERBS:
+        return cursors.plan_cursor(statement, resolution)
     if verb in roles.VERBS:
         return roles.plan_roles(statement, resolution)
     if _defines(statement, resolution):

@@ -89,7 +89,8 @@ def presentable(error: Exception) -> SqlError:
 
 
 def _fields(error: SqlError, severity: str) -> dict[str, str]:
-    optional = {"D": error.detail, "H": error.hint, "P": None if error.position is None else str(error.position)}
+    position = None if error.position is None else str(error.position)
+    optional = {"D": error.detail, "H": error.hint, "P": position, "W": error.context}
     return {
         "S": severity,
         "V": severity,

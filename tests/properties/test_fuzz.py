@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-FUZZERS = ("fuzz_pgwire.py", "fuzz_channel.py")
+FUZZERS = ("fuzz_pgwire.py", "fuzz_channel.py", "fuzz_copy.py")
 SECONDS = 15
 FEWEST_INPUTS = 1_000
 """Far below what any machine tries in that time: fewer means that the fuzzer hardly ran."""

@@ -15,9 +15,6 @@ RELAYED = (
     "EXPLAIN ANALYZE SELECT count(*) FROM pg_class",
     "PREPARE p AS SELECT 1",
     "EXECUTE p",
-    "DECLARE c CURSOR FOR SELECT 1",
-    "FETCH 1 FROM c",
-    "CLOSE c",
     "CREATE TEMP TABLE t (a int)",
     "CREATE TABLE pg_temp.t (a int)",
     "CREATE TEMP TABLE t AS SELECT 1",
@@ -85,7 +82,6 @@ REFUSED = (
 LAKEHOUSE = (
     "EXPLAIN ANALYZE SELECT * FROM orders",
     "PREPARE p AS SELECT * FROM orders",
-    "DECLARE c CURSOR FOR SELECT * FROM shop.orders",
     "CREATE TEMP VIEW v AS SELECT * FROM orders",
     "CREATE TEMP TABLE t AS SELECT * FROM orders",
     "SELECT * INTO TEMP t FROM orders",

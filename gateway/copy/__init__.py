@@ -1,0 +1,18 @@
+"""COPY: rows of any SELECT to a client in COPY's formats, and what a client sends into a lakehouse table.
+
+Owns
+    `opening` makes the result of a COPY statement, which `planner.copy` has read. `outflow` (TO) has another result's
+    DataRow messages rewritten by native code. `intake` (FROM) hears the client; `loading` takes what it sends apart
+    piece by piece, in a thread, with `columns` (texts to values) and `verdict` (which row is wrong, as PostgreSQL would
+    say); `staging` holds the rows as a Parquet file until the last has come.
+
+Lifecycle of a FROM
+    CopyInResponse; pieces are read, judged and staged as they come; after CopyDone the Spark machine appends the file
+    in one commit, by the same way as any INSERT. Whatever happens before leaves the table as it was, and the staging
+    folder goes, at the latest when another COPY or gateway finds it abandoned.
+
+Never
+    A row that was not judged in a table; a whole load in memory; work on pieces in the event loop.
+
+Reference: PostgreSQL documentation, COPY and "COPY Operations"; `copyfrom.c`.
+"""

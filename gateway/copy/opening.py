@@ -1,0 +1,92 @@
+"""A COPY statement becomes a result: partner of `gateway.executor`, which does so for all others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catalog.errors import SqlError, error_class
+from gateway.copy.intake import CopyInResult
+from gateway.copy.loading import Loader
+from gateway.copy.outflow import CopyOutResult
+from gateway.copy.staging import Staging
+from gateway.pgwire.encode import BINARY, TEXT
+from gateway.portal import Binding, PreparedStatement
+from planner import tree
+from planner.copy import CopyTo, find_forced, plan_intake, plan_load, read_copy, select_all
+from planner.parse import parse
+from planner.plan import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catalog.catalog import Catalog
+    from gateway.result import Result
+    from gateway.session import Session
+    from planner.parse import Statement
+    from planner.plan import Query, Settings
+
+MOST_BYTES = 64 * 2**30
+"""Bytes of Parquet of one load."""
+
+
+async def open_copy(
+    session: Session,
+    catalog: Catalog,
+    statement: Statement,
+    settings: Settings,
+    append: Callable[[Query], Result],
+    *,
+    alone: bool,
+) -> Result:
+    """`append` makes the result of the statement that loads what was staged. Raises SqlError."""
+    read = read_copy(statement)
+    if isinstance(read, CopyTo):
+        return await _open_out(session, read)
+    resolution = await session.resolve(statement)
+    if not resolution.tables:
+        await _describe(session, CopyTo(select_all(statement), "", (), read), select_all(statement))
+    copy = plan_intake(statement, read, resolution, settings)
+    session.admit_write("COPY FROM", alone=alone)
+    staging = Staging(catalog.staging_location(session.workspace), Loader.schema(copy), MOST_BYTES)
+    load = plan_load(copy, resolution, staging.path)
+    loader = Loader(copy, session.variables, staging)
+    return CopyInResult(copy, loader, staging, lambda: append(load), session.inform)
+
+
+async def _open_out(session: Session, read: CopyTo) -> Result:
+    """The rows of a COPY TO, described and started."""
+    described = await _describe(session, read, read.query)
+    known = _names(described)
+    if read.table is not None:
+        described = await _describe(session, read, read.select(known))
+    names = _names(described)
+    force_quote = find_forced("FORCE_QUOTE", read.options.force_quote, names, known, read.table)
+    code = BINARY if read.options.format == "binary" else TEXT
+    source = session.make_portal(described, Binding(result_formats=(code,)))
+    try:
+        await source.open()
+    except BaseException:
+        await source.close()
+        raise
+    return CopyOutResult(source, names, read.options, force_quote)
+
+
+async def _describe(session: Session, read: CopyTo, text: str) -> PreparedStatement:
+    """The SELECT, known to give rows and to want no parameters."""
+    (query,) = parse(text, Dialect.POSTGRES)
+    try:
+        described = await session.prepare(query)
+    except SqlError as error:
+        is_told = read.table is None and error.position is not None
+        error.position = error.position + query.offset if is_told and error.position is not None else None
+        raise
+    parameter = next((fields for kind, fields in tree.walk(query.tree) if kind == "ParamRef"), None)
+    if parameter is not None:
+        before = query.parsed_text.encode()[: parameter.get("location", 0)].decode()
+        position = len(before) + query.offset + 1
+        raise error_class("42P02")(f"there is no parameter ${parameter.get('number', 0)}", position=position)
+    return described
+
+
+def _names(described: PreparedStatement) -> list[str]:
+    return [column.name for column in described.description.columns or ()]

@@ -1,0 +1,37 @@
+"""What a session is given: what all of a gateway share, and what it may by how its client came."""
+
+from dataclasses import dataclass
+
+from catalog.catalog import Catalog
+from compute.pool import Pool
+from gateway.config import Declaration, Limits
+from gateway.relay import Relay
+from gateway.settings import Verdicts
+from gateway.storage import Storage
+from gateway.writers import Writers
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all sessions of a gateway share. `trees`: Spark machines have no files of their own (`gateway.trees`)."""
+
+    catalog: Catalog
+    relay: Relay
+    pool: Pool
+    limits: Limits
+    declaration: Declaration
+    verdicts: Verdicts
+    writers: Writers
+    storage: Storage
+    trees: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a session may by how its client came. `warehouse`: on machines of that size, None where declared ones do."""
+
+    warehouse: str | None = None
+    read_only: bool = False
+
+
+ANYTHING = Admission()

@@ -1,0 +1,9 @@
+BEGIN
+DECLARE c CURSOR FOR SELECT 1 / (n_nationkey - 2) FROM tpch.nation ORDER BY n_nationkey
+SAVEPOINT a
+FETCH c
+ROLLBACK TO a
+FETCH c
+ROLLBACK TO a
+CLOSE c
+COMMIT
