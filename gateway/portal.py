@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from catalog.types import Description
 from gateway.copy.intake import Client, CopyInResult
+from gateway.pgwire.errors import MalformedMessage
 from gateway.query import QueryResult
 from gateway.relay import Call
 from gateway.result import RelayedResult, Result
@@ -140,3 +141,12 @@ class Portal:
     async def close(self) -> None:
         if self._result is not None:
             await self._result.close()
+
+
+def check_values(prepared: PreparedStatement, name: str, binding: Binding) -> None:
+    """Raises MalformedMessage where a Bind has more or fewer values than the statement of that name needs."""
+    needed = len(prepared.description.parameters)
+    if len(binding.values) != needed:
+        raise MalformedMessage(
+            f'bind message supplies {len(binding.values)} parameters, but prepared statement "{name}" requires {needed}'
+        )

@@ -31,8 +31,7 @@ from compute.lease import Lease
 from gateway.actions import Notice
 from gateway.executor import Executor
 from gateway.leases import Leases
-from gateway.pgwire.errors import MalformedMessage
-from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedStatement
+from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedStatement, check_values
 from gateway.portals import Portals
 from gateway.relay import Call, Flight, RelayAnswer, RelayPortal
 from gateway.services import ANYTHING, Admission, Services
@@ -214,7 +213,7 @@ class Session:
     def bind_at_once(self, name: str, statement: str, binding: Binding) -> bool:
         """`bind`, if no earlier portal of that name has to be closed before; whether it was done."""
         prepared = self._executor.renew(self.prepared(statement))
-        _check_values(prepared, statement, binding)
+        check_values(prepared, statement, binding)
         self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         self.portals.check(name)
         earlier = self.portals.find(name)
@@ -396,11 +395,3 @@ class Session:
         if lease.woken_seconds is not None:
             self.inform(f"compute was asleep: a {engine} machine started in {lease.woken_seconds:.2f} s")
         return lease
-
-
-def _check_values(prepared: PreparedStatement, name: str, binding: Binding) -> None:
-    needed = len(prepared.description.parameters)
-    if len(binding.values) != needed:
-        raise MalformedMessage(
-            f'bind message supplies {len(binding.values)} parameters, but prepared statement "{name}" requires {needed}'
-        )
