@@ -347,8 +347,14 @@ def _without_table(message: Any) -> Any:
     return [replace(field, relation=int(field.relation > 0)) for field in message.fields]
 
 
-@pytest.mark.parametrize("lane", ["duckdb", "spark"])
-@pytest.mark.parametrize("name", SCRIPTS)
+OF_EVERY_TYPE = {"binary", "every type backwards"}
+"""Spark does not read that table: its writer has marked a column NOT NULL without naming the feature."""
+
+
+@pytest.mark.parametrize(
+    ("lane", "name"),
+    [("duckdb", name) for name in SCRIPTS] + [("spark", name) for name in SCRIPTS if name not in OF_EVERY_TYPE],
+)
 def test_script(gateway: Target, oracle: Target, lane: str, name: str) -> None:
     with client_of(gateway) as client, client_of(oracle) as other:
         ask(client, f"SET lakegate.lane = {lane}")
