@@ -164,6 +164,7 @@ class Conversation:
         assert statement is not None, "the empty query is answered at once"
         self.session.query = statement.text
         self.session.block.admit(ends_block=statement.ends_block)
+        portal.admit(message.portal)
         with _placed(statement):
             await self.session.interruptible(self._send_rows_or_close(portal, max(message.max_rows, 0)))
         self.session.block.implicit = True

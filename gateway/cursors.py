@@ -14,7 +14,6 @@ from catalog.errors import (
     FeatureNotSupported,
     InvalidCursorName,
     NoActiveSqlTransaction,
-    ObjectNotInPrerequisiteState,
     SqlError,
 )
 from catalog.names import quote_identifier
@@ -94,8 +93,7 @@ def find(session: Session, name: str) -> Portal:
     portal = session.portals.find(name)
     if portal is None:
         raise InvalidCursorName(f'cursor "{name}" does not exist')
-    if portal.failed:
-        raise ObjectNotInPrerequisiteState(f'portal "{name}" cannot be run')
+    portal.admit(name)
     return portal
 
 

@@ -7,6 +7,7 @@ Describe never executes anything and Bind costs nothing. Reference: PostgreSQL p
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
+from catalog.errors import ObjectNotInPrerequisiteState
 from catalog.types import Description
 from gateway.copy.intake import Client, CopyInResult
 from gateway.pgwire.errors import MalformedMessage
@@ -59,7 +60,7 @@ class Portal:
     """One execution of a prepared statement, or a cursor: `open_result` plans and starts it.
 
     `depth` counts the savepoints that it was made under. `kept`: its block was committed, and it lives until it is
-    closed. `failed`: a FETCH from it failed."""
+    closed. `failed`: getting rows from it failed."""
 
     def __init__(
         self,
@@ -123,6 +124,11 @@ class Portal:
 
     def fail(self) -> None:
         self.failed = True
+
+    def admit(self, name: str) -> None:
+        """Raises 55000 for one that has failed; `name` is its own."""
+        if self.failed:
+            raise ObjectNotInPrerequisiteState(f'portal "{name}" cannot be run')
 
     async def keep(self) -> None:
         """Puts all rows of a cursor WITH HOLD into the spool. Raises the engine's error."""

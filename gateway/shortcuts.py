@@ -106,6 +106,7 @@ class Shortcuts:
         if answer is None or 0 < max_rows <= answer.row_count:
             return False
         portal.answered(answer.tag)
+        self._session.block.implicit = True
         self._session.query = portal.prepared.statement.text
         self._door.write(answer.rows + answer.complete)
         return True

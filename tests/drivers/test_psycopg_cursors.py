@@ -1,7 +1,7 @@
 """psycopg's server-side cursors: named, scrollable, held, with parameters, over more rows than memory has room for."""
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psycopg
@@ -61,8 +61,8 @@ def test_held_cursor(target: Target) -> None:
 
 
 def test_cursors_side_by_side(target: Target) -> None:
-    with target.connect(autocommit=False) as connection:
-        cursors = [connection.cursor(f"c{number}") for number in range(4)]
+    with target.connect(autocommit=False) as connection, ExitStack() as stack:
+        cursors = [stack.enter_context(connection.cursor(f"c{number}")) for number in range(4)]
         for cursor in cursors:
             cursor.execute(NATIONS)
         for row in range(25):
@@ -75,7 +75,7 @@ def test_more_rows_than_memory_has_room_for(gateway: Target, oracle: Target) -> 
         expected = connection.execute(
             f"SELECT count(*), sum(l_orderkey), sum(length(l_comment)) FROM ({LINES}) t".encode()
         ).fetchone()
-    with gateway.connect(autocommit=False) as connection, connection.cursor("large") as cursor:
+    with gateway.connect(autocommit=False) as connection, connection.cursor("large", scrollable=False) as cursor:
         cursor.itersize = 50_000
         cursor.execute(LINES.encode())
         first = cursor.fetchone()

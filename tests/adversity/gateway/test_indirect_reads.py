@@ -16,7 +16,7 @@ ANSWERED = (
 REFUSED = (
     "EXPLAIN ANALYZE SELECT * FROM tpch.region",
     "PREPARE p AS SELECT * FROM tpch.region",
-    "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM tpch.region",
+    "DECLARE c CURSOR WITH HOLD FOR SELECT region FROM tpch.region",
     "CREATE TEMP VIEW v AS SELECT * FROM tpch.region",
     "CREATE TEMP TABLE t AS SELECT * FROM tpch.region",
     "CREATE TEMP TABLE t (LIKE tpch.region); INSERT INTO t TABLE tpch.region",

@@ -182,6 +182,17 @@ SCRIPTS: dict[str, Script] = {
         "FETCH d",
     ],
     "a row that fails": [*declared(query=FAILS), "FETCH 5 FROM c", "FETCH 20 FROM c", "FETCH c", "ROLLBACK"],
+    "a portal that failed, behind a savepoint": [
+        "BEGIN",
+        cycle(parse("SELECT 1 / (n_nationkey - n_nationkey) FROM tpch.nation"), m.Bind("p", "", (), (), ()), SYNC),
+        "SAVEPOINT a",
+        cycle(m.Execute("p", 1), SYNC),
+        "ROLLBACK TO a",
+        cycle(m.Execute("p", 1), SYNC),
+        "ROLLBACK TO a",
+        "FETCH p",
+        "ROLLBACK",
+    ],
     "a failed block": [*declared(), "SELECT 1 / 0", "FETCH c", "CLOSE c", "COMMIT", "FETCH c"],
     "relayed": [
         *declared(query=RELATION),
@@ -312,6 +323,7 @@ SCRIPTS: dict[str, Script] = {
     ],
     "a pipeline": [
         cycle(parse(f"DECLARE c CURSOR FOR {NATION}"), bind(), EXECUTE, SYNC),
+        cycle(parse("SELECT 1"), bind(), EXECUTE, SYNC),
         cycle(
             parse("SELECT 1"),
             bind(),
@@ -347,8 +359,14 @@ def _without_table(message: Any) -> Any:
     return [replace(field, relation=int(field.relation > 0)) for field in message.fields]
 
 
-@pytest.mark.parametrize("lane", ["duckdb", "spark"])
-@pytest.mark.parametrize("name", SCRIPTS)
+OF_EVERY_TYPE = {"binary", "every type backwards"}
+"""Spark does not read that table: its writer has marked a column NOT NULL without naming the feature."""
+
+
+@pytest.mark.parametrize(
+    ("lane", "name"),
+    [("duckdb", name) for name in SCRIPTS] + [("spark", name) for name in SCRIPTS if name not in OF_EVERY_TYPE],
+)
 def test_script(gateway: Target, oracle: Target, lane: str, name: str) -> None:
     with client_of(gateway) as client, client_of(oracle) as other:
         ask(client, f"SET lakegate.lane = {lane}")
