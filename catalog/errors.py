@@ -183,6 +183,10 @@ class DuplicateObject(SqlError):
     sqlstate = "42710"
 
 
+class InvalidTableDefinition(SqlError):
+    sqlstate = "42P16"
+
+
 class DatatypeMismatch(SqlError):
     sqlstate = "42804"
 

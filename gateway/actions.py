@@ -104,6 +104,14 @@ async def _set(session: Session, planned: SetVariable) -> str:
     return "SET"
 
 
+async def configure(session: Session, planned: SetVariable) -> str:
+    """SELECT set_config(): the new value. A local one outside a block is over as soon as it is told."""
+    if session.block.explicit or not planned.local:
+        await _set(session, planned)
+        return session.variables.current(planned.name)
+    return await session.verdicts.validate(session, planned.name, planned.value or "")
+
+
 async def _discard(session: Session, planned: Discard) -> str:
     if planned.what == "DEALLOCATE":
         return await _deallocate(session, planned.name)

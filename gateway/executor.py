@@ -23,7 +23,18 @@ from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.rows import describe_rows, with_formats
 from gateway.trees import find_scans
 from gateway.variables import split_search_path
-from planner.plan import Constant, Lane, Metadata, Plan, Query, SessionValue, Settings
+from planner.plan import (
+    SET_COLUMNS,
+    CatalogChange,
+    Constant,
+    Lane,
+    Metadata,
+    Plan,
+    Query,
+    SessionValue,
+    Settings,
+    SetVariable,
+)
 from planner.planning import plan
 
 if TYPE_CHECKING:
@@ -99,14 +110,16 @@ class Executor:
         if isinstance(planned, Metadata):
             self._relayed.keep((statement, situation), planned, len(statement.text))
             return await self._relay(planned, portal, max_rows)
+        if isinstance(planned, Query | CatalogChange | Constant) and planned.notice is not None:
+            self._session.inform(planned.notice)
         if isinstance(planned, Query):
             if planned.writes is not None or planned.then is not None:
                 self._session.admit_write(planned.tag, alone=alone)
             return await self._open_query(planned, portal, values)
         if isinstance(planned, Constant):
-            if planned.notice is not None:
-                self._session.inform(planned.notice)
             return ConstantResult(planned.tag, planned.columns, planned.rows)
+        if isinstance(planned, SetVariable) and planned.answers:
+            return ConstantResult("SELECT 1", SET_COLUMNS, [(await actions.configure(self._session, planned),)])
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
 
     async def _confirm(self, prepared: PreparedStatement) -> None:

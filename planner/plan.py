@@ -12,7 +12,10 @@ from catalog.changes import Change
 from catalog.names import TableName
 from catalog.scans import Scan
 from catalog.snapshots import Snapshot
-from catalog.types import PgType, ResultColumn
+from catalog.types import Oid, PgType, ResultColumn
+
+SET_COLUMNS = (ResultColumn("set_config", PgType(Oid.TEXT)),)
+"""The columns of a SELECT of set_config()."""
 
 
 class Dialect(StrEnum):
@@ -89,11 +92,12 @@ class Rollback:
 @dataclass(frozen=True, slots=True)
 class SetVariable:
     """SET. `value` is the list's items joined as PostgreSQL does, None for DEFAULT; `local` lasts until the block's
-    end."""
+    end. `answers`: it was a SELECT of set_config(), and a row with the value is expected."""
 
     name: str
     value: str | None
     local: bool = False
+    answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ class Discard:
 class CatalogChange:
     change: Change
     tag: str
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,7 @@ class Query:
     then: Change | None = None
     location: str | None = None
     snapshots: tuple[Snapshot, ...] = ()
+    notice: str | None = None
 
 
 Plan = Metadata | Begin | Commit | Rollback | SetVariable | ResetVariable | Discard | CatalogChange | Constant | Query

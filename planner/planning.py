@@ -111,7 +111,7 @@ def _plan(
         tables = located(statement, resolution)
         return definitions.plan_definition(statement, resolution, tables, settings, description)
     if not resolution.tables:
-        return relay(statement, resolution)
+        return session.configured(statement) or relay(statement, resolution)
     if verb == "Select":
         return _read(statement, resolution, settings, description or _UNDESCRIBED).plan(settings, values)
     tables = located(statement, resolution)

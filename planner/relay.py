@@ -7,7 +7,7 @@ which answers from the control tables.
 
 `pg_sleep` passes: the gateway's own timer bounds every relayed statement. So does `pg_advisory_unlock_all`, which
 pools send: no relayed statement can have taken a lock. Sequences and `set_config` (but for `jit`) do not: there is
-nothing permanent to number, and settings are the gateway's.
+nothing permanent to number, and settings are the gateway's (`planner.session` knows a SELECT of set_config alone).
 """
 
 import re
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from catalog.errors import FeatureNotSupported
+from catalog.names import SYSTEM_COLUMNS
 from catalog.resolution import Resolution
 from planner import tree
 from planner.parse import Statement
@@ -35,14 +36,14 @@ VOLATILE_ALLOWED = frozenset(
         "pg_database_size", "pg_tablespace_size", "pg_is_in_recovery", "pg_timezone_names",
         "pg_collation_actual_version", "pg_database_collation_actual_version", "pg_cancel_backend",
         "pg_terminate_backend", "pg_get_replication_slots", "pg_partition_ancestors", "pg_partition_tree",
-        "pg_advisory_unlock_all",
+        "pg_advisory_unlock_all", "pg_blocking_pids",
     }
 )  # fmt: skip
 _FORBIDDEN = re.compile(
     r"(query|table|cursor|database|schema)_to_xml(schema|_and_xmlschema)?|ts_stat|ts_rewrite|dblink.*|lo_.*|loread|lowrite"
     r"|pg_(try_)?advisory_(?!unlock_all$).*|pg_notify|pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_logical_.*|pg_create_.*|pg_drop_.*"
     r"|pg_export_snapshot|pg_reload_conf|pg_rotate_.*|pg_log_.*|pg_switch_wal|pg_promote|pg_stat_reset.*|pg_sleep_until"
-    r"|currval|nextval|setval|lastval|set_config|setseed|txid_current|pg_current_xact_id|pg_get_object_address"
+    r"|currval|nextval|setval|lastval|set_config|setseed|pg_get_object_address"
     r"|crosstab.*|connectby|xpath_table|pg_restore_.*|pg_clear_.*|brin_.*|gin_clean_.*|pg_prewarm|pg_visibility.*"
 )
 
@@ -52,6 +53,7 @@ _PRIVILEGE_FUNCTIONS = frozenset(
     {"has_table_privilege", "has_any_column_privilege", "has_schema_privilege", "has_column_privilege"}
 )
 _PRIVILEGE_VIEWS = frozenset({"table_privileges", "column_privileges", "role_table_grants", "role_column_grants"})
+# A statement that also asks for a system column, as DataGrip does for xmin, is told PostgreSQL's own: a view has none.
 _OWNED = {"pg_class": {"relacl", "relowner"}, "pg_namespace": {"nspacl", "nspowner"}}
 
 
@@ -175,8 +177,11 @@ def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
     location = int(fields.get("location", 0))
     if schema in (None, "pg_catalog") and name == "pg_stat_activity":
         yield location, "lakegate.pg_stat_activity"
-    elif (schema in (None, "pg_catalog") and name in _OWNED and columns & (_OWNED[name] | {"*"})) or (
-        schema == "information_schema" and name in _PRIVILEGE_VIEWS
+    elif (schema == "information_schema" and name in _PRIVILEGE_VIEWS) or (
+        schema in (None, "pg_catalog")
+        and name in _OWNED
+        and columns & (_OWNED[name] | {"*"})
+        and not columns & SYSTEM_COLUMNS
     ):
         yield location, f"lakegate.{name}"
 

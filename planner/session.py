@@ -8,6 +8,8 @@ from planner.tree import Node
 
 VERBS = frozenset({"Transaction", "VariableSet", "Discard", "Deallocate"})
 _READ_ONLY_OPTIONS = {"transaction_isolation": "isolation", "transaction_read_only": "read_only"}
+_CONFIGURES = frozenset({"targetList", "fromClause", "whereClause", "limitOption", "op"})
+"""The fields of a SELECT without any other clause."""
 _DISCARDS = {"DISCARD_ALL": "ALL", "DISCARD_PLANS": "PLANS", "DISCARD_SEQUENCES": "SEQUENCES", "DISCARD_TEMP": "TEMP"}
 
 
@@ -21,6 +23,44 @@ def plan_session(statement: Statement) -> Plan:
     if statement.verb == "Discard":
         return Discard(_DISCARDS[fields.get("target", "DISCARD_ALL")])
     return Discard("DEALLOCATE", None if fields.get("isall") else fields.get("name"))
+
+
+def configured(statement: Statement) -> SetVariable | None:
+    """A SELECT of nothing but set_config() of constants, which is a SET that answers; None for any other statement.
+
+    It may ask for the setting in the list of settings, as pgAdmin does. Raises 0A000 as SET does.
+    """
+    kind, fields = tree.unwrap(statement.tree)
+    if kind != "SelectStmt" or len(fields.get("targetList", [])) != 1 or not fields.keys() <= _CONFIGURES:
+        return None
+    target = fields["targetList"][0]["ResTarget"]
+    if "name" in target:
+        return None
+    call = target["val"].get("FuncCall", {})
+    arguments = [tree.constant(argument.get("A_Const", {"isnull": True})) for argument in call.get("args", [])]
+    if tree.strings(call.get("funcname"))[-1:] != ["set_config"] or [*map(type, arguments)] != [str, str, bool]:
+        return None
+    name, value, local = str(arguments[0]).lower(), str(arguments[1]), bool(arguments[2])
+    if "fromClause" in fields and not _lists_setting(fields, name):
+        return None
+    _refuse_role(name)
+    _check(name, value)
+    return SetVariable(name, value, local, answers=True)
+
+
+def _lists_setting(fields: Node, name: str) -> bool:
+    """Whether it is FROM pg_show_all_settings() WHERE name = '…', one row for a setting that exists."""
+    functions = [f for kind, f in tree.walk(fields["fromClause"]) if kind == "FuncCall"]
+    names = [tree.strings(function["funcname"])[-1] for function in functions]
+    condition = fields.get("whereClause", {}).get("A_Expr", {})
+    column = condition.get("lexpr", {}).get("ColumnRef", {}).get("fields")
+    literal = condition.get("rexpr", {}).get("A_Const", {"isnull": True})
+    return (
+        (len(fields["fromClause"]), names) == (1, ["pg_show_all_settings"])
+        and (condition.get("kind"), tree.strings(condition.get("name"))) == ("AEXPR_OP", ["="])
+        and column == [{"String": {"sval": "name"}}]
+        and tree.constant(literal) == name
+    )
 
 
 def _transaction(fields: Node) -> Plan:
@@ -52,8 +92,7 @@ def _variable(fields: Node) -> Plan:
         return ResetVariable(None)
     if kind == "VAR_RESET":
         return ResetVariable(name)
-    if name in ("role", "session_authorization"):
-        raise FeatureNotSupported("a session cannot change its role", hint="Log in as that role instead.")
+    _refuse_role(name)
     if kind == "VAR_SET_MULTI":
         return _multiple(name, fields)
     local = bool(fields.get("is_local"))
@@ -64,6 +103,11 @@ def _variable(fields: Node) -> Plan:
     value = ", ".join(_value(node) for node in fields.get("args", []))
     _check(name, value)
     return SetVariable(name, value, local)
+
+
+def _refuse_role(name: str) -> None:
+    if name in ("role", "session_authorization"):
+        raise FeatureNotSupported("a session cannot change its role", hint="Log in as that role instead.")
 
 
 def _check(name: str, value: str) -> None:
