@@ -96,16 +96,13 @@ def test_polars(oracle: Target, gateway: Target, query: str) -> None:
     assert len(schema) in (5, len(samples.SCHEMA))
 
 
-@pytest.mark.parametrize("query", [ORDERS, EVERY_TYPE], ids=["orders", "every type"])
-def test_pandas(oracle: Target, gateway: Target, query: str) -> None:
+def test_pandas(oracle: Target, gateway: Target) -> None:
     def ask(target: Target) -> Any:
         url = target.url("postgresql+psycopg", sslmode=target.sslmode, options="-ctimezone=UTC")
         engine = create_engine(url, use_native_hstore=False)
-        frame = pandas.read_sql(query, engine)
+        frame = pandas.read_sql(ORDERS, engine)
         engine.dispose()
-        return [str(type_) for type_ in frame.dtypes], frame.to_json(
-            orient="values", date_format="iso", default_handler=str
-        )
+        return [str(type_) for type_ in frame.dtypes], frame.map(repr).to_numpy().tolist()
 
     types, _ = asked_of_both(oracle, gateway, ask)
-    assert len(types) in (5, len(samples.SCHEMA))
+    assert len(types) == 5
