@@ -7,12 +7,21 @@ in the hint.
 References: PostgreSQL documentation, appendix A (error codes) and chapter "Error Message Style Guide".
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class SqlError(Exception):
-    """An error fit to show. `position` counts characters from 1 into the text that the client sent."""
+    """An error fit to show. `position` counts characters from 1 into the text that the client sent.
+
+    `further` are fields by the protocol's letters: what it is about (schema, table, column, type, constraint), where it
+    happened.
+    """
 
     sqlstate: ClassVar[str] = "XX000"
     severity: str = "ERROR"
@@ -25,6 +34,7 @@ class SqlError(Exception):
         self.detail = detail
         self.hint = hint
         self.position = position
+        self.further: Mapping[str, str] = {}
 
 
 class SuccessfulCompletion(SqlError):
@@ -205,6 +215,14 @@ class ReservedName(SqlError):
 
 class UndefinedTable(SqlError):
     sqlstate = "42P01"
+
+
+class UndefinedParameter(SqlError):
+    sqlstate = "42P02"
+
+
+class DuplicateCursor(SqlError):
+    sqlstate = "42P03"
 
 
 class DuplicatePreparedStatement(SqlError):

@@ -53,8 +53,7 @@ async def act(session: Session, catalog: Catalog, planned: Plan) -> str:
         case SetVariable():
             return await _set(session, planned)
         case ResetVariable():
-            session.variables.reset(planned.name)
-            return "RESET"
+            return await _reset(session, planned.name)
         case Discard():
             return await _discard(session, planned)
         case CatalogChange():
@@ -95,7 +94,8 @@ async def _end(session: Session, *, commit: bool, chain: bool) -> str:
 
 async def _set(session: Session, planned: SetVariable) -> str:
     if planned.local and not session.block.explicit:
-        session.warn(NoActiveSqlTransaction("SET LOCAL can only be used in transaction blocks"))
+        command = "SET TRANSACTION" if planned.name.startswith("transaction_") else "SET LOCAL"
+        session.warn(NoActiveSqlTransaction(f"{command} can only be used in transaction blocks"))
     elif planned.value is None:
         session.variables.reset(planned.name)
     else:
@@ -110,6 +110,14 @@ async def configure(session: Session, planned: SetVariable) -> str:
         await _set(session, planned)
         return session.variables.current(planned.name)
     return await session.verdicts.validate(session, planned.name, planned.value or "")
+
+
+async def _reset(session: Session, name: str | None) -> str:
+    """PostgreSQL says whether there is a setting of that name, if the session has not set it."""
+    if name is not None and name not in session.variables and "." not in name:
+        await session.relay.set_variable(name, None, session.variables.effective)
+    session.variables.reset(name)
+    return "RESET"
 
 
 async def _discard(session: Session, planned: Discard) -> str:

@@ -8,10 +8,17 @@ Reference: PostgreSQL protocol, "Message Flow".
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, SqlError, SqlSyntaxError
+from catalog.errors import (
+    FeatureNotSupported,
+    ObjectNotInPrerequisiteState,
+    SqlError,
+    SqlSyntaxError,
+    UndefinedParameter,
+)
 from gateway.cycles import Cycles
 from gateway.entry import enter
 from gateway.pgwire import messages
@@ -30,6 +37,9 @@ if TYPE_CHECKING:
     from gateway.relay import Flight
     from gateway.session import Session
     from planner.parse import Statement
+
+
+_COUNT = re.compile(r"\d+$")
 
 
 class Conversation:
@@ -105,6 +115,7 @@ class Conversation:
                 alone = statement is statements[-1]
                 portal = session.make_portal(PreparedStatement(statement), Binding(), alone=alone)
                 with _placed(statement):
+                    _refuse_parameters(statement)
                     await session.interruptible(self._run(portal))
         except BaseException:
             await self._end_implicit_block(commit=False)
@@ -115,7 +126,7 @@ class Conversation:
         """One statement of a simple Query."""
         try:
             await portal.open()
-            if portal.row_description:
+            if portal.row_description and (portal.planned or not portal.failed):
                 self._door.write(portal.row_description)
             await self._send_rows(portal, 0)
         finally:
@@ -142,6 +153,9 @@ class Conversation:
         assert statement is not None, "the empty query is answered at once"
         self.session.query = statement.text
         self.session.block.admit(ends_block=statement.ends_block)
+        if portal.tag is not None:
+            self._door.send(messages.CommandComplete(_repeated_tag(portal, message.portal)))
+            return
         with _placed(statement):
             await self.session.interruptible(self._send_rows_or_close(portal, max(message.max_rows, 0)))
 
@@ -212,6 +226,20 @@ class Conversation:
         for notice in self.session.notices:
             self._door.send(notice_response(notice.content, notice.severity))
         self.session.notices.clear()
+
+
+def _refuse_parameters(statement: Statement) -> None:
+    """A simple query has no values to give, and PREPARE needs none. Raises UndefinedParameter."""
+    if statement.parameter is not None and statement.verb != "Prepare":
+        raise UndefinedParameter(f"there is no parameter ${statement.parameter[0]}", position=statement.parameter[1])
+
+
+def _repeated_tag(portal: Portal, name: str) -> str:
+    """What a portal that has given all its rows answers when it is executed again: no rows. Raises
+    ObjectNotInPrerequisiteState for one that had none to give, as it would act twice."""
+    if portal.tag is None or not portal.row_description:
+        raise ObjectNotInPrerequisiteState(f'portal "{name}" cannot be run')
+    return _COUNT.sub("0", portal.tag)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from gateway.rows import with_formats
 from planner.parse import Statement
 
 _UNDESCRIBED = Description((), None)
+_PLANNED = frozenset({"Select", "Insert", "Update", "Delete", "Merge"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,16 @@ class Portal:
         if self.prepared.row_description:
             return with_formats(self.prepared.row_description, self.binding.result_formats)
         return b"" if self._result is None else self._result.row_description
+
+    @property
+    def planned(self) -> bool:
+        """Whether its columns are known before it runs. A utility statement's come with its rows."""
+        return self.prepared.statement is not None and self.prepared.statement.verb in _PLANNED
+
+    @property
+    def failed(self) -> bool:
+        """Whether PostgreSQL has answered with an error, which `fetch` raises after what came before it."""
+        return isinstance(self._result, RelayedResult) and self._result.failed
 
     @property
     def tag(self) -> str | None:

@@ -99,6 +99,10 @@ class RelayedResult:
     def held(self) -> bool:
         return self._relayed.tag is None
 
+    @property
+    def failed(self) -> bool:
+        return self._relayed.failed
+
     def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         return self._relayed.fetch(max_rows)
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from catalog.catalog import Catalog
 from catalog.errors import (
+    DuplicateCursor,
     DuplicatePreparedStatement,
     InvalidCursorName,
     InvalidSqlStatementName,
@@ -183,7 +184,7 @@ class Session:
         return Portal(prepared, binding, functools.partial(self._executor.open_result, alone=alone))
 
     async def bind(self, name: str, statement: str, binding: Binding) -> None:
-        """Opens a portal under a name. Raises InvalidCursorName if a named one is open already."""
+        """Opens a portal under a name. Raises DuplicateCursor if a named one is open already."""
         if not self.bind_at_once(name, statement, binding):
             await self.close_portal(name)
             self.bind_at_once(name, statement, binding)
@@ -191,10 +192,13 @@ class Session:
     def bind_at_once(self, name: str, statement: str, binding: Binding) -> bool:
         """`bind`, if no earlier portal of that name has to be closed before; whether it was done."""
         prepared, earlier = self.prepared(statement), self._portals.get(name)
-        self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         _check_values(prepared, statement, binding)
+        self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         if earlier is not None and name:
-            raise InvalidCursorName(f'portal "{name}" already exists')
+            raise DuplicateCursor(f'cursor "{name}" already exists')
+        if binding.values:
+            self._executor.check_values(name, prepared, binding)
+        _check_formats(prepared, binding)
         if earlier is None and len(self._portals) >= self._services.limits.portals:
             raise ProgramLimitExceeded("too many portals", hint="Close those that are not needed any more.")
         if earlier is not None and earlier.held:
@@ -363,3 +367,9 @@ def _check_values(prepared: PreparedStatement, name: str, binding: Binding) -> N
         raise MalformedMessage(
             f'bind message supplies {len(binding.values)} parameters, but prepared statement "{name}" requires {needed}'
         )
+
+
+def _check_formats(prepared: PreparedStatement, binding: Binding) -> None:
+    columns, formats = prepared.description.columns, binding.result_formats
+    if columns is not None and len(formats) > 1 and len(formats) != len(columns):
+        raise MalformedMessage(f"bind message has {len(formats)} result formats but query has {len(columns)} columns")

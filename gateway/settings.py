@@ -52,7 +52,7 @@ class Verdicts:
         if key == "client_encoding":
             return _check_encoding(value)
         if key == "application_name":
-            return _UNPRINTABLE.sub("?", value)[:_LONGEST_NAME]
+            return _UNPRINTABLE.sub(_escape, value.encode()[:_LONGEST_NAME].decode(errors="ignore"))
         remembered = self._canonical.get((key, value))
         if remembered is None:
             remembered = await session.relay.set_variable(name, value, session.variables.effective)
@@ -84,6 +84,10 @@ def startup_settings(parameters: Mapping[str, str]) -> dict[str, str]:
         name: value for name, value in parameters.items() if name not in ("user", "database", "options", "replication")
     }
     return {**own, **dict(split_options(parameters.get("options", ""))), **plain}
+
+
+def _escape(found: re.Match[str]) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in found[0].encode())
 
 
 def _check_own(name: str, value: str) -> str:

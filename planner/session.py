@@ -1,6 +1,9 @@
 """Statements about the session: transactions, settings, DISCARD and DEALLOCATE."""
 
+import re
+
 from catalog.errors import FeatureNotSupported, InvalidParameterValue
+from catalog.names import quote_identifier
 from planner import tree
 from planner.parse import Statement
 from planner.plan import Begin, Commit, Discard, Plan, ResetVariable, Rollback, SetVariable
@@ -10,6 +13,9 @@ VERBS = frozenset({"Transaction", "VariableSet", "Discard", "Deallocate"})
 _READ_ONLY_OPTIONS = {"transaction_isolation": "isolation", "transaction_read_only": "read_only"}
 _CONFIGURES = frozenset({"targetList", "fromClause", "whereClause", "limitOption", "op"})
 """The fields of a SELECT without any other clause."""
+_NAME_LISTS = frozenset({"search_path", "temp_tablespaces"})
+"""Settings whose value is a list of names."""
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _DISCARDS = {"DISCARD_ALL": "ALL", "DISCARD_PLANS": "PLANS", "DISCARD_SEQUENCES": "SEQUENCES", "DISCARD_TEMP": "TEMP"}
 
 
@@ -100,7 +106,8 @@ def _variable(fields: Node) -> Plan:
         return SetVariable(name, None, local)
     if kind != "VAR_SET_VALUE":
         raise FeatureNotSupported("SET … FROM CURRENT is not supported")
-    value = ", ".join(_value(node) for node in fields.get("args", []))
+    values = [_value(node) for node in fields.get("args", [])]
+    value = ", ".join(map(_quoted, values) if name.lower() in _NAME_LISTS else values)
     _check(name, value)
     return SetVariable(name, value, local)
 
@@ -108,6 +115,11 @@ def _variable(fields: Node) -> Plan:
 def _refuse_role(name: str) -> None:
     if name in ("role", "session_authorization"):
         raise FeatureNotSupported("a session cannot change its role", hint="Log in as that role instead.")
+
+
+def _quoted(name: str) -> str:
+    """As PostgreSQL keeps a name in a list of names."""
+    return name if _PLAIN_NAME.fullmatch(name) else quote_identifier(name)
 
 
 def _check(name: str, value: str) -> None:

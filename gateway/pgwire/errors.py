@@ -24,6 +24,9 @@ from gateway.pgwire.messages import ErrorResponse, NoticeResponse
 
 log = logging.getLogger(__name__)
 
+_FURTHER = "Wstcdn"
+"""Where an error happened, and what it is about: schema, table, column, type, constraint."""
+
 
 class LocalProtocolError(Exception):
     """We asked for what the state does not allow. A bug of ours; the peer did nothing wrong."""
@@ -73,6 +76,7 @@ def sql_error(fields: Mapping[str, str]) -> SqlError:
         position=int(position) if position.isdecimal() else None,
     )
     error.severity = "ERROR"
+    error.further = {code: fields[code] for code in _FURTHER if code in fields}
     return error
 
 
@@ -96,6 +100,7 @@ def _fields(error: SqlError, severity: str) -> dict[str, str]:
         "C": error.sqlstate,
         "M": _sendable(error.message),
         **{code: _sendable(text) for code, text in optional.items() if text is not None},
+        **error.further,
     }
 
 

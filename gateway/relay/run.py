@@ -1,10 +1,15 @@
 """One request on its way: written, and awaited until PostgreSQL has answered all of it."""
 
-from enum import Enum, auto
-from typing import NamedTuple
+from __future__ import annotations
 
-from gateway.relay.backend import Backend
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
+
 from gateway.relay.requests import FLUSH, Request
+
+if TYPE_CHECKING:
+    from catalog.errors import SqlError
+    from gateway.relay.backend import Backend
 
 
 class Kind(Enum):
@@ -23,9 +28,24 @@ class Assignment(NamedTuple):
 
 
 class Run:
-    """`end` is SYNC or FLUSH. `portal` names one that may stay open, `assigns` is what the statement itself sets."""
+    """`end` is SYNC or FLUSH. `portal` names one that may stay open, `assigns` is what the statement itself sets.
 
-    __slots__ = ("assigns", "backend", "cell", "exchange", "flushed", "kind", "portal", "request", "settled", "synced")
+    `error` follows what an execution has answered before it failed.
+    """
+
+    __slots__ = (
+        "assigns",
+        "backend",
+        "cell",
+        "error",
+        "exchange",
+        "flushed",
+        "kind",
+        "portal",
+        "request",
+        "settled",
+        "synced",
+    )
 
     def __init__(self, backend: Backend, request: Request, kind: Kind, end: bytes, portal: str = "") -> None:
         self.backend = backend
@@ -34,6 +54,7 @@ class Run:
         self.flushed = end is FLUSH
         self.portal = portal
         self.assigns: Assignment | None = None
+        self.error: SqlError | None = None
         self.cell = ""
         self.settled = False
         self.synced = not self.flushed
@@ -46,6 +67,11 @@ class Run:
         if exchange.status or exchange.lost or exchange.copying:
             return True
         return self.flushed and (exchange.described if self.kind is Kind.DESCRIBE else exchange.executed)
+
+    @property
+    def has_answered(self) -> bool:
+        """Columns or rows of an execution have come, which the client hears even if it fails then."""
+        return self.kind is Kind.EXECUTE and bool(self.exchange.description or self.exchange.buffered)
 
     async def advance(self) -> None:
         """Returns when all has been answered, or when an execution has rows."""

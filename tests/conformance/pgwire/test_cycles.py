@@ -72,11 +72,9 @@ CYCLES = [
 
 
 def comparable(answers: Sequence[Message | None]) -> list[Any]:
-    """Of reports, what a client goes by. Columns announced before an error are left out, as we hold them back."""
+    """Of reports, what a client goes by."""
     found: list[Any] = []
     for message in answers:
-        if isinstance(message, m.ErrorResponse) and found and isinstance(found[-1], m.RowDescription):
-            found.pop()
         if isinstance(message, m.ErrorResponse | m.NoticeResponse):
             found.append([message.fields.get(code) for code in "VCMP"])
         else:
@@ -230,7 +228,7 @@ def test_a_replayed_statement_can_fail(gateway: Target, holder: Holder) -> None:
         failed = client.ask(content)
         holder.hold()
         assert client.ask(content) == first == third
-    assert failed == [["ERROR", "22012", "division by zero", None], m.ReadyForQuery(b"I")]
+    assert failed[1:] == [["ERROR", "22012", "division by zero", None], m.ReadyForQuery(b"I")]
 
 
 def test_a_row_limit_holds_whatever_was_learned(gateway: Target, holder: Holder) -> None:

@@ -40,7 +40,7 @@ PLANS: tuple[tuple[str, Plan], ...] = (
     ("END", Commit()),
     ("COMMIT AND CHAIN", Commit(True)),
     ("ABORT", Rollback()),
-    ('SET search_path TO a, B, "C"', SetVariable("search_path", "a, b, C")),
+    ('SET search_path TO a, B, "C"', SetVariable("search_path", 'a, b, "C"')),
     ("SET LOCAL work_mem = DEFAULT", SetVariable("work_mem", None, True)),
     ("SET TIME ZONE 'UTC'", SetVariable("timezone", "UTC")),
     ("SET TRANSACTION READ ONLY", SetVariable("transaction_read_only", "on", True)),
