@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench soak clean
+.PHONY: help setup run test test-clients check bench soak clean
 
 DATA ?= data
 LISTEN ?= 127.0.0.1:5439
@@ -18,6 +18,7 @@ export PATH := $(PATH):$(UV_FOLDER)/bin
 help:
 	@echo "make run     set up, then start a gateway with demo tables on $(LISTEN) (LISTEN=, DATA=)"
 	@echo "make test    set up, then run every test but those that take minutes each"
+	@echo "make test-clients  build and run the large clients, and write tests/drivers/REPORT.md"
 	@echo "make check   format, lint, types and import contracts only"
 	@echo "make bench   measure, and write benchmarks/results/"
 	@echo "make soak    the long tests, ten minutes of fuzzing each parser, and half an hour of killing each: processes, microVMs, a cluster"
@@ -38,6 +39,9 @@ test: setup
 	@$(PYTHON) -m tests.objectstore.build >/dev/null
 	@$(PYTHON) -m deploy.spark >/dev/null
 	@$(PYTHON) -m pytest
+
+test-clients: setup
+	@$(PYTHON) -m pytest -m clients
 
 check: setup
 	@$(PYTHON) -m pytest tests/test_source.py

@@ -8,7 +8,7 @@ Layers, top down
     `catalog`                                      the only door: login, resolve, apply
     `lookup`, `dispatch`                           names to tables; changes to the functions that carry them out
     `resolution`, `resolution_cache`               what a statement's names mean to somebody, kept while nothing changes
-    `tables`, `grants`, `roles`, `tokens`          one change each, in the caller's transaction
+    `tables`, `keys`, `grants`, `roles`, `tokens`  one change each, in the caller's transaction
     `shadows`, `mirror`                            the PostgreSQL side of a table and of a grant
     `control`, `inventory`, `principals`           control tables, cached and kept current by LISTEN
     `snapshot_cache`, `deltalog`, `unsupported`    Delta logs to snapshots

@@ -158,7 +158,8 @@ class Catalog:
 
     def has_table_called(self, workspace: str, name: str) -> bool:
         """Whether a lakehouse table has that bare name, in any schema. Answered from the cache."""
-        return any(table.name == name for table in self._workspaces[workspace].state.tables)
+        inventory = self._workspaces[workspace].state
+        return any(TableName(schema, name) in inventory.tables for schema in inventory.schemas)
 
     async def resolve(
         self,

@@ -31,11 +31,25 @@ class DropSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A primary key; with `references` a foreign key, to that table's `referenced` columns or else its primary key.
+
+    Without a name PostgreSQL gives it one.
+    """
+
+    name: str | None
+    columns: tuple[str, ...]
+    references: TableName | None = None
+    referenced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterTable:
     """Makes the shadow of the Delta table at `location`, which exists by now. The principal becomes its owner."""
 
     name: TableName
     location: str
+    keys: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,20 @@ class CommentOnTable:
     name: TableName
     column: str | None
     comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddKey:
+    table: TableName
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class DropKey:
+    table: TableName
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +147,8 @@ Change = (
     | SyncTable
     | DropTable
     | CommentOnTable
+    | AddKey
+    | DropKey
     | CreateRole
     | AlterRole
     | DropRole

@@ -1,11 +1,13 @@
 """Which function carries out which change. Each runs in the transaction of the revision that it is given."""
 
 from catalog.changes import (
+    AddKey,
     AlterRole,
     Change,
     CommentOnTable,
     CreateRole,
     CreateSchema,
+    DropKey,
     DropRole,
     DropSchema,
     DropTable,
@@ -16,6 +18,7 @@ from catalog.changes import (
 )
 from catalog.control import Revision
 from catalog.grants import apply_grant
+from catalog.keys import add_key, drop_key
 from catalog.principals import Directory, Principal
 from catalog.roles import RolePassword, alter_role, change_membership, create_role, drop_role
 from catalog.snapshots import Snapshot
@@ -51,6 +54,8 @@ async def change_workspace(
             revision.tables = await apply_grant(connection, change, who, directory)
         case RegisterTable() if snapshot is not None:
             await register_table(connection, snapshot, who)
+            for key in change.keys:
+                await add_key(connection, AddKey(change.name, key), who)
             revision.tables = {change.name}
         case SyncTable() if snapshot is not None:
             await sync_table(connection, snapshot)
@@ -61,5 +66,11 @@ async def change_workspace(
         case CommentOnTable():
             await comment_on(connection, change, who)
             revision.tables = {change.name}
+        case AddKey():
+            await add_key(connection, change, who)
+            revision.tables = {change.table}
+        case DropKey():
+            await drop_key(connection, change, who)
+            revision.tables = {change.table}
         case _:
             raise TypeError(f"not a change of a workspace: {change!r}")

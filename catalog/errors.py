@@ -12,12 +12,14 @@ from typing import ClassVar
 
 
 class SqlError(Exception):
-    """An error fit to show. `position` counts characters from 1 into the text that the client sent; `context` says
-    what was being done."""
+    """An error fit to show. `position` counts characters from 1 into the text that the client sent.
+
+    `further` are fields by the protocol's letters: what it is about (schema, table, column, type, constraint), and the
+    `context`, which says what was being done.
+    """
 
     sqlstate: ClassVar[str] = "XX000"
     severity: str = "ERROR"
-    context: str | None = None
 
     def __init__(
         self, message: str, *, detail: str | None = None, hint: str | None = None, position: int | None = None
@@ -27,6 +29,15 @@ class SqlError(Exception):
         self.detail = detail
         self.hint = hint
         self.position = position
+        self.further: dict[str, str] = {}
+
+    @property
+    def context(self) -> str | None:
+        return self.further.get("W")
+
+    @context.setter
+    def context(self, text: str) -> None:
+        self.further["W"] = text
 
 
 class SuccessfulCompletion(SqlError):
@@ -199,6 +210,10 @@ class DuplicateObject(SqlError):
     sqlstate = "42710"
 
 
+class InvalidTableDefinition(SqlError):
+    sqlstate = "42P16"
+
+
 class DatatypeMismatch(SqlError):
     sqlstate = "42804"
 
@@ -217,6 +232,10 @@ class ReservedName(SqlError):
 
 class UndefinedTable(SqlError):
     sqlstate = "42P01"
+
+
+class UndefinedParameter(SqlError):
+    sqlstate = "42P02"
 
 
 class DuplicateCursor(SqlError):

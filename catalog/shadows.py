@@ -11,13 +11,12 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 from psycopg.abc import Query
 
-from catalog.names import TableName
+from catalog.names import SYSTEM_COLUMNS, TableName
 from catalog.snapshots import Snapshot, SnapshotColumn
 from catalog.types import shadow_type
 
 MOST_COLUMNS = 1600
 LONGEST_NAME = 63
-SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection, sql
 
 from catalog.changes import CommentOnTable, CreateSchema, DropSchema, DropTable, Privilege
@@ -17,6 +18,7 @@ from catalog.errors import (
     UndefinedTable,
 )
 from catalog.inventory import TableEntry, find_schema, find_table, is_owner, list_tables
+from catalog.keys import read_keys, restore_keys
 from catalog.mirror import mirror_schema, mirror_table
 from catalog.principals import Principal
 from catalog.shadows import (
@@ -93,19 +95,18 @@ async def register_table(connection: AsyncConnection[Any], snapshot: Snapshot, w
 
 
 async def sync_table(connection: AsyncConnection[Any], snapshot: Snapshot) -> None:
-    """Brings the shadow to the snapshot's schema: by ALTER TABLE where that keeps the order, else made anew."""
+    """Brings the shadow to the snapshot's schema: by ALTER TABLE where that keeps the order and the keys, else made
+    anew."""
     table = await find_table(connection, snapshot.table)
     if table.schema_digest == snapshot.schema_digest:
         return
-    statements = None
-    if table.shadow is not None and find_obstacle(table.name, snapshot.columns) is None:
-        statements = alter_shadow(table.name, await read_shadow(connection, table.id, table.shadow), snapshot.columns)
-    if statements is None:
-        await _drop_shadow(connection, table)
-        await _make_shadow(connection, table, snapshot)
-    else:
-        await run(connection, [*statements, comment_on_table(table.name, snapshot.comment)])
+    if await _alter(connection, table, snapshot):
         await _record_columns(connection, table.id, snapshot)
+        return
+    keys = await read_keys(connection, table)
+    await _drop_shadow(connection, table)
+    await _make_shadow(connection, table, snapshot)
+    await restore_keys(connection, keys)
 
 
 async def drop_table(connection: AsyncConnection[Any], change: DropTable, who: Principal) -> None:
@@ -136,6 +137,22 @@ async def comment_on(connection: AsyncConnection[Any], change: CommentOnTable, w
     if change.column not in columns:
         raise UndefinedColumn(f'column "{change.column}" of relation "{change.name.name}" does not exist')
     await connection.execute(comment_on_column(change.name, change.column, change.comment))
+
+
+async def _alter(connection: AsyncConnection[Any], table: TableEntry, snapshot: Snapshot) -> bool:
+    """Whether it was done: not where the order changes, nor where what depends on a column (a key, a view) forbids
+    it."""
+    if table.shadow is None or find_obstacle(table.name, snapshot.columns) is not None:
+        return False
+    statements = alter_shadow(table.name, await read_shadow(connection, table.id, table.shadow), snapshot.columns)
+    if statements is None:
+        return False
+    try:
+        async with connection.transaction():
+            await run(connection, [*statements, comment_on_table(table.name, snapshot.comment)])
+    except (psycopg.errors.ProgrammingError, psycopg.errors.DependentObjectsStillExist):
+        return False
+    return True
 
 
 async def _refuse_taken_location(connection: AsyncConnection[Any], location: str) -> None:

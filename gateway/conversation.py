@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from catalog.errors import AdminShutdown, FeatureNotSupported, SqlError, SqlSyntaxError
+from catalog.errors import AdminShutdown, FeatureNotSupported, SqlError, SqlSyntaxError, UndefinedParameter
 from gateway import cursors
 from gateway.cycles import Cycles
 from gateway.entry import enter
@@ -127,6 +127,7 @@ class Conversation:
                 binding = Binding(result_formats=cursors.formats(session, statement))
                 portal = session.make_portal(PreparedStatement(statement), binding, alone=alone)
                 with _placed(statement):
+                    _refuse_parameters(statement)
                     await session.interruptible(self._run(portal))
         except BaseException:
             await self._end_implicit_block(commit=False)
@@ -137,7 +138,7 @@ class Conversation:
         """One statement of a simple Query."""
         try:
             await portal.open()
-            if portal.row_description:
+            if portal.row_description and (portal.planned or not portal.breaks_off):
                 self._door.write(portal.row_description)
             await self._send_rows(portal, 0)
         finally:
@@ -165,6 +166,9 @@ class Conversation:
         self.session.query = statement.text
         self.session.block.admit(ends_block=statement.ends_block)
         portal.admit(message.portal)
+        if portal.tag_again is not None:
+            self._door.send(messages.CommandComplete(portal.tag_again))
+            return
         with _placed(statement):
             await self.session.interruptible(self._send_rows_or_close(portal, max(message.max_rows, 0)))
         self.session.block.implicit = True
@@ -258,6 +262,12 @@ class Conversation:
         for notice in self.session.notices:
             self._door.send(notice_response(notice.content, notice.severity))
         self.session.notices.clear()
+
+
+def _refuse_parameters(statement: Statement) -> None:
+    """A simple query has no values to give, and PREPARE needs none. Raises UndefinedParameter."""
+    if statement.parameter is not None and statement.verb != "Prepare":
+        raise UndefinedParameter(f"there is no parameter ${statement.parameter[0]}", position=statement.parameter[1])
 
 
 @contextmanager

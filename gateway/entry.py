@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catalog.errors import (
-    FeatureNotSupported,
     InsufficientPrivilege,
     InvalidAuthorizationSpecification,
     InvalidParameterValue,
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from gateway.sole import SolePrincipal
 
 log = logging.getLogger(__name__)
+_YES = frozenset({"true", "on", "yes", "1", "database"})
+_NO = frozenset({"false", "off", "no", "0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,14 @@ class Reception:
 
 async def enter(reception: Reception, door: Door, startup: StartupMessage) -> Session:
     """Authenticates and opens the session. Raises SqlError, which is FATAL to the client."""
-    if startup.parameters.get("replication", "false") not in ("false", "off", "no", "0"):
-        raise FeatureNotSupported("replication connections are not supported")
+    replicates = _asks_for_replication(startup.parameters.get("replication", "false"))
     route = find_route(startup, door.server_name, reception.gatekeeper.access.domain)
     login, token = await _identify(reception, door, startup.user)
+    if replicates:
+        raise InsufficientPrivilege(
+            "permission denied to start WAL sender",
+            detail="Only roles with the REPLICATION attribute may start a WAL sender process.",
+        )
     await reception.services.catalog.open_workspace(route.workspace)
     if reception.sole is not None:
         reception.sole.admit(login.principal)
@@ -117,3 +122,13 @@ def _admit(services: Services, route: Route, token: AccessToken | None) -> Admis
             f'warehouse "{route.warehouse}" is not declared', hint=f"There are: {', '.join(sizes) or 'none'}."
         )
     return Admission(warehouse=route.warehouse, read_only=token is not None and token.read_only)
+
+
+def _asks_for_replication(value: str) -> bool:
+    """Nobody's role may replicate. Raises InvalidParameterValue for what is not a yes or no."""
+    if value.lower() not in _YES | _NO:
+        raise InvalidParameterValue(
+            f'invalid value for parameter "replication": "{value}"',
+            hint='Valid values are: "false", 0, "true", 1, "database".',
+        )
+    return value.lower() in _YES

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError
@@ -30,6 +31,7 @@ from gateway.trees import find_scans
 from gateway.variables import split_search_path
 from planner.copy import VERB as COPY
 from planner.plan import (
+    CatalogChange,
     CloseCursor,
     Constant,
     DeclareCursor,
@@ -93,7 +95,7 @@ class Executor:
             variables = self._session.variables.effective
             described = await self._session.relay.describe(statement.describable, types, variables)
             return _prepared(statement, types, described)
-        planned, _ = await self._plan(statement, PreparedStatement(statement, types), None, None)
+        planned, _ = await self._plan(statement, PreparedStatement(statement, types), None)
         columns = planned.columns if isinstance(planned, Query | Constant) else None
         if isinstance(planned, Query) and _undescribed(planned):
             columns = await self._analyse(planned)
@@ -126,6 +128,14 @@ class Executor:
             statement, types, Description(types, described.description.columns), described.row_description
         )
 
+    def check_values(self, portal: str, prepared: PreparedStatement, binding: Binding) -> None:
+        """Reads the values for a lakehouse table, as PostgreSQL does at Bind; those for itself it reads itself. Raises
+        SqlError, but for what could not be used: that is told to who executes it."""
+        names = () if prepared.statement is None else prepared.statement.references
+        if any(self._services.catalog.has_table_called(self._session.workspace, each.name) for each in names):
+            with suppress(FeatureNotSupported):
+                self._decode(prepared, binding, portal)
+
     async def open_result(self, portal: Portal, max_rows: int, *, alone: bool) -> Result:
         """Plans the portal's statement and starts it; `max_rows` is what will be fetched first (0: all)."""
         statement, prepared = portal.prepared.statement, portal.prepared
@@ -139,17 +149,17 @@ class Executor:
         relayed = self._relayed.find((statement, situation))
         if relayed is not None:
             return await self._relay(relayed, portal, max_rows)
-        planned, values = await self._plan(statement, prepared, portal.binding, None)
+        planned, values = await self._plan(statement, prepared, portal)
         if isinstance(planned, Metadata):
             self._relayed.keep((statement, situation), planned, len(statement.text))
             return await self._relay(planned, portal, max_rows)
+        if isinstance(planned, Query | CatalogChange | Constant) and planned.notice is not None:
+            self._session.inform(planned.notice)
         if isinstance(planned, Query):
             if planned.writes is not None or planned.then is not None:
                 self._session.admit_write(planned.tag, alone=alone)
             return await self._open_query(planned, portal, values)
         if isinstance(planned, Constant):
-            if planned.notice is not None:
-                self._session.inform(planned.notice)
             return ConstantResult.of_texts(planned.tag, planned.columns, planned.rows)
         if isinstance(planned, ShowVariable):
             columns = (ResultColumn(planned.name, PgType(Oid.TEXT)),)
@@ -184,23 +194,28 @@ class Executor:
             raise FeatureNotSupported("cached plan must not change result type")
 
     async def _plan(
-        self, statement: Statement, prepared: PreparedStatement, binding: Binding | None, lane: Lane | None
+        self, statement: Statement, prepared: PreparedStatement, portal: Portal | None, lane: Lane | None = None
     ) -> tuple[Plan, pa.RecordBatch | None]:
-        """The plan, and the client's values where a machine will need them."""
+        """The plan, and the client's values where a machine will need them. A portal of a statement that was not
+        described before holds it described then."""
         resolution = await self._session.resolve(statement)
         if not resolution.tables:
             return plan(statement, resolution, self.settings(lane)), None
         description = prepared.description if prepared.row_description else None
         if description is None and statement.describable is not None:
-            description = (await self.describe(statement, prepared.types)).description
-        values = None if binding is None else self._decode(prepared, binding)
+            prepared = await self.describe(statement, prepared.types)
+            description = prepared.description
+            if portal is not None:
+                portal.prepared = prepared
+        values = None if portal is None else self._decode(prepared, portal.binding)
         return plan(statement, resolution, self.settings(lane), description, values), values
 
-    def _decode(self, prepared: PreparedStatement, binding: Binding) -> pa.RecordBatch | None:
+    def _decode(self, prepared: PreparedStatement, binding: Binding, portal: str = "") -> pa.RecordBatch | None:
         oids = prepared.description.parameters
         if not oids and not binding.values:
             return None
-        return decode_parameters(oids, binding.formats, binding.values, self._session.variables.current("TimeZone"))
+        time_zone = self._session.variables.current("TimeZone")
+        return decode_parameters(oids, binding.formats, binding.values, time_zone, portal=portal)
 
     async def _relay(self, planned: Metadata, portal: Portal, max_rows: int) -> Result:
         if planned.assigns:
@@ -272,7 +287,7 @@ class Executor:
 
     async def _reroute(self, portal: Portal, values: pa.RecordBatch | None) -> Execution:
         assert portal.prepared.statement is not None
-        planned, _ = await self._plan(portal.prepared.statement, portal.prepared, portal.binding, Lane.SPARK)
+        planned, _ = await self._plan(portal.prepared.statement, portal.prepared, portal, Lane.SPARK)
         if not isinstance(planned, Query):
             raise InternalError("a query became something else when it was planned for the other lane")
         return Execution(planned, await self._parameters(planned, values))
@@ -284,14 +299,17 @@ class Executor:
 
     async def _session_values(self, asked: set[SessionValue]) -> Mapping[SessionValue, str | datetime | None]:
         session = self._session
-        path = self.settings().search_path
         return {
             SessionValue.NOW: await session.now() if SessionValue.NOW in asked else None,
             SessionValue.CURRENT_USER: session.principal.name,
             SessionValue.SESSION_USER: session.principal.name,
             SessionValue.CURRENT_DATABASE: session.workspace,
-            SessionValue.CURRENT_SCHEMA: path[0] if path else None,
+            SessionValue.CURRENT_SCHEMA: await self._current_schema() if SessionValue.CURRENT_SCHEMA in asked else None,
         }
+
+    async def _current_schema(self) -> str | None:
+        """The first schema of the search path that there is, as PostgreSQL has it."""
+        return await self._session.relay.current_schema(self._session.variables.effective) or None
 
     async def _analyse(self, query: Query) -> tuple[ResultColumn, ...]:
         parameters = await self._parameters(query, None)

@@ -4,6 +4,7 @@ A portal is a prepared statement with its values and result formats. It opens it
 Describe never executes anything and Bind costs nothing. Reference: PostgreSQL protocol, "Extended Query".
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from gateway.rows import with_formats
 from planner.parse import Statement
 
 _UNDESCRIBED = Description((), None)
+_COUNT = re.compile(r"\d+$")
+_PLANNED = frozenset({"Select", "Insert", "Update", "Delete", "Merge"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,16 @@ class Portal:
         return b"" if self._result is None else self._result.row_description
 
     @property
+    def planned(self) -> bool:
+        """Whether its columns are known before it runs. A utility statement's come with its rows."""
+        return self.prepared.statement is not None and self.prepared.statement.verb in _PLANNED
+
+    @property
+    def breaks_off(self) -> bool:
+        """Whether PostgreSQL has answered with an error, which `fetch` raises after what came before it."""
+        return isinstance(self._result, RelayedResult) and self._result.breaks_off
+
+    @property
     def tag(self) -> str | None:
         """The command tag once the last row has been handed out."""
         return self._tag if self._result is None else self._result.tag
@@ -126,9 +139,18 @@ class Portal:
         self.failed = True
 
     def admit(self, name: str) -> None:
-        """Raises 55000 for one that has failed; `name` is its own."""
-        if self.failed:
+        """Raises 55000 for one that has failed, or that has run and gave no rows: it would act twice. `name` is its
+        own."""
+        if self.failed or (self.tag is not None and self.options is PROTOCOL and not self.row_description):
             raise ObjectNotInPrerequisiteState(f'portal "{name}" cannot be run')
+
+    @property
+    def tag_again(self) -> str | None:
+        """What one of the protocol answers that is executed again once its last row has been handed out: no rows."""
+        if self.tag is None or self.options is not PROTOCOL:
+            return None
+        reads = self.prepared.statement is not None and self.prepared.statement.verb == "Select"
+        return _COUNT.sub("0", self.tag) if reads else self.tag
 
     async def keep(self) -> None:
         """Puts all rows of a cursor WITH HOLD into the spool. Raises the engine's error."""
@@ -156,3 +178,10 @@ def check_values(prepared: PreparedStatement, name: str, binding: Binding) -> No
         raise MalformedMessage(
             f'bind message supplies {len(binding.values)} parameters, but prepared statement "{name}" requires {needed}'
         )
+
+
+def check_formats(prepared: PreparedStatement, binding: Binding) -> None:
+    """Raises MalformedMessage where a Bind has neither one result format, nor one for each column."""
+    columns, formats = prepared.description.columns, binding.result_formats
+    if columns is not None and len(formats) > 1 and len(formats) != len(columns):
+        raise MalformedMessage(f"bind message has {len(formats)} result formats but query has {len(columns)} columns")

@@ -31,7 +31,7 @@ from compute.lease import Lease
 from gateway.actions import Notice
 from gateway.executor import Executor
 from gateway.leases import Leases
-from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedStatement, check_values
+from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedStatement, check_formats, check_values
 from gateway.portals import Portals
 from gateway.relay import Call, Flight, RelayAnswer, RelayPortal
 from gateway.services import ANYTHING, Admission, Services
@@ -216,6 +216,9 @@ class Session:
         check_values(prepared, statement, binding)
         self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         self.portals.check(name)
+        if binding.values:
+            self._executor.check_values(name, prepared, binding)
+        check_formats(prepared, binding)
         earlier = self.portals.find(name)
         if earlier is not None and earlier.held:
             return False

@@ -61,7 +61,7 @@ class Verdicts:
         if key == "client_encoding":
             return _check_encoding(value)
         if key == "application_name":
-            return _UNPRINTABLE.sub("?", value)[:_LONGEST_NAME]
+            return _UNPRINTABLE.sub(_escape, value.encode()[:_LONGEST_NAME].decode(errors="ignore"))
         if key.startswith(_KEEPALIVES) and not value.strip().isdecimal():
             raise InvalidParameterValue(f'invalid value for parameter "{name}": "{value}"', hint=_KEEPALIVE_HINT)
         canonical = await self._ask(session, name, value)
@@ -102,6 +102,10 @@ def startup_settings(parameters: Mapping[str, str]) -> dict[str, str]:
 def _check_name(name: str) -> None:
     if name.lower().startswith("lakegate.") and name.lower() not in OWN:
         raise UndefinedObject(f'unrecognized configuration parameter "{name}"', hint=f"There are: {', '.join(OWN)}.")
+
+
+def _escape(found: re.Match[str]) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in found[0].encode())
 
 
 def _check_own(name: str, value: str) -> str:

@@ -91,7 +91,7 @@ def fingerprint(cargo: str) -> str:
 def build(cargo: str, wheels: Path) -> None:
     """Builds the wheel beside its final place, so that what is in the cache is always whole."""
     unfinished = wheels.with_name(f"{wheels.name}.{os.getpid()}")
-    command = [sys.executable, "-m", "maturin", "build", "--release", "--locked", "--out", unfinished]
+    command = [sys.executable, "-m", "maturin", "build", "--release", "--locked", "--out", str(unfinished)]
     print("building the native extension (about three minutes the first time)", file=sys.stderr)
     subprocess.run(command, check=True, cwd=CRATE, env=build_environment(cargo))
     shutil.rmtree(wheels, ignore_errors=True)

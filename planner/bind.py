@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from catalog.errors import FeatureNotSupported, UndefinedColumn
+from catalog.names import SYSTEM_COLUMNS
 from catalog.types import PgType
 from planner.predicates import Term
-
-SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
 
 @dataclass(frozen=True, slots=True)

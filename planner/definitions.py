@@ -1,10 +1,20 @@
 """CREATE, ALTER and DROP of tables and schemas, and COMMENT, in the postgres dialect.
 
-A new table's Delta log is written by Spark at a fresh path; its shadow is registered after that. DROP, COMMENT and
-schemas touch only the catalog.
+A new table's Delta log is written by Spark at a fresh path; its shadow is registered after that. DROP, COMMENT, keys
+and schemas touch only the catalog.
 """
 
-from catalog.changes import CommentOnTable, CreateSchema, DropSchema, DropTable, RegisterTable, SyncTable
+from catalog.changes import (
+    AddKey,
+    CommentOnTable,
+    CreateSchema,
+    DropKey,
+    DropSchema,
+    DropTable,
+    Key,
+    RegisterTable,
+    SyncTable,
+)
 from catalog.errors import DuplicateTable, FeatureNotSupported, UndefinedTable
 from catalog.locations import is_object
 from catalog.names import TableName
@@ -17,7 +27,7 @@ from planner.dialects.context import Context, snapshot_of
 from planner.dialects.expression import Unverified
 from planner.dialects.queries import Queries
 from planner.dialects.spelling import engine_type
-from planner.dialects.typenames import named_type
+from planner.elements import NOT_ENFORCED, read_elements, read_key
 from planner.parse import Statement
 from planner.plan import CatalogChange, Constant, Lane, Plan, Query, Settings
 from planner.reads import SPELLINGS, finish
@@ -108,7 +118,7 @@ def _options(statement: Statement, columns: set[str]) -> str:
 
 
 def _create(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
-    for clause in ("inhRelations", "partspec", "ofTypename", "options", "constraints", "partbound"):
+    for clause in ("inhRelations", "partspec", "ofTypename", "options", "partbound"):
         if fields.get(clause):
             raise FeatureNotSupported(
                 "CREATE TABLE takes columns only", hint="Write PARTITIONED BY (…) for partitions."
@@ -118,16 +128,14 @@ def _create(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
         return name
     if statement.options and statement.options.location is not None:
         return _register(statement.options, fields, name, statement.options.location)
-    columns = [_column(node) for node in fields.get("tableElts", [])]
+    listed, keys = read_elements(fields.get("tableElts", []), resolution)
+    columns = [(column.name, delta_type(column.type) + ("" if column.nullable else " NOT NULL")) for column in listed]
     if not columns:
         raise FeatureNotSupported("a lakehouse table has at least one column")
     options = _options(statement, {column for column, _ in columns})
-    path, listed = (
-        f"delta.{_SPARK.identifier(resolution.new_location)}",
-        ", ".join(f"{_SPARK.identifier(column)} {spelled}" for column, spelled in columns),
-    )
-    sql = f"CREATE TABLE {path} ({listed}) USING delta{options}"
-    return _made(sql, "CREATE TABLE", name, resolution)
+    path = f"delta.{_SPARK.identifier(resolution.new_location)}"
+    spelled = ", ".join(f"{_SPARK.identifier(column)} {type_}" for column, type_ in columns)
+    return _made(f"CREATE TABLE {path} ({spelled}) USING delta{options}", "CREATE TABLE", name, resolution, keys)
 
 
 def _register(options: TableOptions, fields: Node, name: TableName, location: str) -> Plan:
@@ -142,27 +150,11 @@ def _register(options: TableOptions, fields: Node, name: TableName, location: st
     return CatalogChange(RegisterTable(name, location), "CREATE TABLE")
 
 
-def _made(sql: str, tag: str, name: TableName, resolution: Resolution) -> Query:
+def _made(sql: str, tag: str, name: TableName, resolution: Resolution, keys: tuple[Key, ...] = ()) -> Query:
     location = resolution.new_location
-    then = RegisterTable(name, location)
-    return Query(Lane.SPARK, _REASON, sql, tag, None, writes=name, then=then, location=location)
-
-
-def _column(node: Node) -> tuple[str, str]:
-    kind, fields = tree.unwrap(node)
-    if kind != "ColumnDef":
-        raise FeatureNotSupported("table constraints are not supported on lakehouse tables")
-    nullable = ""
-    for constraint in fields.get("constraints", []):
-        contype = constraint["Constraint"]["contype"]
-        if contype == "CONSTR_NOTNULL":
-            nullable = " NOT NULL"
-        elif contype != "CONSTR_NULL":
-            word = contype.removeprefix("CONSTR_").replace("_", " ")
-            raise FeatureNotSupported(f"column constraint {word} is not supported on lakehouse tables")
-    if fields.get("collClause"):
-        raise FeatureNotSupported("COLLATE is not supported on lakehouse tables")
-    return fields["colname"], delta_type(named_type(fields["typeName"])[0]) + nullable
+    then = RegisterTable(name, location, keys)
+    notice = NOT_ENFORCED if keys else None
+    return Query(Lane.SPARK, _REASON, sql, tag, None, writes=name, then=then, location=location, notice=notice)
 
 
 def _create_as(
@@ -256,14 +248,21 @@ def _alter(kind: str, fields: Node, resolution: Resolution, tables: dict[int | N
         raise FeatureNotSupported("ALTER TABLE takes one change at a time on lakehouse tables")
     command = fields["cmds"][0]["AlterTableCmd"]
     if command["subtype"] == "AT_AddColumn":
-        column, spelled = _column(command["def"])
-        if spelled.endswith(" NOT NULL"):
-            raise FeatureNotSupported("a column that is added to a lakehouse table can be NULL")
-        return _altered(f"ALTER TABLE {path} ADD COLUMNS ({_SPARK.identifier(column)} {spelled})", table)
+        [column], keys = read_elements([command["def"]], resolution)
+        if keys or not column.nullable:
+            raise FeatureNotSupported("a column that is added to a lakehouse table can be NULL and is in no key")
+        spelled = f"{_SPARK.identifier(column.name)} {delta_type(column.type)}"
+        return _altered(f"ALTER TABLE {path} ADD COLUMNS ({spelled})", table)
+    if command["subtype"] == "AT_AddConstraint":
+        key = read_key(command["def"]["Constraint"], resolution)
+        return CatalogChange(AddKey(table.name, key), "ALTER TABLE", notice=NOT_ENFORCED)
+    if command["subtype"] == "AT_DropConstraint":
+        if_exists, cascade = bool(command.get("missing_ok")), command.get("behavior") == "DROP_CASCADE"
+        return CatalogChange(DropKey(table.name, command["name"], if_exists, cascade), "ALTER TABLE")
     if command["subtype"] == "AT_DropColumn":
         _require_mapping(table)
         return _altered(f"ALTER TABLE {path} DROP COLUMN {_SPARK.identifier(command['name'])}", table)
-    raise FeatureNotSupported("ALTER TABLE adds, drops and renames columns of lakehouse tables")
+    raise FeatureNotSupported("ALTER TABLE adds, drops and renames columns and keys of lakehouse tables")
 
 
 def _require_mapping(table: ResolvedTable) -> None:

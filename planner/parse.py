@@ -50,6 +50,7 @@ class Statement:
     Positions in `references` count from 1 in the whole text. `ends_block`: COMMIT or ROLLBACK, or ROLLBACK TO, which
     ends a part of it: what a failed block still takes. `immutable`: PostgreSQL's answer depends only on text,
     parameters and settings. `query` is what a DECLARE reads, `fetches` the name of the cursor whose rows a FETCH gives.
+    `parameter`: the number of the first, and where it is in `text`, from 1.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Statement:
     explain_route: bool = False
     ends_block: bool = False
     immutable: bool = False
+    parameter: tuple[int, int] | None = None
     tree: Node = field(default_factory=dict, repr=False)
     options: TableOptions | None = None
     spark: exp.Expr | None = field(default=None, repr=False)
@@ -116,6 +118,7 @@ def _statement(text: str, found: Extracted, parsed: lakegate_native.ParsedStatem
         describable=None if is_route or parsed.node == "TransactionStmt" else parsed.text,
         explain_route=is_route,
         ends_block=_ends_block(parsed_tree),
+        parameter=_first_parameter(parsed_tree, parsed.text),
         immutable=not parsed.relations and not parsed.functions and _is_immutable(parsed_tree),
         tree=parsed_tree,
         options=options,
@@ -150,6 +153,16 @@ def _references(found: Extracted, parsed: lakegate_native.ParsedStatement) -> It
 
 def _ends_block(node: Node) -> bool:
     return node.get("TransactionStmt", {}).get("kind") in _ENDS
+
+
+def _first_parameter(node: Node, text: str) -> tuple[int, int] | None:
+    places = [
+        (fields.get("location", 0), fields.get("number", 0)) for kind, fields in tree.walk(node) if kind == "ParamRef"
+    ]
+    if not places:
+        return None
+    location, number = min(places)
+    return number, len(text.encode()[:location].decode()) + 1
 
 
 def _is_immutable(node: Node) -> bool:

@@ -248,6 +248,7 @@ class CloseCursor:
 class CatalogChange:
     change: Change
     tag: str
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +284,7 @@ class Query:
     then: Change | None = None
     location: str | None = None
     snapshots: tuple[Snapshot, ...] = ()
+    notice: str | None = None
 
 
 CursorPlan = DeclareCursor | FetchCursor | CloseCursor

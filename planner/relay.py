@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from catalog.errors import FeatureNotSupported, ReservedName
+from catalog.names import SYSTEM_COLUMNS
 from catalog.resolution import Resolution
 from planner import tree
 from planner.parse import Statement
@@ -36,14 +37,14 @@ VOLATILE_ALLOWED = frozenset(
         "pg_database_size", "pg_tablespace_size", "pg_is_in_recovery", "pg_timezone_names",
         "pg_collation_actual_version", "pg_database_collation_actual_version", "pg_cancel_backend",
         "pg_terminate_backend", "pg_get_replication_slots", "pg_partition_ancestors", "pg_partition_tree",
-        "pg_advisory_unlock_all", "pg_notify",
+        "pg_advisory_unlock_all", "pg_blocking_pids", "pg_notify",
     }
 )  # fmt: skip
 _FORBIDDEN = re.compile(
     r"(query|table|cursor|database|schema)_to_xml(schema|_and_xmlschema)?|ts_stat|ts_rewrite|dblink.*|lo_.*|loread|lowrite"
     r"|pg_(try_)?advisory_(?!unlock_all$).*|pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_logical_.*|pg_create_.*|pg_drop_.*"
     r"|pg_export_snapshot|pg_reload_conf|pg_rotate_.*|pg_log_.*|pg_switch_wal|pg_promote|pg_stat_reset.*|pg_sleep_until"
-    r"|currval|nextval|setval|lastval|setseed|txid_current|pg_current_xact_id|pg_get_object_address"
+    r"|currval|nextval|setval|lastval|setseed|pg_get_object_address"
     r"|crosstab.*|connectby|xpath_table|pg_restore_.*|pg_clear_.*|brin_.*|gin_clean_.*|pg_prewarm|pg_visibility.*"
 )
 
@@ -57,6 +58,7 @@ _REWRITTEN = _SIGNALS | _PRIVILEGE_FUNCTIONS | {"pg_notify"}
 _PRIVILEGE_VIEWS = frozenset({"table_privileges", "column_privileges", "role_table_grants", "role_column_grants"})
 _SET_CONFIG_ARGUMENTS = 3
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1"})
+# A statement that also asks for a system column, as DataGrip does for xmin, is told PostgreSQL's own: a view has none.
 _OWNED = {"pg_class": {"relacl", "relowner"}, "pg_namespace": {"nspacl", "nspowner"}}
 
 
@@ -214,8 +216,11 @@ def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
     location = int(fields.get("location", 0))
     if schema in (None, "pg_catalog") and name == "pg_stat_activity":
         yield location, "lakegate.pg_stat_activity"
-    elif (schema in (None, "pg_catalog") and name in _OWNED and columns & (_OWNED[name] | {"*"})) or (
-        schema == "information_schema" and name in _PRIVILEGE_VIEWS
+    elif (schema == "information_schema" and name in _PRIVILEGE_VIEWS) or (
+        schema in (None, "pg_catalog")
+        and name in _OWNED
+        and columns & (_OWNED[name] | {"*"})
+        and not columns & SYSTEM_COLUMNS
     ):
         yield location, f"lakegate.{name}"
 

@@ -109,3 +109,10 @@ def gateway(lake: Mapping[TableName, Path]) -> Iterator[Target]:
     """A gateway with the tables under test, logged in as `admin`."""
     with running_lake(lake) as target:
         yield target
+
+
+@pytest.fixture(scope="session")
+def sleeping(lake: Mapping[TableName, Path]) -> Iterator[Target]:
+    """The same, of a gateway that keeps no machine warm."""
+    with running_lake(lake, ["--min-machines", "0"]) as target:
+        yield target

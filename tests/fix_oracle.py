@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from pgpq import ArrowToPostgresBinaryEncoder
+from psycopg import sql
 
 from catalog.names import TableName, quote_identifier
 from catalog.programs import find_programs, reach_programs
@@ -120,6 +121,8 @@ def load(connection: psycopg.Connection, name: TableName, folder: Path, *, rows:
         constraint = "" if field["nullable"] else " NOT NULL"
         columns.append(f"{quote_identifier(field['name'])} {shadow_type(delta_type)[1]}{constraint}")
     connection.execute(f"CREATE TABLE {name} ({', '.join(columns)})".encode())
+    if comment := table.metadata().description:
+        connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.SQL(str(name)), comment))
     if rows:
         _copy(connection, name, [Path(uri) for uri in sorted(table.file_uris())])
 

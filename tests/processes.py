@@ -1,9 +1,10 @@
 """Processes as the operating system sees them: which machines a gateway, or a test itself, runs, and what they use."""
 
 import math
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,25 @@ def machines_of(lane: str, owner: int | None = None) -> list[psutil.Process]:
     """Those of them that serve a lane. Spark's are programs of their own, DuckDB's are copies of the template."""
     program = {"duckdb": "compute.zygote", "spark": "compute.guest"}[lane]
     return [machine for machine in machines(owner) if program in command_line(machine)]
+
+
+@contextmanager
+def watched_machines(owner: int | None = None) -> Iterator[list[int]]:
+    """The process ids of machines that are there while the context lasts."""
+    seen: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            seen.extend(machine.pid for machine in machines(owner))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
 
 
 def named(name: str, owner: int | None = None) -> list[psutil.Process]:

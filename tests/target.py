@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -39,6 +40,17 @@ class Target:
             "password": self.password,
             "dbname": self.database,
         }
+
+    @property
+    def sslmode(self) -> str:
+        """The gateway speaks TLS, by default with a certificate of its own; the oracle has none."""
+        return "require" if self.is_gateway else "disable"
+
+    def url(self, scheme: str = "postgresql", **parameters: str) -> str:
+        """As drivers want it that take one text, the password in it; `parameters` such as ``sslmode``."""
+        login = f"{quote(self.user)}:{quote(self.password)}"
+        pairs = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
+        return f"{scheme}://{login}@{self.host}:{self.port}/{quote(self.database)}" + (f"?{pairs}" if pairs else "")
 
     @property
     def environment(self) -> dict[str, str]:

@@ -108,7 +108,7 @@ class Loader:
                 error = InvalidTextRepresentation(
                     f"skipped more than REJECT_LIMIT ({options.reject_limit}) rows due to data type incompatibility"
                 )
-                error.context = value_error(piece, self._target, row, column).context
+                error.further = value_error(piece, self._target, row, column).further
                 raise error
 
     def _tell(self, piece: Piece, row: int, column: int) -> None:

@@ -19,6 +19,7 @@ from catalog.errors import (
 from catalog.types import Oid
 from gateway.pgwire import calendar
 from gateway.pgwire.errors import MalformedMessage
+from gateway.pgwire.fields import invalid_bytes
 from gateway.pgwire.literals import check_json, check_numeric
 from gateway.pgwire.span import Span
 
@@ -47,8 +48,7 @@ def receive_text(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        found = " ".join(f"0x{byte:02x}" for byte in value[error.start : max(error.end, error.start + 1)])
-        raise CharacterNotInRepertoire(f'invalid byte sequence for encoding "UTF8": {found}') from None
+        raise CharacterNotInRepertoire(invalid_bytes(error)) from None
 
 
 def unpack(layout: struct.Struct, value: bytes) -> tuple[Any, ...]:

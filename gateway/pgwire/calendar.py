@@ -96,6 +96,8 @@ def _zone(found: re.Match[str], text: str, spelling: str) -> TimeZone | timedelt
     try:
         return find_time_zone("UTC" if zone in "Zz" else zone)
     except InvalidParameterValue:
+        if "/" in zone:
+            raise InvalidParameterValue(f'time zone "{zone.lower()}" not recognized') from None
         raise InvalidDatetimeFormat(f'invalid input syntax for type {spelling}: "{text}"') from None
 
 

@@ -83,6 +83,7 @@ class Connection:
 
     __slots__ = (
         "_arrived",
+        "_asked",
         "_buffer",
         "_fresh",
         "_read",
@@ -107,6 +108,7 @@ class Connection:
         self._buffer = b""
         self._start = 0
         self._arrived: list[bytes] = []
+        self._asked: set[type[FrontendMessage]] = set()
         self._waiting = 0
 
     @property
@@ -241,10 +243,11 @@ class Connection:
         if isinstance(packet, StartupMessage):
             self.version = min(packet.version, startup.NEWEST)
         elif isinstance(packet, SSLRequest | GSSENCRequest):
-            if self.encrypted:
+            if self.encrypted or type(packet) in self._asked:
                 raise startup.unsupported(startup.request_version(packet))
             if self.buffered:
                 raise ProtocolViolation("received unencrypted data after SSL request", detail=_STUFFING)
+            self._asked.add(type(packet))
 
     def _next_byte(self) -> Message | NeedData:
         if not self._join(1):

@@ -10,7 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from catalog.errors import FeatureNotSupported, InvalidBinaryRepresentation, InvalidParameterValue
+from catalog.errors import (
+    CharacterNotInRepertoire,
+    FeatureNotSupported,
+    InvalidBinaryRepresentation,
+    InvalidParameterValue,
+    SqlError,
+)
 from catalog.types import ELEMENT_OF, Oid
 from gateway.pgwire import arrays, binary, literals
 from gateway.pgwire.encode import BINARY, TEXT, find_time_zone
@@ -20,12 +26,17 @@ from lakegate_native import TimeZone
 
 
 def decode_parameters(
-    oids: Sequence[int], formats: Sequence[int], values: Sequence[bytes | None], time_zone: str = "UTC"
+    oids: Sequence[int],
+    formats: Sequence[int],
+    values: Sequence[bytes | None],
+    time_zone: str = "UTC",
+    *,
+    portal: str = "",
 ) -> pa.RecordBatch:
     """One row with columns p1, p2, ... of the Arrow types in `gateway.pgwire.types`; None is NULL.
 
     `formats`: none (all text), one for all, or one a value. `time_zone` is the session's, for timestamptz texts without
-    a zone. Raises SqlError.
+    a zone. Raises SqlError, which names the portal.
     """
     if len(values) != len(oids):
         raise MalformedMessage(f"bind message supplies {len(values)} parameters, but {len(oids)} are required")
@@ -33,14 +44,25 @@ def decode_parameters(
         raise MalformedMessage(f"bind message has {len(formats)} parameter formats but {len(values)} parameters")
     codes = tuple(formats) if len(formats) > 1 else tuple(formats or (TEXT,)) * len(values)
     zone = find_time_zone(time_zone)
-    columns = [
-        _column(number, oid, code, value, zone)
-        for number, (oid, code, value) in enumerate(zip(oids, codes, values, strict=True), start=1)
-    ]
+    columns = []
+    for number, (oid, code, value) in enumerate(zip(oids, codes, values, strict=True), start=1):
+        try:
+            columns.append(_column(number, oid, code, value, zone))
+        except SqlError as error:
+            shown = code == TEXT and not isinstance(error, CharacterNotInRepertoire)
+            error.context = _place(portal, number, shown=shown)
+            raise
     names = [f"p{number}" for number in range(1, len(columns) + 1)]
     if not columns:
         return pa.RecordBatch.from_struct_array(pa.array([{}], pa.struct([])))
     return pa.RecordBatch.from_arrays(columns, names)
+
+
+def _place(portal: str, number: int, *, shown: bool) -> str:
+    """PostgreSQL's words for a parameter. A text would be shown, were it not cut to nothing (its
+    `log_parameter_max_length_on_error`)."""
+    place = f'portal "{portal}"' if portal else "unnamed portal"
+    return f"{place} parameter ${number}" + (" = '...'" if shown else "")
 
 
 def decode_value(oid: int, code: int, value: bytes, zone: TimeZone) -> Any:

@@ -24,6 +24,9 @@ from gateway.pgwire.messages import ErrorResponse, NoticeResponse
 
 log = logging.getLogger(__name__)
 
+_FURTHER = "Wstcdn"
+"""Where an error happened, and what it is about: schema, table, column, type, constraint."""
+
 
 class LocalProtocolError(Exception):
     """We asked for what the state does not allow. A bug of ours; the peer did nothing wrong."""
@@ -73,6 +76,7 @@ def sql_error(fields: Mapping[str, str]) -> SqlError:
         position=int(position) if position.isdecimal() else None,
     )
     error.severity = "ERROR"
+    error.further = {code: fields[code] for code in _FURTHER if code in fields}
     return error
 
 
@@ -90,7 +94,7 @@ def presentable(error: Exception) -> SqlError:
 
 def _fields(error: SqlError, severity: str) -> dict[str, str]:
     position = None if error.position is None else str(error.position)
-    optional = {"D": error.detail, "H": error.hint, "P": position, "W": error.context}
+    optional = {"D": error.detail, "H": error.hint, "P": position, **error.further}
     return {
         "S": severity,
         "V": severity,

@@ -109,7 +109,7 @@ class Conversation:
         return run.exchange.take() + run.exchange.complete
 
     async def advance(self, run: Run) -> None:
-        """Returns when an execution has rows, or the run is settled. Raises the run's error."""
+        """Returns when an execution has rows, or the run is settled. Raises the run's error, if it came first."""
         try:
             await run.advance()
             if run.answered:
@@ -209,7 +209,8 @@ class Conversation:
         self._let_go(backend, clean=clean)
 
     async def _settle(self, run: Run) -> None:
-        """Takes note of what was answered, gives the backend back if it may, and raises the run's error."""
+        """Takes note of what was answered, gives the backend back if it may, and raises the run's error, or leaves it
+        there for whoever hands out what came before it."""
         exchange, backend, holdings = run.exchange, run.backend, self.holdings
         holdings.note_portal(run.portal, exchange)
         if not (exchange.ended or exchange.copying or holdings.portals):
@@ -234,7 +235,8 @@ class Conversation:
             holdings.begun = exchange.status not in (0, IDLE)
         if self._backend is backend and not (holdings.begun or holdings.portals):
             await self._release(backend)
-        if error is not None:
+        run.error = error
+        if error is not None and not run.has_answered:
             raise error
 
     def _note_success(self, run: Run) -> None:

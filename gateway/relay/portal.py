@@ -30,6 +30,11 @@ class RelayPortal:
         return self._run.exchange.description
 
     @property
+    def breaks_off(self) -> bool:
+        """`fetch` raises an error after what came before it."""
+        return self._run.error is not None
+
+    @property
     def suspended(self) -> bool:
         """More rows may follow the ones handed out: the next `fetch` asks for them."""
         return self._run.settled and self._run.exchange.suspended and not self._run.exchange.buffered
@@ -40,7 +45,7 @@ class RelayPortal:
         Spares the door an asynchronous step for what fits one read.
         """
         exchange = self._run.exchange
-        if not self._run.settled or exchange.suspended or self.tag is not None:
+        if not self._run.settled or self._run.error or exchange.suspended or self.tag is not None:
             return None
         self.tag = read_tag(exchange.complete)
         return exchange.take() + exchange.complete
@@ -60,6 +65,8 @@ class RelayPortal:
                 break
             else:
                 await self._conversation.advance(self._run)
+        if self._run.error is not None:
+            raise self._run.error
         if not self._run.exchange.suspended and self.tag is None:
             self.tag = read_tag(self._run.exchange.complete)
 

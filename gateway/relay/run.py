@@ -1,10 +1,15 @@
 """One request on its way: written, and awaited until PostgreSQL has answered all of it."""
 
-from enum import Enum, auto
-from typing import NamedTuple
+from __future__ import annotations
 
-from gateway.relay.backend import Backend
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
+
 from gateway.relay.requests import FLUSH, Request
+
+if TYPE_CHECKING:
+    from catalog.errors import SqlError
+    from gateway.relay.backend import Backend
 
 
 class Kind(Enum):
@@ -24,7 +29,8 @@ class Assignment(NamedTuple):
 
 class Run:
     """`end` is SYNC or FLUSH. `portal` names one that may stay open. `assigns` is what the statement sets,
-    `alters` says that it sets what only the backend knows.
+    `alters` says that it sets what only the backend knows. `error` follows what an execution has answered before it
+    failed.
     """
 
     __slots__ = (
@@ -32,6 +38,7 @@ class Run:
         "assigns",
         "backend",
         "cell",
+        "error",
         "exchange",
         "flushed",
         "kind",
@@ -49,6 +56,7 @@ class Run:
         self.portal = portal
         self.assigns: Assignment | None = None
         self.alters = False
+        self.error: SqlError | None = None
         self.cell = ""
         self.settled = False
         self.synced = not self.flushed
@@ -61,6 +69,11 @@ class Run:
         if exchange.status or exchange.lost or exchange.copying:
             return True
         return self.flushed and (exchange.described if self.kind is Kind.DESCRIBE else exchange.executed)
+
+    @property
+    def has_answered(self) -> bool:
+        """Columns or rows of an execution have come, which the client hears even if it fails then."""
+        return self.kind is Kind.EXECUTE and bool(self.exchange.description or self.exchange.buffered)
 
     async def advance(self) -> None:
         """Returns when all has been answered, or when an execution has rows."""

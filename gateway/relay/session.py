@@ -39,6 +39,7 @@ _TEMPORARY_RELATIONS = (
 )
 _CURRENT_SETTING = "SELECT pg_catalog.current_setting($1)"
 _NOW = "SELECT (extract(epoch FROM pg_catalog.now()) * 1000000)::pg_catalog.int8"
+_CURRENT_SCHEMA = "SELECT pg_catalog.current_schema()"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_MODES = Modes()
 
@@ -134,7 +135,8 @@ class RelaySession:
         immutable: bool = False,
         alters: bool = False,
     ) -> RelayPortal:
-        """Executes up to `max_rows` rows (0: all), and returns when the first are there.
+        """Executes up to `max_rows` rows (0: all), and returns when the first are there. An error after columns or rows
+        is the portal's to raise.
 
         `immutable` says that the statement has no relations and calls only immutable functions: a small answer is kept.
         `alters` says that it changes settings itself: the backend's count as unknown afterwards.
@@ -189,6 +191,11 @@ class RelaySession:
         self._settings.read(variables)
         micros = await self._conversation.ask(Call(_NOW), begins=True)
         return _EPOCH + timedelta(microseconds=int(micros))
+
+    async def current_schema(self, variables: Mapping[str, str]) -> str:
+        """What `current_schema()` is; empty where no schema of the search path exists."""
+        self._settings.read(variables)
+        return await self._conversation.ask(Call(_CURRENT_SCHEMA))
 
     async def temporary_relations(self, variables: Mapping[str, str]) -> frozenset[str]:
         """Names of the session's temp tables and views, which come before any other of that name."""

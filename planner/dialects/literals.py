@@ -19,6 +19,7 @@ from planner.predicates import ConstantTerm, Term
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?))?\s*(Z|[+-]\d{2}(?::?\d{2})?)?", re.IGNORECASE
 )
+_BYTES = re.compile(r"\\x((?:[0-9a-fA-F]{2})*)")
 _TRUE, _FALSE = ("t", "true", "y", "yes", "on", "1"), ("f", "false", "n", "no", "off", "0")
 
 
@@ -67,12 +68,21 @@ def coerce_literal(literal: Expression, target: PgType, spelling: Spelling, time
         return Expression(spelling.span(parse_interval(text)), INTERVAL)
     if oid in (Oid.DATE, Oid.TIMESTAMP, Oid.TIMESTAMPTZ):
         return _moment(text, target, spelling, time_zone)
+    if oid == Oid.BYTEA:
+        return _bytes(text, target)
     raise Unverified(f"literals of type {type_name(target)} are not supported")
 
 
 def _string(text: str, target: PgType, spelling: Spelling) -> Expression:
     kept = text if target.typmod < 0 else text[: target.typmod - 4]
     return Expression(spelling.string(kept), target, term=ConstantTerm(kept))
+
+
+def _bytes(text: str, target: PgType) -> Expression:
+    hexadecimal = _BYTES.fullmatch(text)
+    if hexadecimal is None:
+        raise Unverified("bytea is written in a form that is not supported", hint="Write it in hexadecimal, '\\x0aff'.")
+    return Expression(f"unhex('{hexadecimal[1]}')", target)
 
 
 def _boolean(text: str) -> Expression:

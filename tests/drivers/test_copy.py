@@ -9,7 +9,7 @@ from pathlib import Path
 import jpype
 import pytest
 
-from tests.drivers.test_pgjdbc import connected
+from tests.drivers.jdbc import connected
 from tests.fix_oracle import BINARIES
 from tests.target import Target
 

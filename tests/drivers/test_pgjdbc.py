@@ -1,8 +1,6 @@
 """pgjdbc, the real driver in a JVM: fetch size, prepared parameters and results of every type, blocks, cancel."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +8,7 @@ import jpype
 import pytest
 
 from tests import samples
+from tests.drivers.jdbc import connected, rows
 from tests.target import Target
 
 pytestmark = [pytest.mark.driver, pytest.mark.usefixtures("java")]
@@ -32,19 +31,6 @@ JDBC_TYPES = {
     "timestamp": "TIMESTAMP",
 }
 SERVER_SIDE = {"prepareThreshold": "1", "binaryTransfer": "true"}
-
-
-@contextmanager
-def connected(target: Target, **properties: str) -> Iterator[Any]:
-    settings = jpype.JClass("java.util.Properties")()
-    for name, value in {"user": target.user, "password": target.password, **properties}.items():
-        settings.setProperty(name, value)
-    url = f"jdbc:postgresql://{target.host}:{target.port}/{target.database}"
-    connection = jpype.JClass("org.postgresql.Driver")().connect(url, settings)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def java_value(column: str, value: Any) -> Any:
@@ -71,13 +57,6 @@ def java_value(column: str, value: Any) -> Any:
         case "timestamptz":
             return jpype.JClass("java.time.OffsetDateTime").parse(value.isoformat())
     return jpype.JString(value)
-
-
-def rows(result: Any, *columns: int) -> list[tuple[Any, ...]]:
-    found = []
-    while result.next():
-        found.append(tuple(result.getObject(column) for column in columns or (1,)))
-    return found
 
 
 def as_text(column: str, cell: Any) -> str | None:
@@ -228,19 +207,6 @@ def test_query_timeout(target: Target) -> None:
         with pytest.raises(jpype.JClass("java.sql.SQLException")) as raised:
             statement.executeQuery(ENDLESS)
         assert raised.value.getSQLState() == "57014"
-
-
-@pytest.mark.parametrize("table", ["lineitem", "nation"])
-def test_metadata_is_postgresql_s(bare_oracle: Target, gateway: Target, table: str) -> None:
-    seen = []
-    for server in (bare_oracle, gateway):
-        with connected(server) as connection:
-            meta = connection.getMetaData()
-            columns = rows(meta.getColumns(None, "tpch", table, "%"), 4, 5, 6, 7, 9, 11, 17)
-            tables = rows(meta.getTables(None, "tpch", table, None), 2, 3, 4)
-            seen.append([[str(cell) for cell in row] for row in [*columns, *tables]])
-    assert seen[1] == seen[0]
-    assert len(seen[0]) > 4
 
 
 @pytest.mark.parametrize("negotiation", ["postgres", "direct"])

@@ -273,3 +273,6 @@ id not in (select i4 from samples.v where i4 is not null)
 (select w.t from samples.v w where w.id = v.id)
 (select max(w.n) from samples.v w where w.id <= v.id)
 id = any (select i2 from samples.v)
+-- bytes
+'\x00ff5c27'::bytea
+'\x'::bytea

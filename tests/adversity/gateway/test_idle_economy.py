@@ -2,17 +2,12 @@
 
 import re
 import subprocess
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from catalog.names import TableName
-from tests.fix_gateway import running_lake
 from tests.fix_oracle import BINARIES
-from tests.processes import machines, until
+from tests.processes import machines, until, watched_machines
 from tests.target import Target
 
 SESSIONS = 200
@@ -31,36 +26,10 @@ SHOW search_path;
 """
 
 
-@pytest.fixture(scope="module")
-def sleeping(lake: Mapping[TableName, Path]) -> Iterator[Target]:
-    """A gateway that keeps no machine warm."""
-    with running_lake(lake, ["--min-machines", "0"]) as target:
-        yield target
-
-
 @pytest.fixture(autouse=True)
 def asleep(sleeping: Target) -> None:
     """The machine of the test before may still be on its way out."""
     until(lambda: machines(sleeping.pid) == [])
-
-
-@contextmanager
-def seen_machines(gateway: Target) -> Iterator[list[int]]:
-    """The process ids of machines that are there while the context lasts."""
-    seen: list[int] = []
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.05):
-            seen.extend(machine.pid for machine in machines(gateway.pid))
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        watcher.join()
 
 
 def run_day(gateway: Target, script: Path, text: str, times: int) -> None:
@@ -84,7 +53,7 @@ def run_day(gateway: Target, script: Path, text: str, times: int) -> None:
 
 
 def test_a_day_of_idle_sessions_wakes_no_machine(sleeping: Target, tmp_path: Path) -> None:
-    with seen_machines(sleeping) as seen:
+    with watched_machines(sleeping.pid) as seen:
         run_day(sleeping, tmp_path / "keep-alive.sql", KEEP_ALIVE, KEEP_ALIVES)
         run_day(sleeping, tmp_path / "refresh.sql", REFRESH, REFRESHES)
     assert seen == []

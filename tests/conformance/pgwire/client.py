@@ -33,11 +33,9 @@ def cycle(*messages: Message) -> bytes:
 
 
 def comparable(answers: Sequence[Message | None]) -> list[Any]:
-    """Of reports, what a client goes by. Columns announced before an error are left out, as we hold them back."""
+    """Of reports, what a client goes by."""
     found: list[Any] = []
     for message in answers:
-        if isinstance(message, m.ErrorResponse) and found and isinstance(found[-1], m.RowDescription):
-            found.pop()
         if isinstance(message, m.ErrorResponse | m.NoticeResponse):
             found.append([message.fields.get(code) for code in "VCMP"])
         else:

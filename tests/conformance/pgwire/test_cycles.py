@@ -122,7 +122,7 @@ def test_a_replayed_statement_can_fail(gateway: Target, holder: Holder) -> None:
         failed = client.ask(content)
         holder.hold()
         assert client.ask(content) == first == third
-    assert failed == [["ERROR", "22012", "division by zero", None], m.ReadyForQuery(b"I")]
+    assert failed[1:] == [["ERROR", "22012", "division by zero", None], m.ReadyForQuery(b"I")]
 
 
 def test_a_row_limit_holds_whatever_was_learned(gateway: Target, holder: Holder) -> None:

@@ -105,8 +105,10 @@ async def test_cancel(relay: Relay) -> None:
     launch.flight.cancel()
     flight = await launch.landed()
     assert flight.answer() is None
+    portal = await flight.open()
+    assert portal.breaks_off
     with pytest.raises(QueryCanceled):
-        await flight.open()
+        await fetch(portal)
     assert await query(session, SLEEP, (b"0",)) == [(b"slept",)]
 
 
@@ -129,6 +131,8 @@ async def test_a_lost_backend(relay: Relay, metastore: Metastore) -> None:
     await asyncio.to_thread(until, lambda: metastore.fetch(kill) == [(True,)])
     flight = await launch.landed()
     assert flight.answer() is None
+    portal = await flight.open()
+    assert portal.breaks_off
     with pytest.raises(BackendLost):
-        await flight.open()
+        await fetch(portal)
     assert await query(session, SLEEP, (b"0",)) == [(b"slept",)]

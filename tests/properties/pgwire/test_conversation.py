@@ -52,11 +52,12 @@ class Conversation(RuleBasedStateMachine):
         self.client = Connection(Side.CLIENT)
         self.server = Connection(Side.SERVER)
         self.unread: list[Message] = []
+        self.asked = False
 
     @rule(message=st.sampled_from(FRONTEND_MESSAGES))
     def client_speaks(self, message: Message) -> None:
         # No client asks for encryption twice; what the server says to one that does, the tests of the start-up show.
-        assume(not (self.client.encrypted and isinstance(message, m.SSLRequest)))
+        assume(not (self.asked and isinstance(message, m.SSLRequest)))
         before = self.client.state
         try:
             content = self.client.send(message)
@@ -64,6 +65,7 @@ class Conversation(RuleBasedStateMachine):
             assert type(message) not in FRONTEND.get(before, {})
             assert self.client.state is before
             return
+        self.asked = self.asked or isinstance(message, m.SSLRequest)
         self.server.receive_data(content)
         self.unread.append(message)
 

@@ -9,6 +9,8 @@ from planner.plan import Metadata, ShowVariable
 from tests.unit.planner.warehouse import planned
 
 RELAYED = (
+    "SELECT txid_current()",
+    "SELECT pg_blocking_pids(1)",
     "SELECT 1",
     "VALUES (1), (2)",
     "SHOW server_version",
@@ -108,6 +110,7 @@ REWRITTEN = (
     ("SELECT 'ü', pid FROM pg_stat_activity a", "SELECT 'ü', pid FROM lakegate.pg_stat_activity a"),
     ("SELECT relacl FROM pg_class", "SELECT relacl FROM lakegate.pg_class"),
     ("SELECT relname FROM pg_class", "SELECT relname FROM pg_class"),
+    ("SELECT xmin, relowner FROM pg_class", "SELECT xmin, relowner FROM pg_class"),
     ("SELECT * FROM pg_catalog.pg_class", "SELECT * FROM lakegate.pg_class"),
     ("SELECT * FROM information_schema.table_privileges", "SELECT * FROM lakegate.table_privileges"),
     ("SELECT has_table_privilege('x', 'SELECT')", "SELECT lakegate.has_table_privilege('x', 'SELECT')"),

@@ -115,7 +115,6 @@ REFUSED = (
     "GRANT SELECT (id) ON orders TO bob",
     "GRANT EXECUTE ON FUNCTION f TO bob",
     "GRANT SELECT ON orders TO bob WITH GRANT OPTION",
-    "CREATE TABLE t (a int PRIMARY KEY)",
     "CREATE TABLE t (a numeric)",
     "CREATE TABLE t (a serial)",
     "CREATE TABLE t (a int) LOCATION '/etc'",
