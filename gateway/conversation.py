@@ -138,9 +138,11 @@ class Conversation:
         """One statement of a simple Query."""
         try:
             await portal.open()
-            if portal.row_description and (portal.planned or not portal.breaks_off):
-                self._door.write(portal.row_description)
-            await self._send_rows(portal, 0)
+            columns = portal.row_description
+            if portal.planned:
+                self._door.write(columns)
+                columns = b""
+            await self._send_rows(portal, 0, columns)
         finally:
             await portal.close()
 
@@ -197,18 +199,22 @@ class Conversation:
             await portal.close()
             raise
 
-    async def _send_rows(self, portal: Portal, max_rows: int) -> None:
+    async def _send_rows(self, portal: Portal, max_rows: int, columns: bytes = b"") -> None:
+        """`columns` is the RowDescription where it comes with the rows: not if there are none to be had."""
         await portal.open(max_rows)
         await portal.receive(self._door)
         answer = portal.take_answer()
         if answer is not None:
+            self._door.write(columns)
             self._cycles.relay(portal, answer)
             await self._door.drain()
             return
         self._cycles.spoil()
         async for rows in portal.fetch(max_rows):
-            self._door.write(rows)
+            self._door.write(columns + rows)
+            columns = b""
             await self._door.drain()
+        self._door.write(columns)
         self._send_notices()
         if portal.tag is None:
             self._door.send(messages.PortalSuspended())

@@ -91,13 +91,8 @@ class Portal:
 
     @property
     def planned(self) -> bool:
-        """Whether its columns are known before it runs. A utility statement's come with its rows."""
+        """Whether its columns are told before it runs. A utility statement's come with its rows."""
         return self.prepared.statement is not None and self.prepared.statement.verb in _PLANNED
-
-    @property
-    def breaks_off(self) -> bool:
-        """Whether PostgreSQL has answered with an error, which `fetch` raises after what came before it."""
-        return isinstance(self._result, RelayedResult) and self._result.breaks_off
 
     @property
     def tag(self) -> str | None:
@@ -149,8 +144,7 @@ class Portal:
         """What one of the protocol answers that is executed again once its last row has been handed out: no rows."""
         if self.tag is None or self.options is not PROTOCOL:
             return None
-        reads = self.prepared.statement is not None and self.prepared.statement.verb == "Select"
-        return _COUNT.sub("0", self.tag) if reads else self.tag
+        return _COUNT.sub("0", self.tag)
 
     async def keep(self) -> None:
         """Puts all rows of a cursor WITH HOLD into the spool. Raises the engine's error."""

@@ -104,10 +104,6 @@ class RelayedResult:
     def held(self) -> bool:
         return self._relayed.tag is None
 
-    @property
-    def breaks_off(self) -> bool:
-        return self._relayed.breaks_off
-
     def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         return self._relayed.fetch(max_rows)
 

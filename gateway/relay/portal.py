@@ -30,11 +30,6 @@ class RelayPortal:
         return self._run.exchange.description
 
     @property
-    def breaks_off(self) -> bool:
-        """`fetch` raises an error after what came before it."""
-        return self._run.error is not None
-
-    @property
     def suspended(self) -> bool:
         """More rows may follow the ones handed out: the next `fetch` asks for them."""
         return self._run.settled and self._run.exchange.suspended and not self._run.exchange.buffered
