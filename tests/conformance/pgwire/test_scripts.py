@@ -8,7 +8,6 @@ import pytest
 from psycopg import sql
 
 from tests.conformance.pgwire.player import Player
-from tests.conformance.pgwire.sayings import IDENTITY
 from tests.conformance.pgwire.script import Script, read_script
 from tests.conformance.pgwire.transcript import Transcript, compare
 from tests.target import Target
@@ -16,28 +15,31 @@ from tests.target import Target
 SCRIPTS = sorted(Path(__file__).with_name("scripts").glob("*.txt"))
 LEAST_SCRIPTS = 60
 MOST_DIFFERENCES = 14
-USER = IDENTITY["user"]
 EQUAL = (
-    "CREATE ROLE {user} LOGIN PASSWORD {password}",
     "GRANT CREATE ON DATABASE demo TO {user}",
     "GRANT ALL ON SCHEMA tpch, sample TO {user}",
     "GRANT ALL ON ALL TABLES IN SCHEMA tpch, sample TO {user}",
     "CREATE ACCESS METHOD delta TYPE TABLE HANDLER heap_tableam_handler",
 )
-"""What gives a PostgreSQL Lakegate's user, and a meaning to ``USING delta``."""
-UNEQUAL = ("DROP ACCESS METHOD delta", "DROP OWNED BY {user}", "DROP ROLE {user}")
+"""What gives PostgreSQL's user the rights of Lakegate's, and a meaning to ``USING delta``."""
+UNEQUAL = (
+    "DROP ACCESS METHOD delta",
+    "REVOKE CREATE ON DATABASE demo FROM {user}",
+    "REVOKE CREATE ON SCHEMA tpch, sample FROM {user}",
+    "REVOKE ALL ON ALL TABLES IN SCHEMA tpch, sample FROM {user}",
+    "GRANT SELECT ON ALL TABLES IN SCHEMA tpch, sample TO {user}",
+)
 
 
 @pytest.fixture(scope="module")
-def peer(oracle: Target, gateway: Target) -> Iterator[Target]:
-    """The oracle, with the gateway's user for as long as scripts are played."""
-    names = {"user": sql.Identifier(USER), "password": sql.Literal(gateway.password)}
+def peer(oracle: Target, ordinary: Target) -> Iterator[Target]:
+    """The oracle, where the gateway's user may do the same for as long as scripts are played."""
     with oracle.connect() as owner:
         for statement in EQUAL:
-            owner.execute(sql.SQL(statement).format(**names))
-        yield oracle.as_user(USER, gateway.password)
+            owner.execute(sql.SQL(statement).format(user=sql.Identifier(ordinary.user)))
+        yield ordinary
         for statement in UNEQUAL:
-            owner.execute(sql.SQL(statement).format(**names))
+            owner.execute(sql.SQL(statement).format(user=sql.Identifier(ordinary.user)))
 
 
 def play(script: Script, target: Target) -> Transcript:
