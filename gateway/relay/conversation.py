@@ -59,9 +59,19 @@ class Conversation:
             self._backend.subscriber = self.subscriber
         return self._backend
 
+    async def hold_to_begin(self) -> Backend:
+        """As `hold`, with the settings up to date if the block begins with the next request: setting one takes a
+        snapshot, after which a block cannot change to any isolation level."""
+        backend = await self.hold()
+        while self.holdings.begin and not self.holdings.begun and backend.variables != self._settings.applied:
+            request = self.open_request(backend, begins=False)
+            request.end()
+            await self.advance(Run(backend, request, Kind.QUESTION, SYNC))
+            backend = await self.hold()
+        return backend
+
     def open_request(self, backend: Backend, *, begins: bool = True) -> Request:
-        """A request that first begins the block if there is one and it may, and brings the settings up to date: setting
-        one takes a snapshot, after which a block cannot begin at any isolation level."""
+        """A request that first begins the block if there is one and it may, and brings the settings up to date."""
         holdings, request = self.holdings, Request(backend.statements)
         while holdings.closing:
             request.close_portal(holdings.closing.pop())
@@ -74,7 +84,7 @@ class Conversation:
 
     async def ask(self, call: Call, *, assigns: Assignment | None = None, begins: bool = False) -> str:
         """The one value that a statement of ours answers with. `assigns` is the variable that it sets."""
-        backend = await self.hold()
+        backend = await (self.hold_to_begin() if begins else self.hold())
         request = self.open_request(backend, begins=begins)
         end = self.holdings.choose_end()
         request.execute(call, None, end=end)

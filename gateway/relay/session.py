@@ -143,7 +143,7 @@ class RelaySession:
         call = _call(sql, parameter_types, parameter_formats, parameter_values, result_formats)
         scope = self._scope(variables)
         conversation = self._conversation
-        backend = await conversation.hold()
+        backend = await conversation.hold_to_begin()
         request = conversation.open_request(backend)
         portal = self._name_portal() if max_rows else ""
         end = conversation.holdings.choose_end(suspends=max_rows > 0)
