@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--spawner", choices=("process", "qemu", "kubernetes"), default="process")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell has what it starts in the background ignore it.
     tpch = write_tpch(cache_folder(os.environ) / "tpch" / f"{SCALE:g}", SCALE)
     lake = {TableName("tpch", name): path for name, path in tpch.items()}
     if options.spawner == "kubernetes":
@@ -49,10 +51,11 @@ def main() -> None:
 
 
 async def storm_over_cluster(lake: Mapping[TableName, Path], seconds: float, seed: int) -> Report:
-    """The storm has the thread to itself: nothing else happens here meanwhile. Raises TimeoutError for a pod left."""
+    """Raises TimeoutError for a pod left."""
     with tempfile.TemporaryDirectory(prefix="lakegate-cluster-") as folder, running_cluster(Path(folder)) as cluster:
         async with prepared_namespace(cluster.plane) as machines:
-            report = run_storm(lake, seconds, seed, cluster_setting(cluster, sized(machines.config)))
+            setting = cluster_setting(cluster, sized(machines.config))
+            report = await asyncio.to_thread(run_storm, lake, seconds, seed, setting)
             await eventually(machines.are_gone)
     return report
 

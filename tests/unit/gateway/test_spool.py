@@ -149,8 +149,8 @@ async def test_all_rows_wait_for_the_end_of_the_query(tmp_path: Path) -> None:
     assert (await spool.read_back(250)).num_rows == 51
 
 
-def spool_files() -> list[str]:
-    """What this process has open below a folder of that name."""
+def spool_files(folder: Path) -> list[str]:
+    """What this process has open below it."""
     links = Path("/proc/self/fd")
     found = []
     for link in links.iterdir():
@@ -158,7 +158,7 @@ def spool_files() -> list[str]:
             target = os.readlink(link)
         except FileNotFoundError:
             continue
-        if "/spool/" in target:
+        if target.startswith(f"{folder}/"):
             found.append(target)
     return found
 
@@ -166,11 +166,11 @@ def spool_files() -> list[str]:
 async def test_files_have_no_name_hold_nothing_plain_and_go_with_their_rows(tmp_path: Path) -> None:
     spool = Spool(storage(tmp_path, memory=0).open())
     await fill(spool, range(30))
-    (link,) = spool_files()
+    (link,) = spool_files(tmp_path)
     assert link.endswith("(deleted)")
     assert list((tmp_path / "spool").iterdir()) == []
     assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
-    content = os.pread(descriptor_of_spool(), 100 * SIZE, 0)
+    content = os.pread(descriptor_of_spool(tmp_path), 100 * SIZE, 0)
     assert len(content) > 29 * SIZE
     for plain in (SECRET.encode(), b"secret", b"ARROW", (7).to_bytes(8, "little") * 8):
         assert plain not in content
@@ -179,19 +179,19 @@ async def test_files_have_no_name_hold_nothing_plain_and_go_with_their_rows(tmp_
     )
     spool.finish()
     assert await spool.read(30 * ROWS) is None
-    await asyncio.to_thread(until, lambda: not spool_files())
+    await asyncio.to_thread(until, lambda: not spool_files(tmp_path))
 
 
-def descriptor_of_spool() -> int:
-    """Of the only one."""
+def descriptor_of_spool(folder: Path) -> int:
+    """Of the only one below that folder."""
     links = Path("/proc/self/fd").iterdir()
-    return next(int(link.name) for link in links if os.path.islink(link) and "/spool/" in os.readlink(link))
+    return next(int(link.name) for link in links if os.path.islink(link) and os.readlink(link).startswith(f"{folder}/"))
 
 
 async def test_what_was_changed_on_disk_is_not_taken_for_rows(tmp_path: Path) -> None:
     spool = Spool(storage(tmp_path, memory=0).open())
     await fill(spool, range(2))
-    descriptor = descriptor_of_spool()
+    descriptor = descriptor_of_spool(tmp_path)
     size = os.fstat(descriptor).st_size
     first, second = os.pread(descriptor, size // 2, 0), os.pread(descriptor, size // 2, size // 2)
     os.pwrite(descriptor, second + first, 0)
