@@ -63,7 +63,7 @@ def test_an_access_token_lives_from_making_to_revoking(estate: Estate, user: str
     token = lakegate_token(estate, "create", "--user", user, "--label", "laptop")
     connect_soon(estate, user, token, channel_binding="require", require_auth="scram-sha-256").close()
     listed = [line.split("\t") for line in lakegate_token(estate, "list").splitlines()]
-    [mine] = [fields for fields in listed if fields[1] == user]
+    [mine] = [fields for fields in listed if (fields[1], fields[-1]) == (user, "laptop")]
     assert mine[3:] == ["reads and writes", "all workspaces", "laptop"]
     assert token not in str(listed)
     lakegate_token(estate, "revoke", mine[0])
