@@ -88,9 +88,8 @@ async def renew_verifier(connection: AsyncConnection[Any], principal: str, passw
     Raises ObjectNotInPrerequisiteState for a ready verifier that would make the principal's tokens useless.
     """
     if not is_verifier(password):
-        kept = await find_salt(connection, principal)
-        shared = {} if kept is None else {"iterations": kept[0], "salt": kept[1]}
-        return await asyncio.to_thread(build_verifier, password, **shared)  # type: ignore[arg-type]
+        iterations, salt = await find_salt(connection, principal) or (ITERATIONS, None)
+        return await asyncio.to_thread(build_verifier, password, salt=salt, iterations=iterations)
     living = [token for token in await list_tokens(connection) if token.principal == principal]
     if any(read_salt(token.verifier) != read_salt(password) for token in living):
         raise ObjectNotInPrerequisiteState(

@@ -17,12 +17,6 @@ READS = ("SELECT * FROM {}", "SELECT count(*) FROM {} WHERE r_name > 'B'", "SELE
 
 
 @pytest.fixture
-def connection(gateway: Target) -> Iterator[psycopg.Connection]:
-    with gateway.connect() as connection:
-        yield connection
-
-
-@pytest.fixture
 def table(connection: psycopg.Connection) -> Iterator[str]:
     """A good table so far. It can be dropped whatever became of it."""
     name = f"sample.broken_{secrets.token_hex(4)}"

@@ -1,30 +1,11 @@
 """What a savepoint brings back of a session, beside what its answers say (`tests/conformance/session`)."""
 
-import secrets
-from collections.abc import Iterator
-
 import asyncpg
 import psycopg
 import pytest
 from psycopg.pq import ExecStatus
 
 from tests.target import Target
-
-
-@pytest.fixture
-def connection(gateway: Target) -> Iterator[psycopg.Connection]:
-    with gateway.connect() as connection:
-        yield connection
-
-
-@pytest.fixture
-def table(gateway: Target) -> Iterator[str]:
-    """A lakehouse table with one row, 1."""
-    name = f"sample.t_{secrets.token_hex(4)}"
-    with gateway.connect() as connection:
-        connection.execute(f"CREATE TABLE {name} AS SELECT 1 AS a".encode())
-        yield name
-        connection.execute(f"DROP TABLE {name}".encode())
 
 
 def test_pinned_versions_stay(gateway: Target, connection: psycopg.Connection, table: str) -> None:

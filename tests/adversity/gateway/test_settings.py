@@ -1,7 +1,5 @@
 """Settings: every name of PostgreSQL's, what is not a session's to set, and what acts on results of the lakehouse."""
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
@@ -9,12 +7,6 @@ from tests.scripts import hear
 from tests.target import Target
 
 OVERSIZED = psycopg.errors.ProgramLimitExceeded
-
-
-@pytest.fixture
-def connection(gateway: Target) -> Iterator[psycopg.Connection]:
-    with gateway.connect() as connection:
-        yield connection
 
 
 def test_every_setting_of_postgresql_is_set_and_shown(gateway: Target, ordinary: Target) -> None:

@@ -1,8 +1,5 @@
 """Transaction blocks through the front door: status, settings, positions of errors, and one state of the tables."""
 
-import secrets
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
@@ -11,22 +8,6 @@ from tests.processes import at_rest, until
 from tests.target import Target
 
 LANES = ("duckdb", "spark")
-
-
-@pytest.fixture
-def connection(gateway: Target) -> Iterator[psycopg.Connection]:
-    with gateway.connect() as connection:
-        yield connection
-
-
-@pytest.fixture
-def table(gateway: Target) -> Iterator[str]:
-    """A lakehouse table with one row, 1."""
-    name = f"sample.t_{secrets.token_hex(4)}"
-    with gateway.connect() as connection:
-        connection.execute(f"CREATE TABLE {name} AS SELECT 1 AS a".encode())
-        yield name
-        connection.execute(f"DROP TABLE {name}".encode())
 
 
 def use(connection: psycopg.Connection, lane: str) -> None:
