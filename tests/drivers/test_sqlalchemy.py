@@ -19,7 +19,7 @@ pytestmark = pytest.mark.driver
 
 SCHEMAS = ("tpch", "sample")
 COMMENTS = (
-    ("TABLE tpch.region", "parts of the world"),
+    ("TABLE sample.every_type", "one column a type"),
     ("COLUMN tpch.region.r_name", 'it\'s a "name"'),
     ("COLUMN sample.every_type.int8", "ünïcode 🦆"),
 )
@@ -53,7 +53,7 @@ async def _ask(target: Target, ask: Callable[[Connection], Any]) -> Any:
 
 @contextmanager
 def commented(*targets: Target) -> Iterator[None]:
-    """Both have the same comments meanwhile."""
+    """Both have the same comments meanwhile, on what has none otherwise: the tables are other tests' too."""
     for target in targets:
         with target.connect() as connection:
             for place, text in COMMENTS:
@@ -97,7 +97,8 @@ def test_reflection_of_every_table(bare_oracle: Target, gateway: Target, dialect
     with commented(bare_oracle, gateway):
         found = asked_of_both(bare_oracle, gateway, in_dialect(dialect, reflect))
     assert len(found["tpch"]["tables"]) == 8
-    assert found["tpch"]["comments"]["tpch", "region"] == {"text": "parts of the world"}
+    assert found["tpch"]["comments"]["tpch", "region"] == {"text": "TPC-H region, scale factor 0.1"}
+    assert found["sample"]["comments"]["sample", "every_type"] == {"text": "one column a type"}
 
 
 def read_every_type(connection: Connection) -> Any:
