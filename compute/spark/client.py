@@ -81,8 +81,11 @@ class Execution:
                 pass
         except grpc.RpcError as error:
             told = translate(error)
-            return not told.lost and told.condition != _REMEMBERED
-        return False
+        except ConnectError as error:
+            told = error
+        else:
+            return False
+        return not told.lost and told.condition != _REMEMBERED
 
     def abandon(self) -> None:
         """Ends the stream without asking the server, which stops the statement once it notices."""
@@ -155,11 +158,14 @@ class ConnectSession:
             self._channel.close()
 
     def call(self, method: str, request: Any, *, timeout: float | None) -> Any:
-        """One remote call as this session. Raises grpc.RpcError."""
+        """One remote call as this session. Raises grpc.RpcError; ConnectError where the session is closed."""
         request.session_id = self._id
         request.client_type = CLIENT
         request.user_context.user_id = CLIENT
-        return getattr(self._stub, method)(request, metadata=self._metadata, timeout=timeout)
+        try:
+            return getattr(self._stub, method)(request, metadata=self._metadata, timeout=timeout)
+        except ValueError as error:  # gRPC's word for a channel that is closed
+            raise ConnectError(str(error), lost=True) from None
 
     def ask(self, method: str, request: Any) -> Any:
         """`call` for one short answer. Raises ConnectError."""

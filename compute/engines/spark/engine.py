@@ -137,8 +137,8 @@ class SparkEngine:
             threading.Thread(target=self._watch_executors, name="spark-executors", daemon=True).start()
 
     def close(self) -> None:
-        self._sessions.close()
         self._server.stop()
+        self._sessions.close()
 
     def _watch_executors(self) -> None:
         self._presence.await_loneliness()

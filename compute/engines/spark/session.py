@@ -55,7 +55,9 @@ class Sessions:
         self._spare.result()
 
     def close(self) -> None:
+        """Waits for what the server has been asked. Who ends the server does so before: nothing waits then."""
         self._opener.shutdown()
+        self._sweeper.close()
         if self._spare.exception() is None:
             self._spare.result().close()
 

@@ -31,7 +31,7 @@ class _Sweep:
 
 class Sweeper:
     """Of the sessions of one server, by one thread that is there while there is something to do. Usable from several
-    threads."""
+    threads. It ends with its server: `close` it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -39,10 +39,13 @@ class Sweeper:
         self._open: Counter[ConnectSession] = Counter()
         self._leaving: set[ConnectSession] = set()
         self._thread: threading.Thread | None = None
+        self._ended = False
 
     def add(self, execution: Execution) -> None:
         """Sweeps after a statement that is about to be cancelled. Its session must be open."""
         with self._changed:
+            if self._ended:
+                return
             if len(self._sweeps) >= MOST:
                 self._sweeps.remove(most := max(self._sweeps, key=lambda sweep: sweep.done))
                 heapq.heapify(self._sweeps)
@@ -64,6 +67,19 @@ class Sweeper:
                 return
         session.close()
 
+    def close(self) -> None:
+        """Sweeps no more, and closes the sessions that waited for it. Idempotent. Returns once the thread has ended: at
+        once where the server has, else after the request that is on its way."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+        with self._changed:
+            self._open.clear()
+        self._let_go()
+
     def _run(self) -> None:
         while (sweep := self._take()) is not None:
             goes_on = sweep.execution.sweep()
@@ -81,9 +97,9 @@ class Sweeper:
         self._changed.notify()
 
     def _take(self) -> _Sweep | None:
-        """The next once it is due. None, and the thread's end, where none is left."""
+        """The next once it is due. None, and the thread's end, where none is left or the sweeper is closed."""
         with self._changed:
-            while self._sweeps:
+            while self._sweeps and not self._ended:
                 left = self._sweeps[0].due - time.monotonic()
                 if left <= 0:
                     return heapq.heappop(self._sweeps)

@@ -84,3 +84,35 @@ def test_statements_beyond_the_bound_end_the_oldest() -> None:
     going_on.set()
     assert all(swept.closed.wait(60) for swept in (first, *others))
     assert sum(swept.sweeps == 0 for swept in others) <= 11
+
+
+def test_it_ends_with_its_server() -> None:
+    """While one statement is swept others are due: none is swept any more, and every session closes."""
+    sweeping, going_on = threading.Event(), threading.Event()
+
+    def act() -> None:
+        sweeping.set()
+        going_on.wait()
+
+    sweeper, first, others = Sweeper(), Swept(act=act), [Swept() for _ in range(3)]
+    for swept in (first, *others):
+        add(sweeper, swept)
+        release(sweeper, swept)
+    assert sweeping.wait(60)
+    closing = threading.Thread(target=sweeper.close)
+    closing.start()
+    going_on.set()
+    closing.join(60)
+    assert not closing.is_alive()
+    assert [swept.closed.is_set() for swept in (first, *others)] == [True] * 4
+    assert first.sweeps + sum(swept.sweeps for swept in others) == 1
+
+
+def test_nothing_is_swept_after_the_end() -> None:
+    sweeper, swept = Sweeper(), Swept()
+    sweeper.close()
+    sweeper.close()
+    add(sweeper, swept)
+    release(sweeper, swept)
+    assert swept.closed.is_set()
+    assert swept.sweeps == 0
