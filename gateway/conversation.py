@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from planner.parse import Statement
 
 
-_CYCLE_ENDS = (messages.Query, messages.Sync)
+_MOST_UNHEARD = 1024 * 1024
+"""Bytes of notifications that wait for the end of a cycle and of its block, as PostgreSQL's do; more do not."""
 _KEEPALIVES = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
 _NO_KEEPALIVES = ("0", "0", "0")
 
@@ -52,6 +53,8 @@ class Conversation:
         self._cycles: Cycles
         self._timeouts: Timeouts
         self._keepalives: tuple[str, ...] = _NO_KEEPALIVES
+        self._resting = False
+        self._unheard = bytearray()
         self._answers: dict[type[messages.FrontendMessage], Callable[..., Awaitable[None]]] = {
             messages.Query: self._query,
             messages.Parse: self._parse,
@@ -83,7 +86,6 @@ class Conversation:
         session.relay.hear(Subscriber(session.pid, self._notify))
         self._report()
         door.send(messages.BackendKeyData(session.pid, secret))
-        self._timeouts.rest()
 
     def replay(self, cycle: bytes) -> Replay:
         return None if self._timeouts.in_force else self._cycles.replay(cycle)
@@ -91,18 +93,23 @@ class Conversation:
     def handle(self, message: messages.FrontendMessage) -> Awaitable[None] | None:
         self._cycles.note(message)
         self._timeouts.wake()
-        if not self._shortcuts.answer(message):
-            return self._answers[type(message)](message)
-        if type(message) in _CYCLE_ENDS:
-            self._timeouts.rest()
-        return None
+        self._resting = False
+        return None if self._shortcuts.answer(message) else self._answers[type(message)](message)
+
+    def conclude(self) -> None:
+        if self.session.variables.pending:
+            self._report()
+        self._resting = not self.session.block.explicit
+        if self._resting and self._unheard:
+            self._door.write(bytes(self._unheard))
+            self._unheard.clear()
+        self._timeouts.rest()
 
     def failed(self, error: SqlError) -> None:
         if self._session is not None:
             self._cycles.spoil()
             self._session.fail()
             self._send_notices()
-            self._timeouts.rest()
 
     def disconnected(self) -> None:
         if self._session is not None:
@@ -234,11 +241,8 @@ class Conversation:
 
     async def _end_implicit_block(self, *, commit: bool) -> None:
         session = self.session
-        if not session.end_implicit_block_at_once():
-            if not session.block.explicit:
-                await session.end_block(commit=commit)
-            self._report()
-        self._timeouts.rest()
+        if not session.end_implicit_block_at_once() and not session.block.explicit:
+            await session.end_block(commit=commit)
 
     def _report(self) -> None:
         settings = self.session.settings
@@ -259,9 +263,11 @@ class Conversation:
                     hint="Connect again, and LISTEN.",
                 )
             )
-        else:
+        elif self._resting or len(self._unheard) > _MOST_UNHEARD:
             self._door.write(notification)
             self._door.flush()
+        else:
+            self._unheard += notification
         return self._door.drain()
 
     def _send_notices(self) -> None:

@@ -322,11 +322,11 @@ class Session:
             self.notices.append(Notice(content, severity))
 
     def fail(self) -> None:
-        """A statement failed: an explicit block takes nothing but its end now, an implicit one's settings go back,
-        and its cursors are not kept."""
+        """A statement failed: settings go back. An explicit block takes nothing but its end now; the cursors of an
+        implicit one are not kept."""
         self.block.fail()
+        self.variables.undo(self.block.latest)
         if not self.block.explicit:
-            self.variables.end(commit=False)
             self.portals.fail()
 
     async def interruptible(self, work: Coroutine[Any, Any, T]) -> T:

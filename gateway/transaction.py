@@ -77,6 +77,11 @@ class Block:
         """How many savepoints there are; what has a greater one than a savepoint's place was made after it."""
         return len(self.points)
 
+    @property
+    def latest(self) -> Mark | None:
+        """The settings at the latest savepoint, if there is one."""
+        return self.points[-1].settings if self.points else None
+
     def begin(self, modes: Modes) -> None:
         """BEGIN; keeps what the implicit block has pinned, as PostgreSQL does."""
         self.explicit = True

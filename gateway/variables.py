@@ -112,6 +112,13 @@ class Variables(Mapping[str, str]):
             self._session, self._local = mark
             self._refresh()
 
+    def undo(self, savepoint: Mark | None) -> None:
+        """A statement failed: all that was set since the latest savepoint is undone, or since the block began."""
+        if savepoint is None:
+            self.end(commit=False)
+        else:
+            self.go_back(savepoint)
+
     def end(self, *, commit: bool) -> None:
         """The block ends: SET LOCAL is over, and without commit what was set or reset in it is undone."""
         undone = self._saved is not None and not commit

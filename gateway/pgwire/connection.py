@@ -269,6 +269,8 @@ class Connection:
             return ProtocolViolation(f"expected password response, got message type {code}")
         if self.state in _DIALOGUE:
             return ProtocolViolation(f"expected SASL response, got message type {code}")
+        if self.state in (State.COPY_IN, State.EXTENDED_COPY_IN):
+            return ProtocolViolation(f"unexpected message type 0x{code:02X} during COPY from stdin")
         speaker = "frontend" if self._side is Side.SERVER else "backend"
         return ProtocolViolation(f"invalid {speaker} message type {code}")
 

@@ -252,6 +252,7 @@ class Door(Wire):
         state = self._connection.state
         if state in CYCLE_ENDS:
             assert self._handler is not None
+            self._handler.conclude()
             self.send(ReadyForQuery(self._handler.status))
             self._writing.due = True
             if self._dismissed:

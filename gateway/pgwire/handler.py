@@ -52,6 +52,10 @@ class Handler(Protocol):
         """An error is about to be answered, raised here or found by the door: an open transaction block has failed."""
         ...
 
+    def conclude(self) -> None:
+        """A cycle is over; what is to be heard before its ReadyForQuery is sent now."""
+        ...
+
     def disconnected(self) -> None:
         """The client is gone, or must go: cancel what runs. Called at most once, also while `handle` is awaited.
 

@@ -48,6 +48,7 @@ class ScriptedSession:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     statement: str = ""
     replays: dict[bytes, Replay] = field(default_factory=dict)
+    last_words: tuple[BackendMessage, ...] = ()
 
     async def startup(self, startup_message: m.StartupMessage) -> None:
         self.user = startup_message.user
@@ -99,6 +100,10 @@ class ScriptedSession:
     def failed(self, error: SqlError) -> None:
         self.calls.append(f"failed {error.sqlstate}")
         self.status = b"E" if self.status == b"T" else self.status
+
+    def conclude(self) -> None:
+        for message in self.last_words:
+            self.door.send(message)
 
     def disconnected(self) -> None:
         self.calls.append("disconnected")

@@ -52,6 +52,14 @@ async def test_a_pipeline_is_answered_in_order() -> None:
         assert session.calls == ["Query"] * 500
 
 
+async def test_last_words_come_before_a_cycle_ends() -> None:
+    async with house() as at, session_client(at) as (client, session):
+        session.last_words = (m.ParameterStatus("TimeZone", "UTC"),)
+        client.write(m.Query("now"), BIND, m.Sync())
+        assert await client.read_until(m.ReadyForQuery) == [*ONE_ROW, *session.last_words, READY]
+        assert await client.read_until(m.ReadyForQuery) == [m.BindComplete(), *session.last_words, READY]
+
+
 async def test_flush_sends_what_waits() -> None:
     async with house() as at, session_client(at) as (client, _):
         client.write(m.Parse("", "select 1", ()), m.Flush())

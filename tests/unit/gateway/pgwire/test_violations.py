@@ -39,7 +39,10 @@ def assert_ends(connection: Connection, error: SqlError) -> None:
 def test_unknown_type(state: State, code: bytes) -> None:
     connection = connection_in(state)
     error = failure(connection, framed(code, b"x"))
-    assert (error.sqlstate, str(error)) == ("08P01", f"invalid frontend message type {code[0]}")
+    text = f"invalid frontend message type {code[0]}"
+    if state in (State.COPY_IN, State.EXTENDED_COPY_IN):
+        text = f"unexpected message type 0x{code[0]:02X} during COPY from stdin"
+    assert (error.sqlstate, str(error)) == ("08P01", text)
     assert_ends(connection, error)
 
 
