@@ -8,7 +8,7 @@ import click
 from benchmarks import report
 from benchmarks.compare import ROUNDS, Measurement
 from benchmarks.laboratory import Laboratory
-from benchmarks.peers import PeerMissing
+from benchmarks.peers import Missing
 from benchmarks.suites import SUITES
 
 
@@ -36,7 +36,7 @@ def _run(name: str, bench: Laboratory, measurements: list[Measurement]) -> None:
         for measurement in SUITES[name](bench):
             click.echo(measurement.line())
             measurements.append(measurement)
-    except PeerMissing as missing:
+    except Missing as missing:
         click.echo(f"{name}: {missing}", err=True)
 
 

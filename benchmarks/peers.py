@@ -26,8 +26,8 @@ BUENAVISTA = (
 """The newest set that it answers with: later DuckDB has none of the calls it makes."""
 
 
-class PeerMissing(Exception):
-    """A peer's program is not on this machine; the message says the command that installs it."""
+class Missing(Exception):
+    """What a suite needs is not on this machine, a peer's program; the message says the command that helps."""
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def running_pgbouncer(postgres: Target) -> Iterator[Target]:
     """A session pool before that server, with as many server connections as clients come."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
     if program is None:
-        raise PeerMissing("pgbouncer is missing: install it with: apt-get install pgbouncer")
+        raise Missing("pgbouncer is missing: install it with: apt-get install pgbouncer")
     target = replace(postgres, port=free_port())
     with tempfile.TemporaryDirectory(prefix="lakegate-pgbouncer-") as name:
         folder = Path(name)
@@ -83,7 +83,7 @@ def _buenavista_environment() -> Path:
         subprocess.run(["uv", "venv", "--quiet", "--python", "3.11", folder], check=True)
     done = subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *BUENAVISTA], check=False)
     if done.returncode != 0:
-        raise PeerMissing("buenavista could not be installed from the package index")
+        raise Missing("buenavista could not be installed from the package index")
     return python
 
 

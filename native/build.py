@@ -104,9 +104,21 @@ def build_environment(cargo: str) -> dict[str, str]:
     return os.environ | {
         "PATH": os.pathsep.join((str(Path(cargo).parent), os.environ["PATH"])),
         "CARGO_TARGET_DIR": str(cache_folder(os.environ) / "target"),
-        "LIBCLANG_PATH": str(Path(sysconfig.get_paths()["platlib"]) / "clang" / "native"),
+        "LIBCLANG_PATH": str(libclang_folder()),
         "BINDGEN_EXTRA_CLANG_ARGS": f"-I{include.strip()}",
     }
+
+
+def libclang_folder() -> Path:
+    """Where the wheel's library is kept: not in the clone, since Cargo builds all anew where this path is another."""
+    packaged = Path(sysconfig.get_paths()["platlib"], "clang", "native", "libclang.so")
+    kept = cache_folder(os.environ) / "libclang" / metadata.version("libclang") / packaged.name
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = kept.with_name(f"{kept.name}.{os.getpid()}")
+        shutil.copyfile(packaged, unfinished)
+        unfinished.rename(kept)
+    return kept.parent
 
 
 def installed_from() -> str | None:

@@ -33,9 +33,12 @@ SECRETS: Values = {
     "admin": {"secretName": "admin"},
     "tls": {"secretName": "certificate"},
 }
-"""What must be given."""
+"""What every release must give."""
+API_SERVER = "10.0.3.0/24"
+LEAST: Values = {**SECRETS, "networkPolicy": {"apiServerCidrs": [API_SERVER]}}
+"""What must be given where there are walls, as there are by default."""
 EVERYTHING: Values = {
-    **SECRETS,
+    **LEAST,
     "image": {"digest": f"sha256:{'0' * 64}", "pullSecrets": ["registry"]},
     "gateway": {
         "roleArn": ROLE,
@@ -66,7 +69,7 @@ SHARED: Values = {
     "storage": {"existingClaim": "lake"},
 }
 """A cluster in which others own what is not a gateway's."""
-SETS = {"least": SECRETS, "everything": EVERYTHING, "shared": SHARED}
+SETS = {"least": LEAST, "everything": EVERYTHING, "shared": SHARED}
 
 
 def render(values: Values, release: str = RELEASE, namespace: str = NAMESPACE) -> Sequence[Document]:

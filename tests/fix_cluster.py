@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -106,7 +107,11 @@ async def prepared_namespace(plane: ControlPlane, **changes: Any) -> AsyncIterat
     """Everything an administrator applies, and a token of the gateways' own service account."""
     unique = secrets.token_hex(4)
     settings = NamespaceSettings(
-        namespace=f"machines-{unique}", gateway_namespace=f"gateways-{unique}", gateway_names=GATEWAYS, **changes
+        (f"{address_of(plane)}/32",),
+        namespace=f"machines-{unique}",
+        gateway_namespace=f"gateways-{unique}",
+        gateway_names=GATEWAYS,
+        **changes,
     )
     admin = await Api.connect(plane.kubeconfig("admin"))
     try:
@@ -127,7 +132,6 @@ def gateway_objects(settings: NamespaceSettings) -> list[Object]:
 
 def door_for_outer_gateways(plane: ControlPlane, settings: NamespaceSettings) -> Object:
     """They have no labels, but the address at which the API server is."""
-    address = plane.url.removeprefix("https://").rpartition(":")[0]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -135,9 +139,14 @@ def door_for_outer_gateways(plane: ControlPlane, settings: NamespaceSettings) ->
         "spec": {
             "podSelector": {},
             "policyTypes": ["Ingress"],
-            "ingress": [{"from": [{"ipBlock": {"cidr": f"{address}/32"}}], "ports": [{"port": GUEST_PORT}]}],
+            "ingress": [{"from": [{"ipBlock": {"cidr": f"{address_of(plane)}/32"}}], "ports": [{"port": GUEST_PORT}]}],
         },
     }
+
+
+def address_of(plane: ControlPlane) -> str:
+    """Of its API server."""
+    return str(urlsplit(plane.url).hostname)
 
 
 def apply(plane: ControlPlane, manifests: Sequence[Object]) -> str:
@@ -176,10 +185,10 @@ async def gateway_token(admin: Api, settings: NamespaceSettings) -> str:
     return str((await admin.create(path, request))["status"]["token"])
 
 
-@pytest.fixture
-async def machines(control_plane: ControlPlane) -> AsyncIterator[Machines]:
+@asynccontextmanager
+async def lone_namespace(plane: ControlPlane) -> AsyncIterator[Machines]:
     """On the API server alone: nobody counts what a quota allows, so it is said to be unused."""
-    async with prepared_namespace(control_plane) as prepared:
+    async with prepared_namespace(plane) as prepared:
         path = f"/api/v1/namespaces/{prepared.namespace}/resourcequotas/{MACHINE}/status"
         hard = dict(prepared.settings.quota)
         status = {"hard": hard, "used": dict.fromkeys(hard, "0")}
@@ -188,12 +197,28 @@ async def machines(control_plane: ControlPlane) -> AsyncIterator[Machines]:
 
 
 @pytest.fixture
-async def host_node(machines: Machines) -> AsyncIterator[HostNode]:
+async def machines(control_plane: ControlPlane) -> AsyncIterator[Machines]:
+    """On the API server alone."""
+    async with lone_namespace(control_plane) as prepared:
+        yield prepared
+
+
+@asynccontextmanager
+async def running_host_node(machines: Machines) -> AsyncIterator[HostNode]:
     """Runs the namespace's pods as processes of this host."""
     node = HostNode(machines.admin, machines.namespace)
     await node.start()
-    yield node
-    await node.stop()
+    try:
+        yield node
+    finally:
+        await node.stop()
+
+
+@pytest.fixture
+async def host_node(machines: Machines) -> AsyncIterator[HostNode]:
+    """Of the test's own namespace."""
+    async with running_host_node(machines) as node:
+        yield node
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from benchmarks.suites.cancels import cancels
 from benchmarks.suites.churn import churn
 from benchmarks.suites.claims import claims
 from benchmarks.suites.connections import connections
+from benchmarks.suites.durations import durations_of_tests
 from benchmarks.suites.fleet import fleet_decisions, fleet_simulation
 from benchmarks.suites.lookups import point_lookups
 from benchmarks.suites.microvms import microvms
@@ -35,4 +36,5 @@ SUITES: Mapping[str, Suite] = {
     "fleet-decisions": fleet_decisions,
     "fleet-simulation": fleet_simulation,
     "tpch-spark": tpch_spark,
+    "test-durations": durations_of_tests,
 }

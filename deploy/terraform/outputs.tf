@@ -17,7 +17,10 @@ output "helm_values" {
       }
     }
 
-    networkPolicy = { clientCidrs = [var.vpc_cidr] }
+    networkPolicy = {
+      clientCidrs    = [var.vpc_cidr]
+      apiServerCidrs = values(local.node_cidrs)
+    }
   }
 }
 

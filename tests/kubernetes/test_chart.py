@@ -14,7 +14,7 @@ from compute.spawners.kubernetes.api import Api, Refused
 from compute.spawners.kubernetes.config import KubernetesConfig
 from compute.spawners.kubernetes.manifests import pods_path, secrets_path
 from compute.spawners.kubernetes.namespace import MACHINE, NamespaceSettings, priority_class
-from tests.charts import CHART, EVERYTHING, RELEASE, SECRETS, SETS, Document, Values, only, render
+from tests.charts import API_SERVER, CHART, EVERYTHING, LEAST, RELEASE, SETS, Document, Values, only, render
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.crds import node_pool_definition
 from tests.cluster.host_node import HostNode
@@ -63,12 +63,12 @@ async def installed(control_plane: ControlPlane) -> AsyncIterator[Machines]:
     space = f"release-{secrets.token_hex(4)}"
     classes = [priority_class(MACHINE, 1000, "PreemptLowerPriority")]
     await asyncio.to_thread(apply, control_plane, classes)
-    values = {**SECRETS, "priorityClasses": {"create": False}}
+    values = {**LEAST, "priorityClasses": {"create": False}}
     options = ("--namespace", space, "--create-namespace", "--values", "-")
     await asyncio.to_thread(
         control_plane.run, "helm", "install", RELEASE, str(CHART), *options, stdin=yaml.safe_dump(values)
     )
-    settings = NamespaceSettings(namespace=f"{space}-machines", gateway_namespace=space)
+    settings = NamespaceSettings((API_SERVER,), namespace=f"{space}-machines", gateway_namespace=space)
     admin = await Api.connect(control_plane.kubeconfig("admin"))
     try:
         hard = dict(settings.quota)

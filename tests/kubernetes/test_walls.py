@@ -57,7 +57,7 @@ OUTER = {"API server", "internet", "metastore", "metadata", "kubelet", "host"}
 ALLOWED: Reached = {
     "gateway": {*on([GUEST_PORT], *MACHINES), "API server", "internet", "metastore", "DNS"},
     "machine": set(),
-    "driver": {*on(SPARK_PORTS, "executor", "sibling"), "API server", "internet"},
+    "driver": {*on(SPARK_PORTS, "executor", "sibling"), "API server"},
     "executor": on(SPARK_PORTS, "driver", "sibling"),
     "sibling": on(SPARK_PORTS, "driver", "executor"),
     "foreigner": set(),
@@ -148,7 +148,7 @@ def values(cluster: Cluster, metrics: str) -> Values:
     return {
         **SECRETS,
         "metastore": {"secretName": "metastore", "cidrs": host},
-        "networkPolicy": {"clientCidrs": host},
+        "networkPolicy": {"clientCidrs": host, "apiServerCidrs": host},
         "metrics": {"enabled": True, "namespace": metrics},
     }
 

@@ -6,7 +6,8 @@ import click
 
 from compute.spawners.kubernetes.namespace import RUNTIMES, NamespaceSettings, namespace_objects
 
-ANYWHERE = NamespaceSettings().api_server_cidrs
+WHERE = """CIDR of the API server: of its subnets, or ADDRESS/32 of each that `kubectl get endpointslices --namespace
+default --selector kubernetes.io/service-name=kubernetes` tells."""
 
 
 @click.command()
@@ -17,7 +18,7 @@ ANYWHERE = NamespaceSettings().api_server_cidrs
 @click.option("--max-pods", default=2000, show_default=True, help="Machines at most, of all gateways together.")
 @click.option("--runtime", "runtimes", multiple=True, type=click.Choice(sorted(RUNTIMES)), help="RuntimeClass to make.")
 @click.option("--placeholders", default=0, show_default=True, help="Pods that keep room for machines to come.")
-@click.option("--api-server", "api_servers", multiple=True, default=ANYWHERE, show_default=True, help="CIDRs it is in.")
+@click.option("--api-server", "api_servers", multiple=True, required=True, help=WHERE)
 def main(
     namespace: str,
     gateway_namespace: str,
@@ -30,6 +31,7 @@ def main(
 ) -> None:
     """Print the machines' namespace with its rights, bounds and walls, for `kubectl apply --server-side -f -`."""
     settings = NamespaceSettings(
+        api_servers,
         namespace=namespace,
         gateway_namespace=gateway_namespace,
         gateway_account=gateway_account,
@@ -37,7 +39,6 @@ def main(
         quota={"pods": str(max_pods)},
         runtimes=runtimes,
         placeholders=placeholders,
-        api_server_cidrs=api_servers,
     )
     click.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(namespace_objects(settings))}, indent=2))
 

@@ -2,7 +2,7 @@
 
 A gateway creates none of this and could not: its role lets it have pods, its two Secrets and Leases, and see nodes.
 
-    python -m compute.spawners.kubernetes --gateway lakegate-0 | kubectl apply --server-side -f -
+    python -m compute.spawners.kubernetes --api-server 10.0.0.0/24 | kubectl apply --server-side -f -
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,14 +33,16 @@ PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 
 @dataclass(frozen=True, slots=True)
 class NamespaceSettings:
-    """`gateway_account` is the service account that gateways run as, `gateway_names` the names they have.
+    """`api_server_cidrs` is where Spark's drivers find the API server; they reach nothing else.
+
+    `gateway_account` is the service account that gateways run as, `gateway_names` the names they have.
 
     `quota` bounds all machines together, in the words of a ResourceQuota. `placeholders` are pods that hold room for as
     many machines of `placeholder_resources` on nodes of `placeholder_node`. `machine_role_arn` is an IAM role for
-    machines but Spark's; none by default, since a guest gets credentials with its statements. `api_server_cidrs` is
-    where Spark's drivers find the API server.
+    machines but Spark's; none by default, since a guest gets credentials with its statements.
     """
 
+    api_server_cidrs: Sequence[str]
     namespace: str = "lakegate-machines"
     gateway_namespace: str = "lakegate"
     gateway_account: str = "lakegate-gateway"
@@ -52,7 +54,6 @@ class NamespaceSettings:
     placeholder_node: NodeType = field(default_factory=NodeType)
     placeholder_image: str = PAUSE_IMAGE
     machine_role_arn: str | None = None
-    api_server_cidrs: Sequence[str] = ("0.0.0.0/0",)
 
 
 def namespace_objects(settings: NamespaceSettings) -> Sequence[Manifest]:

@@ -17,8 +17,10 @@ from gateway.cli import serve_command
 from gateway.config import Config, Warehouse
 from gateway.declaration import read_declaration
 from tests.charts import (
+    API_SERVER,
     CHART,
     EVERYTHING,
+    LEAST,
     ROLE,
     SECRETS,
     SETS,
@@ -60,6 +62,19 @@ def test_helm_finds_nothing_to_complain_of(values: Values) -> None:
 )
 def test_wrong_values_are_refused_by_name(values: Values, complaint: str) -> None:
     assert complaint in refusal(values if not values else {**SECRETS, **values})
+
+
+def test_who_puts_up_walls_says_where_the_api_server_is() -> None:
+    complaint = refusal(SECRETS)
+    assert "networkPolicy.apiServerCidrs must say where the API server is" in complaint
+    assert "kubectl get endpointslices" in complaint
+    assert render({**SECRETS, "networkPolicy": {"enabled": False}})
+
+
+def test_drivers_reach_the_api_server_alone() -> None:
+    (way,) = only(render(LEAST), "NetworkPolicy", "lakegate-spark")["spec"]["egress"]
+    assert way["to"] == [{"ipBlock": {"cidr": API_SERVER}}]
+    assert way in only(render(LEAST), "NetworkPolicy", "lakegate")["spec"]["egress"]
 
 
 @pytest.mark.parametrize("values", SETS.values(), ids=SETS)
@@ -117,13 +132,14 @@ def test_gateways_roll_when_the_warehouse_file_changes() -> None:
 
 
 def test_without_a_warehouse_file_nothing_is_said_of_one() -> None:
-    assert "warehouse.toml" not in str(render(SECRETS))
-    assert "annotations" not in only(render(SECRETS), "StatefulSet")["spec"]["template"]["metadata"]
+    assert "warehouse.toml" not in str(render(LEAST))
+    assert "annotations" not in only(render(LEAST), "StatefulSet")["spec"]["template"]["metadata"]
 
 
 def written_by_code() -> dict[tuple[str, str], Any]:
     """What `python -m compute.spawners.kubernetes` prints for such gateways, without names of its own."""
     settings = NamespaceSettings(
+        (API_SERVER,),
         namespace=MACHINES,
         gateway_namespace="gateways",
         gateway_names=tuple(f"lakegate-{number}" for number in range(3)),
@@ -188,12 +204,14 @@ def test_the_machines_namespace_is_walled() -> None:
 def test_a_gateway_reaches_machines_and_never_a_nodes_credentials() -> None:
     policy = only(render(EVERYTHING), "NetworkPolicy", "lakegate")["spec"]
     blocks = [peer["ipBlock"] for rule in policy["egress"] for peer in rule["to"] if "ipBlock" in peer]
-    assert {tuple(block.get("except", ())) for block in blocks} == {("169.254.169.254/32",)}
+    anywhere = [block for block in blocks if block["cidr"] == "0.0.0.0/0"]
+    assert {tuple(block["except"]) for block in anywhere} == {("169.254.169.254/32",)}
+    assert [block for block in blocks if block not in anywhere] == [{"cidr": API_SERVER}]
     machines = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": MACHINES}}}
     assert {"to": [machines], "ports": [{"protocol": "TCP", "port": 9443}]} in policy["egress"]
 
 
-@pytest.mark.parametrize(("values", "most"), [(SECRETS, 2), (EVERYTHING, 3)], ids=["fixed", "scaled"])
+@pytest.mark.parametrize(("values", "most"), [(LEAST, 2), (EVERYTHING, 3)], ids=["fixed", "scaled"])
 def test_every_gateway_that_there_can_be_has_its_secrets(values: Values, most: int) -> None:
     (named,) = (rule for rule in only(render(values), "Role", "lakegate-gateway")["rules"] if "resourceNames" in rule)
     expected = {f"lakegate-lakegate-{number}-{holder}" for number in range(most) for holder in ("guest", "gateway")}
@@ -202,7 +220,7 @@ def test_every_gateway_that_there_can_be_has_its_secrets(values: Values, most: i
 
 @pytest.mark.parametrize("release", ["x", "l" * 53, "production-lakegate-of-the-analysts-in-frankfurt-am"])
 def test_gateways_names_are_short_enough_whatever_the_release(release: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = only(render(SECRETS, release), "StatefulSet")["metadata"]["name"]
+    name = only(render(LEAST, release), "StatefulSet")["metadata"]["name"]
     assert configure("machines", f"{name}-99999", "image", None, "{}", 1.0).gateway == f"{name}-99999"
 
 
@@ -224,7 +242,7 @@ def test_numbers_are_told_to_who_collects_them_alone() -> None:
     )
     collectors = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
     assert wall["spec"]["ingress"][1] == {"from": collectors, "ports": [{"protocol": "TCP", "port": "metrics"}]}
-    assert "LAKEGATE_METRICS" not in str(render(SECRETS))
+    assert "LAKEGATE_METRICS" not in str(render(LEAST))
 
 
 @pytest.mark.parametrize("values", SETS.values(), ids=SETS)
@@ -241,7 +259,7 @@ def test_iam_roles_are_the_accounts() -> None:
     annotated = {"eks.amazonaws.com/role-arn": ROLE}
     sparks = dict.fromkeys(("lakegate-spark", "lakegate-executor", "lakegate-job"))
     assert roles == {"lakegate-gateway": annotated, "lakegate-machine": annotated, **sparks}
-    assert all("annotations" not in each["metadata"] for each in render(SECRETS) if each["kind"] == "ServiceAccount")
+    assert all("annotations" not in each["metadata"] for each in render(LEAST) if each["kind"] == "ServiceAccount")
 
 
 def test_what_others_own_is_left_alone() -> None:

@@ -57,3 +57,5 @@ def test_an_administrator_says_where_drivers_find_the_api_server() -> None:
     policies = [each for each in json.loads(done.output)["items"] if each["kind"] == "NetworkPolicy"]
     (walls,) = (each["spec"]["egress"] for each in policies if each["metadata"]["name"] == "lakegate-spark")
     assert [to["ipBlock"]["cidr"] for to in walls[0]["to"]] == ["10.0.0.0/24", "10.0.1.0/24"]
+    refused = CliRunner().invoke(main, [])
+    assert "Missing option '--api-server'" in refused.output

@@ -16,6 +16,7 @@ from compute.spawners.kubernetes.nodes import NodeType
 
 SPEC = MachineSpec("duckdb", "user", threads=2, memory_bytes=1 << 30)
 CONFIG = KubernetesConfig("machines", "gw-0", "lakegate-guest:1")
+SETTINGS = NamespaceSettings(("10.0.0.0/24",))
 OWNER = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "name": "lakegate-gw-0", "uid": "1"}
 
 
@@ -90,7 +91,7 @@ def test_an_iam_role_is_annotated_for_eks() -> None:
 
 
 def test_nothing_leaves_the_namespace() -> None:
-    policy, drivers = [o for o in namespace_objects(NamespaceSettings()) if o["kind"] == "NetworkPolicy"]
+    policy, drivers = [o for o in namespace_objects(SETTINGS) if o["kind"] == "NetworkPolicy"]
     assert drivers["spec"]["podSelector"]["matchLabels"] == {"lakegate.dev/role": "driver"}
     assert policy["spec"]["egress"] == []
     assert policy["spec"]["podSelector"] == {}
@@ -98,7 +99,7 @@ def test_nothing_leaves_the_namespace() -> None:
 
 
 def test_a_gateway_may_read_no_secret_but_its_own() -> None:
-    driver, role = [o for o in namespace_objects(NamespaceSettings()) if o["kind"] == "Role"]
+    driver, role = [o for o in namespace_objects(SETTINGS) if o["kind"] == "Role"]
     assert "secrets" not in json.dumps(driver["rules"])
     named = [
         rule.get("resourceNames") for rule in role["rules"] if "get" in rule["verbs"] if "secrets" in rule["resources"]
