@@ -128,10 +128,11 @@ class Crowd:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._pool.shutdown()
 
-    def arrive(self, count: int, rate: float = float("inf")) -> Outcome:
-        """So many connections, one after another by each client, or at moments that make that rate a second."""
+    def arrive(self, count: int, rate: float = float("inf"), seconds: float = float("inf")) -> Outcome:
+        """So many connections, one after another by each client, or at moments that make that rate a second. None
+        begins later than `seconds` after the first: a server that falls behind hears fewer."""
         moments = [number / rate for number in range(count)]
-        jobs = [self._job(moments[first :: self._processes]) for first in range(self._processes)]
+        jobs = [self._job(moments[first :: self._processes], seconds) for first in range(self._processes)]
         started, whole = time.perf_counter(), Outcome()
         for part in self._pool.map(_arrive, jobs):
             whole.seconds += part.seconds
@@ -139,20 +140,21 @@ class Crowd:
         whole.wall = time.perf_counter() - started
         return whole
 
-    def _job(self, moments: Sequence[float]) -> "_Job":
-        return _Job(self.target, moments, self._secured)
+    def _job(self, moments: Sequence[float], seconds: float = float("inf")) -> "_Job":
+        return _Job(self.target, moments, seconds, self._secured)
 
 
 class _Job(NamedTuple):
-    """What one process does: a connection at each moment from now on, in seconds, and its end."""
+    """What one process does: a connection at each moment from now on, and its end, for so many seconds at most."""
 
     target: Target
     moments: Sequence[float]
+    seconds: float
     secured: bool
 
 
 def _arrive(job: _Job) -> Outcome:
-    target, moments, secured = job
+    target, moments, seconds, secured = job
     outcome, due, lock = Outcome(), iter(moments), threading.Lock()
     started, context = time.perf_counter(), make_context() if secured else None
 
@@ -160,6 +162,8 @@ def _arrive(job: _Job) -> Outcome:
         for moment in _shared(due, lock):
             time.sleep(max(0.0, started + moment - time.perf_counter()))
             begun = time.perf_counter()
+            if begun - started > seconds:
+                return
             try:
                 with Client(target, context):
                     outcome.seconds.append(time.perf_counter() - begun)

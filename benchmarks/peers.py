@@ -41,7 +41,7 @@ def running_pgbouncer(postgres: Target, *, secured: bool = False) -> Iterator[Ta
     with tempfile.TemporaryDirectory(prefix="lakegate-pgbouncer-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        (folder / "users.txt").write_text(f'"{postgres.user}" "{postgres.password}"\n')
+        (folder / "users.txt").write_text(f'"{postgres.user}" "{_verifier(postgres)}"\n')
         settings = _pgbouncer_settings(postgres, target, folder)
         if secured:
             file = Authority(folder).issue("localhost")
@@ -51,6 +51,14 @@ def running_pgbouncer(postgres: Target, *, secured: bool = False) -> Iterator[Ta
         options = ["-u", "nobody"] if os.geteuid() == 0 else []
         with running([program, *options, folder / "pgbouncer.ini"], lambda line: "process up" in line) as daemon:
             yield replace(target, pid=daemon.process.pid)
+
+
+def _verifier(postgres: Target) -> str:
+    """What PostgreSQL keeps of the password: with the password itself pgbouncer would make one anew at each log-in."""
+    with postgres.connect() as connection:
+        row = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname = current_user").fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def _pgbouncer_settings(postgres: Target, target: Target, folder: Path) -> str:

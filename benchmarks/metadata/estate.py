@@ -103,6 +103,7 @@ def _copy(owner: Target, password: str) -> None:
         connection.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{password}'".encode())
     with copy.connect() as connection:
         connection.execute("DROP SCHEMA lakegate CASCADE")
+        connection.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pg_catalog TO {READER}".encode())
         for schema in SCHEMAS:
             connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {READER}".encode())
             connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {READER}".encode())

@@ -59,7 +59,7 @@ def collect(postgres: Target, names: Sequence[TableName], count: int) -> list[Tr
     them are those of `postgres`."""
     fixed = {tool: [Asked(_shorten(one.purpose), one.sql) for one in recorded(tool)] for tool in TOOLS}
     fixed["psql, lists"] = list(echoed(postgres, *LISTS))
-    return [fixed | _of_one(postgres, name) for name in names[:count]]
+    return [{**fixed, **_of_one(postgres, name)} for name in names[:count]]
 
 
 def _of_one(postgres: Target, name: TableName) -> Traffic:

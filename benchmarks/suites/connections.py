@@ -17,7 +17,7 @@ from benchmarks.peers import PeerMissing, running_pgbouncer
 from tests.fix_oracle import SETTINGS, running_postgres
 from tests.target import Target
 
-LOGINS = 300
+LOGINS = 200
 """In one round."""
 RATE, STEADY_SECONDS = 300, 60
 MANY = {**SETTINGS, "max_connections": "500"}
@@ -58,7 +58,7 @@ def log_in(crowd: Crowd) -> Mapping[str, float]:
 
 def steady(crowd: Crowd) -> Iterator[Measurement]:
     """Connections that come at a rate, whether the server keeps up or not."""
-    outcome = crowd.arrive(RATE * STEADY_SECONDS, RATE)
+    outcome = crowd.arrive(RATE * STEADY_SECONDS, RATE, STEADY_SECONDS)
     times = np.array(outcome.seconds) * 1000
     values = {
         "rate 1/s": len(outcome.seconds) / outcome.wall,
