@@ -21,7 +21,7 @@ help:
 	@echo "make test-clients  build and run the large clients, and write tests/drivers/REPORT.md"
 	@echo "make check   format, lint, types and import contracts only"
 	@echo "make bench   measure, and write benchmarks/results/"
-	@echo "make soak    the long tests, ten minutes of fuzzing each parser, and half an hour of killing each: processes, microVMs, a cluster"
+	@echo "make soak    the long tests, a quarter of an hour of fuzzing each parser, and half an hour of killing each: processes, microVMs, a cluster"
 	@echo "make setup   only set up; make clean removes what setup and tests left in the clone"
 
 setup:
@@ -52,9 +52,11 @@ bench: setup
 soak: setup
 	@$(PYTHON) -m tests.cluster.build >/dev/null
 	@$(PYTHON) -m pytest -m soak -o faulthandler_timeout=7200
-	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 600
-	@$(PYTHON) tests/properties/fuzz_channel.py --seconds 600
-	@$(PYTHON) tests/properties/fuzz_copy.py --seconds 600
+	@$(PYTHON) tests/properties/fuzz_pgwire.py --seconds 1800
+	@$(PYTHON) tests/properties/fuzz_login.py --seconds 3600
+	@$(PYTHON) tests/properties/fuzz_parameters.py --seconds 1800
+	@$(PYTHON) tests/properties/fuzz_copy.py --seconds 2700
+	@$(PYTHON) tests/properties/fuzz_channel.py --seconds 900
 	@$(PYTHON) -m tests.chaos --seconds 1800
 	@$(PYTHON) -m deploy.guest >/dev/null
 	@$(PYTHON) -m tests.chaos --seconds 1800 --spawner qemu

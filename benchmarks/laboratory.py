@@ -1,7 +1,8 @@
 """The laboratory: a gateway and a PostgreSQL that hold the same tables, running side by side for one run of suites."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -74,6 +75,17 @@ def running_servers(scale: float) -> Iterator[Servers]:
         with running_gateway(data, password) as gateway:
             wait_until_warm(gateway)
             yield Servers(gateway, postgres, tables)
+
+
+@contextmanager
+def running_before(postgres: Target, options: Sequence[str] = ()) -> Iterator[Target]:
+    """A gateway without machines, whose metastore is that server."""
+    password, settings = secrets.token_urlsafe(), {"LAKEGATE_METASTORE_DSN": f"{postgres.conninfo} sslmode=disable"}
+    with (
+        tempfile.TemporaryDirectory(prefix="lakegate-before-") as data,
+        running_gateway(Path(data), password, ("--min-machines", "0", *options), settings) as gateway,
+    ):
+        yield gateway
 
 
 def wait_until_warm(gateway: Target) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.tables import WIDE
 from compute.spark.cache import cache_folder
+from tests.certificates import Authority
 from tests.daemon import running
 from tests.fix_oracle import free_port
 from tests.target import Target
@@ -31,8 +32,8 @@ class Missing(Exception):
 
 
 @contextmanager
-def running_pgbouncer(postgres: Target) -> Iterator[Target]:
-    """A session pool before that server, with as many server connections as clients come."""
+def running_pgbouncer(postgres: Target, *, secured: bool = False) -> Iterator[Target]:
+    """A session pool before that server, with as many server connections as clients come; `secured`: it speaks TLS."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
     if program is None:
         raise Missing("pgbouncer is missing: install it with: apt-get install pgbouncer")
@@ -40,11 +41,24 @@ def running_pgbouncer(postgres: Target) -> Iterator[Target]:
     with tempfile.TemporaryDirectory(prefix="lakegate-pgbouncer-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        (folder / "users.txt").write_text(f'"{postgres.user}" "{postgres.password}"\n')
-        (folder / "pgbouncer.ini").write_text(_pgbouncer_settings(postgres, target, folder))
+        (folder / "users.txt").write_text(f'"{postgres.user}" "{_verifier(postgres)}"\n')
+        settings = _pgbouncer_settings(postgres, target, folder)
+        if secured:
+            file = Authority(folder).issue("localhost")
+            file.chmod(0o644)
+            settings += f"client_tls_sslmode = require\nclient_tls_cert_file = {file}\nclient_tls_key_file = {file}\n"
+        (folder / "pgbouncer.ini").write_text(settings)
         options = ["-u", "nobody"] if os.geteuid() == 0 else []
-        with running([program, *options, folder / "pgbouncer.ini"], lambda line: "process up" in line):
-            yield target
+        with running([program, *options, folder / "pgbouncer.ini"], lambda line: "process up" in line) as daemon:
+            yield replace(target, pid=daemon.process.pid)
+
+
+def _verifier(postgres: Target) -> str:
+    """What PostgreSQL keeps of the password: with the password itself pgbouncer would make one anew at each log-in."""
+    with postgres.connect() as connection:
+        row = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname = current_user").fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def _pgbouncer_settings(postgres: Target, target: Target, folder: Path) -> str:

@@ -22,7 +22,7 @@ from catalog.keys import add_key, drop_key
 from catalog.principals import Directory, Principal
 from catalog.roles import RolePassword, alter_role, change_membership, create_role, drop_role
 from catalog.snapshots import Snapshot
-from catalog.tables import comment_on, create_schema, drop_schema, drop_table, register_table, sync_table
+from catalog.tables import comment_on, create_schema, drop_schema, drop_table, register_tables, sync_table
 
 RoleChange = CreateRole | AlterRole | DropRole | GrantMembership
 
@@ -53,7 +53,7 @@ async def change_workspace(
         case Grant():
             revision.tables = await apply_grant(connection, change, who, directory)
         case RegisterTable() if snapshot is not None:
-            await register_table(connection, snapshot, who)
+            await register_tables(connection, [snapshot], who)
             for key in change.keys:
                 await add_key(connection, AddKey(change.name, key), who)
             revision.tables = {change.name}

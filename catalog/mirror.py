@@ -1,24 +1,31 @@
-"""Mirrors control rows as PostgreSQL privileges: what the relay's bare roles may see, and no more.
+"""Mirrors control rows as PostgreSQL privileges: what the relay's bare roles may see, and no more. Beside them lies
+what the catalog's views show: the owner's role and the access list as they would be if the shadow were the table.
 
 Any right on a table gives REFERENCES on its shadow; ownership does too; USAGE on a schema gives USAGE. The mirror also
 makes PostgreSQL refuse to drop a role that still has rights somewhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from psycopg import AsyncConnection, sql
 
 from catalog.changes import Privilege
-from catalog.inventory import SchemaEntry, TableEntry
+from catalog.inventory import Grants, SchemaEntry, TableEntry
 from catalog.principals import PUBLIC
 
 ADMINS = "lakegate_admin"
 EVERYONE = "lakegate_principal"
+_OWNER_OF_TABLE, _OWNER_OF_SCHEMA = "SELECT,INSERT,UPDATE,DELETE,TRUNCATE", "USAGE,CREATE"
+"""What an owner is shown to hold."""
+_SHOWN = "UPDATE lakegate.{} SET (owner_role, acl) = (SELECT lakegate.find_role(%s), lakegate.build_acl(%s, %s, %s))"
+_SHOWN_OF_TABLE = f"{_SHOWN.format('tables')} WHERE id = %s".encode()
+_SHOWN_OF_SCHEMA = f"{_SHOWN.format('schemas')} WHERE name = %s".encode()
 
 
 async def mirror_table(connection: AsyncConnection[Any], table: TableEntry) -> None:
     """Makes the shadow's privileges equal to what `table` says."""
+    await connection.execute(_SHOWN_OF_TABLE, (*_shown(table.owner, table.grants), _OWNER_OF_TABLE, table.id))
     if table.shadow is None:
         return
     wanted = {grantee for grantee, privileges in table.grants.items() if privileges} | {table.owner, ADMINS}
@@ -27,14 +34,32 @@ async def mirror_table(connection: AsyncConnection[Any], table: TableEntry) -> N
     await _equalise(connection, target, present, wanted)
 
 
+async def mirror_new_tables(connection: AsyncConnection[Any], tables: Collection[int], owner: str) -> None:
+    """The same for the tables of these numbers, which were made just now: nobody but their owner has a right yet."""
+    shown = """UPDATE lakegate.tables SET owner_role = lakegate.find_role(%s) WHERE id = ANY (%s)
+               RETURNING schema_name, name, shadow IS NOT NULL"""
+    rows = await (await connection.execute(shown, (owner, list(tables)))).fetchall()
+    shadows = [sql.Identifier(schema, name) for schema, name, has_shadow in rows if has_shadow]
+    if shadows:
+        target = sql.SQL("REFERENCES ON TABLE {}").format(sql.SQL(", ").join(shadows))
+        await _equalise(connection, target, set(), {owner, ADMINS})
+
+
 async def mirror_schema(connection: AsyncConnection[Any], schema: SchemaEntry) -> None:
     """Makes the schema's privileges equal to what `schema` says."""
+    await connection.execute(_SHOWN_OF_SCHEMA, (*_shown(schema.owner, schema.grants), _OWNER_OF_SCHEMA, schema.name))
     wanted = {grantee for grantee, privileges in schema.grants.items() if Privilege.USAGE in privileges}
     oid = await (await connection.execute("SELECT oid FROM pg_namespace WHERE nspname = %s", (schema.name,))).fetchone()
     assert oid is not None
     present = await _grantees(connection, "pg_namespace", "nspacl", "nspowner", oid[0])
     target = sql.SQL("USAGE ON SCHEMA {}").format(sql.Identifier(schema.name))
     await _equalise(connection, target, present, wanted | {schema.owner, ADMINS})
+
+
+def _shown(owner: str, grants: Grants) -> tuple[str, str, list[str]]:
+    """As `lakegate.find_role` and `lakegate.build_acl` take it: grantees and privileges in turn."""
+    pairs = [text for name in sorted(grants) for privilege in sorted(grants[name]) for text in (name, str(privilege))]
+    return owner, owner, pairs
 
 
 async def _grantees(connection: AsyncConnection[Any], catalog: str, acl: str, owner: str, oid: int) -> set[str]:

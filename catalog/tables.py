@@ -1,5 +1,6 @@
 """Schemas and tables: their control rows and their shadows, made and changed in the caller's transaction."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -19,7 +20,8 @@ from catalog.errors import (
 )
 from catalog.inventory import TableEntry, find_schema, find_table, is_owner, list_tables
 from catalog.keys import read_keys, restore_keys
-from catalog.mirror import mirror_schema, mirror_table
+from catalog.mirror import mirror_new_tables, mirror_schema, mirror_table
+from catalog.names import TableName
 from catalog.principals import Principal
 from catalog.shadows import (
     LONGEST_NAME,
@@ -78,20 +80,36 @@ async def drop_schema(connection: AsyncConnection[Any], change: DropSchema, who:
     await connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(change.name)))
 
 
-async def register_table(connection: AsyncConnection[Any], snapshot: Snapshot, who: Principal) -> None:
-    """Control row, shadow and the owner's right to see it. Raises DuplicateTable, InvalidSchemaName."""
-    name = snapshot.table
-    schema = await find_schema(connection, name.schema)
-    if Privilege.CREATE not in schema.privileges(who):
-        raise InsufficientPrivilege(f"permission denied for schema {name.schema}")
+async def register_tables(connection: AsyncConnection[Any], snapshots: Sequence[Snapshot], who: Principal) -> None:
+    """Control rows, shadows and the owner's right to see them, of many tables in a few round trips. Raises
+    DuplicateTable, InvalidSchemaName."""
+    for schema in {snapshot.table.schema for snapshot in snapshots}:
+        if Privilege.CREATE not in (await find_schema(connection, schema)).privileges(who):
+            raise InsufficientPrivilege(f"permission denied for schema {schema}")
     if not who.admin:
-        await _refuse_taken_location(connection, snapshot.location)
+        for snapshot in snapshots:
+            await _refuse_taken_location(connection, snapshot.location)
+    made = await _insert_rows(connection, snapshots, who)
+    await _make_shadows(connection, made)
+    await mirror_new_tables(connection, made, who.name)
+
+
+async def _insert_rows(
+    connection: AsyncConnection[Any], snapshots: Sequence[Snapshot], who: Principal
+) -> Mapping[int, Snapshot]:
     insert = """INSERT INTO lakegate.tables (schema_name, name, location, owner, obstacle, schema_digest)
-                VALUES (%s, %s, %s, %s, 'not made yet', '') ON CONFLICT DO NOTHING"""
-    row = (name.schema, name.name, snapshot.location, who.name)
-    if (await connection.execute(insert, row)).rowcount == 0:
-        raise DuplicateTable(f'relation "{name.name}" already exists')
-    await _make_shadow(connection, await find_table(connection, name), snapshot)
+                SELECT s, n, l, %s, 'not made yet', '' FROM unnest(%s::text[], %s::text[], %s::text[]) AS t (s, n, l)
+                ON CONFLICT DO NOTHING RETURNING schema_name, name, id"""
+    columns = zip(*((s.table.schema, s.table.name, s.location) for s in snapshots), strict=True)
+    rows = await (await connection.execute(insert, (who.name, *map(list, columns)))).fetchall()
+    ids = {TableName(schema, name): number for schema, name, number in rows}
+    made: dict[int, Snapshot] = {}
+    for snapshot in snapshots:
+        number = ids.pop(snapshot.table, None)
+        if number is None:
+            raise DuplicateTable(f'relation "{snapshot.table.name}" already exists')
+        made[number] = snapshot
+    return made
 
 
 async def sync_table(connection: AsyncConnection[Any], snapshot: Snapshot) -> None:
@@ -101,11 +119,12 @@ async def sync_table(connection: AsyncConnection[Any], snapshot: Snapshot) -> No
     if table.schema_digest == snapshot.schema_digest:
         return
     if await _alter(connection, table, snapshot):
-        await _record_columns(connection, table.id, snapshot)
+        await _record_columns(connection, {table.id: snapshot})
         return
     keys = await read_keys(connection, table)
     await _drop_shadow(connection, table)
-    await _make_shadow(connection, table, snapshot)
+    await _make_shadows(connection, {table.id: snapshot})
+    await mirror_table(connection, await find_table(connection, table.name))
     await restore_keys(connection, keys)
 
 
@@ -164,27 +183,30 @@ async def _refuse_taken_location(connection: AsyncConnection[Any], location: str
         raise InsufficientPrivilege("permission denied for the location, which belongs to another table")
 
 
-async def _make_shadow(connection: AsyncConnection[Any], table: TableEntry, snapshot: Snapshot) -> None:
-    obstacle = find_obstacle(table.name, snapshot.columns)
-    if obstacle is None:
-        await run(connection, create_shadow(table.name, snapshot))
-    update = """UPDATE lakegate.tables SET obstacle = %s, shadow = (
+async def _make_shadows(connection: AsyncConnection[Any], tables: Mapping[int, Snapshot]) -> None:
+    """For the tables of these numbers, of those that PostgreSQL can hold; of the others it is written down why not."""
+    obstacles = {number: find_obstacle(snapshot.table, snapshot.columns) for number, snapshot in tables.items()}
+    possible = [snapshot for number, snapshot in tables.items() if obstacles[number] is None]
+    await run(connection, [statement for one in possible for statement in create_shadow(one.table, one)])
+    update = """UPDATE lakegate.tables t SET obstacle = w.obstacle, shadow = CASE WHEN w.obstacle IS NULL THEN (
                     SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                    WHERE (nspname, relname) = (%s, %s)) WHERE id = %s"""
-    shadow_name = (table.name.schema, table.name.name) if obstacle is None else (None, None)
-    await connection.execute(update, (obstacle, *shadow_name, table.id))
-    await _record_columns(connection, table.id, snapshot)
-    await mirror_table(connection, await find_table(connection, table.name))
+                    WHERE (nspname, relname) = (t.schema_name::name, t.name::name)) END
+                FROM unnest(%s::bigint[], %s::text[]) AS w (id, obstacle) WHERE t.id = w.id"""
+    await connection.execute(update, (list(obstacles), list(obstacles.values())))
+    await _record_columns(connection, tables)
 
 
-async def _record_columns(connection: AsyncConnection[Any], table_id: int, snapshot: Snapshot) -> None:
-    names = [column.name for column in snapshot.columns], [column.physical_name for column in snapshot.columns]
-    insert = "INSERT INTO lakegate.columns SELECT %s, * FROM unnest(%s::text[], %s::text[])"
-    update = "UPDATE lakegate.tables SET schema_digest = %s WHERE id = %s"
+async def _record_columns(connection: AsyncConnection[Any], tables: Mapping[int, Snapshot]) -> None:
+    columns = [(number, column) for number, snapshot in tables.items() for column in snapshot.columns]
+    names = [column.name for _, column in columns], [column.physical_name for _, column in columns]
+    insert = "INSERT INTO lakegate.columns SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[])"
+    update = """UPDATE lakegate.tables t SET schema_digest = w.digest
+                FROM unnest(%s::bigint[], %s::text[]) AS w (id, digest) WHERE t.id = w.id"""
+    digests = [snapshot.schema_digest for snapshot in tables.values()]
     async with connection.pipeline():
-        await connection.execute("DELETE FROM lakegate.columns WHERE table_id = %s", (table_id,))
-        await connection.execute(insert, (table_id, *names))
-        await connection.execute(update, (snapshot.schema_digest, table_id))
+        await connection.execute("DELETE FROM lakegate.columns WHERE table_id = ANY (%s)", (list(tables),))
+        await connection.execute(insert, ([number for number, _ in columns], *names))
+        await connection.execute(update, (list(tables), digests))
 
 
 async def _remove(connection: AsyncConnection[Any], table: TableEntry) -> None:

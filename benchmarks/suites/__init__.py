@@ -7,10 +7,11 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.suites.cancels import cancels
 from benchmarks.suites.churn import churn
 from benchmarks.suites.claims import claims
-from benchmarks.suites.connections import connections
+from benchmarks.suites.connections import connections, idle_connections
 from benchmarks.suites.durations import durations_of_tests
 from benchmarks.suites.fleet import fleet_decisions, fleet_simulation
 from benchmarks.suites.lookups import point_lookups
+from benchmarks.suites.metadata import metadata
 from benchmarks.suites.microvms import microvms
 from benchmarks.suites.objects import reading_files
 from benchmarks.suites.relay import relay, select_one
@@ -26,6 +27,8 @@ SUITES: Mapping[str, Suite] = {
     "point-lookups": point_lookups,
     "sending": sending,
     "connections": connections,
+    "idle-connections": idle_connections,
+    "metadata": metadata,
     "cancels": cancels,
     "tpch-duckdb": tpch_duckdb,
     "reading-files": reading_files,

@@ -1,19 +1,13 @@
 """Statements that PostgreSQL itself answers: `SELECT 1`, and a look-up in pg_class against pgbouncer."""
 
-import secrets
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from benchmarks.compare import Measurement, interleave
-from benchmarks.laboratory import Laboratory
+from benchmarks.laboratory import Laboratory, running_before
 from benchmarks.load import pgbench
 from benchmarks.peers import running_buenavista, running_pgbouncer
 from benchmarks.tables import WIDE
-from tests.fix_gateway import running_gateway
-from tests.target import Target
 
 SELECT_ONE = "SELECT 1;"
 PG_CLASS = "SELECT oid, relname, relkind FROM pg_catalog.pg_class WHERE relname = 'lineitem';"
@@ -45,14 +39,3 @@ def relay(laboratory: Laboratory) -> Iterator[Measurement]:
                 for name, target in {"lakegate": gateway, "pgbouncer": pgbouncer, "postgresql": postgres}.items()
             }
             yield from interleave(f"pg_class look-up, {clients} clients", rounds, laboratory.rounds)
-
-
-@contextmanager
-def running_before(postgres: Target) -> Iterator[Target]:
-    """A gateway without machines, whose metastore is that server."""
-    password, settings = secrets.token_urlsafe(), {"LAKEGATE_METASTORE_DSN": f"{postgres.conninfo} sslmode=disable"}
-    with (
-        tempfile.TemporaryDirectory(prefix="lakegate-before-") as data,
-        running_gateway(Path(data), password, ("--min-machines", "0"), settings) as gateway,
-    ):
-        yield gateway

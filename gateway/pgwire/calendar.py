@@ -31,14 +31,16 @@ _DATE = re.compile(
     r"(?:(?P<year>\d{4,7})-(?P<month>\d{1,2})-(?P<day>\d{1,2})|(?P<packed>\d{8})"
     r"|(?P<us_month>\d{1,2})/(?P<us_day>\d{1,2})/(?P<us_year>\d{4,7})"
     r"|(?P<slash_year>\d{4,7})/(?P<slash_month>\d{1,2})/(?P<slash_day>\d{1,2}))",
+    re.ASCII,
 )
-_TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{0,9}))?)?")
-_OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d{2})(?::?(\d{2}))?)?")
+_TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{0,9}))?)?", re.ASCII)
+_OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d{2})(?::?(\d{2}))?)?", re.ASCII)
 _MOMENT = re.compile(
     rf"\s*(?P<date>{re.sub(r'[?]P<[a-z_]+>', '?:', _DATE.pattern)})"
     rf"(?:(?:\s*[Tt]\s*|\s+)(?P<time>{_TIME.pattern}))?"
     r"\s*(?P<zone>[Zz]|[+-][\d:]+|[A-Za-z][A-Za-z0-9_+/-]*)??"
-    r"\s*(?P<era>[Bb][Cc]|[Aa][Dd])?\s*"
+    r"\s*(?P<era>[Bb][Cc]|[Aa][Dd])?\s*",
+    re.ASCII,
 )
 
 

@@ -8,7 +8,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
@@ -29,10 +29,10 @@ from lakegate_native import TimeZone
 BLANKS = " \t\n\r\v\f"
 NUMERIC_DIGITS = 38
 _BITS: dict[int, int] = {Oid.INT2: 16, Oid.INT4: 32, Oid.INT8: 64}
-_INTEGER = re.compile(r"([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[oO]((?:_?[0-7])+)|0[bB]((?:_?[01])+)|(\d+(?:_\d+)*))")
-_NUMERIC = re.compile(r"[+-]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:[eE][+-]?\d+(?:_\d+)*)?")
+_INTEGER = re.compile(r"(?a)([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[oO]((?:_?[0-7])+)|0[bB]((?:_?[01])+)|(\d+(?:_\d+)*))")
+_NUMERIC = re.compile(r"(?a)[+-]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:[eE][+-]?\d+(?:_\d+)*)?")
 _FLOAT = re.compile(
-    r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|0[xX][0-9a-fA-F]+(?:\.[0-9a-fA-F]*)?(?:[pP][+-]?\d+)?)"
+    r"(?a)[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|0[xX][0-9a-fA-F]+(?:\.[0-9a-fA-F]*)?(?:[pP][+-]?\d+)?)"
 )
 _NOT_FINITE = {"nan": "nan", "infinity": "inf", "inf": "inf", "-infinity": "-inf", "-inf": "-inf"}
 _MOST_LITERAL_DIGITS = 1000
@@ -80,7 +80,7 @@ def _fits(value: int, oid: int) -> bool:
 
 
 def _parse_oid(text: str) -> int:
-    found = re.fullmatch(r"[+-]?\d+", text.strip(BLANKS))
+    found = re.fullmatch(r"[+-]?[0-9]+", text.strip(BLANKS))
     if found is None:
         raise invalid(Oid.OID, text)
     value = int(found[0][:70])
@@ -97,7 +97,7 @@ def _float(oid: int) -> Callable[[str], float]:
             return float(word)
         if _FLOAT.fullmatch(stripped) is None:
             raise invalid(oid, text)
-        value = float.fromhex(stripped) if "x" in stripped.lower() else float(stripped)
+        value = _from_hex(stripped) if "x" in stripped.lower() else float(stripped)
         narrowed = value if oid == Oid.FLOAT8 else _narrow(value)
         mantissa = re.split("[eEpP]", stripped)[0] if "x" not in stripped.lower() else stripped[2:]
         if narrowed in (float("inf"), float("-inf")) or (narrowed == 0 and re.search("[1-9a-fA-F]", mantissa)):
@@ -105,6 +105,14 @@ def _float(oid: int) -> Callable[[str], float]:
         return narrowed
 
     return parse_float
+
+
+def _from_hex(text: str) -> float:
+    """Infinite where it is too large, as `float` of a decimal is."""
+    try:
+        return float.fromhex(text)
+    except OverflowError:
+        return float("inf")
 
 
 def _narrow(value: float) -> float:
@@ -117,7 +125,7 @@ def _parse_numeric(text: str) -> Decimal:
     if stripped.lower().lstrip("+-") in ("nan", "infinity", "inf"):
         raise FeatureNotSupported(f'the numeric value "{stripped}" is not supported')
     if _NUMERIC.fullmatch(stripped) is not None and len(stripped) <= _MOST_LITERAL_DIGITS:
-        return check_numeric(Decimal(stripped.replace("_", "")))
+        return check_numeric(_decimal(stripped.replace("_", "")))
     found = _INTEGER.fullmatch(stripped)
     if found is None:
         if _NUMERIC.fullmatch(stripped) is not None:
@@ -126,6 +134,14 @@ def _parse_numeric(text: str) -> Decimal:
     if len(stripped) > _MOST_LITERAL_DIGITS:
         raise _too_long()
     return check_numeric(Decimal(int(stripped.replace("_", ""), 0)))
+
+
+def _decimal(text: str) -> Decimal:
+    """Exactly. An exponent may be beyond what Decimal can hold."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise _too_long() from None
 
 
 def check_numeric(value: Decimal) -> Decimal:

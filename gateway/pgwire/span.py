@@ -36,12 +36,12 @@ _ISO_DATE = {"Y": "year", "M": "month", "W": "week", "D": "day"}
 _ISO_TIME = {"H": "hour", "M": "minute", "S": "second"}
 _NUMBER = r"[+-]?(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})"
 _TOKEN = re.compile(
-    rf"\s*(?:(?P<time>[+-]?\d{{1,18}}:\d{{2}}(?::\d{{2}}(?:\.\d{{0,9}})?)?)"
+    rf"(?a)\s*(?:(?P<time>[+-]?\d{{1,18}}:\d{{2}}(?::\d{{2}}(?:\.\d{{0,9}})?)?)"
     r"|(?P<years>[+-]?\d{1,9})-(?P<months>\d{1,2})"
     rf"|(?P<number>{_NUMBER})\s*(?P<unit>[A-Za-z]+)?)\s*,?"
 )
-_ISO = re.compile(rf"P((?:{_NUMBER}[YMWD])*)(?:T((?:{_NUMBER}[HMS])+))?")
-_ISO_PART = re.compile(rf"({_NUMBER})([A-Z])")
+_ISO = re.compile(rf"(?a)P((?:{_NUMBER}[YMWD])*)(?:T((?:{_NUMBER}[HMS])+))?")
+_ISO_PART = re.compile(rf"(?a)({_NUMBER})([A-Z])")
 
 
 class Span(NamedTuple):

@@ -1,10 +1,12 @@
 """Shadows follow their Delta tables: registered, synchronised, refused, dropped."""
 
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from psycopg import AsyncConnection
 
 from catalog.changes import (
     CommentOnTable,
@@ -16,6 +18,7 @@ from catalog.changes import (
     RegisterTable,
     SyncTable,
 )
+from catalog.deltalog import read_snapshot
 from catalog.errors import (
     DependentObjectsStillExist,
     DuplicateSchema,
@@ -29,6 +32,7 @@ from catalog.errors import (
     UnreadableTable,
 )
 from catalog.names import Role, TableName, TableReference
+from catalog.tables import register_tables
 from tests.fix_metastore import Metastore
 from tests.lakes import field, mapped_field, write_log, write_table
 
@@ -236,6 +240,29 @@ async def test_comments(sales: Metastore) -> None:
 
 
 @pytest.mark.slow
+async def test_many_at_once(sales: Metastore) -> None:
+    """All or none of them; one that PostgreSQL cannot hold is known without a shadow."""
+    location = write_table(sales.warehouse / "t", {"a": [1], "b": ["x"]})
+    snapshot = read_snapshot(DeltaTable(location), TableName("sales", "t0"), location)
+    wide = tuple(replace(snapshot.columns[0], name=f"c{number}", physical_name=f"c{number}") for number in range(2000))
+    many = [replace(snapshot, table=TableName("sales", f"t{number}")) for number in range(20)]
+    many.append(replace(snapshot, table=TableName("sales", "wide"), columns=wide))
+    endpoint = sales.server.owner_endpoint(sales.workspace)
+    async with await AsyncConnection.connect(endpoint.conninfo()) as connection:
+        with pytest.raises(DuplicateTable, match='"t3" already exists'):
+            await register_tables(connection, [*many, many[3]], sales.admin)
+        await connection.rollback()
+        await register_tables(connection, many, sales.admin)
+    tables = await sales.query(
+        """SELECT count(shadow), count(obstacle), count(owner_role), count(acl),
+                  (SELECT count(*) FROM lakegate.columns) FROM lakegate.tables"""
+    )
+    assert tables == [(20, 1, 21, 0, 2040)]
+    assert [name for name, *_ in await columns(sales, "t19")] == ["a", "b"]
+    seen = "SELECT bool_and(has_table_privilege('admin', shadow, 'REFERENCES')) FROM lakegate.tables"
+    assert await sales.query(seen) == [(True,)]
+
+
 async def test_many_tables(sales: Metastore) -> None:
     """Each change costs what it touches, not what there is: the last tables are made as the first."""
     location = write_table(sales.warehouse / "t", {"a": [1], "b": ["x"]})

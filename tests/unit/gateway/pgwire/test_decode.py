@@ -5,7 +5,15 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from catalog.errors import FeatureNotSupported, InvalidParameterValue, ProtocolViolation, SqlError
+from catalog.errors import (
+    FeatureNotSupported,
+    InvalidDatetimeFormat,
+    InvalidParameterValue,
+    InvalidTextRepresentation,
+    NumericValueOutOfRange,
+    ProtocolViolation,
+    SqlError,
+)
 from catalog.types import ARRAY_OF, Oid
 from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.types import ARROW_TYPES
@@ -68,6 +76,8 @@ def test_a_numeric_has_the_precision_that_fits(text: str, precision: int, scale:
         (Oid.NUMERIC, "1e38"),
         (Oid.NUMERIC, "1" * 2000),
         (Oid.NUMERIC, "0." + "0" * 38 + "1"),
+        (Oid.NUMERIC, "1e99999999999999999999"),
+        (Oid.NUMERIC, "1e-99999999999999999999"),
         (ARRAY_OF[Oid.NUMERIC], "{1e37,0.01}"),
         (ARRAY_OF[Oid.INT4], "{{1},{2}}"),
         (ARRAY_OF[Oid.INT4], "[0:1]={1,2}"),
@@ -79,6 +89,21 @@ def test_a_numeric_has_the_precision_that_fits(text: str, precision: int, scale:
 def test_what_the_lakehouse_cannot_hold_is_not_supported(oid: int, text: str) -> None:
     with pytest.raises(FeatureNotSupported):
         decode_parameters([oid], [], [text.encode()])
+
+
+@pytest.mark.parametrize("text", ["0x1p5000", "-0x1p5000", "0x1p-5000", "1e400"])
+@pytest.mark.parametrize("oid", [Oid.FLOAT4, Oid.FLOAT8])
+def test_a_float_beyond_its_type_is_out_of_range(oid: int, text: str) -> None:
+    with pytest.raises(NumericValueOutOfRange):
+        decode_parameters([oid], [], [text.encode()])
+
+
+@pytest.mark.parametrize("oid", [Oid.INT4, Oid.OID, Oid.FLOAT8, Oid.NUMERIC, Oid.INTERVAL, Oid.DATE, Oid.TIMESTAMPTZ])
+def test_only_the_digits_of_ascii_are_digits(oid: int) -> None:
+    text = "2026-11-30" if oid in (Oid.DATE, Oid.TIMESTAMPTZ) else "1"
+    decode_parameters([oid], [], [text.encode()])
+    with pytest.raises((InvalidTextRepresentation, InvalidDatetimeFormat)):
+        decode_parameters([oid], [], [text.replace("1", "\N{ARABIC-INDIC DIGIT ONE}").encode()])
 
 
 @pytest.mark.parametrize(
