@@ -71,6 +71,7 @@ class _Replay:
         self._files: dict[str, Action] = {}
 
     def state(self) -> LogState:
+        """The newest checkpoint and all commits after it, in order."""
         first = 0
         checkpoint = _find_checkpoint(Path(self._location, LOG), self._version)
         if checkpoint is not None:

@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 
 from catalog.completion import complete
 from catalog.endpoint import Endpoint
+from catalog.errors import CannotConnectNow
 from catalog.names import TableName
 from catalog.translation import as_sql_errors
 
@@ -42,14 +43,23 @@ class WriterRows:
         """Entering waits for another gateway's writer. Raises CannotConnectNow without a metastore."""
         named = "\0".join((workspace, table.schema, table.name)).encode()
         key = int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), signed=True)
-        connection = await self._connected()
-        await _take(connection, key)
+        connection = await self._take(key)
         try:
             yield
         finally:
             # Where the connection is gone the row is free already.
             with suppress(psycopg.OperationalError):
                 await complete(_ask(connection, "SELECT pg_advisory_unlock(%s)", key))
+
+    async def _take(self, key: int) -> AsyncConnection[Any]:
+        """The connection that holds it; a new one, where the metastore has ended the one before meanwhile."""
+        connection = await self._connected()
+        try:
+            await _take(connection, key)
+        except CannotConnectNow:
+            connection = await self._connected()
+            await _take(connection, key)
+        return connection
 
     async def _connected(self) -> AsyncConnection[Any]:
         async with self._connecting:

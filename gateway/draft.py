@@ -10,7 +10,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -46,9 +46,9 @@ class Draft:
         self._scratch = scratch
         self._held = held
         self._forget = forget
-        self._owner: Owner
-        self._clone = 0
+        self._owner: Owner | None = None
         self._base: LogState
+        self._clone = 0
         self._histories: list[Sequence[Action]] = [()]
 
     @property
@@ -58,7 +58,6 @@ class Draft:
 
     async def open(self) -> None:
         """Clones the table. Raises FeatureNotSupported, and SqlError where that cannot be done."""
-        self._owner = find_owner(self._origin.location)
         await self._run(self._begin)
 
     def mark(self) -> Mark:
@@ -87,7 +86,8 @@ class Draft:
     def _begin(self) -> None:
         self._base = read_state(self._origin.location, self._origin.version)
         admit_state(self._base)
-        with acting_as(self._owner):
+        self._owner = find_owner(self._origin.location)
+        with self._acting():
             self._scratch.open()
             write_clone(self._folder(0), self._base, placed(self._base.files, self._origin.location))
 
@@ -95,7 +95,7 @@ class Draft:
         state = read_state(self._folder(mark.clone), mark.version)
         self._histories.append(self._history(mark))
         self._clone = len(self._histories) - 1
-        with acting_as(self._owner):
+        with self._acting():
             write_clone(self._folder(self._clone), self._base, placed(state.files, self._folder(mark.clone)))
 
     def _history(self, mark: Mark) -> Sequence[Action]:
@@ -110,14 +110,19 @@ class Draft:
         net = net_actions(self._base, self._origin.location, clone, self._folder(mark.clone))
         if not net:
             return
-        with acting_as(self._owner):
+        with self._acting():
             version = Commit(self._origin, net, self._history(mark), self._scratch.path).put()
         if is_due(version, self._base):
             make_checkpoint(self._origin.location, version)
 
     def _remove(self) -> None:
-        with acting_as(self._owner):
-            self._scratch.discard()
+        if self._owner is not None:
+            with self._acting():
+                self._scratch.discard()
+
+    def _acting(self) -> AbstractContextManager[None]:
+        assert self._owner is not None, "an open draft"
+        return acting_as(self._owner)
 
     async def _run(self, work: Callable[[], T], *, certain: bool = False) -> T:
         """File work in a thread, which cannot be interrupted. `certain`: what was done counts, whoever cancelled
