@@ -1,6 +1,6 @@
 """Random histories of blocks and of outside commits: what others see is what a model says, at every step."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -54,7 +54,7 @@ class History:
     def delete(self) -> None:
         self._change("DELETE FROM written.things WHERE n % 2 = 0", 2, lambda row: set())
 
-    def _change(self, statement: str, modulus: int, becomes) -> None:
+    def _change(self, statement: str, modulus: int, becomes: Callable[[Row], set[Row]]) -> None:
         """Old rows that are written anew are the block's own from then on."""
         self.connection.execute(statement.encode())
         hit = {row for row in self.state.old | self.state.own if row[0] % modulus == 0}
