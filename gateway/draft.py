@@ -48,7 +48,7 @@ class Draft:
         self._forget = forget
         self._owner: Owner | None = None
         self._base: LogState
-        self._clone = 0
+        self._clone = self._version = 0
         self._histories: list[Sequence[Action]] = [()]
 
     @property
@@ -62,7 +62,8 @@ class Draft:
 
     def mark(self) -> Mark:
         """What it is now, while no statement writes to it."""
-        return Mark(self._clone, newest_version(self.location, 0))
+        self._version = newest_version(self.location, self._version)
+        return Mark(self._clone, self._version)
 
     async def go_back(self, mark: Mark) -> None:
         """It is what it was at the mark."""
@@ -94,7 +95,7 @@ class Draft:
     def _restore(self, mark: Mark) -> None:
         state = read_state(self._folder(mark.clone), mark.version)
         self._histories.append(self._history(mark))
-        self._clone = len(self._histories) - 1
+        self._clone, self._version = len(self._histories) - 1, 0
         with self._acting():
             write_clone(self._folder(self._clone), self._base, placed(state.files, self._folder(mark.clone)))
 

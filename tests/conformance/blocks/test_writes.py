@@ -57,9 +57,9 @@ def version(gateway: Target) -> int:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_answers_are_postgresqls(gateway: Target, ordinary: Target, script: str) -> None:
-    with things(ordinary):
-        heard = [hear(target, list(SCRIPTS[script]), extended=False) for target in (gateway, ordinary)]
+def test_answers_are_postgresqls(gateway: Target, oracle: Target, script: str) -> None:
+    with things(oracle):
+        heard = [hear(target, list(SCRIPTS[script]), extended=False) for target in (gateway, oracle)]
     assert heard[0] == heard[1]
 
 
