@@ -12,6 +12,8 @@ Layers, top down
     `shadows`, `mirror`                            the PostgreSQL side of a table and of a grant
     `control`, `inventory`, `principals`           control tables, cached and kept current by LISTEN
     `snapshot_cache`, `deltalog`, `unsupported`    Delta logs to snapshots
+    `replay`, `clone`, `commit`, `checkpoint`      a log's own words; a block's table; what it comes to in the log
+    `writerrows`, `owner`                          who writes a table now; whose rights file work has
     `credentials`                                  what reads an object store: the own, or a role's for one table
     `migrations`, `databases`                      the tables' histories (Alembic over plain SQL)
     `postgres`, `external`, `endpoint`             the server: embedded, or somebody else's

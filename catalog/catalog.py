@@ -22,7 +22,7 @@ from catalog.endpoint import Endpoint, Server
 from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
 from catalog.gateways import Gateways
 from catalog.inventory import Inventory, TableEntry, load_inventory, refresh_inventory
-from catalog.locations import STAGING, fresh_location, is_below, is_object, normalize_location, split_object
+from catalog.locations import fresh_location, is_below, is_object, normalize_location, split_object
 from catalog.lookup import find_current_schema, find_entries, is_unknown
 from catalog.migrations import History
 from catalog.names import Role, TableName, TableReference
@@ -36,6 +36,7 @@ from catalog.tables import sync_table
 from catalog.tokens import TokenRequest, make_token, revoke_token
 from catalog.translation import as_sql_errors
 from catalog.verifier import build_verifier, derive_salt
+from catalog.writerrows import WriterRows
 
 OPERATOR = Principal("lakegate", admin=True, groups=frozenset())
 """Who acts when nobody is logged in yet: the gateway's own start."""
@@ -49,7 +50,8 @@ class Catalog:
     """One for a gateway. `open` first, `close` last.
 
     `warehouse_root` is the folder below which managed tables live; `credentials` are for tables in an object store.
-    `sessions` are this gateway's, which others see and send signals to. `gateways` are all that share the metastore.
+    `sessions` are this gateway's, which others see and send signals to. `gateways` are all that share the metastore;
+    `writer_rows` say which tables this one writes.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Catalog:
         endpoint = server.owner_endpoint(ACCOUNT_DATABASE)
         self._account = ControlDatabase[Directory](endpoint, load_directory, channels=channels)
         self.gateways = Gateways(self._account.connection)
+        self.writer_rows = WriterRows(endpoint)
         self._workspaces: dict[str, ControlDatabase[Inventory]] = {}
         self._opening = asyncio.Lock()
         self._relay_key = b""
@@ -90,6 +93,7 @@ class Catalog:
             await self._census.close()
         for workspace in self._workspaces.values():
             await workspace.close()
+        await self.writer_rows.close()
         await self._account.close()
         self._snapshots.close()
 
@@ -324,9 +328,23 @@ class Catalog:
                 revision.tables = {snapshot.table for snapshot in stale}
         return bool(stale)
 
-    def staging_location(self, workspace: str) -> str:
-        """A fresh folder of the workspace, for rows on their way into a table."""
-        return fresh_location(self._warehouse_root, workspace, TableName(STAGING, "copy"))
+    def scratch_location(self, workspace: str, parent: str, name: str) -> str:
+        """A fresh folder in the workspace's folder `parent`, for what is under way."""
+        return fresh_location(self._warehouse_root, workspace, TableName(parent, name))
+
+    async def read_newest(self, workspace: str, table: TableName, location: str | None = None) -> Snapshot:
+        """A table as of now; with `location`, as it lies there. For what the caller has authorised. Raises
+        UndefinedTable, UnreadableTable."""
+        if location is None:
+            entry = (await (await self._workspace(workspace)).read()).tables.get(table)
+            if entry is None:
+                raise UndefinedTable(f'relation "{table}" does not exist')
+            location = entry.location
+        return await self._snapshots.read(workspace, table, location)
+
+    def forget(self, location: str) -> None:
+        """No table is read there any more."""
+        self._snapshots.forget(location)
 
     def _new_location(self, workspace: str, references: Sequence[TableReference], current: str | None) -> str:
         made = next((ref for ref in references if ref.role is Role.CREATE), None)

@@ -10,6 +10,8 @@ from catalog.names import TableName
 OBJECTS = "s3://"
 STAGING = "_staging"
 """The folder of a workspace where rows wait that no table has yet."""
+BLOCKS = "_blocks"
+"""The folder of a workspace where tables lie as open blocks have written them."""
 _OBJECT = re.compile(rf"{OBJECTS}(?P<bucket>[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])/(?P<key>[^*?$\x00-\x1f]{{1,900}})")
 
 

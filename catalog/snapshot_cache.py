@@ -63,6 +63,11 @@ class SnapshotCache:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def forget(self, location: str) -> None:
+        """Drops what is kept of a local table that is no more."""
+        self._tables.pop((location, ""), None)
+        self._forget((location, ""))
+
     async def read(self, workspace: str, name: TableName, location: str, version: int | None = None) -> Snapshot:
         """The snapshot of a workspace's table at `version`, or the newest as of now.
 
@@ -148,7 +153,7 @@ class SnapshotCache:
         return snapshot
 
     def _forget(self, place: _Place) -> None:
-        """Another table lies there now."""
+        """Another table lies there now, or none."""
         for key in [key for key in self._snapshots if key[0] == place]:
             self._bytes -= self._snapshots.pop(key).files.nbytes
 

@@ -123,7 +123,8 @@ async def _relay(session: Session, sql: str) -> None:
 
 
 async def _change(session: Session, catalog: Catalog, planned: CatalogChange) -> str:
-    session.admit_write(planned.tag, alone=True)
+    session.admit_write(planned.tag)
+    session.block.admit_alone(alone=True)
     change, folder = planned.change, None
     if isinstance(change, DropTable):
         folder = await catalog.managed_folder(session.workspace, change.name)

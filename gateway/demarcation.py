@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog.errors import ActiveSqlTransaction, NoActiveSqlTransaction
+from gateway import enlistment
 from planner.plan import Begin, Commit, Modes, Release, Rollback, RollbackTo, Savepoint
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ async def _end(session: Session, *, commit: bool, chain: bool) -> str:
             command = "COMMIT" if commit else "ROLLBACK"
             raise NoActiveSqlTransaction(f"{command} AND CHAIN can only be used in transaction blocks")
         session.warn(NoActiveSqlTransaction("there is no transaction in progress"))
+        if session.block.draft is not None:
+            await session.end_block(commit=commit)
         return "COMMIT" if commit else "ROLLBACK"
     commit = commit and not session.block.failed
     modes = session.block.modes
@@ -108,7 +111,9 @@ async def _go_back(session: Session, name: str) -> str:
     place = block.find(name)
     await session.portals.go_back(place)
     await session.relay.go_back(place)
-    session.variables.go_back(block.go_back(place).settings)
+    point = block.go_back(place)
+    session.variables.go_back(point.settings)
+    await enlistment.go_back(block, point.draft)
     return "ROLLBACK"
 
 

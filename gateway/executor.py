@@ -16,6 +16,7 @@ from gateway import actions, cursors
 from gateway.arguments import describe_schema, engine_parameters
 from gateway.assignments import relay_assigning
 from gateway.copy.opening import open_copy
+from gateway.enlistment import enlist
 from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
@@ -143,7 +144,8 @@ class Executor:
         self._session.block.admit(ends_block=statement.ends_block)
         if statement.verb == COPY:
             session, catalog = self._session, self._services.catalog
-            return await open_copy(session, catalog, statement, self.settings(), self._append, alone=alone)
+            admit = functools.partial(self._admit_write, alone=alone)
+            return await open_copy(session, catalog, statement, self.settings(), self._append, admit)
         await self._confirm(prepared)
         situation = self._session.situation
         relayed = self._relayed.find((statement, situation))
@@ -156,8 +158,9 @@ class Executor:
         if isinstance(planned, Query | CatalogChange | Constant) and planned.notice is not None:
             self._session.inform(planned.notice)
         if isinstance(planned, Query):
-            if planned.writes is not None or planned.then is not None:
-                self._session.admit_write(planned.tag, alone=alone)
+            if planned.writes is not None and await self._admit_write(planned, alone=alone):
+                planned, values = await self._plan(statement, prepared, portal)
+                assert isinstance(planned, Query), "the same statement"
             return await self._open_query(planned, portal, values)
         if isinstance(planned, Constant):
             return ConstantResult.of_texts(planned.tag, planned.columns, planned.rows)
@@ -167,6 +170,16 @@ class Executor:
         if isinstance(planned, DeclareCursor | FetchCursor | CloseCursor):
             return await self._open_cursor(planned, portal, max_rows)
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
+
+    async def _admit_write(self, write: Query, *, alone: bool) -> bool:
+        """Refuses a write that may not run. Whether it has to be planned anew, since its block writes the table
+        elsewhere. Raises SqlError."""
+        self._session.admit_write(write.tag)
+        if write.then is not None:
+            self._session.block.admit_alone(alone=alone)
+            return False
+        assert write.writes is not None, "a write has a table"
+        return await enlist(self._session, self._services, write.writes, alone=alone)
 
     async def _open_cursor(
         self, planned: DeclareCursor | FetchCursor | CloseCursor, portal: Portal, max_rows: int
@@ -271,13 +284,16 @@ class Executor:
         return QueryResult(source, rows, message, columns, encoder)
 
     def _surroundings(self, query: Query, reroute: Callable[[], Awaitable[Execution]] | None = None) -> Surroundings:
+        session, draft = self._session, self._session.block.draft
+        drafted = draft is not None and draft.table == query.writes
         return Surroundings(
             self._leases,
-            self._session.vault,
-            functools.partial(actions.settle, self._session, self._services.catalog),
-            self._services.writers.turn(self._session.workspace, query.writes, self._session.lock_seconds),
+            session.vault,
+            functools.partial(actions.settle, session, self._services.catalog),
+            self._services.writers.turn(session.workspace, None if drafted else query.writes, session.lock_seconds),
             reroute,
             self._services.trees,
+            drafted,
         )
 
     def _append(self, query: Query) -> Result:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import click
 
 from catalog.catalog import UNKNOWN_USERS, Catalog
+from catalog.commit import withdraw
 from catalog.credentials import CredentialProvider
 from catalog.external import ExternalPostgres
-from catalog.locations import STAGING
+from catalog.locations import BLOCKS, STAGING
 from catalog.postgres import EmbeddedPostgres
 from compute.objects import ObjectReader
 from compute.pool import Pool
@@ -31,7 +32,6 @@ from gateway.auth.throttle import Throttle
 from gateway.cancel import Cancels
 from gateway.config import Config, IsolationLevel
 from gateway.conversation import Conversation
-from gateway.copy.staging import sweep_all
 from gateway.entry import Reception
 from gateway.issuers import Issuers
 from gateway.keys import Keyring
@@ -41,6 +41,7 @@ from gateway.proofs import Gatekeeper
 from gateway.relay import Relay
 from gateway.relay.limits import RelayLimits
 from gateway.replica import Replica
+from gateway.scratch import sweep_all
 from gateway.services import Services
 from gateway.settings import Verdicts
 from gateway.sole import SolePrincipal
@@ -91,7 +92,7 @@ class Server:
                 config.limits,
                 config.warehouse.declaration,
                 Verdicts(),
-                Writers(),
+                Writers(self.catalog.writer_rows.held),
                 Storage(config.spool_directory, config.limits),
                 config.warehouse.spark_spawner == "qemu",
             )
@@ -225,3 +226,4 @@ def _make_folders(config: Config) -> None:
     config.warehouse_root.mkdir(exist_ok=True, mode=0o755)
     (config.warehouse_root / config.workspace).mkdir(exist_ok=True, mode=0o755)
     sweep_all(config.warehouse_root, STAGING)
+    sweep_all(config.warehouse_root, BLOCKS, withdraw)

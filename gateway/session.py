@@ -28,6 +28,7 @@ from catalog.principals import Principal
 from catalog.resolution import Resolution
 from catalog.types import Description
 from compute.lease import Lease
+from gateway import enlistment
 from gateway.actions import Notice
 from gateway.executor import Executor
 from gateway.leases import Leases
@@ -237,7 +238,7 @@ class Session:
         await self.portals.close(name)
 
     async def resolve(self, statement: Statement) -> Resolution:
-        """Grants and versions of what the statement names, pinned for the block."""
+        """Grants and versions of what the statement names, pinned for the block; what it has written as it is now."""
         resolution = await self._services.catalog.resolve(
             self.principal,
             self.workspace,
@@ -249,7 +250,7 @@ class Session:
         for reference, resolved in resolution.tables.items():
             if resolved.snapshot is not None and reference.version is None:
                 self.block.pinned.setdefault(resolved.name, resolved.snapshot.version)
-        return resolution
+        return await enlistment.overlay(self._services.catalog, self.block, resolution)
 
     async def _temporary_relations(self, statement: Statement) -> frozenset[str]:
         """Not asked for by what names none: PostgreSQL would not tell in a block that has failed."""
@@ -257,16 +258,14 @@ class Session:
             return frozenset()
         return await self.relay.temporary_relations(self.variables.effective)
 
-    def admit_write(self, tag: str, *, alone: bool) -> None:
+    def admit_write(self, tag: str) -> None:
         """Refuses a write where it may not run; `tag` is its command tag. Raises SqlError."""
         if self._admission.read_only:
             raise InsufficientPrivilege(
                 f"cannot execute {tag.removesuffix(' 0')}: the access token is for reading only"
             )
-        read_only = self.block.modes.read_only
-        if read_only is None:
-            read_only = self.variables.current("default_transaction_read_only") == "on"
-        self.block.admit_write(tag, alone=alone, read_only=read_only)
+        default, chosen = self.variables.current("default_transaction_read_only"), self.block.modes.read_only
+        self.block.admit_write(tag, read_only=default == "on" if chosen is None else chosen)
 
     async def now(self) -> datetime:
         """The block's start, which `now()` is for every statement in it. PostgreSQL's own in an explicit block, where
@@ -277,31 +276,30 @@ class Session:
         return self.block.now
 
     def end_implicit_block_at_once(self) -> bool:
-        """Ends an implicit block that holds nothing; False when the block is explicit or something has to be
-        awaited."""
+        """Ends an implicit block that holds nothing; False for an explicit one, or when something has to be awaited."""
         self.state_change = time.time()
-        if self.block.explicit or not self.portals.idle or self.variables.pending:
+        if self.block.explicit or self.block.draft or not self.portals.idle or self.variables.pending:
             return False
         self.portals.forget()
         self.block.end()
         return True
 
     async def end_block(self, *, commit: bool) -> None:
-        """The end of a block, explicit or implicit: portals close, pins are gone, settings stay or go back.
-
-        The queries of cursors WITH HOLD are read to their ends first. Raises what they raise; the block is rolled back
-        then.
-        """
+        """The end of a block, explicit or implicit: portals close, pins are gone, settings stay or go back. The queries
+        of cursors WITH HOLD are read to their ends first, then what was written is committed. Raises what that raises;
+        the block is rolled back then."""
         if commit:
-            await self._keep_cursors()
+            await self._commit()
         await self.portals.end_block(commit=commit)
+        await enlistment.leave(self.block)
         self.variables.end(commit=commit)
         self.block.end()
         await self.relay.end(commit=commit)
 
-    async def _keep_cursors(self) -> None:
+    async def _commit(self) -> None:
         try:
             await self.portals.keep()
+            await enlistment.commit(self.block)
         except BaseException:
             await self.end_block(commit=False)
             raise
@@ -386,6 +384,7 @@ class Session:
     async def close(self) -> None:
         """Ends the session: portals, machines and the backend go back."""
         await self.portals.abandon()
+        await enlistment.leave(self.block)
         await self._leases.close()
         await self.relay.close()
 

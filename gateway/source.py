@@ -45,7 +45,8 @@ class Execution:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a query needs of its session. `turn` is its place among the writers of its table; `settle` completes a
-    write in the catalog; `reroute` plans for Spark; `trees` as `gateway.trees` has it."""
+    write in the catalog; `reroute` plans for Spark; `trees` as `gateway.trees` has it. `undone`: a write that fails
+    goes with its block, whether it was done or not."""
 
     leases: Leases
     vault: Vault
@@ -53,6 +54,7 @@ class Surroundings:
     turn: AbstractAsyncContextManager[None]
     reroute: Callable[[], Awaitable[Execution]] | None = None
     trees: bool = False
+    undone: bool = False
 
 
 class Source:
@@ -162,7 +164,7 @@ class Source:
                 await answer.close()
         except (SqlError, asyncio.CancelledError) as error:
             await leases.give_back(query.lane.value, lease)
-            if _is_in_doubt(error, query):
+            if _is_in_doubt(error, query) and not self._surroundings.undone:
                 raise StatementCompletionUnknown(
                     f"the machine was lost while it wrote to table {query.writes}",
                     hint="Look at the table before you run the statement again: it may have been done.",

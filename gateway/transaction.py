@@ -5,6 +5,8 @@ Statements outside BEGIN … COMMIT belong to an implicit block: one simple Quer
 each table at one version. Reference: PostgreSQL protocol, "Multiple Statements in a Simple Query" and "Pipelining".
 """
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,13 +19,15 @@ from catalog.errors import (
     ProgramLimitExceeded,
     ReadOnlySqlTransaction,
 )
-from gateway.variables import Mark
 from planner.plan import Modes
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from catalog.names import TableName
+    from gateway.draft import Draft
+    from gateway.draft import Mark as DraftMark
+    from gateway.variables import Mark
 
 MOST_SAVEPOINTS = 10_000
 """In one block: a driver that never releases has one a statement."""
@@ -31,19 +35,22 @@ MOST_SAVEPOINTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What ROLLBACK TO goes back to: the settings and modes there were at a savepoint."""
+    """What ROLLBACK TO goes back to: the settings and modes there were at a savepoint, and what the block had written,
+    None where that was nothing."""
 
     name: str
     settings: Mark
     modes: Modes
+    draft: DraftMark | None
 
 
 class Block:
     """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E.
 
     `since` is when an explicit block began, in seconds since 1970. `implicit` says that several statements share the
-    block without BEGIN. `points` are the savepoints in the order in which they were set; of two with a name the later
-    one counts. `now` is the block's start, None until somebody has asked for it.
+    block without BEGIN, `continues` that more may follow the one that runs, and `doomed` that one has failed. `draft`
+    is the table that the block writes. `points` are the savepoints in the order in which they were set; of two with a
+    name the later one counts. `now` is the block's start, None until somebody has asked for it.
     """
 
     def __init__(self) -> None:
@@ -54,12 +61,14 @@ class Block:
         self.explicit = False
         self.since: float | None = None
         self.implicit = False
-        self.failed = False
+        self.continues = False
+        self.failed = self.doomed = False
         self.modes = Modes()
         self.points: list[Point] = []
         self.now: datetime | None = None
         self.pinned: dict[TableName, int] = {}
-        self._written = False
+        self.draft: Draft | None = None
+        self._parted = False
 
     @property
     def shared(self) -> bool:
@@ -104,7 +113,7 @@ class Block:
         """SAVEPOINT."""
         if len(self.points) >= MOST_SAVEPOINTS:
             raise ProgramLimitExceeded("too many savepoints", hint="RELEASE those that are not needed any more.")
-        self.points.append(Point(name, settings, self.modes))
+        self.points.append(Point(name, settings, self.modes, None if self.draft is None else self.draft.mark()))
 
     def find(self, name: str) -> int:
         """The place of the latest savepoint of that name. Raises InvalidSavepointSpecification."""
@@ -125,8 +134,10 @@ class Block:
         return self.points[place]
 
     def fail(self) -> None:
-        """An error happened: an explicit block accepts nothing but its end from now on."""
+        """An error happened: an explicit block accepts nothing but its end from now on, and an implicit one is not
+        committed."""
         self.failed = self.explicit
+        self.doomed = not self.explicit
 
     def admit(self, *, ends_block: bool) -> None:
         """Refuses statements in a failed block. Raises InFailedSqlTransaction; the client should send ROLLBACK."""
@@ -135,22 +146,29 @@ class Block:
                 "current transaction is aborted, commands ignored until end of transaction block"
             )
 
-    def admit_write(self, tag: str, *, alone: bool, read_only: bool) -> None:
-        """Refuses writes in a read-only block, and those that could not be undone with their block: each write commits
-        by itself.
-
-        `alone` says that no statement follows in the same simple Query; `tag` is the write's command tag.
-        """
+    def admit_write(self, tag: str, *, read_only: bool) -> None:
+        """Refuses writes in a read-only block, and after what has committed by itself; `tag` is the write's command
+        tag. Raises ReadOnlySqlTransaction, FeatureNotSupported."""
         if read_only:
             raise ReadOnlySqlTransaction(f"cannot execute {tag.removesuffix(' 0')} in a read-only transaction")
+        if self._parted:
+            raise _refuse_company()
+
+    def admit_alone(self, *, alone: bool) -> None:
+        """Refuses what commits by itself where it could not be undone with the block. `alone` says that no statement
+        follows in the same simple Query. Raises FeatureNotSupported."""
         if self.explicit:
             raise FeatureNotSupported(
-                "writes to lakehouse tables inside a transaction block are not supported",
-                hint="Run the statement outside BEGIN … COMMIT; each write is atomic by itself.",
+                "changes of lakehouse tables' definitions inside a transaction block are not supported",
+                hint="Run the statement outside BEGIN … COMMIT; it is atomic by itself.",
             )
-        if self._written or not alone:
-            raise FeatureNotSupported(
-                "a write to a lakehouse table must be the last statement of an implicit transaction block",
-                hint="Send the statements one by one, with a Sync after each.",
-            )
-        self._written = True
+        if self.draft is not None or not alone:
+            raise _refuse_company()
+        self._parted = True
+
+
+def _refuse_company() -> FeatureNotSupported:
+    return FeatureNotSupported(
+        "a change of a lakehouse table's definition must be the last write of an implicit transaction block",
+        hint="Send the statements one by one, with a Sync after each.",
+    )

@@ -200,6 +200,6 @@ def plan_load(copy: CopyFrom, resolution: Resolution, folder: str) -> Query:
     listed = ", ".join(spelling.identifier(column.name) for column in copy.columns)
     target, source = spelling.identifier(copy.snapshot.location), spelling.identifier(folder)
     sql = f"INSERT INTO delta.{target} ({listed}) SELECT {listed} FROM parquet.{source}"
-    query = Query(Lane.SPARK, "writes run on Spark", sql, "COPY", None, writes=copy.table)
+    query = Query(Lane.SPARK, "writes run on Spark", sql, "COPY FROM", None, writes=copy.table)
     refuse_objects(query, resolution)
     return query

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog.errors import SqlError, error_class
+from catalog.locations import STAGING
 from gateway.copy.intake import CopyInResult
 from gateway.copy.loading import Loader
 from gateway.copy.outflow import CopyOutResult
@@ -17,7 +18,7 @@ from planner.parse import parse
 from planner.plan import Dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from catalog.catalog import Catalog
     from gateway.result import Result
@@ -35,10 +36,10 @@ async def open_copy(
     statement: Statement,
     settings: Settings,
     append: Callable[[Query], Result],
-    *,
-    alone: bool,
+    admit: Callable[[Query], Awaitable[bool]],
 ) -> Result:
-    """`append` makes the result of the statement that loads what was staged. Raises SqlError."""
+    """`append` makes the result of the statement that loads what was staged; `admit` says whether it may run, and
+    whether its table is elsewhere from then on. Raises SqlError."""
     read = read_copy(statement)
     if isinstance(read, CopyTo):
         return await _open_out(session, read)
@@ -46,9 +47,13 @@ async def open_copy(
     if not resolution.tables:
         await _describe(session, CopyTo(select_all(statement), "", (), read), select_all(statement))
     copy = plan_intake(statement, read, resolution, settings)
-    session.admit_write("COPY FROM", alone=alone)
-    staging = Staging(catalog.staging_location(session.workspace), Loader.schema(copy), MOST_BYTES)
-    load = plan_load(copy, resolution, staging.path)
+    folder = catalog.scratch_location(session.workspace, STAGING, "copy")
+    load = plan_load(copy, resolution, folder)
+    if await admit(load):
+        resolution = await session.resolve(statement)
+        copy = plan_intake(statement, read, resolution, settings)
+        load = plan_load(copy, resolution, folder)
+    staging = Staging(folder, Loader.schema(copy), MOST_BYTES)
     loader = Loader(copy, session.variables, staging)
     return CopyInResult(copy, loader, staging, lambda: append(load), session.inform)
 

@@ -24,6 +24,7 @@ from gateway.pgwire.messages import (
     ProtocolVersion,
     SSLRequest,
     StartupMessage,
+    Sync,
 )
 from gateway.pgwire.proxy import resembles_header
 from gateway.pgwire.state import Side, State
@@ -71,6 +72,9 @@ _READ_BY: dict[Side, dict[State, dict[int, _Rule]]] = {
     Side.CLIENT: _rules(state.BACKEND),
 }
 _SENT_BY: dict[Side, Mapping[State, Mapping[Any, State]]] = {Side.SERVER: state.BACKEND, Side.CLIENT: state.FRONTEND}
+
+_SYNC = encode(Sync())
+"""The bytes of a Sync."""
 
 
 class Connection:
@@ -120,6 +124,13 @@ class Connection:
     def at_rest(self) -> bool:
         """All that came was answered, and the client may begin another cycle."""
         return self.state is State.IDLE and self._start == len(self._buffer) and not self._arrived
+
+    @property
+    def ends_cycle(self) -> bool:
+        """Whether the next message is a Sync that has come already."""
+        if self._arrived:
+            self._join(len(_SYNC))
+        return self._buffer.startswith(_SYNC, self._start)
 
     def take_cycle(self) -> None:
         """A cycle was read as a whole, at rest: what may be said is its answer, then ReadyForQuery."""

@@ -6,8 +6,11 @@ from typing import Any
 
 import jpype
 import pytest
+from deltalake import DeltaTable
 
 from tests import samples
+from tests.blocks import rows as written
+from tests.blocks import table_folder, things
 from tests.drivers.jdbc import connected, rows
 from tests.target import Target
 
@@ -217,3 +220,22 @@ def test_a_login_that_is_bound_to_tls(gateway: Target, negotiation: str) -> None
         rows = connection.createStatement().executeQuery("SELECT 1")
         assert rows.next()
         assert rows.getInt(1) == 1
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_a_batch_is_one_commit(target: Target, *, autocommit: bool) -> None:
+    with things(target), connected(target) as connection, target.connect() as reader:
+        connection.setAutoCommit(autocommit)
+        statement = connection.prepareStatement("INSERT INTO written.things VALUES (?, ?)")
+        for number in (4, 5):
+            statement.setInt(1, number)
+            statement.setString(2, f"word {number}")
+            statement.addBatch()
+        assert list(statement.executeBatch()) == [1, 1]
+        if not autocommit:
+            assert len(written(reader)) == 3
+            connection.commit()
+        assert written(reader)[3:] == [(4, "word 4"), (5, "word 5")]
+        if target.is_gateway:
+            assert DeltaTable(table_folder(target)).version() == 2

@@ -45,22 +45,31 @@ def test_a_failed_block_admits_only_its_end() -> None:
     assert block.status == b"E"
 
 
-def test_writes_are_refused_in_blocks_and_before_other_statements() -> None:
+def test_what_commits_by_itself_is_refused_in_blocks_and_before_other_statements() -> None:
     block = Block()
     with pytest.raises(FeatureNotSupported):
-        block.admit_write("UPDATE", alone=False, read_only=False)
-    block.admit_write("UPDATE", alone=True, read_only=False)
+        block.admit_alone(alone=False)
+    block.admit_alone(alone=True)
     with pytest.raises(FeatureNotSupported):
-        block.admit_write("UPDATE", alone=True, read_only=False)
+        block.admit_write("UPDATE", read_only=False)
     block.end()
+    block.admit_write("UPDATE", read_only=False)
     block.begin(Modes())
     with pytest.raises(FeatureNotSupported):
-        block.admit_write("UPDATE", alone=True, read_only=False)
+        block.admit_alone(alone=True)
+
+
+def test_an_implicit_block_that_fails_is_doomed() -> None:
+    block = Block()
+    block.fail()
+    assert block.doomed
+    block.end()
+    assert not block.doomed
 
 
 def test_writes_are_refused_in_read_only_blocks() -> None:
     with pytest.raises(ReadOnlySqlTransaction, match=r"^cannot execute INSERT in a read-only transaction$"):
-        Block().admit_write("INSERT 0", alone=True, read_only=True)
+        Block().admit_write("INSERT 0", read_only=True)
 
 
 def block_with(*names: str) -> Block:

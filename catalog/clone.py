@@ -1,0 +1,145 @@
+"""A shallow clone: a log of its own over another table's files, where a block writes what nobody else may see yet.
+
+Its first commit names the other table's files by their absolute paths; engines add files below its own folder and take
+any of them away. `net_actions` tells what that comes to, in the words of the table's own log. What is not understood to
+survive this is refused: deletion vectors, change data, row tracking, and whatever else a commit would have to say more
+about. Blocking.
+
+References: Delta protocol, sections "Add File and Remove File", "Table Features", "Valid Feature Names".
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from catalog.errors import FeatureNotSupported, InternalError
+from catalog.replay import LOG, Action, LogState, commit_path
+
+_UNDERSTOOD = frozenset(
+    {
+        "appendOnly",
+        "changeDataFeed",
+        "checkConstraints",
+        "columnMapping",
+        "deletionVectors",
+        "generatedColumns",
+        "identityColumns",
+        "invariants",
+        "timestampNtz",
+        "vacuumProtocolCheck",
+    }
+)
+"""Features that a table may have; those that a commit would have to say more about, only while they are not in use."""
+_IN_USE = {
+    "delta.enableChangeDataFeed": "a change data feed",
+    "delta.enableDeletionVectors": "deletion vectors",
+    "delta.enableInCommitTimestamps": "timestamps in its commits",
+    "delta.enableRowTracking": "row tracking",
+}
+_HINT = "Run the statement outside a transaction block; each write is atomic by itself."
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """What a block has done to a table: files to add, with the place of each on the disk, and files to remove."""
+
+    adds: Sequence[tuple[Action, Path]]
+    removes: Sequence[Action]
+
+    def __bool__(self) -> bool:
+        return bool(self.adds or self.removes)
+
+
+def admit_state(state: LogState) -> None:
+    """Raises FeatureNotSupported for a table that a block does not write."""
+    found = _obstacle(state)
+    if found is not None:
+        raise FeatureNotSupported(f"a transaction block does not write a table with {found}", hint=_HINT)
+
+
+def _obstacle(state: LogState) -> str | None:
+    protocol, configuration = state.protocol, state.metadata.get("configuration") or {}
+    named = {*protocol.get("readerFeatures", ()), *protocol.get("writerFeatures", ())}
+    if named - _UNDERSTOOD or protocol["minReaderVersion"] > 3 or protocol["minWriterVersion"] > 7:
+        return f"the feature {min(named - _UNDERSTOOD)}" if named - _UNDERSTOOD else "a newer protocol"
+    for name, what in _IN_USE.items():
+        if str(configuration.get(name, "false")).lower() != "false":
+            return what
+    if "delta.identity." in state.metadata["schemaString"]:
+        return "identity columns"
+    return "deletion vectors" if any("deletionVector" in file for file in state.files.values()) else None
+
+
+def write_clone(folder: Path, base: LogState, files: Mapping[str, Action]) -> None:
+    """Makes the clone's folder and its first commit: `base`'s schema over these files, by absolute path. Raises
+    OSError."""
+    (folder / LOG).mkdir(parents=True)
+    with commit_path(folder, 0).open("x", encoding="utf-8") as log:
+        log.writelines(_lines(base, files))
+
+
+def _lines(base: LogState, files: Mapping[str, Action]) -> Iterator[str]:
+    yield encode("commitInfo", {"timestamp": time.time_ns() // 1_000_000, "operation": "CLONE"})
+    yield encode("protocol", base.protocol)
+    yield encode("metaData", base.metadata)
+    for path, file in files.items():
+        yield encode("add", {**file, "path": path, "dataChange": False})
+
+
+def encode(kind: str, fields: Action) -> str:
+    """One action as a line of a commit."""
+    return json.dumps({kind: fields}, separators=(",", ":")) + "\n"
+
+
+def place(path: str, location: str | Path) -> str:
+    """A path as `location`'s log spells it, for a log elsewhere: absolute, percent-encoded as URLs are."""
+    if "://" in path or path.startswith(("/", "file:")):
+        return path
+    return f"file://{quote(str(location))}/{path}"
+
+
+def placed(files: Mapping[str, Action], location: str | Path) -> Mapping[str, Action]:
+    """These files by the paths that they have in a log elsewhere."""
+    return {place(path, location): file for path, file in files.items()}
+
+
+def net_actions(base: LogState, location: str, clone: LogState, folder: Path) -> Net:
+    """What turned `base`, the log of `location`, into `clone`, the log of one of the folders beside each other of which
+    `folder` is the latest. Raises FeatureNotSupported where the clone has come to differ in more than files."""
+    if _definition(clone) != _definition(base):
+        raise FeatureNotSupported("a transaction block does not change a table's schema, properties or features")
+    before, after = placed(base.files, location), placed(clone.files, folder)
+    adds = tuple(_find_added(file, path, folder.parent) for path, file in after.items() if path not in before)
+    return Net(adds, tuple(_remove(file) for path, file in before.items() if path not in after))
+
+
+def _definition(state: LogState) -> tuple[object, ...]:
+    protocol, metadata = state.protocol, state.metadata
+    features = {*protocol.get("readerFeatures", ())}, {*protocol.get("writerFeatures", ())}
+    versions = protocol["minReaderVersion"], protocol["minWriterVersion"]
+    table = metadata["schemaString"], metadata["partitionColumns"], metadata.get("configuration", {})
+    return features, versions, table
+
+
+def _find_added(file: Action, path: str, folders: Path) -> tuple[Action, Path]:
+    """The file as the table's log shall have it: at the same place below its folder as below the clone's."""
+    parent = f"file://{quote(str(folders))}/"
+    if not path.startswith(parent):
+        raise InternalError("a block has added a file that is not its own")
+    relative = path.removeprefix(parent).partition("/")[2]
+    found = Path(unquote(path.removeprefix("file://")))
+    return {**file, "path": relative, "dataChange": True}, found
+
+
+def _remove(file: Action) -> Action:
+    return {
+        "path": file["path"],
+        "deletionTimestamp": time.time_ns() // 1_000_000,
+        "dataChange": True,
+        "extendedFileMetadata": True,
+        "partitionValues": file.get("partitionValues", {}),
+        "size": file["size"],
+    }

@@ -1,0 +1,166 @@
+"""Puts what a block has done to a table into the table's own log, as one commit. Blocking.
+
+First the commit is written down beside the clone, then the files get their second names below the table, then the
+commit gets its own in the log: a hard link, which is put only where nothing is. That commit file's count of names tells
+whoever finds the folder of a process that is no more whether it has happened; `withdraw` then clears up. All of it is
+done as the table's owner (`catalog.owner`).
+
+An outside commit in between is never undone. Where the block has only added files, and neither schema nor features have
+changed, the commit goes behind it; else it fails, naming both versions.
+
+References: Delta protocol, sections "Delta Log Entries", "Commit Provenance Information".
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from catalog.clone import Net, encode
+from catalog.errors import SerializationFailure
+from catalog.names import TableName
+from catalog.replay import Action, commit_path, newest_version, read_commit
+
+_COMMIT = "commit.json"
+_TARGET = "table.json"
+"""In a block's folder: where the files of its commit get names, and have them."""
+_TAKEN_FROM_ONE = ("operation", "operationParameters", "operationMetrics")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a commit goes behind: the table, its folder, and the version that the block began with. `strict`: nothing
+    may have happened since."""
+
+    table: TableName
+    location: str
+    version: int
+    strict: bool
+
+
+class Commit:
+    """A block's commit to a table's log. `folder` is the block's own, on the table's file system."""
+
+    def __init__(self, origin: Origin, net: Net, history: Sequence[Action], folder: Path) -> None:
+        """`history` has the commit information of each of the block's writes."""
+        self._origin = origin
+        self._net = net
+        self._history = history
+        self._folder = folder
+
+    def put(self) -> int:
+        """The version that it became. Raises SerializationFailure, and OSError; the table is as it was then."""
+        version = self._admit(self._origin.version)
+        self._write_down()
+        try:
+            for file, found in self._net.adds:
+                _link_below(self._origin.location, file["path"], found)
+            while not self._link(version + 1):
+                version = self._admit(version)
+        except BaseException:
+            withdraw(self._folder)
+            raise
+        return version + 1
+
+    def _link(self, version: int) -> bool:
+        """Whether nobody had that version."""
+        try:
+            os.link(self._folder / _COMMIT, commit_path(self._origin.location, version))
+        except FileExistsError:
+            return False
+        return True
+
+    def _admit(self, seen: int) -> int:
+        """The newest version, if the commit may go behind it; up to `seen` it may. Raises SerializationFailure."""
+        newest = newest_version(self._origin.location, seen)
+        for version in range(seen + 1, newest + 1):
+            if self._origin.strict or self._net.removes or _redefines(read_commit(self._origin.location, version)):
+                raise overtaken(self._origin.table, self._origin.version, newest)
+        return newest
+
+    def _write_down(self) -> None:
+        (self._folder / _TARGET).write_text(json.dumps(self._origin.location))
+        commit = self._folder / _COMMIT
+        with commit.open("w", encoding="utf-8") as lines:
+            lines.writelines(self._lines())
+            lines.flush()
+            os.fsync(lines.fileno())
+
+    def _lines(self) -> Iterator[str]:
+        yield encode("commitInfo", self._provenance())
+        for file in self._net.removes:
+            yield encode("remove", file)
+        for file, _ in self._net.adds:
+            yield encode("add", file)
+
+    def _provenance(self) -> dict[str, Any]:
+        """Of a single write its own; of several that it was a transaction."""
+        writes = str(len(self._history))
+        own = {
+            "operation": "TRANSACTION",
+            "operationParameters": {"writes": writes},
+            "operationMetrics": {
+                "numAddedFiles": str(len(self._net.adds)),
+                "numRemovedFiles": str(len(self._net.removes)),
+            },
+        }
+        if len(self._history) == 1:
+            own |= {name: self._history[0][name] for name in _TAKEN_FROM_ONE if name in self._history[0]}
+        return {
+            "timestamp": time.time_ns() // 1_000_000,
+            **own,
+            "readVersion": self._origin.version,
+            "isolationLevel": "Serializable" if self._origin.strict else "WriteSerializable",
+            "isBlindAppend": all(write.get("isBlindAppend") is True for write in self._history),
+            "engineInfo": "Lakegate",
+            "txnId": self._folder.name,
+        }
+
+
+def overtaken(table: TableName, seen: int, newest: int) -> SerializationFailure:
+    """The error for a table that has moved under a block."""
+    return SerializationFailure(
+        "could not serialize access due to concurrent update",
+        detail=f"Table {table} was at version {seen} for this transaction, and is at version {newest} now.",
+        hint="Run the transaction again: nothing of it has been written.",
+    )
+
+
+def withdraw(folder: Path) -> None:
+    """Takes back the names that a commit has given to its files, unless it has happened. Raises OSError."""
+    commit = folder / _COMMIT
+    if not commit.exists() or commit.stat().st_nlink > 1:
+        return
+    location = json.loads((folder / _TARGET).read_text())
+    added = (json.loads(line).get("add") for line in commit.read_text(encoding="utf-8").splitlines())
+    for path in (file["path"] for file in added if file is not None):
+        _unlink_below(location, path, [folder for folder in folder.iterdir() if folder.is_dir()])
+    commit.unlink()
+
+
+def _link_below(location: str, path: str, found: Path) -> None:
+    """Raises OSError, also where there is a file of that name."""
+    target = _below(location, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.link(found, target)
+
+
+def _unlink_below(location: str, path: str, folders: Sequence[Path]) -> None:
+    target = _below(location, path)
+    with suppress(FileNotFoundError):
+        if any((own := _below(folder, path)).exists() and own.samefile(target) for folder in folders):
+            target.unlink()
+
+
+def _below(folder: str | Path, path: str) -> Path:
+    return Path(folder, unquote(path))
+
+
+def _redefines(actions: Sequence[Mapping[str, Action]]) -> bool:
+    """Whether a commit has changed the table's schema, properties or features."""
+    return any(kind in action for action in actions for kind in ("metaData", "protocol"))

@@ -1,0 +1,19 @@
+"""Work that is not left half done: it goes on to its end, whoever cancels the task that waits for it."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def complete(work: Coroutine[Any, Any, T]) -> tuple[T, bool]:
+    """What it gives, and whether the caller was cancelled meanwhile: what to do then is the caller's to say. Raises
+    what the work raises."""
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    return task.result(), cancelled

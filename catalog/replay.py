@@ -1,0 +1,131 @@
+"""Replays a Delta log on a local disk into its actions, as they were written. Blocking.
+
+`catalog.deltalog` tells what is in a table's files; this tells the log's own words for them, which a commit that takes
+them away, or a clone that borrows them, has to repeat.
+
+References: Delta protocol, sections "Action Reconciliation", "Checkpoints", "Delta Log Entries".
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from catalog.errors import ProgramLimitExceeded, UnreadableTable
+
+MOST_FILES = 200_000
+"""Of a table that can be cloned: each costs about a kilobyte of memory, and of the clone's log."""
+LOG = "_delta_log"
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.\d{10}\.(\d{10}))?\.parquet")
+_KINDS = ("protocol", "metaData", "add")
+Action = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """A log at a version: the fields of its latest `protocol` and `metaData`, and of each `add` that is live, by its
+    path as the log spells it."""
+
+    version: int
+    protocol: Action
+    metadata: Action
+    files: Mapping[str, Action]
+
+
+def commit_path(location: str | Path, version: int) -> Path:
+    """Where a version's commit lies."""
+    return Path(location, LOG, f"{version:020}.json")
+
+
+def newest_version(location: str | Path, known: int) -> int:
+    """The newest version of a log that has `known`."""
+    while commit_path(location, known + 1).exists():
+        known += 1
+    return known
+
+
+def read_commit(location: str | Path, version: int) -> Sequence[Mapping[str, Action]]:
+    """The actions of one commit, each under its kind. Raises OSError, ValueError."""
+    with commit_path(location, version).open(encoding="utf-8") as lines:
+        return [_named(json.loads(line)) for line in lines if not line.isspace()]
+
+
+def read_state(location: str | Path, version: int) -> LogState:
+    """The log at `version`. Raises UnreadableTable, ProgramLimitExceeded beyond MOST_FILES."""
+    try:
+        return _Replay(location, version).state()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableTable("the Delta log cannot be read", detail=f"{type(error).__name__}: {error}"[:300]) from None
+
+
+class _Replay:
+    def __init__(self, location: str | Path, version: int) -> None:
+        self._location = location
+        self._version = version
+        self._latest: dict[str, Action] = {}
+        self._files: dict[str, Action] = {}
+
+    def state(self) -> LogState:
+        """The newest checkpoint and all commits after it, in order."""
+        first = 0
+        checkpoint = _find_checkpoint(Path(self._location, LOG), self._version)
+        if checkpoint is not None:
+            first = checkpoint[0] + 1
+            for action in _read_checkpoint(checkpoint[1]):
+                self._take(action)
+        for version in range(first, self._version + 1):
+            for action in read_commit(self._location, version):
+                self._take(action)
+        return LogState(self._version, self._latest["protocol"], self._latest["metaData"], self._files)
+
+    def _take(self, action: Mapping[str, Action]) -> None:
+        for kind, fields in action.items():
+            if kind == "add":
+                self._files[fields["path"]] = fields
+                self._admit_size()
+            elif kind == "remove":
+                self._files.pop(fields["path"], None)
+            elif kind in _KINDS:
+                self._latest[kind] = fields
+
+    def _admit_size(self) -> None:
+        if len(self._files) > MOST_FILES:
+            raise ProgramLimitExceeded(
+                f"a block writes tables of {MOST_FILES} files at most", hint="Write it outside a transaction block."
+            )
+
+
+def _find_checkpoint(log: Path, version: int) -> tuple[int, Sequence[Path]] | None:
+    """The newest whole checkpoint up to `version`, with its files."""
+    parts = defaultdict[tuple[int, int], list[Path]](list)
+    for path in log.iterdir():
+        if found := _CHECKPOINT.fullmatch(path.name):
+            parts[int(found[1]), int(found[2] or 1)].append(path)
+    whole = [(at, files) for (at, count), files in parts.items() if at <= version and len(files) == count]
+    return max(whole, default=None)
+
+
+def _read_checkpoint(files: Sequence[Path]) -> Iterator[Mapping[str, Action]]:
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=list(_KINDS)):
+                for row in batch.to_pylist(maps_as_pydicts="strict"):
+                    yield _named(row)
+
+
+def _named(row: Mapping[str, Action | None]) -> Mapping[str, Action]:
+    return {kind: _plain(fields) for kind, fields in row.items() if fields is not None}
+
+
+def _plain(fields: Action) -> Action:
+    """Without what is unknown, which some writers say and some leave out; NULLs among partition values are values."""
+    return {
+        name: _plain(value) if isinstance(value, dict) and name != "partitionValues" else value
+        for name, value in fields.items()
+        if value is not None and not name.endswith("_parsed")
+    }

@@ -1,0 +1,139 @@
+"""A table as one block has written it, which nobody else sees before COMMIT.
+
+It lies as a shallow clone (`catalog.clone`) in a folder of its own, where the block's statements write and read it like
+any table. A savepoint is the clone's version then; ROLLBACK TO makes a clone of that in a folder beside it, since an
+engine may have kept the old one in mind, or still be writing to it. COMMIT puts what it comes to into the table's log
+(`catalog.commit`).
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from catalog.checkpoint import is_due, make_checkpoint
+from catalog.clone import admit_state, net_actions, placed, write_clone
+from catalog.commit import Commit, Origin
+from catalog.completion import complete
+from catalog.errors import DiskFull, UnreadableTable
+from catalog.owner import Owner, acting_as, find_owner
+from catalog.replay import Action, LogState, newest_version, read_commit, read_state
+from gateway.scratch import Scratch
+
+T = TypeVar("T")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a draft can go back to: a clone, by its number, at a version."""
+
+    clone: int
+    version: int
+
+
+class Draft:
+    """Of the table `origin.table`. `held` is what it gives back when it is discarded: the table, for other writers;
+    `forget` is told then of each folder in which nothing is read any more."""
+
+    def __init__(self, origin: Origin, scratch: Scratch, held: AsyncExitStack, forget: Callable[[str], None]) -> None:
+        self.table = origin.table
+        self._origin = origin
+        self._scratch = scratch
+        self._held = held
+        self._forget = forget
+        self._owner: Owner | None = None
+        self._base: LogState
+        self._clone = self._version = 0
+        self._histories: list[Sequence[Action]] = [()]
+
+    @property
+    def location(self) -> str:
+        """Where the block's own statements find the table."""
+        return str(self._folder(self._clone))
+
+    async def open(self) -> None:
+        """Clones the table. Raises FeatureNotSupported, and SqlError where that cannot be done."""
+        await self._run(self._begin)
+
+    def mark(self) -> Mark:
+        """What it is now, while no statement writes to it."""
+        self._version = newest_version(self.location, self._version)
+        return Mark(self._clone, self._version)
+
+    async def go_back(self, mark: Mark) -> None:
+        """It is what it was at the mark."""
+        await self._run(lambda: self._restore(mark))
+
+    async def commit(self) -> None:
+        """Puts it into the table's log, if it has become any different. Goes on to the end when it is cancelled. Raises
+        SerializationFailure."""
+        await self._run(self._publish, certain=True)
+
+    async def discard(self) -> None:
+        """Nothing of it is left but what was committed; other writers have their turn."""
+        async with self._held:
+            for clone in range(len(self._histories)):
+                self._forget(str(self._folder(clone)))
+            await self._run(self._remove, certain=True)
+
+    def _folder(self, clone: int) -> Path:
+        return self._scratch.path / str(clone)
+
+    def _begin(self) -> None:
+        self._base = read_state(self._origin.location, self._origin.version)
+        admit_state(self._base)
+        self._owner = find_owner(self._origin.location)
+        with self._acting():
+            self._scratch.open()
+            write_clone(self._folder(0), self._base, placed(self._base.files, self._origin.location))
+
+    def _restore(self, mark: Mark) -> None:
+        state = read_state(self._folder(mark.clone), mark.version)
+        self._histories.append(self._history(mark))
+        self._clone, self._version = len(self._histories) - 1, 0
+        with self._acting():
+            write_clone(self._folder(self._clone), self._base, placed(state.files, self._folder(mark.clone)))
+
+    def _history(self, mark: Mark) -> Sequence[Action]:
+        """The commit information of the writes up to a mark."""
+        commits = (read_commit(self._folder(mark.clone), version) for version in range(1, mark.version + 1))
+        told = (action["commitInfo"] for commit in commits for action in commit if "commitInfo" in action)
+        return (*self._histories[mark.clone], *told)
+
+    def _publish(self) -> None:
+        mark = self.mark()
+        clone = read_state(self.location, mark.version)
+        net = net_actions(self._base, self._origin.location, clone, self._folder(mark.clone))
+        if not net:
+            return
+        with self._acting():
+            version = Commit(self._origin, net, self._history(mark), self._scratch.path).put()
+        if is_due(version, self._base):
+            make_checkpoint(self._origin.location, version)
+
+    def _remove(self) -> None:
+        if self._owner is not None:
+            with self._acting():
+                self._scratch.discard()
+
+    def _acting(self) -> AbstractContextManager[None]:
+        assert self._owner is not None, "an open draft"
+        return acting_as(self._owner)
+
+    async def _run(self, work: Callable[[], T], *, certain: bool = False) -> T:
+        """File work in a thread, which cannot be interrupted. `certain`: what was done counts, whoever cancelled
+        meanwhile. Raises SqlError."""
+        try:
+            done, cancelled = await complete(asyncio.to_thread(work))
+        except OSError as error:
+            failure = DiskFull if error.errno in _FULL else UnreadableTable
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise failure(f"the files of table {self.table} cannot be written", detail=reason) from error
+        if cancelled and not certain:
+            raise asyncio.CancelledError
+        return done

@@ -1,0 +1,75 @@
+"""Folders of a workspace that something under way has for itself: a load's rows, the tables that a block writes.
+
+Each is held by a lock as long as that lives. One that nobody holds was left by a gateway that is no more, and whoever
+comes next removes it. All of this blocks.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from catalog.owner import acting_as, find_owner
+
+_LOCK = "_lock"
+"""Spark reads no file whose name begins so."""
+_UNLOCKED = "."
+"""So begins a folder's name until its lock is held."""
+
+
+def _leave(_: Path) -> None:
+    """What an abandoned folder's removal begins with where there is nothing outside it."""
+
+
+class Scratch:
+    """One folder. `clear` is told of it, and of abandoned ones beside it, before they are removed."""
+
+    def __init__(self, path: str, clear: Callable[[Path], None] = _leave) -> None:
+        self.path = Path(path)
+        self._clear = clear
+        self._lock: Any = None
+
+    def open(self) -> None:
+        """Makes the folder, and removes what others have abandoned beside it. Raises OSError."""
+        self.path.parent.mkdir(mode=0o755, exist_ok=True)
+        sweep(self.path.parent, self._clear)
+        unlocked = self.path.with_name(f"{_UNLOCKED}{self.path.name}")
+        unlocked.mkdir(mode=0o755)
+        self._lock = (unlocked / _LOCK).open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unlocked.rename(self.path)
+
+    def discard(self) -> None:
+        """Removes the folder, if it is open."""
+        if self._lock is None:
+            return
+        self._clear(self.path)
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.close()
+        self._lock = None
+
+
+def sweep(parent: Path, clear: Callable[[Path], None] = _leave) -> None:
+    """Removes the folders below it that nobody holds any more."""
+    for folder in parent.iterdir():
+        if folder.name.startswith(_UNLOCKED):
+            continue
+        try:
+            with (folder / _LOCK).open("rb+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                clear(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+        except (BlockingIOError, FileNotFoundError):
+            # It lives, or somebody is removing it.
+            continue
+
+
+def sweep_all(root: Path, name: str, clear: Callable[[Path], None] = _leave) -> None:
+    """`sweep` in every workspace's folder of that name below the warehouse's root, as its owner."""
+    for workspace in os.scandir(root):
+        parent = Path(workspace.path, name)
+        if parent.is_dir():
+            with acting_as(find_owner(parent)):
+                sweep(parent, clear)

@@ -1,0 +1,201 @@
+"""What a clone comes to becomes one commit of the table, behind outside commits where the two can be told apart."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from catalog.clone import admit_state, net_actions, place, placed, write_clone
+from catalog.commit import Commit, Origin, withdraw
+from catalog.errors import FeatureNotSupported, SerializationFailure
+from catalog.names import TableName
+from catalog.replay import LogState, commit_path, newest_version, read_commit, read_state
+
+NAME = TableName("tpch", "orders")
+
+
+class Block:
+    """A clone of `table` as a block has it, in a folder beside."""
+
+    def __init__(self, table: Path, *, strict: bool = False) -> None:
+        self.table, self.folder = table, table.parent / "block"
+        self.base = read_state(table, newest_version(table, 0))
+        self.clone = self.folder / "0"
+        self.origin = Origin(NAME, str(table), self.base.version, strict)
+        write_clone(self.clone, self.base, placed(self.base.files, table))
+
+    def append(self, *numbers: int) -> None:
+        write_deltalake(self.clone, batch(*numbers), mode="append")
+
+    def delete(self) -> None:
+        """The last row of the table, which has a file of its own; as an engine says it that reads files elsewhere."""
+        version = newest_version(self.clone, 0)
+        (path,) = (action["add"]["path"] for action in read_commit(self.table, 1) if "add" in action)
+        path = place(path, self.table)
+        action = {"path": path, "deletionTimestamp": 0, "dataChange": True}
+        commit_path(self.clone, version + 1).write_text(json.dumps({"remove": action}))
+
+    @property
+    def commit(self) -> Commit:
+        state = read_state(self.clone, newest_version(self.clone, 0))
+        return Commit(self.origin, net_actions(self.base, str(self.table), state, self.clone), [], self.folder)
+
+
+def batch(*numbers: int) -> pa.Table:
+    return pa.table({"n": pa.array(numbers, pa.int64()), "kind": [f"k {n % 2}" for n in numbers]})
+
+
+def content(table: Path) -> list[int]:
+    return sorted(DeltaTable(table).to_pyarrow_table().column("n").to_pylist())
+
+
+def files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file() and path.stat().st_nlink > 0}
+
+
+@pytest.fixture(params=[None, ["kind"]], ids=["plain", "partitioned"])
+def table(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    folder = tmp_path / "a table of ours, é"
+    write_deltalake(folder, batch(1, 2, 3), partition_by=request.param)
+    write_deltalake(folder, batch(4), mode="append")
+    return folder
+
+
+def test_a_checkpoint_says_what_the_commits_say(table: Path) -> None:
+    commits = read_state(table, 1)
+    DeltaTable(table).create_checkpoint()
+    commit_path(table, 0).unlink()
+    found = read_state(table, 1)
+    assert found.metadata == commits.metadata
+    assert found.files.keys() == commits.files.keys()
+    for path, file in found.files.items():
+        assert json.loads(file["stats"]) == json.loads(commits.files[path]["stats"])
+        assert file["partitionValues"] == commits.files[path]["partitionValues"]
+
+
+def test_what_was_appended_is_one_commit(table: Path) -> None:
+    block = Block(table)
+    block.append(5)
+    block.append(6, 7)
+    assert content(table) == [1, 2, 3, 4]
+    assert block.commit.put() == 2
+    withdraw(block.folder)
+    assert content(table) == [1, 2, 3, 4, 5, 6, 7]
+    assert all(str(block.folder) not in uri for uri in DeltaTable(table).file_uris())
+
+
+def test_what_was_removed_is_named_as_the_table_names_it(table: Path) -> None:
+    block = Block(table)
+    block.delete()
+    block.append(5)
+    block.commit.put()
+    assert content(table) == [1, 2, 3, 5]
+
+
+def test_additions_go_behind_an_outside_commit(table: Path) -> None:
+    block = Block(table)
+    block.append(5)
+    DeltaTable(table).delete("n = 4")
+    write_deltalake(table, batch(8), mode="append")
+    assert block.commit.put() == 4
+    assert content(table) == [1, 2, 3, 5, 8]
+
+
+def test_others_do_not_and_leave_nothing(table: Path) -> None:
+    block = Block(table)
+    block.delete()
+    block.append(5)
+    write_deltalake(table, batch(8), mode="append")
+    before = files(table)
+    with pytest.raises(SerializationFailure) as failed:
+        block.commit.put()
+    assert failed.value.detail == f"Table {NAME} was at version 1 for this transaction, and is at version 2 now."
+    assert files(table) == before
+    assert content(table) == [1, 2, 3, 4, 8]
+
+
+def test_nothing_goes_behind_a_new_schema(table: Path) -> None:
+    block = Block(table)
+    block.append(5)
+    DeltaTable(table).alter.set_table_properties({"delta.appendOnly": "true"})
+    with pytest.raises(SerializationFailure):
+        block.commit.put()
+
+
+def test_a_strict_block_goes_behind_nothing(table: Path) -> None:
+    block = Block(table, strict=True)
+    block.append(5)
+    write_deltalake(table, batch(8), mode="append")
+    with pytest.raises(SerializationFailure):
+        block.commit.put()
+    assert content(table) == [1, 2, 3, 4, 8]
+
+
+def test_whose_version_is_taken_at_the_last_moment_goes_behind(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, link = Block(table), os.link
+    block.append(5)
+    commit = block.commit
+
+    def outrun(source: Path, target: Path) -> None:
+        if target.suffix == ".json":
+            monkeypatch.setattr(os, "link", link)
+            write_deltalake(table, batch(8), mode="append")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", outrun)
+    assert commit.put() == 3
+    assert content(table) == [1, 2, 3, 4, 5, 8]
+
+
+@pytest.mark.parametrize("happened", [False, True])
+def test_who_died_at_commit_is_cleared_up_after(
+    table: Path, monkeypatch: pytest.MonkeyPatch, *, happened: bool
+) -> None:
+    """As a killed gateway leaves it: nobody has withdrawn what was linked."""
+    block, before, link = Block(table), files(table), os.link
+    block.append(5)
+
+    def die(source: Path, target: Path) -> None:
+        if target.suffix == ".json":
+            if happened:
+                link(source, target)
+            raise KeyboardInterrupt
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", die)
+    monkeypatch.setattr("catalog.commit.withdraw", lambda folder: None)
+    with pytest.raises(KeyboardInterrupt):
+        block.commit.put()
+    assert files(table) > before
+    withdraw(block.folder)
+    assert content(table) == ([1, 2, 3, 4, 5] if happened else [1, 2, 3, 4])
+    assert (files(table) == before) is not happened
+
+
+def changed(state: LogState, **metadata: object) -> LogState:
+    return LogState(state.version, state.protocol, {**state.metadata, **metadata}, state.files)
+
+
+def test_what_is_not_understood_is_refused(table: Path) -> None:
+    state = read_state(table, 1)
+    admit_state(state)
+    refused = [
+        changed(state, configuration={"delta.enableChangeDataFeed": "TRUE"}),
+        changed(state, schemaString=state.metadata["schemaString"].replace("{}", '{"delta.identity.start":1}', 1)),
+        LogState(1, {"minReaderVersion": 3, "minWriterVersion": 7, "writerFeatures": ["news"]}, state.metadata, {}),
+        LogState(1, {"minReaderVersion": 4, "minWriterVersion": 8}, state.metadata, {}),
+        LogState(1, state.protocol, state.metadata, {"a": {"path": "a", "deletionVector": {"storageType": "u"}}}),
+    ]
+    for each in refused:
+        with pytest.raises(FeatureNotSupported, match="a transaction block does not write a table with"):
+            admit_state(each)
+
+
+def test_a_clone_with_another_schema_is_not_committed(table: Path) -> None:
+    block = Block(table)
+    DeltaTable(block.clone).alter.set_table_properties({"delta.appendOnly": "true"})
+    with pytest.raises(FeatureNotSupported):
+        assert block.commit

@@ -1,0 +1,127 @@
+"""A draft by itself: what it goes back to, what it leaves, and whose files it makes."""
+
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from catalog.commit import Origin, withdraw
+from catalog.errors import FeatureNotSupported
+from catalog.names import TableName
+from gateway.draft import Draft
+from gateway.scratch import Scratch, sweep_all
+
+NAME = TableName("tpch", "orders")
+STRANGER = 54_321
+
+
+class Scene:
+    """A table of one row, and a draft of it. `given_back` and `forgotten` are what the draft has given back."""
+
+    def __init__(self, root: Path) -> None:
+        self.table, self.blocks = root / "demo" / "orders", root / "demo" / "_blocks"
+        append(self.table, 1)
+        self.given_back: list[str] = []
+        self.forgotten: list[str] = []
+
+    async def draft(self) -> Draft:
+        held = AsyncExitStack()
+        held.callback(self.given_back.append, "turn")
+        origin = Origin(NAME, str(self.table), DeltaTable(self.table).version(), strict=False)
+        draft = Draft(origin, Scratch(str(self.blocks / "b"), withdraw), held, self.forgotten.append)
+        await draft.open()
+        return draft
+
+    def content(self) -> list[int]:
+        return sorted(DeltaTable(self.table).to_pyarrow_table().column("n").to_pylist())
+
+
+def append(folder: str | Path, *numbers: int) -> None:
+    write_deltalake(folder, pa.table({"n": numbers}), mode="append")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+async def test_what_was_rolled_back_is_not_committed(scene: Scene) -> None:
+    draft = await scene.draft()
+    append(draft.location, 2)
+    mark = draft.mark()
+    append(draft.location, 3)
+    later = draft.mark()
+    await draft.go_back(mark)
+    append(draft.location, 4)
+    assert later.clone == mark.clone != draft.mark().clone
+    await draft.go_back(draft.mark())
+    await draft.commit()
+    await draft.discard()
+    assert scene.content() == [1, 2, 4]
+    assert DeltaTable(scene.table).version() == 1
+    assert DeltaTable(scene.table).history(1)[0]["operationParameters"] == {"writes": "2"}
+    assert list(scene.blocks.iterdir()) == []
+    assert scene.given_back == ["turn"]
+    assert len(scene.forgotten) == 3
+
+
+async def test_a_commit_keeps_its_only_writes_name(scene: Scene) -> None:
+    draft = await scene.draft()
+    append(draft.location, 2)
+    await draft.commit()
+    await draft.discard()
+    assert DeltaTable(scene.table).history(1)[0]["operation"] == "WRITE"
+
+
+async def test_every_tenth_version_has_a_checkpoint(scene: Scene) -> None:
+    for number in range(8):
+        append(scene.table, number)
+    for number in (8, 9):
+        draft = await scene.draft()
+        append(draft.location, number)
+        await draft.commit()
+        await draft.discard()
+    assert DeltaTable(scene.table).version() == 10
+    assert (scene.table / "_delta_log" / f"{10:020}.checkpoint.parquet").exists()
+    assert len(scene.content()) == 11
+
+
+async def test_what_cannot_be_cloned_leaves_nothing(scene: Scene) -> None:
+    DeltaTable(scene.table).alter.set_table_properties({"delta.enableChangeDataFeed": "true"})
+    with pytest.raises(FeatureNotSupported):
+        await scene.draft()
+    assert not scene.blocks.exists()
+
+
+async def test_what_nobody_holds_is_swept_away(scene: Scene, tmp_path: Path) -> None:
+    draft = await scene.draft()
+    sweep_all(tmp_path, "_blocks", withdraw)
+    assert len(list(scene.blocks.iterdir())) == 1
+    draft._scratch._lock.close()
+    sweep_all(tmp_path, "_blocks", withdraw)
+    assert list(scene.blocks.iterdir()) == []
+    await draft.discard()
+
+
+def give(folder: Path, owner: int) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, owner, -1)
+
+
+async def test_files_are_the_table_owners(scene: Scene) -> None:
+    """Where the gateway is root; where it is not, the table's owner is itself."""
+    owner = STRANGER if os.geteuid() == 0 else os.geteuid()
+    give(scene.table.parent, owner)
+    for above in scene.table.parents[1:4]:
+        above.chmod(0o755)
+    draft = await scene.draft()
+    assert {path.stat().st_uid for path in scene.blocks.rglob("*")} == {owner}
+    append(draft.location, 2)
+    give(Path(draft.location), owner)
+    await draft.commit()
+    await draft.discard()
+    assert scene.content() == [1, 2]
+    assert {path.stat().st_uid for path in scene.table.rglob("*")} == {owner}
