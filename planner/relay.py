@@ -73,6 +73,11 @@ def relay(statement: Statement, resolution: Resolution) -> Metadata:
     return _checked(statement, resolution.volatile_functions)
 
 
+def relay_definition(statement: Statement, resolution: Resolution) -> Metadata:
+    """A statement that names lakehouse tables for their columns only, and has PostgreSQL read none."""
+    return _checked(statement, resolution.volatile_functions)
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metadata:
     """What does not depend on who asks."""

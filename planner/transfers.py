@@ -16,8 +16,8 @@ from planner import tree
 from planner.dialects.context import snapshot_of
 from planner.loans import mentioned
 from planner.parse import Statement
-from planner.plan import Dialect, Pouring, Transfer
-from planner.relay import is_temporary
+from planner.plan import Dialect, Metadata, Pouring, Transfer
+from planner.relay import is_temporary, relay_definition
 from planner.syntax import Token, scan
 from planner.tree import Node
 
@@ -37,12 +37,14 @@ def is_transfer(statement: Statement, resolution: Resolution) -> bool:
     return into is not None and is_temporary(into["rel"])
 
 
-def plan_transfer(statement: Statement, resolution: Resolution) -> Transfer:
-    """Raises 0A000 for EXPLAIN (ROUTE), and where the source cannot be told from the rest."""
+def plan_transfer(statement: Statement, resolution: Resolution) -> Transfer | Metadata:
+    """`Metadata` for CREATE TABLE AS … WITH NO DATA. Raises 0A000 for EXPLAIN (ROUTE)."""
     if statement.explain_route:
         raise FeatureNotSupported(
             "EXPLAIN (ROUTE) does not take a statement that writes a temporary table", hint="Explain the SELECT in it."
         )
+    if tree.unwrap(statement.tree)[1].get("into", {}).get("skipData"):
+        return relay_definition(statement, resolution)
     return _Cut(statement, resolution).plan()
 
 
@@ -71,8 +73,6 @@ class _Cut:
 
     def _create(self) -> Transfer:
         text = self.statement.parsed_text
-        if self.fields["into"].get("skipData"):
-            return Transfer(text, ())  # PostgreSQL reads nothing for it.
         first = next(index for index, token in self._outermost(0) if token.word == "AS") + 1
         last = len(self.tokens)
         if self._words(last - 2) == ["WITH", "DATA"]:

@@ -34,7 +34,7 @@ _DATA_ROW = ord("D")
 
 async def transfer(session: Session, planned: Transfer, portal: Portal) -> Result:
     """Carries it out; the result has what it answered. Raises SqlError, and nothing has happened then."""
-    budget = _Budget(MOST_BYTES)
+    budget = Budget(MOST_BYTES)
     async with transaction(session):
         text, names = planned.text, []
         # From the last, so that the places before it stay where they are.
@@ -50,7 +50,9 @@ async def transfer(session: Session, planned: Transfer, portal: Portal) -> Resul
     return result
 
 
-class _Budget:
+class Budget:
+    """Bytes that are left to one statement."""
+
     def __init__(self, limit: int) -> None:
         self._limit = self._left = limit
 
@@ -62,7 +64,7 @@ class _Budget:
             )
 
 
-async def _pour(session: Session, pouring: Pouring, name: str, portal: Portal, budget: _Budget) -> PreparedStatement:
+async def _pour(session: Session, pouring: Pouring, name: str, portal: Portal, budget: Budget) -> PreparedStatement:
     """Makes the table as PostgreSQL types the query, reading nothing, and fills it with the rows that it gives."""
     types = portal.prepared.description.parameters
     described = await prepare(session, pouring.select, types)
@@ -85,7 +87,7 @@ async def _pour(session: Session, pouring: Pouring, name: str, portal: Portal, b
     return described
 
 
-async def _framed(source: Portal, budget: _Budget) -> AsyncIterator[bytes]:
+async def _framed(source: Portal, budget: Budget) -> AsyncIterator[bytes]:
     """The rows as CopyData messages, from COPY's header to its trailer."""
     writer, first = CopyWriter("binary"), True
     async for rows in source.fetch():

@@ -4,7 +4,7 @@ SELECT w.label, o.o_orderdate, o.o_totalprice, w.rate, w.day FROM wanted w JOIN 
 SELECT w.*, n.n_name FROM wanted AS w LEFT JOIN tpch.nation n ON n.n_nationkey = w.id ORDER BY w.id
 SELECT count(*) FROM tpch.nation, wanted
 SELECT o_orderkey, o_orderstatus FROM tpch.orders WHERE o_orderkey IN (SELECT id FROM wanted) ORDER BY 1
-SELECT id FROM wanted w WHERE NOT EXISTS (SELECT FROM tpch.orders o WHERE o.o_orderkey = w.id)
+SELECT id FROM wanted w WHERE NOT EXISTS (SELECT 1 FROM tpch.orders o WHERE o.o_orderkey = w.id)
 WITH few AS (SELECT id, label FROM wanted WHERE id < 10), many AS (SELECT o_orderkey AS id, o_totalprice AS price FROM tpch.orders) SELECT few.label, many.price FROM few JOIN many USING (id) ORDER BY 1
 SELECT id::int AS k, label FROM wanted WHERE id < 5 UNION ALL SELECT r_regionkey, r_name FROM tpch.region ORDER BY 1, 2
 SELECT r_name, (SELECT max(label) FROM wanted) AS most FROM tpch.region ORDER BY 1

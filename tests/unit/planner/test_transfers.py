@@ -3,7 +3,7 @@
 import pytest
 
 from catalog.errors import FeatureNotSupported
-from planner.plan import Pouring, Query, Transfer
+from planner.plan import Metadata, Pouring, Query, Transfer
 from tests.unit.planner.warehouse import planned
 
 
@@ -30,11 +30,6 @@ def filled(text: str) -> tuple[str, list[str]]:
             "CREATE TEMP TABLE t AS SELECT id FROM orders FOR VERSION AS OF 3",
             "CREATE TEMP TABLE t AS <1>",
             ["SELECT id FROM orders FOR VERSION AS OF 3"],
-        ),
-        (
-            "CREATE TEMP TABLE t AS SELECT id FROM orders WITH NO DATA",
-            "CREATE TEMP TABLE t AS SELECT id FROM orders WITH NO DATA",
-            [],
         ),
         (
             'SELECT id, (SELECT 1) AS b INTO LOCAL TEMPORARY TABLE "T x" FROM orders',
@@ -86,6 +81,16 @@ def test_aliases() -> None:
     assert isinstance(plan, Transfer)
     assert [pouring.alias for pouring in plan.pourings] == ["orders", ""]
     assert all(isinstance(pouring, Pouring) for pouring in plan.pourings)
+
+
+def test_a_definition_without_rows_is_postgresqls() -> None:
+    text = "CREATE TEMP TABLE orders AS SELECT id FROM shop.orders WITH NO DATA"
+    assert planned(text) == Metadata(text)
+
+
+def test_a_temporary_table_may_be_called_as_one_of_the_lakehouse() -> None:
+    text = "CREATE TEMP TABLE orders (id int)"
+    assert planned(text) == Metadata(text)
 
 
 def test_what_writes_the_lakehouse_is_none() -> None:
