@@ -22,7 +22,6 @@ from catalog.types import ELEMENT_OF, Oid, PgType, ResultColumn
 from planner import tree
 from planner.dialects.coercion import MAX_PRECISION, decimal, type_name
 from planner.parse import Statement
-from planner.plan import Dialect
 from planner.relay import is_temporary
 from planner.tree import Node
 
@@ -41,6 +40,8 @@ _PLAIN: Mapping[int, str] = {
     Oid.TIMESTAMP: "timestamp_ntz",
     Oid.TIMESTAMPTZ: "timestamp",
 }
+_LENDABLE = frozenset({"Select", "Insert", "Update", "Delete", "Merge", "CreateTableAs"})
+"""Kinds of statements in the postgres dialect; the SELECT in any other is a statement of its own."""
 _TEXTS = frozenset({Oid.NAME, Oid.CHAR, Oid.UUID, Oid.JSON, Oid.JSONB})
 """Read as text."""
 
@@ -82,7 +83,7 @@ def find_lent(statement: Statement, resolution: Resolution) -> Mapping[TableName
     """The relations that the statement reads beside lakehouse tables, by name, with where. Raises 0A000 for FOR VERSION
     AS OF one of them."""
     found: dict[TableName, list[TableReference]] = {}
-    if statement.dialect is not Dialect.POSTGRES or not involves_lakehouse(statement, resolution):
+    if statement.verb not in _LENDABLE or not involves_lakehouse(statement, resolution):
         return found
     for reference in statement.references:
         if reference in resolution.tables or reference.role is not Role.READ:
