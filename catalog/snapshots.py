@@ -6,17 +6,25 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from catalog.names import TableName
+from catalog.types import PgType
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotColumn:
-    """`delta_type` is a primitive's name or the JSON of a nested type; `comment` is the Delta schema's."""
+    """`delta_type` is a primitive's name or the JSON of a nested type; `comment` is the Delta schema's. `pg_type` is
+    PostgreSQL's where the column is one of its own, lent to the engines under its physical name."""
 
     name: str
     physical_name: str
     delta_type: str
     nullable: bool
     comment: str | None = None
+    pg_type: PgType | None = field(default=None, repr=False)
+
+    @property
+    def engine_name(self) -> str:
+        """What the engines' SQL calls it. PostgreSQL's own names may differ in nothing but their case."""
+        return self.name if self.pg_type is None else self.physical_name
 
 
 @dataclass(frozen=True, slots=True)

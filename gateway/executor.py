@@ -28,9 +28,12 @@ from gateway.rows import describe_rows, with_formats
 from gateway.scroll import Scroll
 from gateway.source import Execution, Source, Surroundings
 from gateway.spool import Retention
+from gateway.temporary.loans import lend
+from gateway.temporary.transfers import transfer
 from gateway.trees import find_scans
 from gateway.variables import split_search_path
 from planner.copy import VERB as COPY
+from planner.loans import involves_lakehouse
 from planner.plan import (
     CatalogChange,
     CloseCursor,
@@ -44,6 +47,7 @@ from planner.plan import (
     SessionValue,
     Settings,
     ShowVariable,
+    Transfer,
 )
 from planner.planning import plan
 
@@ -162,6 +166,8 @@ class Executor:
                 planned, values = await self._plan(statement, prepared, portal)
                 assert isinstance(planned, Query), "the same statement"
             return await self._open_query(planned, portal, values)
+        if isinstance(planned, Transfer):
+            return await transfer(self._session, planned, portal)
         if isinstance(planned, Constant):
             return ConstantResult.of_texts(planned.tag, planned.columns, planned.rows)
         if isinstance(planned, ShowVariable):
@@ -212,7 +218,7 @@ class Executor:
         """The plan, and the client's values where a machine will need them. A portal of a statement that was not
         described before holds it described then."""
         resolution = await self._session.resolve(statement)
-        if not resolution.tables:
+        if not involves_lakehouse(statement, resolution):
             return plan(statement, resolution, self.settings(lane)), None
         description = prepared.description if prepared.row_description else None
         if description is None and statement.describable is not None:
@@ -221,6 +227,7 @@ class Executor:
             if portal is not None:
                 portal.prepared = prepared
         values = None if portal is None else self._decode(prepared, portal.binding)
+        resolution = await lend(self._session, self._services.catalog, statement, resolution, portal)
         return plan(statement, resolution, self.settings(lane), description, values), values
 
     def _decode(self, prepared: PreparedStatement, binding: Binding, portal: str = "") -> pa.RecordBatch | None:

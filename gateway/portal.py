@@ -7,6 +7,7 @@ Describe never executes anything and Bind costs nothing. Reference: PostgreSQL p
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from catalog.errors import ObjectNotInPrerequisiteState
 from catalog.types import Description
@@ -17,6 +18,9 @@ from gateway.relay import Call
 from gateway.result import RelayedResult, Result
 from gateway.rows import with_formats
 from planner.parse import Statement
+
+if TYPE_CHECKING:
+    from gateway.temporary.loans import Loan
 
 _UNDESCRIBED = Description((), None)
 _COUNT = re.compile(r"\d+$")
@@ -63,7 +67,7 @@ class Portal:
     """One execution of a prepared statement, or a cursor: `open_result` plans and starts it.
 
     `depth` counts the savepoints that it was made under. `kept`: its block was committed, and it lives until it is
-    closed. `failed`: getting rows from it failed."""
+    closed. `failed`: getting rows from it failed. `loan`: what it reads that is PostgreSQL's."""
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class Portal:
         self.kept = False
         self.failed = False
         self._open_result = open_result
+        self.loan: Loan | None = None
         self._result: Result | None = None
         self._tag: str | None = None
 
@@ -102,7 +107,7 @@ class Portal:
     @property
     def held(self) -> bool:
         """Whether `close` has something to stop or to give back."""
-        return self._result is not None and self._result.held
+        return self.loan is not None or (self._result is not None and self._result.held)
 
     def answered(self, tag: str) -> None:
         """The whole answer was known and has been given: nothing is to be opened."""
@@ -111,7 +116,11 @@ class Portal:
     async def open(self, max_rows: int = 0) -> None:
         """Plans and starts the statement, if that has not happened; `max_rows` will be fetched first (0: all)."""
         if self._result is None:
-            self._result = await self._open_result(self, max_rows)
+            try:
+                self._result = await self._open_result(self, max_rows)
+            except BaseException:
+                await self._return_loan()
+                raise
 
     async def fetch(self, max_rows: int = 0) -> AsyncIterator[bytes]:
         """Runs of whole DataRow messages, `max_rows` rows at most (0: all). Raises SqlError."""
@@ -161,8 +170,16 @@ class Portal:
         return self._result.take_answer() if isinstance(self._result, RelayedResult) else None
 
     async def close(self) -> None:
-        if self._result is not None:
-            await self._result.close()
+        try:
+            if self._result is not None:
+                await self._result.close()
+        finally:
+            await self._return_loan()
+
+    async def _return_loan(self) -> None:
+        loan, self.loan = self.loan, None
+        if loan is not None:
+            await loan.give_back()
 
 
 def check_values(prepared: PreparedStatement, name: str, binding: Binding) -> None:

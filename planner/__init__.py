@@ -7,6 +7,7 @@
     planning    statement + resolution + settings -> plan; the memo
     relay  session  cursors  roles  definitions  writes  reads  copy  sparkplan      one kind of statement each
     elements                                                                         columns and keys of a new table
+    transfers  loans                                          PostgreSQL's tables beside the lakehouse's
     authorize  route  prune                                           may it, where, which files
     dialects    PostgreSQL's tree -> a lane's SQL, typed on the way up
     bind  predicates  shadow                                          names, demands on files, columns

@@ -112,7 +112,7 @@ def _statement(text: str, found: Extracted, parsed: lakegate_native.ParsedStatem
         offset=parsed.offset,
         dialect=Dialect.POSTGRES,
         verb=parsed.node.removesuffix("Stmt"),
-        references=tuple(_references(found, parsed)),
+        references=tuple(_references(found, parsed, parsed_tree)),
         parsed_text=parsed.text,
         functions=tuple(parsed.functions),
         describable=None if is_route or parsed.node == "TransactionStmt" else parsed.text,
@@ -143,12 +143,22 @@ def _find_cursor(node: Node) -> str | None:
     return None if fetch is None or fetch.get("ismove") else fetch.get("portalname", "")
 
 
-def _references(found: Extracted, parsed: lakegate_native.ParsedStatement) -> Iterator[TableReference]:
+def _references(found: Extracted, parsed: lakegate_native.ParsedStatement, node: Node) -> Iterator[TableReference]:
+    makes_temporary = _makes_temporary(node)
     for relation in parsed.relations:
         # ALTER needs the snapshot of what it changes.
         role = Role.WRITE if parsed.node in ("AlterTableStmt", "RenameStmt") else Role(relation.role)
         version = None if relation.position is None else found.versions.get(relation.position - 1)
-        yield TableReference(relation.name, relation.schema, relation.catalog, role, version, relation.position)
+        schema = "pg_temp" if role is Role.CREATE and makes_temporary else relation.schema
+        yield TableReference(relation.name, schema, relation.catalog, role, version, relation.position)
+
+
+def _makes_temporary(node: Node) -> bool:
+    """Whether what it creates is temporary, so that no permanent table of the same name is meant."""
+    _, fields = tree.unwrap(node)
+    into = fields.get("into") or fields.get("intoClause") or {}
+    made = into.get("rel") or fields.get("relation") or fields.get("view") or {}
+    return bool(made.get("relpersistence") == "t")
 
 
 def _ends_block(node: Node) -> bool:

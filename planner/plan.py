@@ -3,7 +3,7 @@
 `Metadata` is relayed to PostgreSQL. The session's own statements are `Begin`, `Commit`, `Rollback`, `Savepoint`,
 `Release`, `RollbackTo`, `SetModes`, `SetVariable`, `ResetVariable`, `ShowVariable` and `Discard`; of its cursors
 `DeclareCursor`, `FetchCursor` and `CloseCursor`. `CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine.
-`Constant` is answered at once.
+`Constant` is answered at once. `Transfer` is PostgreSQL's, with rows that queries give.
 """
 
 import sys
@@ -287,6 +287,32 @@ class Query:
     notice: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pouring:
+    """The rows of `select`, a statement of its own, come into a temporary table, which stands for characters `start` to
+    `end` of a transfer's text: for a query, or, where `alias` is not None, for a relation, which has that alias unless
+    it is empty: the text gives one then.
+
+    `constants` are the outputs that are literals or parameters, by their place (below 0: from the end): they stay in
+    the text, where PostgreSQL takes their type from what is around them.
+    """
+
+    select: str
+    start: int
+    end: int
+    alias: str | None = None
+    constants: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A statement that PostgreSQL carries out on temporary tables of the session, with rows of lakehouse tables: `text`
+    once these are there."""
+
+    text: str
+    pourings: tuple[Pouring, ...]
+
+
 CursorPlan = DeclareCursor | FetchCursor | CloseCursor
 Plan = (
     Metadata
@@ -305,4 +331,5 @@ Plan = (
     | CatalogChange
     | Constant
     | Query
+    | Transfer
 )

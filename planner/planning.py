@@ -8,7 +8,7 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupported
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.types import Description, Oid, PgType, ResultColumn
-from planner import cursors, definitions, roles, session, sparkplan, tree, writes
+from planner import cursors, definitions, roles, session, sparkplan, transfers, tree, writes
 from planner.authorize import require_reads
 from planner.parse import Statement
 from planner.plan import Constant, Dialect, Lane, Plan, Query, Settings
@@ -114,6 +114,8 @@ def _plan(
         return definitions.plan_definition(statement, resolution, tables, settings, description)
     if not resolution.tables:
         return relay(statement, resolution)
+    if transfers.is_transfer(statement, resolution):
+        return transfers.plan_transfer(statement, resolution)
     if verb == "Select":
         return _read(statement, resolution, settings, description or _UNDESCRIBED).plan(settings, values)
     tables = located(statement, resolution)

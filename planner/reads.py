@@ -177,4 +177,6 @@ def data_files(snapshot: Snapshot) -> tuple[DataFile, ...]:
 def scan_columns(table: ResolvedTable) -> tuple[ScanColumn, ...]:
     snapshot = snapshot_of(table)
     partitions = frozenset(snapshot.partition_columns)
-    return tuple(ScanColumn(c.name, c.physical_name, c.delta_type, c.name in partitions) for c in snapshot.columns)
+    return tuple(
+        ScanColumn(c.engine_name, c.physical_name, c.delta_type, c.name in partitions) for c in snapshot.columns
+    )

@@ -73,6 +73,11 @@ def relay(statement: Statement, resolution: Resolution) -> Metadata:
     return _checked(statement, resolution.volatile_functions)
 
 
+def relay_definition(statement: Statement, resolution: Resolution) -> Metadata:
+    """A statement that names lakehouse tables for their columns only, and has PostgreSQL read none."""
+    return _checked(statement, resolution.volatile_functions)
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metadata:
     """What does not depend on who asks."""
@@ -105,13 +110,13 @@ def _check_kind(statement: Statement, kind: str, fields: Node) -> None:
             return _check_kind(statement, inner, inner_fields)
     elif (
         kind in _CHANGES
-        or (kind == "CreateStmt" and _is_temporary(fields["relation"]))
+        or (kind == "CreateStmt" and is_temporary(fields["relation"]))
         or (
             kind == "CreateTableAsStmt"
             and fields.get("objtype") == "OBJECT_TABLE"
-            and _is_temporary(fields["into"]["rel"])
+            and is_temporary(fields["into"]["rel"])
         )
-        or (kind == "ViewStmt" and _is_temporary(fields["view"]))
+        or (kind == "ViewStmt" and is_temporary(fields["view"]))
         or (kind in _OBJECTS and (kind not in ("DropStmt", "RenameStmt", "CommentStmt") or _is_table(fields)))
     ):
         return
@@ -126,7 +131,7 @@ def _check_channel(name: str) -> None:
         )
 
 
-def _is_temporary(relation: Node) -> bool:
+def is_temporary(relation: Node) -> bool:
     return relation.get("relpersistence") == "t" or relation.get("schemaname", "").startswith("pg_temp")
 
 
@@ -141,7 +146,7 @@ def _check_clauses(statement: Statement) -> None:
     for kind, fields in tree.walk(statement.tree):
         if kind == "SelectStmt" and fields.get("lockingClause"):
             raise _refused(statement, "rows cannot be locked")
-        if kind == "SelectStmt" and "intoClause" in fields and not _is_temporary(fields["intoClause"]["rel"]):
+        if kind == "SelectStmt" and "intoClause" in fields and not is_temporary(fields["intoClause"]["rel"]):
             raise FeatureNotSupported("SELECT INTO is not supported", hint="Use CREATE TABLE … AS.")
 
 
@@ -201,7 +206,7 @@ def _replace(statement: Statement, replacements: Iterable[tuple[int, str]]) -> s
 
 
 def _replacements(statement: Statement) -> Iterator[tuple[int, str]]:
-    columns = _columns(statement.tree)
+    columns = tree.column_names(statement.tree)
     for kind, fields in tree.walk(statement.tree):
         if kind == "FuncCall":
             name = tree.strings(fields["funcname"])[-1]
@@ -223,16 +228,6 @@ def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
         and not columns & SYSTEM_COLUMNS
     ):
         yield location, f"lakegate.{name}"
-
-
-def _columns(node: Node) -> set[str]:
-    """The last names of every column reference, ``*`` among them unless it is count(*)'s."""
-    return {
-        part["String"].get("sval", "") if "String" in part else "*"
-        for kind, fields in tree.walk(node)
-        if kind == "ColumnRef"
-        for part in fields["fields"][-1:]
-    }
 
 
 def _name_end(source: bytes, location: int) -> int:

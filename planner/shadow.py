@@ -5,4 +5,4 @@ from catalog.types import PgType, shadow_type
 
 
 def column_type(column: SnapshotColumn) -> PgType:
-    return shadow_type(column.delta_type)[0]
+    return column.pg_type or shadow_type(column.delta_type)[0]

@@ -64,3 +64,13 @@ def walk(node: Any) -> Iterator[tuple[str, Node]]:
                     yield key, value
                 if isinstance(value, dict | list):
                     stack.append(value)
+
+
+def column_names(node: Any) -> set[str]:
+    """The last names of every column reference, ``*`` among them unless it is count(*)'s."""
+    return {
+        part["String"].get("sval", "") if "String" in part else "*"
+        for kind, fields in walk(node)
+        if kind == "ColumnRef"
+        for part in fields["fields"][-1:]
+    }

@@ -16,12 +16,21 @@ _ROWS_A_GROUP = 1 << 20
 class Staging:
     """One load's folder. `path` is its place; `rows` is what was added."""
 
-    def __init__(self, path: str, schema: pa.Schema, limit: int) -> None:
+    def __init__(
+        self,
+        path: str,
+        schema: pa.Schema,
+        limit: int,
+        refusal: str = "a COPY loads {} bytes of Parquet at most",
+        hint: str = "Load the rows in several parts.",
+    ) -> None:
+        """Beyond `limit` bytes of Parquet `refusal` is raised."""
         self.path = path
         self.rows = 0
         self._scratch = Scratch(path)
         self._schema = schema
         self._limit = limit
+        self._refusal, self._hint = refusal, hint
         self._held: list[pa.RecordBatch] = []
         self._size = 0
         self._writer: pq.ParquetWriter | None = None
@@ -59,6 +68,4 @@ class Staging:
         self._writer.write_table(pa.Table.from_batches(self._held, self._schema), row_group_size=_ROWS_A_GROUP)
         self._held, self._size = [], 0
         if file.stat().st_size > self._limit:
-            raise ProgramLimitExceeded(
-                f"a COPY loads {self._limit} bytes of Parquet at most", hint="Load the rows in several parts."
-            )
+            raise ProgramLimitExceeded(self._refusal.format(self._limit), hint=self._hint)

@@ -14,7 +14,7 @@ written), `exchange` (what comes back), `outcomes` (what it means), `holdings` (
 A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding BEGIN and the
 savepoints if a block has begun, the settings that differ, Parse where the text is new there, Bind, Describe, Execute,
 Sync; one read with the answer. Rows are forwarded as slices of what was read. ReadyForQuery, ParameterStatus and
-BackendKeyData stop here.
+BackendKeyData stop here. Rows of the gateway's own go in by COPY FROM STDIN, in the open block: `RelaySession.load`.
 
 A backend is lent while a statement runs. It stays with its session while something lives there: a block, suspended
 portals, temp tables, SQL-level prepared statements, channels that it listens on. Its settings travel with it as a note

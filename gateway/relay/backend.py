@@ -7,6 +7,7 @@ of an answer waits than the bound allows, it stops reading, and PostgreSQL stops
 
 import asyncio
 import struct
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _LENGTH = struct.Struct("!xI").unpack_from
 IDLE = ord("I")
 FOREVER = float("inf")
+UNTIMED = sys.float_info.max
+"""The deadline of a request that is busy for as long as its session has it."""
 
 
 class Identity(NamedTuple):
@@ -63,6 +66,8 @@ class Backend(asyncio.Protocol):
         self._rest = bytearray()
         self._needed = HEADER_SIZE
         self._paused = False
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     @property
     def is_busy(self) -> bool:
@@ -83,6 +88,25 @@ class Backend(asyncio.Protocol):
         """Ends the cycle of the current exchange, which was flushed."""
         assert self._transport is not None, "a request before the login"
         self._transport.write(SYNC)
+
+    async def pass_on(self, data: bytes) -> None:
+        """Writes what a COPY is given, and returns when there is room for more; who gives it says how long it takes."""
+        assert self._transport is not None, "a request before the login"
+        self.deadline = UNTIMED
+        self._transport.write(data)
+        await self._writable.wait()
+
+    def end_copy(self, end: bytes) -> None:
+        """Writes the last that a COPY is given; the answer is timed again."""
+        assert self._transport is not None, "a request before the login"
+        self.deadline = self._loop.time() + self._limits.statement_seconds
+        self._transport.write(end)
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
 
     def wait(self) -> asyncio.Future[None]:
         """To be awaited: done when more has been answered or the backend is lost."""
@@ -123,6 +147,7 @@ class Backend(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = self.exchange.lost = True
+        self._writable.set()
         if self.subscriber is not None and self.listening:
             self._telling = self._loop.create_task(self._wait_for(self.subscriber.tell(None)))
         self._wake()

@@ -6,16 +6,18 @@ before it is used again.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, InvalidCursorName, SqlError
+from gateway.pgwire.codec import encode
+from gateway.pgwire.messages import CopyDone, CopyFail
 from gateway.relay.answers import read_cell
 from gateway.relay.backend import FOREVER, IDLE, Backend, Identity
 from gateway.relay.holdings import Holdings, savepoint
 from gateway.relay.outcomes import changes_settings, error_of, forgets_statements, is_plain, leaves_state, listens
 from gateway.relay.pool import Pool
-from gateway.relay.requests import SYNC, Call, Request
+from gateway.relay.requests import FLUSH, SYNC, Call, Request
 from gateway.relay.run import Assignment, Kind, Run
 from gateway.relay.settings import Scope, Settings
 from planner.plan import Modes
@@ -30,6 +32,9 @@ _STATE_HELD = Call(
     " OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"
 )
+
+_COPY_DONE = encode(CopyDone())
+_COPY_FAIL = encode(CopyFail("the rows could not be had"))
 
 
 class Conversation:
@@ -117,6 +122,38 @@ class Conversation:
         run.settled = True
         self._let_go(backend, clean=True)
         return run.exchange.take() + run.exchange.complete
+
+    async def load(self, copy: Call, content: AsyncIterator[bytes]) -> None:
+        """Runs a COPY FROM STDIN in the open block; `content` are its CopyData messages. Raises SqlError, and what
+        `content` raises, after which PostgreSQL takes the COPY for failed."""
+        backend = await self.hold_to_begin()
+        request = self.open_request(backend)
+        request.execute(copy, None, end=FLUSH)
+        run = Run(backend, request, Kind.QUESTION, FLUSH)
+        run.exchange.loads = True
+        try:
+            await self._give(run, content)
+            await run.finish()
+        except BaseException:
+            self._break_off(run)
+            raise
+        await self._settle(run)
+
+    async def _give(self, run: Run, content: AsyncIterator[bytes]) -> None:
+        while not (run.exchange.invited or run.answered):
+            await run.backend.wait()
+        async for messages in content:
+            if run.answered:
+                break  # It has failed, and takes no more.
+            await run.backend.pass_on(messages)
+        run.backend.end_copy(_COPY_DONE)
+
+    def _break_off(self, run: Run) -> None:
+        """A COPY that waits for more does not hear a cancel: it is told, and its end awaited before the next use."""
+        if not run.synced:
+            run.synced, run.flushed = True, False
+            run.backend.end_copy(_COPY_FAIL + SYNC)
+        self._unfinished = run
 
     async def advance(self, run: Run) -> None:
         """Returns when an execution has rows, or the run is settled. Raises the run's error, if it came first."""

@@ -18,8 +18,9 @@ class Exchange:
 
     `description`, `parameters`, `complete`, `error` are whole messages, empty until they come. `status` is
     ReadyForQuery's, 0 until then. `changed` says that a setting was changed by the statement itself, `copying` that it
-    asks for COPY, which is not relayed; `oversized` is the length of a message that was too long. `notifications` are
-    whole messages too, to be taken at once: they are no answer.
+    asks for COPY, which is not relayed; where `loads` says that it is ours, `invited` that its rows may come.
+    `oversized` is the length of a message that was too long. `notifications` are whole messages too, to be taken at
+    once: they are no answer.
     """
 
     __slots__ = (
@@ -31,6 +32,8 @@ class Exchange:
         "description",
         "discarding",
         "error",
+        "invited",
+        "loads",
         "lost",
         "no_data",
         "noticed",
@@ -51,6 +54,7 @@ class Exchange:
         self.oversized = 0
         self.description = self.parameters = self.complete = self.error = b""
         self.suspended = self.no_data = self.noticed = False
+        self.loads = self.invited = False
         self.changed = self.copying = self.lost = self.discarding = False
         self.notifications: tuple[bytes, ...] = ()
         self._runs: list[bytes] = []
@@ -143,5 +147,7 @@ class Exchange:
                 self.notifications = (*self.notifications, message)
             case 83:  # ParameterStatus
                 self.changed = self.changed or not self.skipped
+            case 71 if self.loads:
+                self.invited = True
             case 71 | 72 | 87:  # CopyInResponse, CopyOutResponse, CopyBothResponse
                 self.copying = True

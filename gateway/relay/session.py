@@ -5,7 +5,7 @@ first. A session is used by one task; only `cancel` may come from another.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -163,6 +163,11 @@ class RelaySession:
         scope = self._scope(variables)
         run = self._conversation.launch(call, scope)
         return None if run is None else Flight(self._conversation, run, landed)
+
+    async def load(self, copy: str, content: AsyncIterator[bytes], variables: Mapping[str, str]) -> None:
+        """Carries out a COPY … FROM STDIN in the open block; `content` are its CopyData messages."""
+        self._settings.read(variables)
+        await self._conversation.load(Call(copy), content)
 
     async def set_variable(self, name: str, value: str | None, variables: Mapping[str, str]) -> str:
         """What SET makes of the value (None: the default), in canonical form, validated by PostgreSQL for this role.

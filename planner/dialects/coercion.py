@@ -44,6 +44,7 @@ _NAMES = {
     Oid.VARCHAR: "character varying", Oid.DATE: "date", Oid.TIME: "time without time zone", Oid.JSONB: "jsonb",
     Oid.TIMESTAMP: "timestamp without time zone", Oid.TIMESTAMPTZ: "timestamp with time zone", Oid.JSON: "json",
     Oid.INTERVAL: "interval", Oid.NUMERIC: "numeric", Oid.UUID: "uuid", Oid.UNKNOWN: "unknown", Oid.NAME: "name",
+    Oid.CHAR: '"char"', Oid.OID: "oid",
 }  # fmt: skip
 
 
@@ -112,4 +113,6 @@ def _common_pair(left: PgType, right: PgType, where: str) -> PgType:
         return max(left, right, key=lambda t: order.index(Oid(t.oid)))
     if left.oid == right.oid:
         return PgType(left.oid)
+    if Oid.OID in (left.oid, right.oid) and INTEGERS & {left.oid, right.oid}:
+        return PgType(Oid.OID)
     raise DatatypeMismatch(f"{where} types {type_name(left)} and {type_name(right)} cannot be matched")

@@ -65,7 +65,9 @@ class Context:
         index, snapshot = len(self.scanned), snapshot_of(table)
         self.scanned.append(table)
         columns = tuple(
-            Column(c.name, f"{alias}.{self.spelling.identifier(c.name)}", column_type(c), ColumnTerm(index, c.name))
+            Column(
+                c.name, f"{alias}.{self.spelling.identifier(c.engine_name)}", column_type(c), ColumnTerm(index, c.name)
+            )
             for c in snapshot.columns
         )
         return Source(name, columns, table.name.schema, frozenset({index}))

@@ -19,6 +19,7 @@ from planner.predicates import ConstantTerm, Term
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?))?\s*(Z|[+-]\d{2}(?::?\d{2})?)?", re.IGNORECASE
 )
+_UUID = re.compile(r"[0-9a-f]{32}")
 _BYTES = re.compile(r"\\x((?:[0-9a-fA-F]{2})*)")
 _TRUE, _FALSE = ("t", "true", "y", "yes", "on", "1"), ("f", "false", "n", "no", "off", "0")
 
@@ -56,9 +57,11 @@ def coerce_literal(literal: Expression, target: PgType, spelling: Spelling, time
     text, oid = literal.literal, target.oid
     if oid in STRINGS:
         return _string(text, target, spelling)
+    if oid in (Oid.CHAR, Oid.UUID):
+        return _string(text[:1] if oid == Oid.CHAR else _canonical_uuid(text), target, spelling)
     if oid == Oid.BOOL:
         return _boolean(text)
-    if oid in INTEGERS:
+    if oid in INTEGERS or oid == Oid.OID:
         return Expression(f"CAST({int(text)} AS {spelling.type(target)})", target, term=ConstantTerm(int(text)))
     if oid == Oid.NUMERIC:
         return _numeric(text, target)
@@ -71,6 +74,14 @@ def coerce_literal(literal: Expression, target: PgType, spelling: Spelling, time
     if oid == Oid.BYTEA:
         return _bytes(text, target)
     raise Unverified(f"literals of type {type_name(target)} are not supported")
+
+
+def _canonical_uuid(text: str) -> str:
+    """As PostgreSQL writes it, so that equal ones are equal texts."""
+    digits = text.replace("-", "").strip("{}").lower()
+    if not _UUID.fullmatch(digits):
+        raise Unverified(f'the uuid "{text}" is spelt in a way that is not supported on lakehouse tables')
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def _string(text: str, target: PgType, spelling: Spelling) -> Expression:

@@ -34,6 +34,7 @@ from planner.plan import Lane
 from planner.predicates import ColumnTerm, ConstantTerm, ParameterTerm, Prefix, comparison
 
 COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
+_WHOLE = INTEGERS | {Oid.OID}
 _WORD_DIGITS = 18
 _EXACT_PARAMETER = decimal(MAX_PRECISION, 18)
 _REGEX = {"~": ("", ""), "~*": ("", "i"), "!~": ("NOT ", ""), "!~*": ("NOT ", "i")}
@@ -96,7 +97,7 @@ class Operators:
         return tuple(self._side(side, target) for side in (left, right))  # type: ignore[return-value]
 
     def _side(self, side: Expression, target: PgType) -> Expression:
-        if side.type and (side.type.oid == target.oid or (side.type.oid in INTEGERS and target.oid in INTEGERS)):
+        if side.type and (side.type.oid == target.oid or (side.type.oid in _WHOLE and target.oid in _WHOLE)):
             return side
         if side.type and side.type.oid in STRINGS and side.type.oid != Oid.BPCHAR and target.oid in STRINGS:
             return side

@@ -15,7 +15,8 @@ const HEAD: usize = 7;
 /// Writes the rows of one COPY TO out of their DataRow messages. Usable from any thread.
 ///
 /// Values must be encoded in text for the formats "text" and "csv", else in binary. `force_quote` names columns by their
-/// number from 0. With `framed` false each row ends in a NUL instead of being a message, for `frame`.
+/// number from 0. With `framed` false each row ends in a NUL instead of being a message, for `frame`; a row of binary,
+/// which says itself where it ends, stands bare, and other messages are left out.
 #[pyclass(frozen, module = "lakegate_native")]
 pub struct CopyWriter {
     format: Format,
@@ -91,12 +92,15 @@ impl CopyWriter {
             rest = &rest[length..];
             match (&self.format, message[0]) {
                 (Format::Binary, b'D') => {
-                    let start = open(true, &mut out);
+                    let start = open(self.framed, &mut out);
                     out.extend_from_slice(if first { SIGNATURE } else { &[] });
                     out.extend_from_slice(&message[5..]);
-                    close(start, true, &mut out);
+                    if self.framed {
+                        close(start, true, &mut out);
+                    }
                     first = false;
                 }
+                (Format::Binary, _) if !self.framed => {}
                 (_, b'D') => {
                     let count = u16::from_be_bytes(message.get(5..HEAD)?.try_into().ok()?) as usize;
                     self.row(Cells { rest: &message[HEAD..] }, count, &self.force_quote, &mut out);

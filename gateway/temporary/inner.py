@@ -1,0 +1,56 @@
+"""Statements of ours within a client's: described, opened and read as the session's own."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from catalog.errors import SqlError
+from gateway.portal import Binding
+from planner.parse import parse
+from planner.plan import Dialect, Modes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from gateway.portal import Portal, PreparedStatement
+    from gateway.session import Session
+
+_NO_MODES = Modes()
+_UNBOUND = Binding()
+
+
+async def prepare(session: Session, text: str, types: tuple[int, ...] = ()) -> PreparedStatement:
+    """Raises SqlError without a position: the client knows another text."""
+    try:
+        (statement,) = parse(text, Dialect.POSTGRES)
+        return await session.prepare(statement, types)
+    except SqlError as error:
+        error.position = None
+        raise
+
+
+@asynccontextmanager
+async def opened(session: Session, prepared: PreparedStatement, binding: Binding = _UNBOUND) -> AsyncIterator[Portal]:
+    """A portal of it, closed at the end whatever happens."""
+    portal = session.make_portal(prepared, binding)
+    try:
+        await portal.open()
+        yield portal
+    finally:
+        await portal.close()
+
+
+@asynccontextmanager
+async def transaction(session: Session, modes: Modes = _NO_MODES) -> AsyncIterator[None]:
+    """What PostgreSQL is asked inside is one transaction there: the session's block, or one of its own."""
+    if session.block.explicit:
+        yield
+        return
+    await session.relay.begin(modes)
+    try:
+        yield
+    except BaseException:
+        await session.relay.end(commit=False)
+        raise
+    await session.relay.end(commit=True)

@@ -1,0 +1,151 @@
+"""Loans: the rows of PostgreSQL's relations that a statement reads beside lakehouse tables, where an engine can read
+them.
+
+They are read as of the session's transaction, or, several relations of a statement outside a block, as of one moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deltalake import convert_to_deltalake
+
+from catalog.scans import DataFile
+from gateway.copy.staging import Staging
+from gateway.pgwire.encode import BINARY
+from gateway.portal import Binding
+from gateway.temporary.inner import opened, prepare, transaction
+from gateway.temporary.rows import RowReader
+from planner.loans import (
+    choose_columns,
+    find_lent,
+    lent_table,
+    name_relation,
+    select_digits,
+    select_rows,
+)
+from planner.plan import Modes
+from planner.transfers import is_transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from catalog.catalog import Catalog
+    from catalog.names import TableName, TableReference
+    from catalog.resolution import Resolution, ResolvedTable
+    from gateway.portal import Portal
+    from gateway.session import Session
+    from planner.loans import LentColumn
+    from planner.parse import Statement
+
+MOST_BYTES = 256 << 20
+"""Of Parquet, of one relation."""
+_REFUSAL = "a relation that is read beside lakehouse tables may have {} bytes, compressed"
+_HINT = "Filter it first into a smaller temporary table, or CREATE TABLE … USING delta for what is larger."
+_ONE_MOMENT = Modes("repeatable read", read_only=True)
+_BINARY = Binding(result_formats=(BINARY,))
+
+
+class Loan:
+    """One portal's copies, `tables` by where the statement names them."""
+
+    def __init__(self) -> None:
+        self.tables: dict[TableReference, ResolvedTable] = {}
+        self._stagings: list[Staging] = []
+
+    def add(self, staging: Staging) -> None:
+        self._stagings.append(staging)
+
+    async def give_back(self) -> None:
+        """Removes the copies."""
+        stagings, self._stagings = self._stagings, []
+        for staging in stagings:
+            await asyncio.to_thread(staging.discard)
+
+
+async def lend(
+    session: Session, catalog: Catalog, statement: Statement, resolution: Resolution, portal: Portal | None
+) -> Resolution:
+    """The resolution with what the statement reads of PostgreSQL's beside lakehouse tables. Its portal keeps the rows,
+    so that they are the same when it is planned anew. Raises SqlError."""
+    if portal is None or is_transfer(statement, resolution):
+        return resolution
+    wanted = find_lent(statement, resolution)
+    if not wanted:
+        return resolution
+    if portal.loan is None:
+        portal.loan = await _make(session, catalog, statement, wanted)
+    return replace(resolution, tables={**resolution.tables, **portal.loan.tables})
+
+
+async def _make(
+    session: Session,
+    catalog: Catalog,
+    statement: Statement,
+    wanted: Mapping[TableName, Sequence[TableReference]],
+) -> Loan:
+    loan = Loan()
+    try:
+        async with transaction(session, _ONE_MOMENT):
+            for name, references in wanted.items():
+                table = await _copy(session, catalog, statement, name, loan)
+                loan.tables.update(dict.fromkeys(references, table))
+    except BaseException:
+        await loan.give_back()
+        raise
+    return loan
+
+
+async def _copy(session: Session, catalog: Catalog, statement: Statement, name: TableName, loan: Loan) -> ResolvedTable:
+    """The needed columns of one relation, as the statement's role may read them."""
+    described = await prepare(session, f"SELECT * FROM {name_relation(name)}")
+    columns = choose_columns(statement, name, described.description.columns or ())
+    columns = await _measure(session, name, columns)
+    reader = RowReader(columns)
+    location = catalog.staging_location(session.workspace)
+    staging = Staging(location, reader.schema, MOST_BYTES, _REFUSAL, _HINT)
+    loan.add(staging)
+    await _run(staging.open)
+    staging.add(reader.read(b""))  # So that there is a file, if of no row.
+    async with opened(session, await prepare(session, select_rows(name, columns)), _BINARY) as portal:
+        async for messages in portal.fetch():
+            await _run(lambda messages=messages: staging.add(reader.read(messages)))  # type: ignore[misc]
+    await _run(staging.finish)
+    await _run(lambda: convert_to_deltalake(location, collect_stats=False))
+    return lent_table(name, columns, location, await asyncio.to_thread(_list_files, location), staging.rows)
+
+
+async def _measure(session: Session, name: TableName, columns: tuple[LentColumn, ...]) -> tuple[LentColumn, ...]:
+    """With the digits of numeric columns that do not say themselves how many they have."""
+    unmeasured = [column for column in columns if column.is_unmeasured]
+    if not unmeasured:
+        return columns
+    values: list[int] = []
+    async with opened(session, await prepare(session, select_digits(name, unmeasured)), _BINARY) as portal:
+        async for messages in portal.fetch():
+            values += _read_numbers(messages)
+    pairs = dict(zip([column.name for column in unmeasured], zip(values[::2], values[1::2], strict=True), strict=True))
+    return tuple(column.measured(*pairs[column.name]) if column.name in pairs else column for column in columns)
+
+
+def _read_numbers(message: bytes) -> list[int]:
+    """The int4 values of one DataRow in binary, none of them NULL: each is 4 bytes behind its length."""
+    return [int.from_bytes(message[at + 4 : at + 8], signed=True) for at in range(7, len(message), 8)]
+
+
+async def _run(work: Callable[[], None]) -> None:
+    """Work in a thread. It cannot be interrupted: who is, waits for it, as it uses what is removed then."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+def _list_files(location: str) -> Sequence[DataFile]:
+    found = sorted(Path(location).glob("*.parquet"))
+    return [DataFile(str(file), file.stat().st_size, ()) for file in found]
