@@ -15,7 +15,9 @@ REWRITTEN_FUNCTIONS = frozenset(
         "has_table_privilege",
         "pg_backend_pid",
         "pg_cancel_backend",
+        "pg_cursor",
         "pg_notify",
+        "pg_prepared_statement",
         "pg_terminate_backend",
     }
 )
@@ -25,7 +27,7 @@ REWRITTEN_RELATIONS: dict[str, frozenset[str]] = {
     "information_schema": frozenset(
         {"column_privileges", "role_column_grants", "role_table_grants", "table_privileges"}
     ),
-    "pg_catalog": frozenset({"pg_class", "pg_namespace", "pg_stat_activity"}),
+    "pg_catalog": frozenset({"pg_class", "pg_cursors", "pg_namespace", "pg_prepared_statements", "pg_stat_activity"}),
 }
 """Relations by the schema they stand in."""
 

@@ -18,7 +18,9 @@ A statement's way
     Query or Parse/Bind/Execute -> `Session.split` (the planner parses) -> `Executor.describe` (PostgreSQL on the
     shadow, or Spark's analyser) -> `Catalog.resolve` (grants, versions) -> `planner.plan` -> a `Result`: relayed from
     PostgreSQL, constant, an action on the session or catalog, or a query on a leased machine whose batches go through
-    the `Spool` and are encoded in native code. A cursor is such a portal under a name, which FETCH moves in.
+    the `Spool` and are encoded in native code. A cursor is such a portal under a name, which FETCH moves in. PREPARE
+    and EXECUTE (`preparation`) make and run the prepared statements that the protocol has too (`statements`); `names`
+    tells of them and of cursors, `explanation` of how a statement runs.
 
 A client's way in
     `pgwire.door` (a balancer's header, TLS) -> `entry` -> `route` (which workspace) -> `proofs` (a certificate, SCRAM,

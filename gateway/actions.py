@@ -11,13 +11,12 @@ from catalog.changes import DropTable
 from catalog.errors import (
     ActiveSqlTransaction,
     InternalError,
-    InvalidSqlStatementName,
     NoActiveSqlTransaction,
     SqlError,
 )
-from catalog.names import quote_identifier
 from gateway.demarcation import Demarcation, demarcate, set_modes
-from planner.plan import CatalogChange, Discard, Plan, Query, ResetVariable, SetModes, SetVariable
+from gateway.preparation import deallocate
+from planner.plan import CatalogChange, Deallocate, Discard, Plan, Query, ResetVariable, SetModes, SetVariable
 
 if TYPE_CHECKING:
     from catalog.catalog import Catalog
@@ -43,6 +42,8 @@ async def act(session: Session, catalog: Catalog, planned: Plan) -> str:
             return await _set(session, planned)
         case ResetVariable():
             return await _reset(session, planned.name)
+        case Deallocate():
+            return await deallocate(session, planned)
         case Discard():
             return await _discard(session, planned)
         case CatalogChange():
@@ -89,32 +90,16 @@ async def _reset(session: Session, name: str | None) -> str:
 
 
 async def _discard(session: Session, planned: Discard) -> str:
-    if planned.what == "DEALLOCATE":
-        return await _deallocate(session, planned.name)
     if planned.what == "ALL":
         if session.block.explicit:
             raise ActiveSqlTransaction("DISCARD ALL cannot run inside a transaction block")
         session.variables.reset(None)
-        session.forget(None)
+        session.statements.clear()
         await session.portals.abandon()
         await session.relay.close()
     else:
         await _relay(session, f"DISCARD {planned.what}")
     return f"DISCARD {planned.what}"
-
-
-async def _deallocate(session: Session, name: str | None) -> str:
-    """Prepared statements of the protocol are the session's, those of PREPARE live in PostgreSQL."""
-    if name is None:
-        session.forget(None)
-        if session.relay.holds_state:
-            await _relay(session, "DEALLOCATE ALL")
-        return "DEALLOCATE ALL"
-    if not session.forget(name):
-        if not session.relay.holds_state:
-            raise InvalidSqlStatementName(f'prepared statement "{name}" does not exist')
-        await _relay(session, f"DEALLOCATE {quote_identifier(name)}")
-    return "DEALLOCATE"
 
 
 async def _relay(session: Session, sql: str) -> None:

@@ -42,14 +42,14 @@ async def relay_assigning(
     targets = [_find_target(assignment, values) for assignment in assignments]
     for target in targets:
         session.verdicts.admit_assignment(target.name)
-    explicit = session.block.explicit
-    if not explicit:
+    alone = not session.relay.in_block
+    if alone:
         await session.relay.begin()
     try:
         result = await _read(await execute())
         settings = [await session.relay.read_back(target.name) for target in targets]
     finally:
-        if not explicit:
+        if alone:
             await session.relay.end(commit=True)
     for target, setting in zip(targets, settings, strict=True):
         value = await session.verdicts.validate(session, target.name, setting)

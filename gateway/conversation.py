@@ -160,7 +160,7 @@ class Conversation:
         statement = statements[0] if statements else None
         with _placed(statement):
             prepared = await self.session.interruptible(self.session.prepare(statement, message.types))
-        self.session.store(message.statement, prepared)
+        self.session.statements.store(message.statement, prepared)
         self._door.send(messages.ParseComplete())
 
     async def _bind(self, message: messages.Bind) -> None:
@@ -185,7 +185,7 @@ class Conversation:
 
     async def _close(self, message: messages.Close) -> None:
         if message.kind == "S":
-            self.session.forget(message.name)
+            self.session.statements.forget(message.name)
         else:
             await self.session.close_portal(message.name)
         self._door.send(messages.CloseComplete())

@@ -112,6 +112,9 @@ async def declare(
     statement = declaring.prepared.statement
     assert statement is not None, "a DECLARE has a text"
     if relay is not None:
+        if session.block.implicit and not session.block.explicit:
+            # PostgreSQL is told each statement by itself: to it there would be no block.
+            await session.relay.begin()
         await _read_out(await relay())
     elif not planned.hold and not session.block.shared:
         raise NoActiveSqlTransaction("DECLARE CURSOR can only be used in transaction blocks")
@@ -141,7 +144,7 @@ async def _open(session: Session, planned: DeclareCursor, declaring: Portal) -> 
         portal = session.make_portal(prepared, binding, options=options)
     await portal.open()
     session.portals.add(planned.name, portal, session.block.depth)
-    session.names += 1
+    session.cursors += 1
     if planned.hold and not session.block.explicit:
         await portal.keep()
 
@@ -152,7 +155,7 @@ async def _open_relayed(session: Session, name: str, _: Portal, __: int) -> Rela
 
 async def close(session: Session, name: str | None, closing: Portal) -> str:
     """CLOSE of a cursor or portal, or of all but that which executes it. Raises 34000."""
-    session.names += 1
+    session.cursors += 1
     if name is None:
         await session.portals.close_all(but=closing)
         return "CLOSE CURSOR ALL"

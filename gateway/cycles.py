@@ -38,7 +38,7 @@ _KINDS = frozenset(b"QPBDEHS")
 _SYNC = encode(messages.Sync())
 _READY = encode(messages.ReadyForQuery(b"I"))
 
-Circumstances = tuple["Situation", int]
+Circumstances = tuple["Situation", tuple[int, int]]
 """The session's situation and names: with them, all that was learned goes."""
 
 
@@ -51,18 +51,19 @@ class _Relayed(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """A cycle's answer, and what it leaves behind: the unnamed statement if it `replaces` that, and the text that is
-    shown as the latest if it executes one."""
+    """A cycle's answer, and what it leaves behind: the unnamed statement if it `replaces` that, the text that is shown
+    as the latest if it executes one, and the names of the statements that it has `bound`."""
 
     answer: bytes | _Relayed
     replaces: bool
     unnamed: PreparedStatement | None
     query: str | None
+    bound: tuple[str, ...]
 
     @property
     def size(self) -> int:
         """Bytes, all texts counted, though some are shared."""
-        texts = [self.query or ""]
+        texts = [self.query or "", *self.bound]
         if isinstance(self.answer, _Relayed):
             texts += self.answer.statement.text, self.answer.call.text
         said = self.answer.before if isinstance(self.answer, _Relayed) else self.answer
@@ -73,7 +74,9 @@ class _Known(NamedTuple):
         if self.query is not None:
             session.query = self.query
         if self.replaces:
-            session.unnamed = self.unnamed
+            session.statements.unnamed = self.unnamed
+        for name in self.bound:
+            session.count_plan(name)
 
 
 @dataclass(slots=True)
@@ -89,6 +92,7 @@ class _Lesson:
     executes: bool = False
     ended: bool = False
     relayed: _Relayed | None = None
+    bound: list[str] = field(default_factory=list)
 
     def hear(self, content: bytes) -> None:
         """Something is said. Of too long an answer nothing is kept."""
@@ -111,7 +115,10 @@ class _Lesson:
                 self.ended = True
             case messages.Parse(statement=""):
                 self.replaces = True
-            case messages.Bind(portal="", statement=name) | messages.Describe(kind="S", name=name):
+            case messages.Bind(portal="", statement=name):
+                self.bound += [name] if name else []
+                return self.replaces or name != ""
+            case messages.Describe(kind="S", name=name):
                 return self.replaces or name != ""
             case messages.Parse() | messages.Bind() | messages.Close() | messages.FunctionCall():
                 return False
@@ -193,8 +200,9 @@ class Cycles:
         if lesson.relayed is not None and lesson.said != [_READY]:
             return
         answer = lesson.relayed or b"".join(lesson.said)
-        unnamed = session.unnamed if lesson.replaces else None
-        known = _Known(answer, lesson.replaces, unnamed, session.query if lesson.executes else None)
+        unnamed = session.statements.unnamed if lesson.replaces else None
+        query = session.query if lesson.executes else None
+        known = _Known(answer, lesson.replaces, unnamed, query, tuple(lesson.bound))
         self._known.keep(lesson.cycle, known, len(lesson.cycle) + known.size)
 
     def _launch(self, known: _Known, relayed: _Relayed) -> asyncio.Future[Awaitable[None] | None] | None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError
 from catalog.types import Description, Oid, PgType, ResultColumn
-from gateway import actions, cursors
+from gateway import actions, cursors, explanation, names, preparation
 from gateway.arguments import describe_schema, engine_parameters
 from gateway.assignments import relay_assigning
 from gateway.copy.opening import open_copy
 from gateway.enlistment import enlist
 from gateway.pgwire.decode import decode_parameters
-from gateway.pgwire.encode import ResultEncoder, spread_formats
+from gateway.pgwire.encode import ResultEncoder, date_order, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.query import QueryResult
 from gateway.relay.caches import RecentlyUsed
@@ -35,14 +35,20 @@ from gateway.variables import split_search_path
 from planner.copy import VERB as COPY
 from planner.loans import involves_lakehouse
 from planner.plan import (
+    ALL_ROWS,
     CatalogChange,
     CloseCursor,
     Constant,
     DeclareCursor,
+    Direction,
+    Execute,
+    Explain,
     FetchCursor,
     Lane,
     Metadata,
+    Movement,
     Plan,
+    Prepare,
     Query,
     SessionValue,
     Settings,
@@ -52,7 +58,7 @@ from planner.plan import (
 from planner.planning import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from datetime import datetime
 
     import pyarrow as pa
@@ -94,13 +100,13 @@ class Executor:
     async def describe(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:
         """Parameters and columns, from PostgreSQL on the shadow or from the engine's analyser. Nothing is
         executed."""
-        if statement.fetches is not None:
-            return self._describe_fetch(statement, types)
+        if statement.borrows:
+            return self._describe_borrowed(statement, types)
         if statement.describable is not None:
             variables = self._session.variables.effective
             described = await self._session.relay.describe(statement.describable, types, variables)
             return _prepared(statement, types, described)
-        planned, _ = await self._plan(statement, PreparedStatement(statement, types), None)
+        planned, _ = await self.plan(statement, PreparedStatement(statement, types), None)
         columns = planned.columns if isinstance(planned, Query | Constant) else None
         if isinstance(planned, Query) and _undescribed(planned):
             columns = await self._analyse(planned)
@@ -109,37 +115,43 @@ class Executor:
 
     def find_described(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement | None:
         """What `describe` gives, if PostgreSQL has told it before."""
-        if statement.fetches is not None:
-            return self._describe_fetch(statement, types)
+        if statement.borrows:
+            return self._describe_borrowed(statement, types)
         assert statement.describable is not None
         variables = self._session.variables.effective
         described = self._session.relay.find_description(statement.describable, types, variables)
         return None if described is None else _prepared(statement, types, described)
 
     def renew(self, prepared: PreparedStatement) -> PreparedStatement:
-        """As it is to be bound now: a FETCH gives the rows of the cursor that has the name then."""
+        """As it is to be bound now: a FETCH gives the rows of the cursor that has the name then, an EXECUTE those of
+        the prepared statement."""
         statement = prepared.statement
-        if statement is None or statement.fetches is None:
+        if statement is None or not statement.borrows:
             return prepared
-        return self._describe_fetch(statement, prepared.types)
+        return self._describe_borrowed(statement, prepared.types)
 
-    def _describe_fetch(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:
-        """A FETCH from a cursor that does not exist gives no rows: PostgreSQL raises that when it is executed."""
-        portal = self._session.portals.find(statement.fetches or "")
-        if portal is None:
+    def _describe_borrowed(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:
+        """What names something that does not exist gives no rows: PostgreSQL raises that when it is executed."""
+        session = self._session
+        if statement.executes is not None:
+            described = session.statements.find(statement.executes)
+        else:
+            portal = session.portals.find(statement.fetches or "")
+            described = None if portal is None else portal.prepared
+        if described is None:
             return PreparedStatement(statement, types, Description(types, None))
-        described = portal.prepared
         return PreparedStatement(
             statement, types, Description(types, described.description.columns), described.row_description
         )
 
-    def check_values(self, portal: str, prepared: PreparedStatement, binding: Binding) -> None:
-        """Reads the values for a lakehouse table, as PostgreSQL does at Bind; those for itself it reads itself. Raises
-        SqlError, but for what could not be used: that is told to who executes it."""
-        names = () if prepared.statement is None else prepared.statement.references
-        if any(self._services.catalog.has_table_called(self._session.workspace, each.name) for each in names):
+    def read_values(self, portal: str, prepared: PreparedStatement, binding: Binding) -> pa.RecordBatch | None:
+        """The values for a lakehouse table, which are read at Bind as in PostgreSQL; those for itself it reads itself.
+        Raises SqlError, but for what could not be used: that is told to who executes it."""
+        references = () if prepared.statement is None else prepared.statement.references
+        if any(self._services.catalog.has_table_called(self._session.workspace, each.name) for each in references):
             with suppress(FeatureNotSupported):
-                self._decode(prepared, binding, portal)
+                return self._decode(prepared, binding, portal)
+        return None
 
     async def open_result(self, portal: Portal, max_rows: int, *, alone: bool) -> Result:
         """Plans the portal's statement and starts it; `max_rows` is what will be fetched first (0: all)."""
@@ -154,18 +166,18 @@ class Executor:
         situation = self._session.situation
         relayed = self._relayed.find((statement, situation))
         if relayed is not None:
-            return await self._relay(relayed, portal, max_rows)
-        planned, values = await self._plan(statement, prepared, portal)
+            return await self.relay(relayed, portal, max_rows)
+        planned, values = await self.plan(statement, prepared, portal)
         if isinstance(planned, Metadata):
             self._relayed.keep((statement, situation), planned, len(statement.text))
-            return await self._relay(planned, portal, max_rows)
+            return await self.relay(planned, portal, max_rows)
         if isinstance(planned, Query | CatalogChange | Constant) and planned.notice is not None:
             self._session.inform(planned.notice)
         if isinstance(planned, Query):
-            if planned.writes is not None and await self._admit_write(planned, alone=alone):
-                planned, values = await self._plan(statement, prepared, portal)
+            if planned.changes and await self._admit_write(planned, alone=alone):
+                planned, values = await self.plan(statement, prepared, portal)
                 assert isinstance(planned, Query), "the same statement"
-            return await self._open_query(planned, portal, values)
+            return await self.open_query(planned, portal, values)
         if isinstance(planned, Transfer):
             return await transfer(self._session, planned, portal)
         if isinstance(planned, Constant):
@@ -175,6 +187,12 @@ class Executor:
             return ConstantResult.of_texts("SHOW", columns, ((self._session.settings.get(planned.name, "0"),),))
         if isinstance(planned, DeclareCursor | FetchCursor | CloseCursor):
             return await self._open_cursor(planned, portal, max_rows)
+        if isinstance(planned, Prepare):
+            return ActionResult(functools.partial(preparation.prepare, self._session, planned, statement))
+        if isinstance(planned, Execute):
+            return await self._open_execute(planned, portal, max_rows, alone=alone)
+        if isinstance(planned, Explain):
+            return await explanation.explain(self, self._session, planned, portal, max_rows, alone=alone)
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
 
     async def _admit_write(self, write: Query, *, alone: bool) -> bool:
@@ -187,6 +205,18 @@ class Executor:
         assert write.writes is not None, "a write has a table"
         return await enlist(self._session, self._services, write.writes, alone=alone)
 
+    async def _open_execute(self, planned: Execute, portal: Portal, max_rows: int, *, alone: bool) -> Result:
+        session = self._session
+        variables = await self.variables_for(planned.arguments, portal)
+        prepared, binding = await preparation.bind(session, planned, variables, portal.binding.result_formats)
+        session.count_plan(planned.name)
+        if planned.around is not None:
+            prepared = await preparation.put_in(session, prepared, planned.around)
+        result = await self.open_result(session.make_portal(prepared, binding), max_rows, alone=alone)
+        if isinstance(result, RelayedResult):
+            result.repeats = False
+        return result
+
     async def _open_cursor(
         self, planned: DeclareCursor | FetchCursor | CloseCursor, portal: Portal, max_rows: int
     ) -> Result:
@@ -194,25 +224,25 @@ class Executor:
         if isinstance(planned, CloseCursor):
             return ActionResult(functools.partial(cursors.close, session, planned.name, portal))
         if isinstance(planned, DeclareCursor):
-            relay = None if planned.relayed is None else functools.partial(self._relay, planned.relayed, portal, 0)
+            relay = None if planned.relayed is None else functools.partial(self.relay, planned.relayed, portal, 0)
             return ActionResult(functools.partial(cursors.declare, session, planned, portal, relay))
         cursor = cursors.find(session, planned.name)
         if cursor.options.relayed:
             assert portal.prepared.statement is not None
-            return await self._relay(Metadata(portal.prepared.statement.parsed_text), portal, max_rows)
+            return await self.relay(Metadata(portal.prepared.statement.parsed_text), portal, max_rows)
         await cursor.open()
         return cursors.fetch(session, planned, cursor, portal.binding.result_formats)
 
     async def _confirm(self, prepared: PreparedStatement) -> None:
         """Describes a stored statement anew, which is known unless something has changed since Parse."""
         statement = prepared.statement
-        if not prepared.row_description or statement is None or statement.describable is None or statement.fetches:
+        if not prepared.row_description or statement is None or statement.describable is None or statement.borrows:
             return
         current = self.find_described(statement, prepared.types) or await self.describe(statement, prepared.types)
         if current.description.columns != prepared.description.columns:
             raise FeatureNotSupported("cached plan must not change result type")
 
-    async def _plan(
+    async def plan(
         self, statement: Statement, prepared: PreparedStatement, portal: Portal | None, lane: Lane | None = None
     ) -> tuple[Plan, pa.RecordBatch | None]:
         """The plan, and the client's values where a machine will need them. A portal of a statement that was not
@@ -226,7 +256,9 @@ class Executor:
             description = prepared.description
             if portal is not None:
                 portal.prepared = prepared
-        values = None if portal is None else self._decode(prepared, portal.binding)
+        if portal is not None and portal.values is None:
+            portal.values = self._decode(prepared, portal.binding)
+        values = None if portal is None else portal.values
         resolution = await lend(self._session, self._services.catalog, statement, resolution, portal)
         return plan(statement, resolution, self.settings(lane), description, values), values
 
@@ -234,24 +266,38 @@ class Executor:
         oids = prepared.description.parameters
         if not oids and not binding.values:
             return None
-        time_zone = self._session.variables.current("TimeZone")
-        return decode_parameters(oids, binding.formats, binding.values, time_zone, portal=portal)
+        current = self._session.variables.current
+        time_zone, order = current("TimeZone"), date_order(current("DateStyle"))
+        return decode_parameters(oids, binding.formats, binding.values, time_zone, date_order=order, portal=portal)
 
-    async def _relay(self, planned: Metadata, portal: Portal, max_rows: int) -> Result:
+    async def relay(self, planned: Metadata, portal: Portal, max_rows: int) -> Result:
+        """PostgreSQL's own answer. Raises SqlError."""
+        statement = portal.prepared.statement
+        if planned.asks_for_names and statement is not None and not portal.prepared.row_description:
+            # The columns are those of the catalog's own views, not of ours.
+            portal.prepared = await self.describe(statement, portal.prepared.types)
         if planned.assigns:
             values = self._decode(portal.prepared, portal.binding)
             execute = functools.partial(self._execute, planned, portal, 0)
             return await relay_assigning(self._session, planned.assigns, values, execute)
         relayed = await self._execute(planned, portal, max_rows)
-        return RelayedResult(relayed, repeats=not planned.asks_for_sessions)
+        return RelayedResult(relayed, repeats=not (planned.asks_for_sessions or planned.asks_for_names))
+
+    async def variables_for(self, planned: Metadata, portal: Portal) -> Mapping[str, str]:
+        """The session's, and what the statement asks for beside them."""
+        session, variables = self._session, self._session.variables.effective
+        if planned.asks_for_all:
+            await self._services.catalog.take_census(session.workspace)
+        if planned.asks_for_sessions:
+            variables = {**variables, SESSION_VARIABLE: str(session.pid)}
+        if planned.asks_for_names:
+            variables = {**variables, names.VARIABLE: names.list_names(session, portal)}
+        return variables
 
     async def _execute(self, planned: Metadata, portal: Portal, max_rows: int) -> RelayPortal:
         statement, binding = portal.prepared.statement, portal.binding
-        session, variables = self._session, self._session.variables.effective
-        if planned.asks_for_sessions:
-            if planned.asks_for_all:
-                await self._services.catalog.take_census(session.workspace)
-            variables = {**variables, SESSION_VARIABLE: str(session.pid)}
+        session = self._session
+        variables = await self.variables_for(planned, portal)
         try:
             return await session.relay.execute(
                 planned.text,
@@ -270,8 +316,9 @@ class Executor:
                 raise RuntimeError("a statement that reads a lakehouse table was relayed") from error
             raise
 
-    async def _open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
-        execution = Execution(query, await self._parameters(query, values))
+    async def open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
+        """The result of a query, whose work begins with the first rows that are asked for. Raises SqlError."""
+        execution = Execution(query, await self.parameters(query, values))
         may_reroute = query.lane is Lane.DUCKDB and self.settings().lane is None
         reroute = functools.partial(self._reroute, portal, values) if may_reroute else None
         surroundings = self._surroundings(query, reroute)
@@ -308,14 +355,24 @@ class Executor:
         source = Source(Execution(query, None), self._surroundings(query), Retention.NONE)
         return QueryResult(source, Scroll(source, scrolls=False), b"")
 
+    async def read(self, query: Query, parameters: pa.RecordBatch | None) -> AsyncIterator[pa.RecordBatch]:
+        """The rows of a question of the gateway's own about a query. Raises SqlError."""
+        source = Source(Execution(query, parameters), self._surroundings(query), Retention.NONE)
+        try:
+            async for batch in Scroll(source, scrolls=False).fetch(Movement(Direction.FORWARD, ALL_ROWS)):
+                yield batch
+        finally:
+            await source.close()
+
     async def _reroute(self, portal: Portal, values: pa.RecordBatch | None) -> Execution:
         assert portal.prepared.statement is not None
-        planned, _ = await self._plan(portal.prepared.statement, portal.prepared, portal, Lane.SPARK)
+        planned, _ = await self.plan(portal.prepared.statement, portal.prepared, portal, Lane.SPARK)
         if not isinstance(planned, Query):
             raise InternalError("a query became something else when it was planned for the other lane")
-        return Execution(planned, await self._parameters(planned, values))
+        return Execution(planned, await self.parameters(planned, values))
 
-    async def _parameters(self, query: Query, values: pa.RecordBatch | None) -> pa.RecordBatch | None:
+    async def parameters(self, query: Query, values: pa.RecordBatch | None) -> pa.RecordBatch | None:
+        """What the engine's SQL takes: the client's values and the session's own."""
         asked = {parameter.source for parameter in query.parameters if isinstance(parameter.source, SessionValue)}
         known = await self._session_values(asked) if asked else {}
         return engine_parameters(query, values, known, self._session.variables.current("TimeZone"))
@@ -335,7 +392,7 @@ class Executor:
         return await self._session.relay.current_schema(self._session.variables.effective) or None
 
     async def _analyse(self, query: Query) -> tuple[ResultColumn, ...]:
-        parameters = await self._parameters(query, None)
+        parameters = await self.parameters(query, None)
         scans = await find_scans(query, trees=self._services.trees)
         lease = await self._leases.take(query.lane.value)
         try:

@@ -5,6 +5,7 @@ Describe never executes anything and Bind costs nothing. Reference: PostgreSQL p
 """
 
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from gateway.rows import with_formats
 from planner.parse import Statement
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from gateway.temporary.loans import Loan
 
 _UNDESCRIBED = Description((), None)
@@ -66,8 +69,9 @@ PROTOCOL = CursorOptions()
 class Portal:
     """One execution of a prepared statement, or a cursor: `open_result` plans and starts it.
 
-    `depth` counts the savepoints that it was made under. `kept`: its block was committed, and it lives until it is
-    closed. `failed`: getting rows from it failed. `loan`: what it reads that is PostgreSQL's."""
+    `depth` counts the savepoints that it was made under; it was opened at `since`, in seconds since 1970. `kept`: its
+    block was committed, and it lives until it is closed. `failed`: getting rows from it failed. `values` are those of
+    its binding once they have been read, as the settings had it then. `loan`: what it reads that is PostgreSQL's."""
 
     def __init__(
         self,
@@ -80,8 +84,10 @@ class Portal:
         self.binding = binding
         self.options = options
         self.depth = 0
+        self.since = time.time()
         self.kept = False
         self.failed = False
+        self.values: pa.RecordBatch | None = None
         self._open_result = open_result
         self.loan: Loan | None = None
         self._result: Result | None = None

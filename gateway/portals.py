@@ -3,6 +3,8 @@
 Reference: PostgreSQL `src/backend/utils/mmgr/portalmem.c`.
 """
 
+from collections.abc import Iterator
+
 from catalog.errors import DuplicateCursor, ProgramLimitExceeded
 from gateway.portal import Portal
 
@@ -18,6 +20,9 @@ class Portals:
     def idle(self) -> bool:
         """Whether the end of a block finds nothing to stop, to give back or to keep."""
         return not any((portal.held or portal.options.hold) and not portal.kept for portal in self._open.values())
+
+    def __iter__(self) -> Iterator[tuple[str, Portal]]:
+        yield from self._open.items()
 
     def find(self, name: str) -> Portal | None:
         return self._open.get(name)

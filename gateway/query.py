@@ -1,7 +1,7 @@
 """Results whose rows a machine makes: a portal's own, and what FETCH takes from it. Batches are encoded here."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
 import pyarrow as pa
 
@@ -37,6 +37,11 @@ class QueryResult:
     @property
     def held(self) -> bool:
         return self._source.held
+
+    @property
+    def spent(self) -> Mapping[str, float]:
+        """Seconds, by what they were spent on."""
+        return self._source.spent
 
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         """Starts the statement the first time. Raises the engine's error after the rows before it."""

@@ -90,7 +90,7 @@ class RelayedResult:
 
     def __init__(self, relayed: RelayPortal, *, repeats: bool = False) -> None:
         self._relayed = relayed
-        self._repeats = repeats
+        self.repeats = repeats
 
     @property
     def row_description(self) -> bytes:
@@ -110,7 +110,7 @@ class RelayedResult:
     @property
     def call(self) -> Call | None:
         """What PostgreSQL can be asked again."""
-        return self._relayed.call if self._repeats else None
+        return self._relayed.call if self.repeats else None
 
     def take_answer(self) -> bytes | None:
         """Rows and CommandComplete, if all is here and nothing was handed out."""

@@ -15,11 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from catalog.errors import (
-    DuplicatePreparedStatement,
     InsufficientPrivilege,
     InvalidCursorName,
-    InvalidSqlStatementName,
-    ProgramLimitExceeded,
     QueryCanceled,
     SqlError,
     SuccessfulCompletion,
@@ -27,6 +24,7 @@ from catalog.errors import (
 from catalog.principals import Principal
 from catalog.resolution import Resolution
 from catalog.types import Description
+from compute.events import Priority
 from compute.lease import Lease
 from gateway import enlistment
 from gateway.actions import Notice
@@ -36,6 +34,7 @@ from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedSta
 from gateway.portals import Portals
 from gateway.relay import Call, Flight, RelayAnswer, RelayPortal
 from gateway.services import ANYTHING, Admission, Services
+from gateway.statements import Statements
 from gateway.transaction import Block
 from gateway.variables import Variables, read_duration
 from planner.parse import Statement, parse
@@ -55,8 +54,8 @@ class Cancellable(Protocol):
 
 
 class Session:
-    """One logged-in user in one workspace. `notices` wait for the door to send them, and `names` changes with what
-    prepared statements have names and what cursors there are."""
+    """One logged-in user in one workspace. `notices` wait for the door to send them, and `cursors` changes with what
+    cursors there are."""
 
     def __init__(
         self,
@@ -72,8 +71,9 @@ class Session:
         self.pid = 0
         self.query_start = self.state_change = 0.0
         self._query = ""
-        self.names = 0
+        self.cursors = 0
         self.block = Block()
+        self.statements = Statements(services.limits.prepared_statements)
         self.portals = Portals(services.limits.portals)
         self.vault = services.storage.open()
         self.notices: list[Notice] = []
@@ -83,7 +83,6 @@ class Session:
         self._admission = admission
         self._leases = Leases(self._acquire, services.limits.lease_idle_seconds)
         self._executor = Executor(self, services, self._leases)
-        self._prepared: dict[str, PreparedStatement] = {}
         self._working: Cancellable | None = None
         self._cancelled = False
         self._abandoned = False
@@ -101,6 +100,11 @@ class Session:
     @property
     def situation(self) -> Situation:
         return self._services.catalog.version(self.workspace), self.variables.epoch, self.relay.epoch
+
+    @property
+    def names(self) -> tuple[int, int]:
+        """Changes with what prepared statements and cursors there are."""
+        return self.statements.changes, self.cursors
 
     @property
     def query(self) -> str:
@@ -158,42 +162,6 @@ class Session:
             statement.text, types, binding.formats, binding.values, binding.result_formats, self.variables.effective
         )
 
-    def store(self, name: str, prepared: PreparedStatement) -> None:
-        """Keeps it under a name; the unnamed one is replaced, any other must be new."""
-        if name and name in self._prepared:
-            raise DuplicatePreparedStatement(f'prepared statement "{name}" already exists')
-        if name not in self._prepared and len(self._prepared) >= self._services.limits.prepared_statements:
-            raise ProgramLimitExceeded("too many prepared statements", hint="Close those that are not needed any more.")
-        self._prepared[name] = prepared
-        self.names += name != ""
-
-    def prepared(self, name: str) -> PreparedStatement:
-        try:
-            return self._prepared[name]
-        except KeyError:
-            which = f'prepared statement "{name}"' if name else "unnamed prepared statement"
-            raise InvalidSqlStatementName(f"{which} does not exist") from None
-
-    def forget(self, name: str | None) -> bool:
-        """Drops one prepared statement (None: all); whether there was one."""
-        self.names += name != ""
-        if name is None:
-            self._prepared.clear()
-            return True
-        return self._prepared.pop(name, None) is not None
-
-    @property
-    def unnamed(self) -> PreparedStatement | None:
-        """The prepared statement of no name."""
-        return self._prepared.get("")
-
-    @unnamed.setter
-    def unnamed(self, prepared: PreparedStatement | None) -> None:
-        if prepared is None:
-            self._prepared.pop("", None)
-        else:
-            self._prepared[""] = prepared
-
     def make_portal(
         self,
         prepared: PreparedStatement,
@@ -213,18 +181,24 @@ class Session:
 
     def bind_at_once(self, name: str, statement: str, binding: Binding) -> bool:
         """`bind`, if no earlier portal of that name has to be closed before; whether it was done."""
-        prepared = self._executor.renew(self.prepared(statement))
+        prepared = self._executor.renew(self.statements.get(statement))
         check_values(prepared, statement, binding)
         self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
         self.portals.check(name)
-        if binding.values:
-            self._executor.check_values(name, prepared, binding)
+        values = self._executor.read_values(name, prepared, binding) if binding.values else None
         check_formats(prepared, binding)
         earlier = self.portals.find(name)
         if earlier is not None and earlier.held:
             return False
-        self.portals.add(name, self.make_portal(prepared, binding), self.block.depth)
+        portal = self.make_portal(prepared, binding)
+        portal.values = values
+        self.portals.add(name, portal, self.block.depth)
+        self.count_plan(statement)
         return True
+
+    def count_plan(self, name: str) -> None:
+        """The prepared statement of that name is bound, and would be planned."""
+        self.statements.count(name, self.settings.get("plan_cache_mode", "auto"))
 
     def portal(self, name: str) -> Portal:
         found = self.portals.find(name)
@@ -234,7 +208,7 @@ class Session:
 
     async def close_portal(self, name: str) -> None:
         portal = self.portals.find(name)
-        self.names += portal is not None and portal.kept
+        self.cursors += portal is not None and portal.kept
         await self.portals.close(name)
 
     async def resolve(self, statement: Statement) -> Resolution:
@@ -278,7 +252,8 @@ class Session:
     def end_implicit_block_at_once(self) -> bool:
         """Ends an implicit block that holds nothing; False for an explicit one, or when something has to be awaited."""
         self.state_change = time.time()
-        if self.block.explicit or self.block.draft or not self.portals.idle or self.variables.pending:
+        held = self.block.draft or self.relay.in_block or not self.portals.idle
+        if self.block.explicit or held or self.variables.pending:
             return False
         self.portals.forget()
         self.block.end()
@@ -388,11 +363,15 @@ class Session:
         await self._leases.close()
         await self.relay.close()
 
+    def preference(self, engine: str) -> tuple[str, Priority]:
+        """Size and priority of the session's machines; an empty size is the default one."""
+        who, asked = self.principal.name, self._admission.warehouse
+        return self._services.declaration.preference(engine, self.workspace, who, asked)
+
     async def _acquire(self, engine: str) -> Lease:
-        who = self.principal.name
-        size, priority = self._services.declaration.preference(engine, self.workspace, who, self._admission.warehouse)
+        size, priority = self.preference(engine)
         lease = await self._services.pool.lease(
-            engine, workspace=self.workspace, principal=who, size=size, priority=priority
+            engine, workspace=self.workspace, principal=self.principal.name, size=size, priority=priority
         )
         if lease.woken_seconds is not None:
             self.inform(f"compute was asleep: a {engine} machine started in {lease.woken_seconds:.2f} s")

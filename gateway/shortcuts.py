@@ -43,7 +43,7 @@ class Shortcuts:
 
     def _query(self, message: messages.Query) -> bool:
         session = self._session
-        session.unnamed, session.query = None, message.sql
+        session.statements.unnamed, session.query = None, message.sql
         if session.block.explicit or not session.portals.idle:
             return False
         statements = session.split(message.sql)
@@ -58,14 +58,14 @@ class Shortcuts:
     def _parse(self, message: messages.Parse) -> bool:
         session = self._session
         if not message.statement:
-            session.unnamed = None
+            session.statements.unnamed = None
         statements = session.split(message.sql)
         if len(statements) != 1:
             return False
         prepared = session.prepare_at_once(statements[0], message.types)
         if prepared is None:
             return False
-        session.store(message.statement, prepared)
+        session.statements.store(message.statement, prepared)
         self._door.send(messages.ParseComplete())
         return True
 
@@ -78,7 +78,7 @@ class Shortcuts:
 
     def _describe(self, message: messages.Describe) -> bool:
         session = self._session
-        described = session.prepared(message.name) if message.kind == "S" else session.portal(message.name)
+        described = session.statements.get(message.name) if message.kind == "S" else session.portal(message.name)
         row_description = described.row_description
         if row_description:
             session.block.admit(ends_block=False)

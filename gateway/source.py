@@ -9,6 +9,7 @@ refused it or ran out of memory. A write never is.
 import asyncio
 import logging
 import shutil
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -58,10 +59,12 @@ class Surroundings:
 
 
 class Source:
-    """One execution of a `Query`; its rows as `gateway.scroll.Rows`. `affected` counts what a write has written."""
+    """One execution of a `Query`; its rows as `gateway.scroll.Rows`. `affected` counts what a write has written, and
+    `spent` the seconds until it had a machine, and on that."""
 
     def __init__(self, execution: Execution, surroundings: Surroundings, retention: Retention) -> None:
         self.affected = 0
+        self.spent: dict[str, float] = {}
         self._execution = execution
         self._surroundings = surroundings
         self._retention = retention
@@ -116,7 +119,7 @@ class Source:
     async def _prepare_repeat(self, error: SqlError) -> bool:
         """Whether the statement may run once more, with what it then runs set up."""
         query = self._execution.query
-        if self._handed_out or self._repeated or query.writes is not None or query.then is not None:
+        if self._handed_out or self._repeated or query.changes:
             return False
         if isinstance(error, OutOfMemory | FeatureNotSupported) and query.lane is Lane.DUCKDB:
             if self._surroundings.reroute is None:
@@ -153,7 +156,9 @@ class Source:
     async def _drive(self, execution: Execution, spool: Spool) -> None:
         query, leases = execution.query, self._surroundings.leases
         scans = await find_scans(query, trees=self._surroundings.trees)
+        began = time.perf_counter()
         lease = await leases.take(query.lane.value)
+        leased = time.perf_counter()
         try:
             answer = await lease.execute(query.sql, parameters=execution.parameters, scans=scans)
             try:
@@ -162,6 +167,7 @@ class Source:
                 self.affected = answer.affected or 0
             finally:
                 await answer.close()
+            self.spent = {"Machine Wait": leased - began, "Engine": time.perf_counter() - leased}
         except (SqlError, asyncio.CancelledError) as error:
             await leases.give_back(query.lane.value, lease)
             if _is_in_doubt(error, query) and not self._surroundings.undone:

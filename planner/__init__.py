@@ -5,7 +5,7 @@
 **Layers**, top down; each knows only those below::
 
     planning    statement + resolution + settings -> plan; the memo
-    relay  session  cursors  roles  definitions  writes  reads  copy  sparkplan      one kind of statement each
+    relay  session  cursors  prepared  explain  roles  definitions  writes  reads  copy  sparkplan      a kind each
     elements                                                                         columns and keys of a new table
     transfers  loans                                          PostgreSQL's tables beside the lakehouse's
     authorize  route  prune                                           may it, where, which files

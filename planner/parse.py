@@ -37,6 +37,9 @@ _IMMUTABLE_NODES = frozenset(
 _IMMUTABLE_TYPES = frozenset({"int2", "int4", "int8", "text", "bool", "float8", "numeric", "varchar"})
 _ENDS = ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK", "TRANS_STMT_ROLLBACK_TO")
 _LONGEST_CACHED = 65_536
+_QUERY_WORDS = {"DeclareCursorStmt": "FOR", "PrepareStmt": "AS"}
+"""After which word the query begins, by the node of what holds it. Both are reserved: no name before can be them."""
+_EXPLAIN_WORDS = frozenset({"ANALYZE", "ANALYSE", "VERBOSE"})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,8 +52,9 @@ class Statement:
     dialect, for EXPLAIN (ROUTE), and for what begins and ends transactions, where there is nothing to describe.
     Positions in `references` count from 1 in the whole text. `ends_block`: COMMIT or ROLLBACK, or ROLLBACK TO, which
     ends a part of it: what a failed block still takes. `immutable`: PostgreSQL's answer depends only on text,
-    parameters and settings. `query` is what a DECLARE reads, `fetches` the name of the cursor whose rows a FETCH gives.
-    `parameter`: the number of the first, and where it is in `text`, from 1.
+    parameters and settings. `query` is what a DECLARE reads, a PREPARE prepares or an EXPLAIN explains, `fetches` the
+    name of the cursor whose rows a FETCH gives, `executes` that of the prepared statement that an EXECUTE runs.
+    `source`: the whole text. `parameter`: the number of the first, and where it is in `text`, from 1.
     """
 
     text: str
@@ -70,6 +74,13 @@ class Statement:
     spark: exp.Expr | None = field(default=None, repr=False)
     query: "Statement | None" = None
     fetches: str | None = None
+    executes: str | None = None
+    source: str = field(default="", repr=False)
+
+    @property
+    def borrows(self) -> bool:
+        """Whether its columns are those of a cursor or a prepared statement, whichever has the name by then."""
+        return self.fetches is not None or self.executes is not None
 
 
 def parse(text: str, dialect: Dialect) -> tuple[Statement, ...]:
@@ -122,20 +133,42 @@ def _statement(text: str, found: Extracted, parsed: lakegate_native.ParsedStatem
         immutable=not parsed.relations and not parsed.functions and _is_immutable(parsed_tree),
         tree=parsed_tree,
         options=options,
-        query=_find_query(text[parsed.offset : end], parsed.offset) if parsed.node == "DeclareCursorStmt" else None,
+        query=_find_query(text, parsed.offset, end, parsed_tree),
         fetches=_find_cursor(parsed_tree),
+        executes=parsed_tree["ExecuteStmt"]["name"] if parsed.node == "ExecuteStmt" else None,
+        source=text,
     )
 
 
-def _find_query(text: str, offset: int) -> Statement:
-    """What follows DECLARE … FOR, as a statement of the whole text. FOR is reserved: no name before can be it."""
-    start = next(token.end for token in scan(text) if token.word == "FOR")
+def _find_query(source: str, offset: int, end: int, node: Node) -> Statement | None:
+    """What a DECLARE reads, a PREPARE prepares or an EXPLAIN explains, as a statement of the whole text."""
+    kind, fields = tree.unwrap(node)
+    text = source[offset:end]
+    if kind in _QUERY_WORDS:
+        start = next(token.end for token in scan(text) if token.word == _QUERY_WORDS[kind])
+    elif kind == "ExplainStmt":
+        start = _end_of_options(text) if fields.get("options") else scan(text)[0].end
+    else:
+        return None
     (query,) = _parse(text[start:], Dialect.POSTGRES)
     moved = tuple(
         reference if reference.position is None else replace(reference, position=reference.position + offset + start)
         for reference in query.references
     )
-    return replace(query, offset=query.offset + offset + start, references=moved)
+    return replace(query, offset=query.offset + offset + start, references=moved, source=source)
+
+
+def _end_of_options(text: str) -> int:
+    """Where the options of an EXPLAIN end: a list in parentheses, or words."""
+    tokens = scan(text)[1:]
+    if tokens[0].text != "(":
+        return next(token.start for token in tokens if token.word not in _EXPLAIN_WORDS)
+    depth = 0
+    for token in tokens:
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0:
+            return token.end
+    raise AssertionError("PostgreSQL's parser has seen where the list ends")
 
 
 def _find_cursor(node: Node) -> str | None:
@@ -198,4 +231,5 @@ def _spark_statements(text: str) -> Iterator[Statement]:
             references=one.references,
             explain_route=one.explain_route,
             spark=one.tree,
+            source=text,
         )

@@ -2,8 +2,10 @@
 
 `Metadata` is relayed to PostgreSQL. The session's own statements are `Begin`, `Commit`, `Rollback`, `Savepoint`,
 `Release`, `RollbackTo`, `SetModes`, `SetVariable`, `ResetVariable`, `ShowVariable` and `Discard`; of its cursors
-`DeclareCursor`, `FetchCursor` and `CloseCursor`. `CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine.
-`Constant` is answered at once. `Transfer` is PostgreSQL's, with rows that queries give.
+`DeclareCursor`, `FetchCursor` and `CloseCursor`, of its prepared statements `Prepare`, `Execute` and `Deallocate`.
+`CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine.
+`Constant` is answered at once, `Explain` by planning what it explains. `Transfer` is PostgreSQL's, with rows that
+queries give.
 """
 
 import sys
@@ -79,12 +81,14 @@ class Metadata:
     """Relayed to PostgreSQL as `text`, which may differ from what the client sent (rewritten names).
 
     `asks_for_sessions`: the answer tells of the gateway's sessions (pg_stat_activity, pg_backend_pid and its kin), and
-    where `asks_for_all` is set, of more than the one that asks. `assigns`: what it sets of the session's settings.
+    where `asks_for_all` is set, of more than the one that asks. `asks_for_names`: it tells of the session's prepared
+    statements or cursors. `assigns`: what it sets of the session's settings.
     """
 
     text: str
     asks_for_sessions: bool = False
     asks_for_all: bool = False
+    asks_for_names: bool = False
     assigns: tuple[Assignment, ...] = ()
 
 
@@ -190,10 +194,56 @@ class ShowVariable:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """DISCARD ALL | PLANS | SEQUENCES | TEMP, or DEALLOCATE (`what` "DEALLOCATE", `name` None for ALL)."""
+    """DISCARD ALL | PLANS | SEQUENCES | TEMP."""
 
     what: str
-    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """PREPARE. `types` are those that it declares, as written, each with the character of the statement's text, from
+    0, where it begins; None for one that is to be inferred."""
+
+    name: str
+    query: "Statement"
+    types: tuple[tuple[str, int] | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """EXECUTE with so many arguments. `arguments` is their list as PostgreSQL is sent it, empty where there is none,
+    and begins at character `offset` of the statement's text. Of CREATE TABLE AS EXECUTE, `around` is what stands before
+    and behind."""
+
+    name: str
+    count: int
+    arguments: Metadata
+    offset: int
+    around: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """EXPLAIN of `query`, which lakehouse tables have a part in, or which an EXECUTE stands for. `prefix` is the text
+    before it; `serialize` is the format in which rows are to be encoded, None for none."""
+
+    query: "Statement"
+    prefix: str
+    json: bool
+    analyze: bool
+    verbose: bool
+    costs: bool
+    settings: bool
+    timing: bool
+    summary: bool
+    serialize: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deallocate:
+    """DEALLOCATE; None drops all prepared statements."""
+
+    name: str | None
 
 
 class Direction(StrEnum):
@@ -286,6 +336,10 @@ class Query:
     snapshots: tuple[Snapshot, ...] = ()
     notice: str | None = None
 
+    @property
+    def changes(self) -> bool:
+        """Whether it does anything but read."""
+        return self.writes is not None or self.then is not None
 
 @dataclass(frozen=True, slots=True)
 class Pouring:
@@ -313,6 +367,7 @@ class Transfer:
     pourings: tuple[Pouring, ...]
 
 
+PreparedPlan = Prepare | Execute | Deallocate
 CursorPlan = DeclareCursor | FetchCursor | CloseCursor
 Plan = (
     Metadata
@@ -328,6 +383,8 @@ Plan = (
     | ShowVariable
     | Discard
     | CursorPlan
+    | PreparedPlan
+    | Explain
     | CatalogChange
     | Constant
     | Query

@@ -8,7 +8,7 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupported
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.types import Description, Oid, PgType, ResultColumn
-from planner import cursors, definitions, roles, session, sparkplan, transfers, tree, writes
+from planner import cursors, definitions, explain, prepared, roles, session, sparkplan, transfers, tree, writes
 from planner.authorize import require_reads
 from planner.parse import Statement
 from planner.plan import Constant, Dialect, Lane, Plan, Query, Settings
@@ -107,6 +107,12 @@ def _plan(
         return session.plan_session(statement)
     if verb in cursors.VERBS:
         return cursors.plan_cursor(statement, resolution)
+    if verb in prepared.VERBS:
+        return prepared.plan_prepared(statement, resolution)
+    if prepared.creates_from_execute(statement):
+        return prepared.plan_create(statement, resolution)
+    if verb == explain.VERB and _explains_tables(statement, resolution):
+        return explain.plan_explain(statement)
     if verb in roles.VERBS:
         return roles.plan_roles(statement, resolution)
     if _defines(statement, resolution):
@@ -125,6 +131,13 @@ def _plan(
         f"{verb_words(verb)} is not supported on lakehouse tables",
         hint="SELECT from them, or EXPLAIN (ROUTE) to see how a statement would run.",
     )
+
+
+def _explains_tables(statement: Statement, resolution: Resolution) -> bool:
+    """Whether PostgreSQL alone cannot explain it: an EXECUTE may stand for anything."""
+    query = statement.query
+    assert query is not None, "every EXPLAIN has a query"
+    return bool(resolution.tables) or query.executes is not None or _defines(query, resolution)
 
 
 def _read(statement: Statement, resolution: Resolution, settings: Settings, description: Description) -> Read:

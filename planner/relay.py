@@ -51,10 +51,14 @@ _FORBIDDEN = re.compile(
 _SIGNALS = frozenset({"pg_backend_pid", "pg_cancel_backend", "pg_terminate_backend"})
 _OF_SESSIONS = frozenset(f"lakegate.{name}" for name in (*_SIGNALS, "pg_stat_activity"))
 _OF_ITSELF = "lakegate.pg_backend_pid"
+_NAMES = frozenset({"pg_prepared_statement", "pg_cursor"})
+"""Functions that tell of prepared statements and cursors; their views have the plural."""
+_OF_NAMES = frozenset(f"lakegate.{name}{plural}" for name in _NAMES for plural in ("", "s"))
 _PRIVILEGE_FUNCTIONS = frozenset(
     {"has_table_privilege", "has_any_column_privilege", "has_schema_privilege", "has_column_privilege"}
 )
-_REWRITTEN = _SIGNALS | _PRIVILEGE_FUNCTIONS | {"pg_notify"}
+_REWRITTEN = _SIGNALS | _PRIVILEGE_FUNCTIONS | _NAMES | {"pg_notify"}
+_REWRITTEN_VIEWS = frozenset({"pg_stat_activity", *(f"{name}s" for name in _NAMES)})
 _PRIVILEGE_VIEWS = frozenset({"table_privileges", "column_privileges", "role_table_grants", "role_column_grants"})
 _SET_CONFIG_ARGUMENTS = 3
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1"})
@@ -85,9 +89,15 @@ def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metada
     _check_clauses(statement)
     _check_functions(statement, volatile_functions)
     replacements = sorted(_replacements(statement), reverse=True)
-    asked = {name for _, name in replacements} & _OF_SESSIONS
-    text = _replace(statement, replacements)
-    return Metadata(text, bool(asked), not asked <= {_OF_ITSELF}, tuple(_assignments(statement)))
+    names = {name for _, name in replacements}
+    asked = names & _OF_SESSIONS
+    return Metadata(
+        text=_replace(statement, replacements),
+        asks_for_sessions=bool(asked),
+        asks_for_all=not asked <= {_OF_ITSELF},
+        asks_for_names=bool(names & _OF_NAMES),
+        assigns=tuple(_assignments(statement)),
+    )
 
 
 def _refused(statement: Statement, reason: str, hint: str | None = None) -> FeatureNotSupported:
@@ -104,9 +114,9 @@ def _check_kind(statement: Statement, kind: str, fields: Node) -> None:
         return
     if kind in ("ListenStmt", "NotifyStmt"):
         return _check_channel(fields["conditionname"])
-    if kind in ("ExplainStmt", "PrepareStmt", "DeclareCursorStmt"):
+    if kind in ("ExplainStmt", "DeclareCursorStmt"):
         inner, inner_fields = tree.unwrap(fields["query"])
-        if inner in _READS | _CHANGES or (inner in ("ExecuteStmt", "CreateTableAsStmt") and kind == "ExplainStmt"):
+        if inner in _READS | _CHANGES or (inner == "CreateTableAsStmt" and kind == "ExplainStmt"):
             return _check_kind(statement, inner, inner_fields)
     elif (
         kind in _CHANGES
@@ -219,13 +229,12 @@ def _replacements(statement: Statement) -> Iterator[tuple[int, str]]:
 def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
     schema, name = fields.get("schemaname"), fields.get("relname", "")
     location = int(fields.get("location", 0))
-    if schema in (None, "pg_catalog") and name == "pg_stat_activity":
-        yield location, "lakegate.pg_stat_activity"
-    elif (schema == "information_schema" and name in _PRIVILEGE_VIEWS) or (
-        schema in (None, "pg_catalog")
-        and name in _OWNED
-        and columns & (_OWNED[name] | {"*"})
-        and not columns & SYSTEM_COLUMNS
+    in_catalog = schema in (None, "pg_catalog")
+    owned = in_catalog and name in _OWNED and columns & (_OWNED[name] | {"*"}) and not columns & SYSTEM_COLUMNS
+    if (
+        owned
+        or (in_catalog and name in _REWRITTEN_VIEWS)
+        or (schema == "information_schema" and name in _PRIVILEGE_VIEWS)
     ):
         yield location, f"lakegate.{name}"
 

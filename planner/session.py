@@ -1,4 +1,4 @@
-"""Statements about the session: transactions, savepoints, settings, DISCARD and DEALLOCATE."""
+"""Statements about the session: transactions, savepoints, settings and DISCARD."""
 
 import re
 
@@ -23,7 +23,7 @@ from planner.plan import (
 )
 from planner.tree import Node
 
-VERBS = frozenset({"Transaction", "VariableSet", "Discard", "Deallocate"})
+VERBS = frozenset({"Transaction", "VariableSet", "Discard"})
 KEPT = frozenset(
     {
         "idle_in_transaction_session_timeout",
@@ -70,9 +70,7 @@ def plan_session(statement: Statement) -> Plan:
         return _variable(fields)
     if statement.verb == "VariableShow":
         return ShowVariable(_shown(statement))
-    if statement.verb == "Discard":
-        return Discard(_DISCARDS[fields.get("target", "DISCARD_ALL")])
-    return Discard("DEALLOCATE", None if fields.get("isall") else fields.get("name"))
+    return Discard(_DISCARDS[fields.get("target", "DISCARD_ALL")])
 
 
 def _transaction(fields: Node) -> Plan:

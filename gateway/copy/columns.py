@@ -21,10 +21,10 @@ from catalog.errors import (
 )
 from catalog.types import ELEMENT_OF, VARHDRSZ, Oid, PgType
 from gateway.pgwire import binary, calendar
+from gateway.pgwire.calendar import Customs
 from gateway.pgwire.decode import decode_value
 from gateway.pgwire.encode import BINARY
 from gateway.pgwire.types import ARROW_TYPES
-from lakegate_native import TimeZone
 
 _YEAR = r"(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
 _DATE = rf"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}"
@@ -46,7 +46,7 @@ Faults = dict[int, SqlError]
 
 
 def read_column(
-    cells: pa.Array, type_: PgType, code: int, zone: TimeZone, most: float = inf
+    cells: pa.Array, type_: PgType, code: int, customs: Customs, most: float = inf
 ) -> tuple[pa.Array, Faults]:
     """Values of the type, NULL where a cell is or is wrong. `cells` are strings, or bytes where `code` is BINARY. After
     `most` faults odd cells are no longer read: they are NULL too."""
@@ -57,7 +57,7 @@ def read_column(
     rows = np.flatnonzero(odd.to_numpy(zero_copy_only=False))
     if not len(rows):
         return found, {}
-    values, faults = _read_cells(rows.tolist(), cells.take(pa.array(rows)), type_, code, zone, most)
+    values, faults = _read_cells(rows.tolist(), cells.take(pa.array(rows)), type_, code, customs, most)
     built = build(type_, values)
     if pa.types.is_list(target):
         places = np.full(len(cells), -1)
@@ -89,7 +89,7 @@ def build(type_: PgType, values: Sequence[Any]) -> pa.Array:
 
 
 def _read_cells(
-    rows: Sequence[int], cells: pa.Array, type_: PgType, code: int, zone: TimeZone, most: float
+    rows: Sequence[int], cells: pa.Array, type_: PgType, code: int, customs: Customs, most: float
 ) -> tuple[list[Any], Faults]:
     values: list[Any] = []
     faults: Faults = {}
@@ -97,16 +97,16 @@ def _read_cells(
         if len(faults) >= most:
             return values + [None] * (len(rows) - len(values)), faults
         try:
-            values.append(_read_cell(cell if code == BINARY else cell.encode(), type_, code, zone))
+            values.append(_read_cell(cell if code == BINARY else cell.encode(), type_, code, customs))
         except SqlError as error:
             faults[row] = error
             values.append(None)
     return values, faults
 
 
-def _read_cell(cell: bytes, type_: PgType, code: int, zone: TimeZone) -> Any:
+def _read_cell(cell: bytes, type_: PgType, code: int, customs: Customs) -> Any:
     try:
-        value = decode_value(type_.oid, code, cell, zone)
+        value = decode_value(type_.oid, code, cell, customs)
     except binary.WrongLength:
         raise InvalidBinaryRepresentation("incorrect binary data format") from None
     element = ELEMENT_OF.get(type_.oid)

@@ -90,7 +90,7 @@ class Loader:
         columns = self._copy.columns
         cells = batch.columns[: len(columns)]
         read = [
-            read_column(cell, column.type, self._code, self._target.zone, self._most_faults)
+            read_column(cell, column.type, self._code, self._target.customs, self._most_faults)
             for cell, column in zip(cells, columns, strict=True)
         ]
         texts = None if self._code == BINARY else batch.column("text")

@@ -13,8 +13,9 @@ import pyarrow as pa
 from catalog.errors import NotNullViolation, SqlError, error_class
 from catalog.types import ResultColumn
 from gateway.copy.columns import Faults
-from gateway.pgwire.encode import ResultEncoder, SessionSettings, find_time_zone
-from lakegate_native import CopyFault, TimeZone
+from gateway.pgwire.calendar import Customs
+from gateway.pgwire.encode import ResultEncoder, SessionSettings, date_order, find_time_zone
+from lakegate_native import CopyFault
 
 _SHOWN = 100
 _SHOWN_VALUE = 64
@@ -49,8 +50,9 @@ class Target:
     settings: SessionSettings
 
     @property
-    def zone(self) -> TimeZone:
-        return find_time_zone(self.settings.current("TimeZone"))
+    def customs(self) -> Customs:
+        zone = find_time_zone(self.settings.current("TimeZone"))
+        return Customs(zone, date_order(self.settings.current("DateStyle")))
 
 
 @dataclass(slots=True)

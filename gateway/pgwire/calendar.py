@@ -1,4 +1,4 @@
-"""Dates and times as PostgreSQL reads them: ISO 8601 first, then month/day/year, any year of its range.
+"""Dates and times as PostgreSQL reads them: ISO 8601 first, then in the order of DateStyle, any year of its range.
 
 Answers are integers since 1970-01-01 (Arrow's epoch), because Python's own dates end at the year 9999 and know no BC.
 Spellings beyond these (weekdays, month names, ``today``, zone abbreviations) are refused rather than guessed.
@@ -7,6 +7,7 @@ Reference: PostgreSQL documentation, "Date/Time Types", "Date/Time Input".
 """
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 
 from catalog.errors import (
@@ -29,8 +30,8 @@ END_OF_TIMESTAMPS = 106_751_991 * DAY
 _ENDS = {"infinity": FUTURE, "+infinity": FUTURE, "-infinity": PAST, "epoch": 0}
 _DATE = re.compile(
     r"(?:(?P<year>\d{4,7})-(?P<month>\d{1,2})-(?P<day>\d{1,2})|(?P<packed>\d{8})"
-    r"|(?P<us_month>\d{1,2})/(?P<us_day>\d{1,2})/(?P<us_year>\d{4,7})"
-    r"|(?P<slash_year>\d{4,7})/(?P<slash_month>\d{1,2})/(?P<slash_day>\d{1,2}))",
+    r"|(?P<first>\d{1,2})[-/.](?P<second>\d{1,2})[-/.](?P<last_year>\d{4,7})"
+    r"|(?P<first_year>\d{4,7})[/.](?P<first_month>\d{1,2})[/.](?P<first_day>\d{1,2}))",
     re.ASCII,
 )
 _TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{0,9}))?)?", re.ASCII)
@@ -44,36 +45,44 @@ _MOMENT = re.compile(
 )
 
 
-def parse_date(text: str) -> int:
+@dataclass(frozen=True, slots=True)
+class Customs:
+    """How a session reads dates and times: its time zone, and the order of its DateStyle, such as ``MDY``."""
+
+    zone: TimeZone
+    order: str = "MDY"
+
+
+def parse_date(text: str, order: str = "MDY") -> int:
     """Days since 1970-01-01. A time of day is dropped, as PostgreSQL does."""
     end = _ENDS.get(text.strip().lower())
     if end is not None:
         return {FUTURE: 2**31 - 1, PAST: -(2**31) + 1}.get(end, end)
     found = _match(text, "date")
-    days = _days(found, text)
+    days = _days(found, text, order)
     if not FIRST_DAY <= days <= LAST_DATE:
         raise DatetimeFieldOverflow(f'date out of range: "{text}"')
     return days
 
 
-def parse_timestamp(text: str) -> int:
+def parse_timestamp(text: str, order: str = "MDY") -> int:
     """Microseconds since 1970-01-01 without time zone; a zone that is written is ignored, as PostgreSQL does."""
     end = _ENDS.get(text.strip().lower())
     if end is not None:
         return end
-    return _checked(_local(_match(text, "timestamp"), text), text)
+    return _checked(_local(_match(text, "timestamp"), text, order), text)
 
 
-def parse_timestamptz(text: str, session_zone: TimeZone) -> int:
+def parse_timestamptz(text: str, customs: Customs) -> int:
     """Microseconds since 1970-01-01 UTC. Without a zone the session's counts."""
     end = _ENDS.get(text.strip().lower())
     if end is not None:
         return end
     found = _match(text, "timestamp with time zone")
-    local = _local(found, text)
+    local = _local(found, text, customs.order)
     zone = _zone(found, text, "timestamp with time zone")
     if zone is None:
-        zone = session_zone
+        zone = customs.zone
     if isinstance(zone, timedelta):
         return _checked(local - zone // timedelta(microseconds=1), text)
     seconds, micros = divmod(local, SECOND)
@@ -103,8 +112,8 @@ def _zone(found: re.Match[str], text: str, spelling: str) -> TimeZone | timedelt
         raise InvalidDatetimeFormat(f'invalid input syntax for type {spelling}: "{text}"') from None
 
 
-def _local(found: re.Match[str], text: str) -> int:
-    return _days(found, text) * DAY + (_time(found["time"], text) if found["time"] else 0)
+def _local(found: re.Match[str], text: str, order: str) -> int:
+    return _days(found, text, order) * DAY + (_time(found["time"], text) if found["time"] else 0)
 
 
 def _checked(micros: int, text: str) -> int:
@@ -113,23 +122,28 @@ def _checked(micros: int, text: str) -> int:
     return micros
 
 
-def _days(found: re.Match[str], text: str) -> int:
+def _days(found: re.Match[str], text: str, order: str) -> int:
     parts = _DATE.fullmatch(found["date"])
     assert parts is not None, "the whole pattern holds the date's"
-    year, month, day = _date_fields(parts)
+    year, month, day = _date_fields(parts, order)
     is_bc = (found["era"] or "").upper() == "BC"
     if year == 0 or not 1 <= month <= 12 or not 1 <= day <= _month_length(1 - year if is_bc else year, month):
         raise DatetimeFieldOverflow(f'date/time field value out of range: "{text}"')
     return days_from_civil(1 - year if is_bc else year, month, day)
 
 
-def _date_fields(parts: re.Match[str]) -> tuple[int, int, int]:
+def _date_fields(parts: re.Match[str], order: str) -> tuple[int, int, int]:
+    """Year, month and day. A year that is written first is one whatever the order; where the order wants one first
+    and none is there, the date cannot be."""
     if packed := parts["packed"]:
         return int(packed[:4]), int(packed[4:6]), int(packed[6:])
-    for prefix in ("", "us_", "slash_"):
+    for prefix in ("", "first_"):
         if parts[f"{prefix}year"]:
             return int(parts[f"{prefix}year"]), int(parts[f"{prefix}month"]), int(parts[f"{prefix}day"])
-    raise AssertionError("one of the alternatives matched")
+    first, second, last = (int(parts[name]) for name in ("first", "second", "last_year"))
+    if order == "YMD":
+        return first, second, last
+    return (last, second, first) if order == "DMY" else (last, first, second)
 
 
 def _month_length(year: int, month: int) -> int:

@@ -19,10 +19,10 @@ from catalog.errors import (
 )
 from catalog.types import ELEMENT_OF, Oid
 from gateway.pgwire import arrays, binary, literals
+from gateway.pgwire.calendar import Customs
 from gateway.pgwire.encode import BINARY, TEXT, find_time_zone
 from gateway.pgwire.errors import MalformedMessage
 from gateway.pgwire.types import ARROW_TYPES, is_receivable
-from lakegate_native import TimeZone
 
 
 def decode_parameters(
@@ -31,23 +31,24 @@ def decode_parameters(
     values: Sequence[bytes | None],
     time_zone: str = "UTC",
     *,
+    date_order: str = "MDY",
     portal: str = "",
 ) -> pa.RecordBatch:
     """One row with columns p1, p2, ... of the Arrow types in `gateway.pgwire.types`; None is NULL.
 
     `formats`: none (all text), one for all, or one a value. `time_zone` is the session's, for timestamptz texts without
-    a zone. Raises SqlError, which names the portal.
+    a zone, and `date_order` that of its DateStyle. Raises SqlError, which names the portal.
     """
     if len(values) != len(oids):
         raise MalformedMessage(f"bind message supplies {len(values)} parameters, but {len(oids)} are required")
     if len(formats) > 1 and len(formats) != len(values):
         raise MalformedMessage(f"bind message has {len(formats)} parameter formats but {len(values)} parameters")
     codes = tuple(formats) if len(formats) > 1 else tuple(formats or (TEXT,)) * len(values)
-    zone = find_time_zone(time_zone)
+    customs = Customs(find_time_zone(time_zone), date_order)
     columns = []
     for number, (oid, code, value) in enumerate(zip(oids, codes, values, strict=True), start=1):
         try:
-            columns.append(_column(number, oid, code, value, zone))
+            columns.append(_column(number, oid, code, value, customs))
         except SqlError as error:
             shown = code == TEXT and not isinstance(error, CharacterNotInRepertoire)
             error.context = _place(portal, number, shown=shown)
@@ -65,7 +66,7 @@ def _place(portal: str, number: int, *, shown: bool) -> str:
     return f"{place} parameter ${number}" + (" = '...'" if shown else "")
 
 
-def decode_value(oid: int, code: int, value: bytes, zone: TimeZone) -> Any:
+def decode_value(oid: int, code: int, value: bytes, customs: Customs) -> Any:
     """One value that is not NULL, as the Python object that Arrow makes a column from.
 
     Dates and times are integers since 1970, intervals a `Span`, arrays lists. Raises SqlError, and `binary.WrongLength`
@@ -78,17 +79,17 @@ def decode_value(oid: int, code: int, value: bytes, zone: TimeZone) -> Any:
         return arrays.receive_array(value, element, lambda part: binary.receive(element, part))
     text = binary.receive_text(value)
     if element is None:
-        return literals.parse(oid, text, zone)
-    return arrays.parse_array(text, lambda part: literals.parse(element, part, zone))
+        return literals.parse(oid, text, customs)
+    return arrays.parse_array(text, lambda part: literals.parse(element, part, customs))
 
 
-def _column(number: int, oid: int, code: int, value: bytes | None, zone: TimeZone) -> pa.Array:
+def _column(number: int, oid: int, code: int, value: bytes | None, customs: Customs) -> pa.Array:
     if not is_receivable(oid):
         raise FeatureNotSupported(f"parameter ${number} has a type that is not supported: {oid}")
     if code not in (TEXT, BINARY):
         raise InvalidParameterValue(f"unsupported format code: {code}")
     try:
-        decoded = None if value is None else decode_value(oid, code, value, zone)
+        decoded = None if value is None else decode_value(oid, code, value, customs)
     except binary.WrongLength:
         raise InvalidBinaryRepresentation(f"incorrect binary data format in bind parameter {number}") from None
     element = ELEMENT_OF.get(oid)

@@ -82,6 +82,11 @@ def find_time_zone(name: str) -> TimeZone:
         raise InvalidParameterValue(f'invalid value for parameter "TimeZone": "{name}"') from None
 
 
+def date_order(style: str) -> str:
+    """The order of a DateStyle such as ``ISO, MDY``."""
+    return style.rpartition(" ")[2]
+
+
 def _setting(settings: SessionSettings, name: str, default: str) -> str:
     try:
         return settings.current(name)

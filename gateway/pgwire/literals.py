@@ -22,9 +22,9 @@ from catalog.errors import (
 )
 from catalog.types import Oid
 from gateway.pgwire import calendar
+from gateway.pgwire.calendar import Customs
 from gateway.pgwire.span import parse_interval
 from gateway.pgwire.types import SPELLINGS
-from lakegate_native import TimeZone
 
 BLANKS = " \t\n\r\v\f"
 NUMERIC_DIGITS = 38
@@ -40,10 +40,14 @@ _UUID = re.compile(r"\{?(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\}?")
 _ESCAPED = re.compile(rb"\\(?:([0-3][0-7]{2})|(\\))|\\")
 
 
-def parse(oid: int, text: str, zone: TimeZone) -> Any:
-    """The value of a scalar parameter. `zone` is the session's, for a timestamptz that names none."""
+def parse(oid: int, text: str, customs: Customs) -> Any:
+    """The value of a scalar parameter. `customs` are the session's, for dates and times."""
     if oid == Oid.TIMESTAMPTZ:
-        return calendar.parse_timestamptz(text, zone)
+        return calendar.parse_timestamptz(text, customs)
+    if oid == Oid.TIMESTAMP:
+        return calendar.parse_timestamp(text, customs.order)
+    if oid == Oid.DATE:
+        return calendar.parse_date(text, customs.order)
     return _PARSERS[oid](text)
 
 
@@ -218,8 +222,6 @@ _PARSERS: dict[int, Callable[[str], Any]] = {
     Oid.UNKNOWN: str,
     Oid.BPCHAR: str,
     Oid.VARCHAR: str,
-    Oid.DATE: calendar.parse_date,
-    Oid.TIMESTAMP: calendar.parse_timestamp,
     Oid.INTERVAL: parse_interval,
     Oid.NUMERIC: _parse_numeric,
     Oid.UUID: _parse_uuid,

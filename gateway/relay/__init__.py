@@ -17,7 +17,7 @@ Sync; one read with the answer. Rows are forwarded as slices of what was read. R
 BackendKeyData stop here. Rows of the gateway's own go in by COPY FROM STDIN, in the open block: `RelaySession.load`.
 
 A backend is lent while a statement runs. It stays with its session while something lives there: a block, suspended
-portals, temp tables, SQL-level prepared statements, channels that it listens on. Its settings travel with it as a note
+portals, temp tables, channels that it listens on. Its settings travel with it as a note
 of what they are; the next session's first request changes what differs. When they are not known any more (after a
 rollback), all are reset first.
 

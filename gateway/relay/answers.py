@@ -6,6 +6,7 @@ from catalog.types import PgType, ResultColumn
 from gateway.pgwire.codec import HEADER_SIZE, LAYOUTS
 from gateway.pgwire.messages import DataRow, ParameterDescription, RowDescription
 from gateway.relay.exchange import Exchange
+from gateway.rows import split_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +59,10 @@ def read_cell(row: bytes) -> str:
     """The only cell of an only row, as text; empty for NULL."""
     (cell,) = LAYOUTS[DataRow].decode(row[HEADER_SIZE:]).values
     return "" if cell is None else cell.decode()
+
+
+def read_values(rows: bytes) -> tuple[bytes | None, ...]:
+    """The cells of an only row, among notices."""
+    (row,) = split_rows(rows)
+    values: tuple[bytes | None, ...] = LAYOUTS[DataRow].decode(row[HEADER_SIZE:]).values
+    return values

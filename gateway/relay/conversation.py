@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, InvalidCursorName, SqlError
 from gateway.pgwire.codec import encode
 from gateway.pgwire.messages import CopyDone, CopyFail
-from gateway.relay.answers import read_cell
+from gateway.relay.answers import read_cell, read_values
 from gateway.relay.backend import FOREVER, IDLE, Backend, Identity
 from gateway.relay.holdings import Holdings, savepoint
-from gateway.relay.outcomes import changes_settings, error_of, forgets_statements, is_plain, leaves_state, listens
+from gateway.relay.outcomes import changes_settings, error_of, is_plain, leaves_state, listens
 from gateway.relay.pool import Pool
 from gateway.relay.requests import FLUSH, SYNC, Call, Request
 from gateway.relay.run import Assignment, Kind, Run
-from gateway.relay.settings import Scope, Settings
+from gateway.relay.settings import Scope, Settings, modes_of
 from planner.plan import Modes
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _STATE_HELD = Call(
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
     " OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = pg_catalog.pg_my_temp_schema())"
-    " OR EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"
 )
@@ -65,15 +64,23 @@ class Conversation:
         return self._backend
 
     async def hold_to_begin(self) -> Backend:
-        """As `hold`, with the settings up to date if the block begins with the next request: setting one takes a
-        snapshot, after which a block cannot change to any isolation level."""
+        """As `hold`, with the settings up to date where the next request begins a transaction that would not be what
+        they say: it takes its modes over as it begins, and setting one in a block takes a snapshot, after which that
+        cannot change to any isolation level."""
         backend = await self.hold()
-        while self.holdings.begin and not self.holdings.begun and backend.variables != self._settings.applied:
+        while self._begins_late(backend):
             request = self.open_request(backend, begins=False)
             request.end()
             await self.advance(Run(backend, request, Kind.QUESTION, SYNC))
             backend = await self.hold()
         return backend
+
+    def _begins_late(self, backend: Backend) -> bool:
+        """Whether settings that differ would come after the beginning that they matter to."""
+        holdings, old, new = self.holdings, backend.variables, self._settings.applied
+        if holdings.begun or holdings.portals or old is new or old == new:
+            return False
+        return bool(holdings.begin) or old is None or modes_of(old) != modes_of(new)
 
     def open_request(self, backend: Backend, *, begins: bool = True) -> Request:
         """A request that first begins the block if there is one and it may, and brings the settings up to date."""
@@ -97,6 +104,22 @@ class Conversation:
         run.assigns = assigns
         await self.advance(run)
         return run.cell
+
+    async def evaluate(self, arguments: str, types: tuple[int, ...]) -> tuple[bytes | None, ...]:
+        """The values, in binary, of the arguments of an EXECUTE, a list in parentheses, for parameters of these types.
+        Positions of errors count in that list."""
+        backend = await self.hold_to_begin()
+        request = self.open_request(backend)
+        end = self.holdings.choose_end()
+        before = request.evaluate(arguments, types, end)
+        run = Run(backend, request, Kind.QUESTION, end)
+        try:
+            await self.advance(run)
+        except SqlError as error:
+            if error.position is not None:
+                error.position -= before
+            raise
+        return read_values(run.exchange.take())
 
     def launch(self, call: Call, scope: Scope) -> Run | None:
         """Executes at once what an idle backend has prepared already, under the same settings. None where something
@@ -294,8 +317,6 @@ class Conversation:
         if exchange.complete and leaves_state(exchange):
             self.holdings.touch()
             backend.listening = backend.listening or listens(exchange)
-            if forgets_statements(exchange):
-                backend.statements.clear()
 
     async def _release(self, backend: Backend) -> None:
         """Gives the backend back unless something lives there; PostgreSQL is asked where that may have changed."""

@@ -1,4 +1,4 @@
-"""What of a session lives on its backend: a block, suspended portals, temp objects and prepared statements. No I/O."""
+"""What of a session lives on its backend: a block, suspended portals, temp objects. No I/O."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,7 +13,7 @@ def savepoint(place: int) -> str:
 
 
 class Holdings:
-    """`state` says that temp objects or SQL-level prepared statements are there, `touched` that this may have changed.
+    """`state` says that temp objects, held cursors or channels are there, `touched` that this may have changed.
 
     `begin` is the command of an open block, empty outside, `depth` counts its savepoints; `begun` says that PostgreSQL
     has had both. `epoch` changes

@@ -13,7 +13,6 @@ _CANCELED = "57014"
 _STATELESS_TAGS = frozenset({"", "INSERT", "UPDATE", "DELETE", "MERGE", "BEGIN", "COMMIT", "ROLLBACK", "NOTIFY"})
 _READ_TAGS = (b"SELECT", b"SHOW", b"FETCH")
 _SETTING_TAGS = (b"ROLLBACK", b"SET", b"RESET", b"DISCARD")
-_FORGETTING_TAGS = frozenset({"DEALLOCATE ALL", "DISCARD ALL"})
 
 
 def error_of(exchange: Exchange, *, overdue: bool) -> SqlError | None:
@@ -40,11 +39,6 @@ def leaves_state(exchange: Exchange) -> bool:
     if exchange.description and exchange.complete.startswith(_READ_TAGS, HEADER_SIZE):
         return False
     return read_tag(exchange.complete).partition(" ")[0] not in _STATELESS_TAGS
-
-
-def forgets_statements(exchange: Exchange) -> bool:
-    """Whether it dropped our own prepared statements with the user's."""
-    return read_tag(exchange.complete) in _FORGETTING_TAGS
 
 
 def listens(exchange: Exchange) -> bool:

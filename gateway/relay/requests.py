@@ -19,6 +19,7 @@ _RUN = encode(Describe("P", "")) + _EXECUTE + SYNC
 _SET: StatementKey = ("SELECT pg_catalog.set_config($1, $2, false)", (Oid.TEXT, Oid.TEXT), None)
 _RESET_ALL = ("RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL")
 _READY_REQUESTS = 2
+_BINARY = 1
 
 
 class Call(NamedTuple):
@@ -89,6 +90,20 @@ class Request:
             self._parts += (_bind("", statement, call), _RUN)
         else:
             self._parts.append(_ready(statement, call))
+
+    def evaluate(self, arguments: str, types: tuple[int, ...], end: bytes) -> int:
+        """Has an EXECUTE evaluate its `arguments` for parameters of these types, in binary. Returns the number of
+        characters that its text has before them."""
+        numbers = ", ".join(f"${number}" for number in range(1, len(types) + 1))
+        statement = self._prepare((f"SELECT {numbers}", types, None))
+        before = f"EXECUTE {statement.name} "
+        self._parts += (
+            encode(Parse("", before + arguments, ())),
+            encode(Bind("", "", (), (), (_BINARY,))),
+            _EXECUTE,
+            end,
+        )
+        return len(before)
 
     def resume(self, portal: str, max_rows: int, end: bytes) -> None:
         """Executes an open portal for more rows."""

@@ -77,8 +77,13 @@ class RelaySession:
 
     @property
     def holds_state(self) -> bool:
-        """Temp tables, prepared statements or held cursors keep a backend with this session."""
+        """Temp tables or held cursors keep a backend with this session."""
         return self._conversation.holdings.state
+
+    @property
+    def in_block(self) -> bool:
+        """Whether a block has begun, though PostgreSQL may not have heard of it."""
+        return self._conversation.holdings.begin != ""
 
     def find_description(
         self, sql: str, parameter_types: Sequence[int], variables: Mapping[str, str]
@@ -156,6 +161,15 @@ class RelaySession:
         if immutable and run.settled and is_repeatable(call, run.exchange):
             self._remember(call, scope, run)
         return RelayPortal(conversation, run)
+
+    async def evaluate(
+        self, arguments: str, types: tuple[int, ...], variables: Mapping[str, str]
+    ) -> tuple[bytes | None, ...]:
+        """What PostgreSQL makes of an EXECUTE's arguments, such as ``(1, now())``, for parameters of these types, as
+        binary values. Positions of errors count in the arguments."""
+        _check_text(arguments)
+        self._settings.read(variables)
+        return await self._conversation.evaluate(arguments, types)
 
     def launch(self, call: Call, variables: Mapping[str, str], landed: Callable[[Flight], None]) -> Flight | None:
         """As `execute` of all rows, but nobody has to wait: `landed` is called when there is an answer. None, and

@@ -18,11 +18,14 @@ IRRELEVANT = frozenset(
         "client_min_messages",
         "lakegate.dialect",
         "lakegate.lane",
+        "lakegate.names",
         "lock_timeout",
         "statement_timeout",
     }
 )
 _FIXED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
+
+_MODES = ("default_transaction_isolation", "default_transaction_read_only", "default_transaction_deferrable")
 
 Key = frozenset[tuple[str, str]]
 
@@ -45,6 +48,11 @@ class Settings:
         if applied != self.applied:
             self.applied = applied
             self.relevant = frozenset(item for item in self.applied.items() if item[0] not in IRRELEVANT)
+
+
+def modes_of(variables: Mapping[str, str]) -> tuple[str | None, ...]:
+    """What of the settings a transaction takes over when it begins."""
+    return tuple(variables.get(name) for name in _MODES)
 
 
 def check_variable(name: str, value: str) -> None:

@@ -21,6 +21,7 @@ from planner.dialects.coercion import (
     STRINGS,
     TEXT,
     TIMESTAMP,
+    TIMESTAMPTZ,
     common,
     common_number,
     decimal,
@@ -247,6 +248,8 @@ class Operators:
         if (lt.oid, rt.oid, operator) == (Oid.DATE, Oid.DATE, "-"):
             sql = f"date_diff('day', {right.sql}, {left.sql})" if duckdb else f"datediff({left.sql}, {right.sql})"
             return Expression(f"CAST({sql} AS INTEGER)" if duckdb else sql, INT4)
+        if lt.oid in DATETIMES and rt.oid in DATETIMES and operator == "-" and duckdb:
+            return self._difference(left, right, lt, rt)
         if lt.oid in DATETIMES and rt.oid == Oid.INTERVAL and operator in "+-":
             if lt.oid == Oid.TIMESTAMPTZ and self.time_zone != "UTC":
                 raise Unverified(
@@ -259,6 +262,13 @@ class Operators:
         if lt.oid == rt.oid == Oid.INTERVAL and operator in "+-" and duckdb:
             return Expression(f"({left.sql} {operator} {right.sql})", INTERVAL)
         raise Unverified(f"operator {operator} on {type_name(lt)} and {type_name(rt)} is not supported")
+
+    def _difference(self, left: Expression, right: Expression, lt: PgType, rt: PgType) -> Expression:
+        """Days and a time, as in PostgreSQL. Moments with a zone are taken in UTC: DuckDB counts months between them."""
+        zoned = Oid.TIMESTAMPTZ in (lt.oid, rt.oid)
+        sides = (self.as_type(side, TIMESTAMPTZ if zoned else TIMESTAMP).sql for side in (left, right))
+        a, b = (f"CAST({sql} AS TIMESTAMP)" if zoned else sql for sql in sides)
+        return Expression(f"({a} - {b})", INTERVAL)
 
 
 def _result_width(operator: str, left: tuple[int, int], right: tuple[int, int]) -> int:

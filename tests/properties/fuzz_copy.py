@@ -20,13 +20,14 @@ with atheris.instrument_imports(include=["gateway.copy"]):
     from catalog.types import Oid, PgType, ResultColumn, numeric
     from gateway.copy.columns import read_column
     from gateway.copy.verdict import Piece, Target, judge, value_error
+    from gateway.pgwire.calendar import Customs
     from gateway.pgwire.encode import BINARY, TEXT
     from gateway.variables import Variables
     from lakegate_native import CopyReader, TimeZone
     from tests.properties.fuzzing import run
 
 SETTINGS = Variables({"TimeZone": "Europe/Berlin"})
-ZONE = TimeZone("Europe/Berlin")
+CUSTOMS = Customs(TimeZone("Europe/Berlin"))
 TYPES = (
     PgType(Oid.INT4), PgType(Oid.TEXT), numeric(6, 2), PgType(Oid.TIMESTAMPTZ), PgType(Oid.DATE), PgType(Oid.FLOAT4),
     PgType(Oid.VARCHAR, 7), PgType(1007), PgType(Oid.BYTEA), PgType(Oid.BOOL),
@@ -54,7 +55,7 @@ def read(settings: dict[str, Any], types: list[PgType], pieces: list[bytes]) -> 
         batch = pa.record_batch(rows)
         batch.validate(full=True)
         cells = batch.columns[: len(columns)]
-        done = [read_column(cell, type_, code, ZONE) for cell, type_ in zip(cells, types, strict=True)]
+        done = [read_column(cell, type_, code, CUSTOMS) for cell, type_ in zip(cells, types, strict=True)]
         values, faults = [one for one, _ in done], [one for _, one in done]
         texts = None if code == BINARY else batch.column("text")
         judged = Piece(columns, cells, values, faults, batch.column("line"), texts, rows.fault)

@@ -2,12 +2,17 @@
 
 import random
 import struct
+from datetime import date
 
+import pyarrow as pa
 import pytest
 
 from catalog.errors import SqlError
 from catalog.types import ARRAY_OF, Oid, PgType
+from gateway.copy.columns import read_column
+from gateway.pgwire.calendar import Customs
 from gateway.pgwire.decode import decode_parameters
+from gateway.pgwire.encode import date_order, find_time_zone
 from tests.conformance.encoding.oracle import Oracle, encode
 
 RANDOM = random.Random(24)
@@ -152,6 +157,43 @@ def test_texts_mean_what_they_mean_to_postgresql(byte_oracle: Oracle, oid: int, 
     byte_oracle.set("TimeZone", ZONE)
     byte_oracle.set("bytea_output", "hex")
     assert take(text.encode(), oid, 0) == byte_oracle.take(text.encode(), oid, 0)
+
+
+ORDERS = (
+    "01/02/2020",
+    "13-02-2020",
+    "02.13.2020",
+    "2020/02/13",
+    "2020-02-13",
+    "31.12.1999 23:59:59.5 UTC",
+    "05-06-0044 BC",
+)
+
+
+@pytest.mark.parametrize("style", ["ISO, MDY", "SQL, DMY", "German, DMY", "Postgres, YMD"])
+@pytest.mark.parametrize("oid", [Oid.DATE, Oid.TIMESTAMP, Oid.TIMESTAMPTZ, ARRAY_OF[Oid.DATE]])
+def test_dates_are_read_in_the_order_of_the_style(byte_oracle: Oracle, style: str, oid: int) -> None:
+    byte_oracle.set("TimeZone", ZONE)
+    byte_oracle.set("DateStyle", style)
+    try:
+        for text in ORDERS:
+            written = f"{{{text}}}" if oid == ARRAY_OF[Oid.DATE] else text
+            try:
+                row = decode_parameters([oid], [0], [written.encode()], ZONE, date_order=date_order(style))
+                ours: bytes | tuple[str, str] = (
+                    encode(row.column(0), PgType(oid), 0, TimeZone=ZONE, DateStyle=style)[0] or b""
+                )
+            except SqlError as error:
+                ours = error.sqlstate, error.message
+            assert ours == byte_oracle.take(written.encode(), oid, 0)
+    finally:
+        byte_oracle.set("DateStyle", "ISO, MDY")
+
+
+def test_a_column_of_dates_is_read_in_that_order_too() -> None:
+    customs = Customs(find_time_zone(ZONE), "DMY")
+    found, faults = read_column(pa.array(["31/12/1999", "2020-01-02", "01.02.2020"]), PgType(Oid.DATE), 0, customs)
+    assert (found.to_pylist(), faults) == ([date(1999, 12, 31), date(2020, 1, 2), date(2020, 2, 1)], {})
 
 
 BINARIES = [

@@ -8,6 +8,7 @@ from catalog.errors import (
     SqlError,
     UndefinedTable,
 )
+from catalog.types import Oid
 from gateway.relay import BackendLost, Relay
 from planner.plan import Modes
 from tests.conformance.relay.conftest import Metastore
@@ -24,7 +25,6 @@ BACKEND = "SELECT pg_backend_pid()"
         "SELECT 1 AS a INTO TEMP mine",
         "CREATE TEMP VIEW mine AS SELECT 1 AS a",
         "EXPLAIN ANALYZE CREATE TEMP TABLE mine AS SELECT 1 AS a",
-        "PREPARE mine AS SELECT 1",
     ],
 )
 async def test_state_keeps_the_backend(relay: Relay, statement: str) -> None:
@@ -55,13 +55,14 @@ async def test_reading_keeps_nothing(relay: Relay) -> None:
         assert not session.holds_state
 
 
-async def test_sql_level_prepared_statement(relay: Relay) -> None:
+async def test_arguments_are_evaluated(relay: Relay) -> None:
     session = relay.open("alice", "lake")
-    await query(session, "PREPARE plus (int) AS SELECT $1 + 1")
-    assert await query(session, "EXECUTE plus (41)") == [(b"42",)]
-    await query(session, "DEALLOCATE ALL")
+    values = await session.evaluate("(1.6, 'x' || 1, NULL)", (Oid.INT4, Oid.TEXT, Oid.DATE), {})
+    assert values == (b"\0\0\0\2", b"x1", None)
+    with pytest.raises(SqlError) as refusal:
+        await session.evaluate("(1, 'x')", (Oid.INT4, Oid.INT4), {})
+    assert (refusal.value.sqlstate, refusal.value.position) == ("22P02", 5)
     assert not session.holds_state
-    assert await value(session, "SELECT 5") == "5"
 
 
 async def test_session_end_drops_temp_tables(relay: Relay, metastore: Metastore) -> None:

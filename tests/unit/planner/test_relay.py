@@ -5,7 +5,7 @@ import re
 import pytest
 
 from catalog.errors import FeatureNotSupported, ReservedName
-from planner.plan import Metadata, ShowVariable
+from planner.plan import Execute, Metadata, Prepare, ShowVariable
 from tests.unit.planner.warehouse import planned
 
 RELAYED = (
@@ -15,8 +15,6 @@ RELAYED = (
     "VALUES (1), (2)",
     "SHOW server_version",
     "EXPLAIN ANALYZE SELECT count(*) FROM pg_class",
-    "PREPARE p AS SELECT 1",
-    "EXECUTE p",
     "CREATE TEMP TABLE t (a int)",
     "CREATE TABLE pg_temp.t (a int)",
     "CREATE TEMP TABLE t AS SELECT 1",
@@ -61,7 +59,8 @@ REFUSED = (
     "EXPLAIN ANALYZE SELECT set_config('work_mem', '1MB', false)",
     "SELECT set_config('work_mem', '1MB', relname = 'x') FROM pg_class",
     "INSERT INTO t SELECT set_config('work_mem', '1MB', false)",
-    "PREPARE p AS SELECT set_config('work_mem', '1MB', false)",
+    "EXECUTE p (set_config('work_mem', '1MB', false))",
+    "EXECUTE p (lo_creat(-1))",
     "SELECT unheard_of()",
     "SELECT lakegate.role_oid('x')",
     "SELECT * FROM lakegate.tables",
@@ -82,8 +81,6 @@ REFUSED = (
     "IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c",
 )
 LAKEHOUSE = (
-    "EXPLAIN ANALYZE SELECT * FROM orders",
-    "PREPARE p AS SELECT * FROM orders",
     "CREATE TEMP VIEW v AS SELECT * FROM orders",
     "SELECT * INTO t FROM orders",
     "SELECT * FROM orders, pg_class",
@@ -111,7 +108,12 @@ REWRITTEN = (
     ("SELECT * FROM pg_catalog.pg_class", "SELECT * FROM lakegate.pg_class"),
     ("SELECT * FROM information_schema.table_privileges", "SELECT * FROM lakegate.table_privileges"),
     ("SELECT has_table_privilege('x', 'SELECT')", "SELECT lakegate.has_table_privilege('x', 'SELECT')"),
-    ("PREPARE p AS SELECT pg_notify('a', 'b')", "PREPARE p AS SELECT lakegate.pg_notify('a', 'b')"),
+    ("SELECT p.name FROM pg_prepared_statements p", "SELECT p.name FROM lakegate.pg_prepared_statements p"),
+    ("TABLE pg_catalog.pg_cursors", "TABLE lakegate.pg_cursors"),
+    (
+        "SELECT pg_cursor(), pg_catalog.pg_prepared_statement()",
+        "SELECT lakegate.pg_cursor(), lakegate.pg_prepared_statement()",
+    ),
     ("SELECT 'pg_backend_pid()' -- pg_stat_activity", "SELECT 'pg_backend_pid()' -- pg_stat_activity"),
 )
 
@@ -130,7 +132,22 @@ def test_what_is_not_metadata_is_refused(text: str) -> None:
 @pytest.mark.parametrize(("text", "sent"), REWRITTEN)
 def test_names_are_rewritten(text: str, sent: str) -> None:
     asks = re.search(r"lakegate\.pg_(stat_activity|backend_pid|(cancel|terminate)_backend)", sent)
-    assert planned(text) == Metadata(sent, asks is not None, asks is not None and asks[1] != "backend_pid")
+    names = re.search(r"lakegate\.pg_(cursor|prepared_statement)", sent) is not None
+    assert planned(text) == Metadata(sent, asks is not None, asks is not None and asks[1] != "backend_pid", names)
+
+
+def test_arguments_of_an_execute_are_rewritten_and_placed() -> None:
+    assert planned("EXECUTE p") == Execute("p", 0, Metadata(""), 9)
+    arguments = Metadata("(1, lakegate.pg_backend_pid())", asks_for_sessions=True)
+    assert planned('EXECUTE /* ( */ "(" (1, pg_backend_pid())') == Execute("(", 2, arguments, 20)
+
+
+def test_a_prepare_has_its_types_as_they_are_written() -> None:
+    prepare = planned('PREPARE p (int, unknown, numeric(5, 2)[], "a,b") AS SELECT $1')
+    assert isinstance(prepare, Prepare)
+    assert prepare.types == (("int", 11), None, (" numeric(5, 2)[]", 24), (' "a,b"', 41))
+    assert prepare.query.offset == 52
+    assert prepare.query.text == "SELECT $1"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,254 @@
+"""EXPLAIN of a statement on lakehouse tables: the gateway's plan with the engine's, and with ANALYZE what it came to.
+
+The lane, the tables' versions and the files that are left are told by the planner. The engine's plan is asked of a
+machine, which wakes one where all sleep. ANALYZE runs the statement as it would run without EXPLAIN, writes too, and
+throws the rows away. Paths of files are not told: clients know tables.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from catalog.errors import FeatureNotSupported
+from catalog.types import Oid, PgType, ResultColumn
+from gateway import preparation
+from gateway.pgwire.encode import BINARY, TEXT, ResultEncoder
+from gateway.portal import Binding, Portal
+from gateway.query import QueryResult
+from gateway.result import ConstantResult
+from planner.plan import ALL_ROWS, Direction, Execute, Lane, Metadata, Movement, Query
+from planner.planning import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from catalog.names import TableName
+    from catalog.resolution import Resolution
+    from gateway.executor import Executor
+    from gateway.result import Result
+    from gateway.session import Session
+    from planner.plan import Explain
+
+_ASK = {Lane.DUCKDB: "EXPLAIN (FORMAT json)", Lane.SPARK: "EXPLAIN FORMATTED"}
+_ESTIMATE = "Estimated Cardinality"
+_MILLISECONDS = 1000
+
+Properties = dict[str, Any]
+"""As in PostgreSQL's JSON: names to values; nested ones are lists of the same, or of lines."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What a statement came to; times are seconds."""
+
+    rows: int = 0
+    total: float = 0.0
+    serialization: float = 0.0
+    output: int = 0
+
+
+async def explain(
+    executor: Executor, session: Session, planned: Explain, portal: Portal, max_rows: int, *, alone: bool
+) -> Result:
+    """The explanation as rows. Raises what the statement raises, and what PostgreSQL says of the options."""
+    inner = await _bind(executor, session, planned, portal)
+    statement = inner.prepared.statement
+    assert statement is not None, "the empty query cannot be prepared in SQL"
+    began = time.perf_counter()
+    query, values = await executor.plan(statement, inner.prepared, inner)
+    planning = time.perf_counter() - began
+    if isinstance(query, Metadata):
+        return await executor.relay(replace(query, text=planned.prefix + query.text), inner, max_rows)
+    if not isinstance(query, Query):
+        raise FeatureNotSupported("there is nothing to explain: no machine has a part in this statement")
+    await _check_options(session, planned)
+    resolution = await session.resolve(statement)
+    node = _describe(query, resolution, planned)
+    node["Warehouse"] = session.preference(query.lane.value)[0] or "default"
+    node["Engine Plan"] = await _ask_engine(executor, query, inner, resolution, planned)
+    told: Properties = {"Plan": node}
+    if planned.settings:
+        told["Settings"] = dict(session.settings)
+    if planned.summary:
+        told["Planning Time"] = _milliseconds(planning)
+    if planned.analyze:
+        if query.changes:
+            session.admit_write(query.tag, alone=alone)
+        result = await executor.open_query(query, inner, values)
+        run = await _run(result, query, planned, session)
+        _add_run(told, run, result, planned)
+    columns = (ResultColumn("QUERY PLAN", PgType(Oid.JSON if planned.json else Oid.TEXT)),)
+    lines = [json.dumps([told], indent=2, ensure_ascii=False)] if planned.json else list(_write_out(told))
+    return ConstantResult.of_texts("EXPLAIN", columns, [(line,) for line in lines])
+
+
+async def _check_options(session: Session, planned: Explain) -> None:
+    """Raises what PostgreSQL has against them."""
+    relayed = await session.relay_statement(f"{planned.prefix}SELECT 1")
+    async for _ in relayed.fetch():
+        pass
+    await relayed.close()
+
+
+async def _bind(executor: Executor, session: Session, planned: Explain, portal: Portal) -> Portal:
+    """A portal of what is explained: the statement itself, or what its EXECUTE runs."""
+    query, formats = planned.query, portal.binding.result_formats
+    if query.executes is not None:
+        execute = plan(query, await session.resolve(query), executor.settings())
+        assert isinstance(execute, Execute)
+        variables = await executor.variables_for(execute.arguments, portal)
+        prepared, binding = await preparation.bind(session, execute, variables, formats)
+        session.count_plan(execute.name)
+    else:
+        prepared = await session.prepare(query, portal.prepared.types)
+        binding = Binding(portal.binding.formats, portal.binding.values, formats)
+    return session.make_portal(prepared, binding)
+
+
+def _describe(query: Query, resolution: Resolution, planned: Explain) -> Properties:
+    node: Properties = {"Node Type": "Lakehouse Query" if query.writes is None else "Lakehouse Write"}
+    node["Lane"] = query.lane.value
+    node["Reason"] = query.reason
+    node["Tables"] = [_describe_table(query, name, version, resolution) for name, version in query.reads]
+    if query.writes is not None:
+        node["Writes"] = _name(query.writes)
+    if planned.verbose:
+        node["Output"] = [column.name for column in query.columns or ()]
+        node["SQL"] = _without_paths(query.sql, resolution)
+    return node
+
+
+def _name(table: TableName) -> str:
+    return f"{table.schema}.{table.name}"
+
+
+def _describe_table(query: Query, name: TableName, version: int, resolution: Resolution) -> Properties:
+    """Files that are read, and those that statistics and partitions have ruled out; Spark prunes by itself."""
+    told: Properties = {"Relation Name": _name(name), "Version": version}
+    snapshots = (table.snapshot for table in resolution.tables.values() if table.name == name)
+    snapshot = next((each for each in snapshots if each is not None and each.version == version), None)
+    if snapshot is None:
+        return told
+    scans = [scan for scan in query.scans if scan.location == snapshot.location]
+    if query.lane is Lane.DUCKDB and scans:
+        files = {file.path: file.size for scan in scans for file in scan.files}
+        skipped = snapshot.files.num_rows - len(files)
+        return {**told, "Files": len(files), "Files Skipped": skipped, "Bytes": sum(files.values())}
+    return {**told, "Files": snapshot.files.num_rows, "Bytes": snapshot.size_bytes}
+
+
+async def _ask_engine(
+    executor: Executor, query: Query, portal: Portal, resolution: Resolution, planned: Explain
+) -> list[Any]:
+    """DuckDB's plan as a tree, Spark's as lines."""
+    asking = replace(
+        query, sql=f"{_ASK[query.lane]} {query.sql}", tag="EXPLAIN", writes=None, then=None, location=None, columns=None
+    )
+    cells = []
+    async for batch in executor.read(asking, await executor.parameters(query, portal.values)):
+        cells += batch.column(batch.num_columns - 1).to_pylist()
+    text = _without_paths("\n".join(map(str, cells)), resolution)
+    if query.lane is Lane.SPARK:
+        return [line for line in text.splitlines() if line.strip()]
+    return [_read_node(node, planned) for node in json.loads(text)]
+
+
+def _read_node(node: Properties, planned: Explain) -> Properties:
+    extra = {name: value for name, value in node.get("extra_info", {}).items() if planned.costs or name != _ESTIMATE}
+    children = [_read_node(child, planned) for child in node.get("children", ())]
+    return {"Node Type": node["name"].strip(), **extra, **({"Plans": children} if children else {})}
+
+
+def _without_paths(text: str, resolution: Resolution) -> str:
+    for table in resolution.tables.values():
+        if table.snapshot is not None:
+            text = text.replace(table.snapshot.location, _name(table.name))
+    return text.replace(resolution.new_location, "the new table") if resolution.new_location else text
+
+
+async def _run(result: Result, query: Query, planned: Explain, session: Session) -> Run:
+    """To its end; rows are encoded if SERIALIZE asks for that."""
+    run, began = Run(), time.perf_counter()
+    codes = (BINARY if planned.serialize == "binary" else TEXT,)
+    try:
+        if query.columns is None or not isinstance(result, QueryResult):
+            async for _ in result.fetch(0):
+                pass
+            run.rows = int((result.tag or "0").rpartition(" ")[2])
+        else:
+            encoder = ResultEncoder(query.columns, codes, session.variables) if planned.serialize else None
+            async for batch in result.scroll.fetch(Movement(Direction.FORWARD, ALL_ROWS)):
+                run.rows += batch.num_rows
+                if encoder is not None:
+                    encoding = time.perf_counter()
+                    run.output += len(encoder.encode(batch))
+                    run.serialization += time.perf_counter() - encoding
+    finally:
+        await result.close()
+    run.total = time.perf_counter() - began
+    return run
+
+
+def _add_run(told: Properties, run: Run, result: Result, planned: Explain) -> None:
+    told["Plan"]["Actual Rows"] = run.rows
+    if planned.timing:
+        told["Plan"]["Actual Total Time"] = _milliseconds(run.total)
+    if planned.serialize:
+        told["Serialization"] = {
+            **({"Time": _milliseconds(run.serialization)} if planned.timing else {}),
+            "Output Volume": -(-run.output // 1024),
+            "Format": planned.serialize,
+        }
+    if planned.summary and isinstance(result, QueryResult):
+        for name, seconds in result.spent.items():
+            told[f"{name} Time"] = _milliseconds(seconds)
+        told["Execution Time"] = _milliseconds(run.total)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * _MILLISECONDS, 3)
+
+
+def _write_out(told: Properties) -> Iterator[str]:
+    """In the manner of PostgreSQL's text format."""
+    node = dict(told["Plan"])
+    actual = [f"time={node['Actual Total Time']:.3f}"] if "Actual Total Time" in node else []
+    actual += [f"rows={node['Actual Rows']}"] if "Actual Rows" in node else []
+    yield f"{node['Node Type']} on {node['Lane']}" + (f"  (actual {' '.join(actual)})" if actual else "")
+    for name in ("Reason", "Warehouse", "Writes", "SQL"):
+        if name in node:
+            yield f"  {name}: {node[name]}"
+    if node.get("Output"):
+        yield f"  Output: {', '.join(node['Output'])}"
+    for table in node["Tables"]:
+        yield f"  {_table_line(table)}"
+    for each in node["Engine Plan"]:
+        yield from [f"  {each}"] if isinstance(each, str) else _node_lines(each, "  ")
+    if told.get("Settings"):
+        yield "Settings: " + ", ".join(f"{name} = '{value}'" for name, value in told["Settings"].items())
+    if "Serialization" in told:
+        volume = told["Serialization"]
+        spent = f"time={volume['Time']:.3f} ms  " if "Time" in volume else ""
+        yield f"Serialization: {spent}output={volume['Output Volume']}kB  format={volume['Format']}"
+    yield from (f"{name}: {value:.3f} ms" for name, value in told.items() if name.endswith(" Time"))
+
+
+def _table_line(table: Properties) -> str:
+    line = f"Table: {table['Relation Name']} at version {table['Version']}"
+    if "Files" not in table:
+        return line
+    skipped = f", {table['Files Skipped']} skipped" if "Files Skipped" in table else ""
+    return f"{line}  (files={table['Files']}{skipped}, bytes={table['Bytes']})"
+
+
+def _node_lines(node: Properties, indent: str) -> Iterator[str]:
+    rows = f"  (rows={node[_ESTIMATE]})" if _ESTIMATE in node else ""
+    yield f"{indent}->  {node['Node Type']}{rows}"
+    for name, value in node.items():
+        if name not in ("Node Type", "Plans", _ESTIMATE) and value != "":
+            yield f"{indent}      {name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+    for child in node.get("Plans", ()):
+        yield from _node_lines(child, f"{indent}      ")

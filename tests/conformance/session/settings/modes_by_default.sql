@@ -1,0 +1,17 @@
+SET default_transaction_isolation = 'serializable'
+SHOW transaction_isolation
+SET default_transaction_read_only = on
+SHOW transaction_read_only
+SET default_transaction_deferrable = on
+SHOW transaction_deferrable
+RESET default_transaction_isolation
+SHOW transaction_isolation
+SET default_transaction_isolation = 'repeatable read'
+SHOW transaction_isolation
+BEGIN
+SHOW transaction_isolation
+ROLLBACK
+SHOW transaction_isolation
+RESET ALL
+SHOW transaction_isolation
+SHOW transaction_read_only
