@@ -223,7 +223,7 @@ class Executor:
             execute = functools.partial(self._execute, planned, portal, 0)
             return await relay_assigning(self._session, planned.assigns, values, execute)
         relayed = await self._execute(planned, portal, max_rows)
-        return RelayedResult(relayed, repeats=not planned.asks_for_sessions)
+        return RelayedResult(relayed, repeats=not (planned.asks_for_sessions or planned.asks_for_statistics))
 
     async def _execute(self, planned: Metadata, portal: Portal, max_rows: int) -> RelayPortal:
         statement, binding = portal.prepared.statement, portal.binding
@@ -232,6 +232,8 @@ class Executor:
             if planned.asks_for_all:
                 await self._services.catalog.take_census(session.workspace)
             variables = {**variables, SESSION_VARIABLE: str(session.pid)}
+        if planned.asks_for_statistics:
+            await self._services.catalog.publish_statistics(session.workspace)
         try:
             return await session.relay.execute(
                 planned.text,

@@ -5,7 +5,7 @@
 **Layers**, top down; each knows only those below::
 
     planning    statement + resolution + settings -> plan; the memo
-    relay  session  cursors  roles  definitions  writes  reads  copy  sparkplan      one kind of statement each
+    relay  session  cursors  roles  definitions  views  writes  reads  copy  sparkplan      one kind of statement each
     elements                                                                         columns and keys of a new table
     authorize  route  prune                                           may it, where, which files
     dialects    PostgreSQL's tree -> a lane's SQL, typed on the way up
@@ -18,6 +18,10 @@ catalog and has PostgreSQL describe them on the shadow; `plan` says what happens
 PostgreSQL's own (libpg_query): names, types and result columns follow its rules, and each lane's SQL is written from
 it, with aliases of our own, so that neither engine's rules on case, shadowing or NULL order can change a meaning.
 sqlglot serves the spark dialect.
+
+**Views** are kept by PostgreSQL, which gives their text with every name resolved. A lane's SQL has that text,
+translated like any other, as a sub-select whose columns have the types that PostgreSQL gave the view.
+`dialects.deparsed` gives it the spelling that statements have.
 
 **Verified or refused.** A node kind, operator, cast or function without a verified rewrite on a lane raises
 `Unverified`; the other lane is tried; if neither has one the client sees 0A000. A column whose type comes out other

@@ -71,6 +71,12 @@ class Statement:
     query: "Statement | None" = None
     fetches: str | None = None
 
+    def places(self) -> Iterator[tuple[TableReference, int]]:
+        """Where the tree has the references: bytes in `parsed_text`."""
+        for reference in self.references:
+            if reference.position is not None:
+                yield reference, len(self.parsed_text[: reference.position - 1 - self.offset].encode())
+
 
 def parse(text: str, dialect: Dialect) -> tuple[Statement, ...]:
     """The statements of a text; empty ones are left out.

@@ -79,12 +79,14 @@ class Metadata:
     """Relayed to PostgreSQL as `text`, which may differ from what the client sent (rewritten names).
 
     `asks_for_sessions`: the answer tells of the gateway's sessions (pg_stat_activity, pg_backend_pid and its kin), and
-    where `asks_for_all` is set, of more than the one that asks. `assigns`: what it sets of the session's settings.
+    where `asks_for_all` is set, of more than the one that asks. `asks_for_statistics`: it tells of tables' rows or
+    sizes. `assigns`: what it sets of the session's settings.
     """
 
     text: str
     asks_for_sessions: bool = False
     asks_for_all: bool = False
+    asks_for_statistics: bool = False
     assigns: tuple[Assignment, ...] = ()
 
 

@@ -72,7 +72,6 @@ REFUSED = (
     "CALL f()",
     "VACUUM",
     "SECURITY LABEL ON ROLE x IS 'y'",
-    "CREATE VIEW v AS SELECT 1",
     "CREATE MATERIALIZED VIEW v AS SELECT 1",
     "CREATE SEQUENCE s",
     "DROP FUNCTION f",
@@ -133,7 +132,27 @@ def test_what_is_not_metadata_is_refused(text: str) -> None:
 @pytest.mark.parametrize(("text", "sent"), REWRITTEN)
 def test_names_are_rewritten(text: str, sent: str) -> None:
     asks = re.search(r"lakegate\.pg_(stat_activity|backend_pid|(cancel|terminate)_backend)", sent)
-    assert planned(text) == Metadata(sent, asks is not None, asks is not None and asks[1] != "backend_pid")
+    statistics = "* FROM lakegate.pg_class" in sent
+    assert planned(text) == Metadata(sent, asks is not None, asks is not None and asks[1] != "backend_pid", statistics)
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("SELECT reltuples FROM pg_class", None),
+        ("SELECT pg_catalog.pg_table_size(1)", "SELECT lakegate.pg_table_size(1)"),
+        ("SELECT pg_database_size('demo')", "SELECT lakegate.pg_database_size('demo')"),
+        ("SELECT * FROM lakegate.delta_tables", None),
+    ],
+)
+def test_what_tells_of_rows_and_sizes(text: str, sent: str | None) -> None:
+    assert planned(text) == Metadata(sent or text, asks_for_statistics=True)
+
+
+@pytest.mark.parametrize("name", ["tables", "snapshots", "view_states", "sessions"])
+def test_control_tables_are_the_gateways_own(name: str) -> None:
+    with pytest.raises(FeatureNotSupported, match="schema lakegate"):
+        planned(f"SELECT * FROM lakegate.{name}")
 
 
 @pytest.mark.parametrize(
