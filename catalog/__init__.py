@@ -6,9 +6,12 @@ Owns
 
 Layers, top down
     `catalog`                                      the only door: login, resolve, apply
-    `lookup`, `dispatch`                           names to tables; changes to the functions that carry them out
+    `resolver`, `lookup`                           names to tables and views, and to what is read behind these
+    `dispatch`                                     changes to the functions that carry them out
     `resolution`, `resolution_cache`               what a statement's names mean to somebody, kept while nothing changes
-    `tables`, `keys`, `grants`, `roles`, `tokens`  one change each, in the caller's transaction
+    `tables`, `views`, `keys`, `grants`, `roles`, `tokens`     one change each, in the caller's transaction
+    `observations`                                 rows, sizes and properties of what was read, for the catalogs
+    `discovery`                                    Delta tables below a folder
     `shadows`, `mirror`                            the PostgreSQL side of a table and of a grant
     `control`, `inventory`, `principals`           control tables, cached and kept current by LISTEN
     `snapshot_cache`, `deltalog`, `unsupported`    Delta logs to snapshots
@@ -28,6 +31,13 @@ One workspace is one database: shadows in schemas of the lakehouse's names, cont
 account (principals, memberships, workspaces) is database ``lakegate``. A change takes its database's version row,
 writes control rows and their mirror, and notifies, all in one transaction. Statements are resolved from memory: no
 query waits.
+
+Shown
+    PostgreSQL's catalogs tell of shadows: `pg_class.reltuples` and `relpages`, generated and identity columns, views.
+    For what they have no place for there are three views in schema ``lakegate``, whose rows are there for whom anything
+    is granted on the table, as in information_schema; each begins with ``table_schema`` and ``table_name``.
+    ``delta_tables``: owner, format, location, newest version seen, files, bytes, rows, protocol versions and features.
+    ``partition_columns``: column and ordinal position. ``table_properties``: key and value.
 
 Never
     A principal is never superuser, owner of a shadow or a member of its owner's role, and holds SELECT on no shadow. A

@@ -2,8 +2,9 @@
 
 import asyncio
 import base64
+import functools
 import hmac
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from catalog.changes import (
     AlterRole,
@@ -15,24 +16,24 @@ from catalog.changes import (
     SyncTable,
 )
 from catalog.control import ControlDatabase
-from catalog.credentials import CredentialProvider
+from catalog.credentials import CredentialProvider, ObjectStore
 from catalog.databases import ACCOUNT_DATABASE, check_workspace_name, find_relay_key, prepare_database
+from catalog.discovery import Bounds, find_tables
 from catalog.dispatch import change_roles, change_workspace
 from catalog.endpoint import Endpoint, Server
 from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
 from catalog.gateways import Gateways
-from catalog.inventory import Inventory, TableEntry, load_inventory, refresh_inventory
+from catalog.inventory import Inventory, load_inventory, refresh_inventory
 from catalog.locations import fresh_location, is_below, is_object, normalize_location, split_object
-from catalog.lookup import find_current_schema, find_entries, is_unknown
 from catalog.migrations import History
-from catalog.names import Role, TableName, TableReference
+from catalog.names import TableName, TableReference
+from catalog.observations import Observation, Observations, record
 from catalog.principals import AccessToken, Directory, Login, Principal, list_tokens, load_directory
-from catalog.resolution import Resolution, ResolvedTable
-from catalog.resolution_cache import Question, ResolutionCache
+from catalog.resolution import Resolution
+from catalog.resolver import Resolver, Workspace
 from catalog.sessions import CENSUS_CHANNEL, SIGNAL_CHANNEL, Census, Sessions, publish, read_signal
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
-from catalog.tables import sync_table
 from catalog.tokens import TokenRequest, make_token, revoke_token
 from catalog.translation import as_sql_errors
 from catalog.verifier import build_verifier, derive_salt
@@ -64,8 +65,9 @@ class Catalog:
     ) -> None:
         self._server = server
         self._warehouse_root = normalize_location(warehouse_root)
+        self._credentials = credentials or CredentialProvider(ObjectStore())
         self._snapshots = SnapshotCache(credentials)
-        self._resolutions = ResolutionCache()
+        self._resolver = Resolver(self._snapshots, self._warehouse_root)
         self._sessions = sessions
         self._census: Census | None = None
         channels = {}
@@ -76,7 +78,7 @@ class Catalog:
         self._account = ControlDatabase[Directory](endpoint, load_directory, channels=channels)
         self.gateways = Gateways(self._account.connection)
         self.writer_rows = WriterRows(endpoint)
-        self._workspaces: dict[str, ControlDatabase[Inventory]] = {}
+        self._workspaces: dict[str, Workspace] = {}
         self._opening = asyncio.Lock()
         self._relay_key = b""
 
@@ -92,7 +94,8 @@ class Catalog:
         if self._census is not None:
             await self._census.close()
         for workspace in self._workspaces.values():
-            await workspace.close()
+            await workspace.observations.close()
+            await workspace.database.close()
         await self.writer_rows.close()
         await self._account.close()
         self._snapshots.close()
@@ -158,11 +161,11 @@ class Catalog:
 
     def version(self, workspace: str) -> int:
         """Grows with every change that can alter a resolution or a description in this workspace, which is open."""
-        return self._account.state.version + self._workspaces[workspace].state.version
+        return self._account.state.version + self._workspaces[workspace].database.state.version
 
     def has_table_called(self, workspace: str, name: str) -> bool:
         """Whether a lakehouse table has that bare name, in any schema. Answered from the cache."""
-        inventory = self._workspaces[workspace].state
+        inventory = self._workspaces[workspace].database.state
         return any(TableName(schema, name) in inventory.tables for schema in inventory.schemas)
 
     async def resolve(
@@ -181,46 +184,10 @@ class Catalog:
         temporary tables. A table whose Delta schema was changed outside gets its shadow brought up first. Raises
         InsufficientPrivilege, UnreadableTable, InvalidParameterValue.
         """
-        database = await self._workspace(workspace)
-        directory, inventory = await self._account.read(), await database.read()
+        opened, directory = await self._workspace(workspace), await self._account.read()
+        who = _find_current(who, directory)
         question = who, workspace, tuple(references), tuple(search_path), temporary
-        recent = self._resolutions.find(question, directory, inventory)
-        if recent is None or not await self._is_newest(recent, pinned):
-            recent = await self._resolve(question, directory, database, pinned)
-            self._resolutions.keep(question, directory, database.state, recent)
-        return recent
-
-    async def _resolve(
-        self,
-        question: Question,
-        directory: Directory,
-        database: ControlDatabase[Inventory],
-        pinned: Mapping[TableName, int],
-    ) -> Resolution:
-        asking, workspace, references, search_path, temporary = question
-        inventory, who = await database.read(), _find_current(asking, directory)
-        found = find_entries(references, inventory, who, workspace, search_path, temporary)
-        if any(is_unknown(ref, inventory, temporary) for ref in references if ref not in found):
-            inventory = await database.confirm()
-            found = find_entries(references, inventory, who, workspace, search_path, temporary)
-        snapshots = {ref: await self._read_snapshot(workspace, ref, entry, who, pinned) for ref, entry in found.items()}
-        if await self._follow_schemas(database, found, snapshots, pinned):
-            inventory = database.state
-            found = {ref: inventory.tables.get(entry.name, entry) for ref, entry in found.items()}
-        current = find_current_schema(inventory, who, search_path)
-        return Resolution(
-            principal=who,
-            workspace=workspace,
-            catalog_version=directory.version + inventory.version,
-            tables={
-                ref: ResolvedTable(entry.name, entry.privileges(who), snapshots[ref], entry.owner, entry.obstacle)
-                for ref, entry in found.items()
-            },
-            schemas={name: schema.privileges(who) for name, schema in inventory.schemas.items()},
-            current_schema=current,
-            new_location=self._new_location(workspace, references, current),
-            volatile_functions=inventory.volatile_functions,
-        )
+        return await self._resolver.resolve(question, directory, opened, pinned)
 
     async def apply(self, change: Change, who: Principal, workspace: str) -> None:
         """Carries out one change, authorised anew, in one transaction. Raises PostgreSQL's errors for what is wrong."""
@@ -230,10 +197,25 @@ class Catalog:
             async with self._account.change() as revision:
                 await change_roles(revision, change, who, self._role_verifier)
             return
-        database = await self._workspace(workspace)
-        snapshot = await self._snapshot_for(change, who, workspace, database)
-        async with database.change() as revision:
+        opened = await self._workspace(workspace)
+        snapshot = await self._snapshot_for(change, who, workspace, opened.database)
+        async with opened.database.change() as revision:
             await change_workspace(revision, change, who, directory, snapshot)
+
+    async def discover(self, workspace: str, location: str, bounds: Bounds) -> AsyncIterator[str]:
+        """The locations of the Delta tables below a folder, as `find_tables` has them. For the operator."""
+        walk = find_tables(location, workspace, self._credentials, bounds)
+        while (found := await asyncio.to_thread(next, walk, None)) is not None:
+            yield found
+
+    async def list_locations(self, workspace: str) -> Mapping[str, TableName]:
+        """Where the workspace's tables are. For the operator."""
+        inventory = await (await self._workspace(workspace)).database.read()
+        return {entry.location: entry.name for entry in inventory.tables.values() if entry.view is None}
+
+    async def read_log(self, workspace: str, name: TableName, location: str) -> Snapshot:
+        """The newest version of a table that need not be known, by that name in errors. For the operator."""
+        return await self._snapshots.read(workspace, name, location)
 
     def derive_secret(self, purpose: str) -> bytes:
         """A secret of the account for one purpose, the same on every replica and after a restart."""
@@ -245,8 +227,21 @@ class Catalog:
 
     async def managed_folder(self, workspace: str, table: TableName) -> str | None:
         """A managed table's folder, None for a table elsewhere. Asked before DropTable, it may be removed after."""
-        entry = (await (await self._workspace(workspace)).read()).tables.get(table)
+        entry = (await (await self._workspace(workspace)).database.read()).tables.get(table)
         return entry.location if entry and is_below(entry.location, self._warehouse_root) else None
+
+    async def observe(self, workspace: str, table: TableName) -> None:
+        """Writes down what a write has made of a table. Raises SqlError."""
+        opened = await self._workspace(workspace)
+        entry = (await opened.database.read()).tables.get(table)
+        if entry is not None and entry.view is None:
+            snapshot = await self._snapshots.read(workspace, table, entry.location)
+            opened.observations.note(entry.id, snapshot)
+            await opened.observations.flush()
+
+    async def publish_statistics(self, workspace: str) -> None:
+        """What this gateway has seen of tables, and the metastore has not: before a statement asks for it."""
+        await (await self._workspace(workspace)).observations.flush()
 
     async def take_census(self, workspace: str) -> None:
         """Brings what pg_stat_activity shows of all gateways' sessions up to now."""
@@ -257,10 +252,10 @@ class Catalog:
         """A workspace that is not open here has no session here."""
         if self._sessions is not None and workspace in self._workspaces:
             activities = self._sessions.describe(workspace)
-            async with self._workspaces[workspace].connection() as connection:
+            async with self._workspaces[workspace].database.connection() as connection:
                 await publish(connection, self._sessions.replica, activities, living)
 
-    async def _workspace(self, name: str) -> ControlDatabase[Inventory]:
+    async def _workspace(self, name: str) -> Workspace:
         """Opened on first use, migrated before."""
         if name in self._workspaces:
             return self._workspaces[name]
@@ -271,62 +266,19 @@ class Catalog:
                 self._workspaces[name] = await self._open_workspace(name)
         return self._workspaces[name]
 
-    async def _open_workspace(self, name: str) -> ControlDatabase[Inventory]:
+    async def _open_workspace(self, name: str) -> Workspace:
         with as_sql_errors():
             await prepare_database(self._server, name, History.WORKSPACE)
         endpoint = self._server.owner_endpoint(name)
         channels = {SIGNAL_CHANNEL: self._receive_signal}
         database = ControlDatabase[Inventory](endpoint, load_inventory, refresh_inventory, channels)
         await database.open()
-        return database
+        return Workspace(name, database, Observations(functools.partial(_write_down, database)))
 
     def _receive_signal(self, payload: str) -> None:
         signal = read_signal(payload)
         if signal is not None and self._sessions is not None:
             self._sessions.signal(signal, self._account.state.find(signal.asker))
-
-    async def _read_snapshot(
-        self,
-        workspace: str,
-        reference: TableReference,
-        entry: TableEntry,
-        who: Principal,
-        pinned: Mapping[TableName, int],
-    ) -> Snapshot | None:
-        if reference.role in (Role.OBJECT, Role.CREATE) or not entry.privileges(who):
-            return None
-        version = _version_of(reference, entry.name, pinned)
-        return await self._snapshots.read(workspace, entry.name, entry.location, version)
-
-    async def _is_newest(self, resolution: Resolution, pinned: Mapping[TableName, int]) -> bool:
-        """Whether its tables would be read at the same snapshots again, now and with these pins."""
-        for reference, table in resolution.tables.items():
-            if (known := table.snapshot) is not None:
-                version = _version_of(reference, table.name, pinned)
-                if await self._snapshots.read(resolution.workspace, table.name, known.location, version) is not known:
-                    return False
-        return True
-
-    async def _follow_schemas(
-        self,
-        database: ControlDatabase[Inventory],
-        found: Mapping[TableReference, TableEntry],
-        snapshots: Mapping[TableReference, Snapshot | None],
-        pinned: Mapping[TableName, int],
-    ) -> bool:
-        """Brings up the shadows of tables whose newest snapshot has another schema than they show; whether any was."""
-        stale = [
-            snapshot
-            for reference, snapshot in snapshots.items()
-            if snapshot is not None and reference.version is None and snapshot.table not in pinned
-            if snapshot.schema_digest != found[reference].schema_digest
-        ]
-        if stale:
-            async with database.change() as revision:
-                for snapshot in stale:
-                    await sync_table(revision.connection, snapshot)
-                revision.tables = {snapshot.table for snapshot in stale}
-        return bool(stale)
 
     def scratch_location(self, workspace: str, parent: str, name: str) -> str:
         """A fresh folder in the workspace's folder `parent`, for what is under way."""
@@ -336,7 +288,7 @@ class Catalog:
         """A table as of now; with `location`, as it lies there. For what the caller has authorised. Raises
         UndefinedTable, UnreadableTable."""
         if location is None:
-            entry = (await (await self._workspace(workspace)).read()).tables.get(table)
+            entry = (await (await self._workspace(workspace)).database.read()).tables.get(table)
             if entry is None:
                 raise UndefinedTable(f'relation "{table}" does not exist')
             location = entry.location
@@ -345,13 +297,6 @@ class Catalog:
     def forget(self, location: str) -> None:
         """No table is read there any more."""
         self._snapshots.forget(location)
-
-    def _new_location(self, workspace: str, references: Sequence[TableReference], current: str | None) -> str:
-        made = next((ref for ref in references if ref.role is Role.CREATE), None)
-        if made is None:
-            return ""
-        table = TableName(made.schema or current or "public", made.name)
-        return fresh_location(self._warehouse_root, workspace, table)
 
     async def _snapshot_for(
         self, change: Change, who: Principal, workspace: str, database: ControlDatabase[Inventory]
@@ -384,9 +329,13 @@ class Catalog:
         return None if password is None else build_verifier(password)
 
 
-def _version_of(reference: TableReference, table: TableName, pinned: Mapping[TableName, int]) -> int | None:
-    """At which version a table is read: the one asked for, else the block's; None for the newest."""
-    return reference.version if reference.version is not None else pinned.get(table)
+async def _write_down(database: ControlDatabase[Inventory], seen: tuple[Observation, ...]) -> bool:
+    """False while a change is under way, which it must not run into."""
+    async with database.connection() as connection, connection.transaction():
+        turn = await connection.execute("SELECT FROM lakegate.version FOR SHARE SKIP LOCKED")
+        if turn.rowcount:
+            await record(connection, *seen)
+        return bool(turn.rowcount)
 
 
 def _find_current(who: Principal, directory: Directory) -> Principal:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from catalog.names import TableName
+from catalog.types import ResultColumn
 
 
 class Privilege(StrEnum):
@@ -45,11 +46,15 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class RegisterTable:
-    """Makes the shadow of the Delta table at `location`, which exists by now. The principal becomes its owner."""
+    """Makes the shadow of the Delta table at `location`, which exists by now. The principal becomes its owner.
+
+    `columns` are those that it must have, in their order; none said: whatever it has.
+    """
 
     name: TableName
     location: str
     keys: tuple[Key, ...] = ()
+    columns: tuple[ResultColumn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,36 @@ class SyncTable:
 
 @dataclass(frozen=True, slots=True)
 class DropTable:
+    """Or DROP VIEW, if `view`."""
+
     name: TableName
     if_exists: bool = False
+    cascade: bool = False
+    view: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateView:
+    """`text` is the whole CREATE VIEW statement, with the exact names of all relations that are known; `unknown` is one
+    that is none of the lakehouse's."""
+
+    name: TableName
+    text: str
+    replace: bool = False
+    unknown: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenameTable:
+    """ALTER TABLE, or ALTER VIEW, … RENAME TO `new`, in the same schema."""
+
+    name: TableName
+    new: str
 
 
 @dataclass(frozen=True, slots=True)
 class CommentOnTable:
-    """`column` None means the table itself; `comment` None removes it."""
+    """On a table or view. `column` None means the table itself; `comment` None removes it."""
 
     name: TableName
     column: str | None
@@ -146,6 +174,8 @@ Change = (
     | RegisterTable
     | SyncTable
     | DropTable
+    | CreateView
+    | RenameTable
     | CommentOnTable
     | AddKey
     | DropKey

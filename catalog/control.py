@@ -24,6 +24,8 @@ from catalog.translation import as_sql_errors
 
 CHANNEL = "lakegate_version"
 LOCK_SECONDS = 10
+_OPTIONS = f"-c lock_timeout={LOCK_SECONDS}s -c search_path=pg_catalog"
+"""With this path PostgreSQL writes every name of the lakehouse with its schema, and finds none without."""
 _RETRY_SECONDS = 0.5
 _OPEN_SECONDS = 15.0
 _WAIT_SECONDS = 4.0
@@ -75,7 +77,7 @@ class ControlDatabase(Generic[State]):
             reconnect_timeout=_WAIT_SECONDS,
             open=False,
             check=AsyncConnectionPool.check_connection,
-            kwargs={"autocommit": True, "options": f"-c lock_timeout={LOCK_SECONDS}s"},
+            kwargs={"autocommit": True, "options": _OPTIONS},
         )
         self._state: State | None = None
         self._reading = asyncio.Lock()

@@ -3,7 +3,8 @@ threads.
 
 delta-rs names statistics by physical and partition values by logical column names; here both become logical.
 
-References: Delta protocol, sections "Column Mapping", "Per-file Statistics", "Table Features".
+References: Delta protocol, sections "Column Mapping", "Generated Columns", "Identity Columns", "Per-file Statistics",
+"Table Features".
 """
 
 import json
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from catalog.names import TableName
-from catalog.snapshots import Snapshot, SnapshotColumn
+from catalog.snapshots import Identity, Log, Snapshot, SnapshotColumn
 
 _STATISTICS = ("min", "max", "null_count")
 
@@ -41,6 +42,7 @@ def read_snapshot(table: DeltaTable, name: TableName, location: str) -> Snapshot
         size_bytes=pc.sum(actions["size_bytes"]).as_py() or 0,
         files=_read_files(actions, location, columns, partitions),
         comment=metadata.description,
+        log=_read_log(table),
     )
 
 
@@ -55,7 +57,16 @@ def read_column(field: dict[str, Any]) -> SnapshotColumn:
         delta_type=delta_type if isinstance(delta_type, str) else json.dumps(delta_type),
         nullable=field["nullable"],
         comment=metadata.get("comment"),
+        generation=metadata.get("delta.generationExpression"),
+        identity=_read_identity(metadata) if delta_type == "long" else None,
     )
+
+
+def _read_identity(metadata: dict[str, Any]) -> Identity | None:
+    """None, too, for a step of 0, which would number nothing."""
+    step = int(metadata.get("delta.identity.step", 0))
+    always = not metadata.get("delta.identity.allowExplicitInsert", False)
+    return Identity(always, int(metadata.get("delta.identity.start", 1)), step) if step else None
 
 
 def reader_features(table: DeltaTable) -> frozenset[str]:
@@ -66,6 +77,18 @@ def reader_features(table: DeltaTable) -> frozenset[str]:
     if protocol.min_reader_version == 2 and mode != "none":
         features.add("columnMapping")
     return frozenset(features)
+
+
+def _read_log(table: DeltaTable) -> Log:
+    metadata, protocol = table.metadata(), table.protocol()
+    return Log(
+        id=str(metadata.id),
+        created=metadata.created_time,
+        properties=metadata.configuration,
+        reader_version=protocol.min_reader_version,
+        writer_version=protocol.min_writer_version,
+        features=frozenset(protocol.reader_features or ()) | frozenset(protocol.writer_features or ()),
+    )
 
 
 def _has_deletion_vectors(table: DeltaTable) -> bool:

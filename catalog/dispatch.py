@@ -7,6 +7,7 @@ from catalog.changes import (
     CommentOnTable,
     CreateRole,
     CreateSchema,
+    CreateView,
     DropKey,
     DropRole,
     DropSchema,
@@ -14,6 +15,7 @@ from catalog.changes import (
     Grant,
     GrantMembership,
     RegisterTable,
+    RenameTable,
     SyncTable,
 )
 from catalog.control import Revision
@@ -22,7 +24,17 @@ from catalog.keys import add_key, drop_key
 from catalog.principals import Directory, Principal
 from catalog.roles import RolePassword, alter_role, change_membership, create_role, drop_role
 from catalog.snapshots import Snapshot
-from catalog.tables import comment_on, create_schema, drop_schema, drop_table, register_tables, sync_table
+from catalog.tables import (
+    check_columns,
+    comment_on,
+    create_schema,
+    drop_schema,
+    drop_table,
+    register_tables,
+    rename_table,
+    sync_table,
+)
+from catalog.views import create_view
 
 RoleChange = CreateRole | AlterRole | DropRole | GrantMembership
 
@@ -53,16 +65,19 @@ async def change_workspace(
         case Grant():
             revision.tables = await apply_grant(connection, change, who, directory)
         case RegisterTable() if snapshot is not None:
+            check_columns(change.columns, snapshot)
             await register_tables(connection, [snapshot], who)
             for key in change.keys:
                 await add_key(connection, AddKey(change.name, key), who)
             revision.tables = {change.name}
         case SyncTable() if snapshot is not None:
-            await sync_table(connection, snapshot)
-            revision.tables = {change.name}
+            revision.tables = await sync_table(connection, snapshot)
         case DropTable():
-            await drop_table(connection, change, who)
-            revision.tables = {change.name}
+            revision.tables = await drop_table(connection, change, who)
+        case CreateView():
+            revision.tables = await create_view(connection, change, who)
+        case RenameTable():
+            revision.tables = await rename_table(connection, change, who)
         case CommentOnTable():
             await comment_on(connection, change, who)
             revision.tables = {change.name}

@@ -14,6 +14,7 @@ from catalog.changes import Privilege
 from catalog.errors import InvalidSchemaName, UndefinedTable
 from catalog.names import TableName
 from catalog.principals import Principal
+from catalog.types import PgType, ResultColumn
 
 SCHEMA_PRIVILEGES = frozenset({Privilege.USAGE, Privilege.CREATE})
 TABLE_PRIVILEGES = frozenset({Privilege.SELECT, Privilege.INSERT, Privilege.UPDATE, Privilege.DELETE})
@@ -33,8 +34,24 @@ class SchemaEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """What a view is: its SELECT as PostgreSQL writes it, its columns, the lakehouse relations that it reads.
+
+    `by_invoker`: who asks needs the privileges on those, instead of the owner. `reason` says why it cannot be read,
+    None if it can.
+    """
+
+    text: str
+    columns: tuple[ResultColumn, ...]
+    reads: tuple[TableName, ...]
+    by_invoker: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TableEntry:
-    """`shadow` is the OID of the PostgreSQL table, None where PostgreSQL cannot hold it, for the reason `obstacle`.
+    """A table, or a view, whose `location` is empty. `shadow` is the OID of the PostgreSQL table or view, None where
+    PostgreSQL cannot hold it, for the reason `obstacle`.
 
     `schema_digest` is that of the Delta schema which the shadow shows.
     """
@@ -47,6 +64,12 @@ class TableEntry:
     obstacle: str | None
     schema_digest: str
     grants: Grants
+    view: View | None = None
+
+    @property
+    def kind(self) -> str:
+        """As messages call it."""
+        return "table" if self.view is None else "view"
 
     def privileges(self, who: Principal) -> frozenset[Privilege]:
         return TABLE_PRIVILEGES if is_owner(who, self.owner) else _granted(self.grants, who)
@@ -78,8 +101,19 @@ _SCHEMAS = """
     FROM lakegate.schemas s"""
 _TABLES = """
     SELECT t.id, t.schema_name, t.name, t.location, t.owner, t.shadow, t.obstacle, t.schema_digest,
-           (SELECT array_agg(ARRAY[g.grantee, g.privilege]) FROM lakegate.table_grants g WHERE g.table_id = t.id)
-    FROM lakegate.tables t"""
+           (SELECT array_agg(ARRAY[g.grantee, g.privilege]) FROM lakegate.table_grants g WHERE g.table_id = t.id),
+           CASE WHEN v.table_id IS NOT NULL THEN jsonb_build_array(
+               coalesce(v.definition, pg_get_viewdef(t.shadow)),
+               (SELECT jsonb_agg(jsonb_build_array(attname, atttypid::bigint, atttypmod) ORDER BY attnum)
+                FROM pg_attribute WHERE attrelid = t.shadow AND attnum > 0),
+               (SELECT jsonb_agg(DISTINCT jsonb_build_array(r.schema_name, r.name))
+                FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+                JOIN lakegate.tables r ON d.refclassid = 'pg_class'::regclass AND r.shadow = d.refobjid
+                WHERE w.ev_class = t.shadow AND r.id <> t.id),
+               EXISTS (SELECT FROM pg_class c, unnest(c.reloptions) o WHERE c.oid = t.shadow
+                       AND CASE WHEN o ~ '^security_invoker=' THEN split_part(o, '=', 2)::boolean END),
+               v.reason) END
+    FROM lakegate.tables t LEFT JOIN lakegate.view_states v ON v.table_id = t.id"""
 _SYSTEM_RELATIONS = """
     SELECT n.nspname, array_agg(c.relname::text) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('pg_catalog', 'information_schema', 'lakegate') AND c.relkind IN ('r', 'v') GROUP BY 1"""
@@ -114,7 +148,7 @@ async def refresh_inventory(
             keys = [name.schema for name in names], [name.name for name in names]
             found = await _fetch(
                 connection,
-                _TABLES + " JOIN unnest(%s::text[], %s::text[]) AS k (s, n) ON (schema_name, name) = (s, n)",
+                _TABLES + " JOIN unnest(%s::text[], %s::text[]) AS k (s, n) ON (t.schema_name, t.name) = (k.s, k.n)",
                 keys,
             )
             tables = dict(old.tables)
@@ -133,7 +167,7 @@ async def find_schema(connection: AsyncConnection[Any], name: str) -> SchemaEntr
 
 async def find_table(connection: AsyncConnection[Any], name: TableName) -> TableEntry:
     """One table as the caller's transaction sees it. Raises UndefinedTable."""
-    query = _TABLES + " WHERE (schema_name, name) = (%s, %s)"
+    query = _TABLES + " WHERE (t.schema_name, t.name) = (%s, %s)"
     for entry in _tables(await _fetch(connection, query, (name.schema, name.name))).values():
         return entry
     raise UndefinedTable(f'relation "{name.schema}.{name.name}" does not exist')
@@ -141,7 +175,7 @@ async def find_table(connection: AsyncConnection[Any], name: TableName) -> Table
 
 async def list_tables(connection: AsyncConnection[Any], schema: str) -> list[TableEntry]:
     """Every table of a schema as the caller's transaction sees it."""
-    return list(_tables(await _fetch(connection, _TABLES + " WHERE schema_name = %s", (schema,))).values())
+    return list(_tables(await _fetch(connection, _TABLES + " WHERE t.schema_name = %s", (schema,))).values())
 
 
 async def _begin_snapshot(connection: AsyncConnection[Any]) -> None:
@@ -162,10 +196,23 @@ def _schemas(rows: Iterable[tuple[Any, ...]]) -> dict[str, SchemaEntry]:
 
 def _tables(rows: Iterable[tuple[Any, ...]]) -> dict[TableName, TableEntry]:
     entries = (
-        TableEntry(id, TableName(schema, name), location, owner, shadow, obstacle, digest, _grants(grants))
-        for id, schema, name, location, owner, shadow, obstacle, digest, grants in rows
+        TableEntry(id, TableName(schema, name), location, owner, shadow, obstacle, digest, _grants(grants), _view(view))
+        for id, schema, name, location, owner, shadow, obstacle, digest, grants, view in rows
     )
     return {entry.name: entry for entry in entries}
+
+
+def _view(row: list[Any] | None) -> View | None:
+    if row is None:
+        return None
+    text, columns, reads, by_invoker, reason = row
+    return View(
+        text=text.strip().removesuffix(";"),
+        columns=tuple(ResultColumn(name, PgType(oid, typmod)) for name, oid, typmod in columns or ()),
+        reads=tuple(TableName(*name) for name in reads or ()),
+        by_invoker=by_invoker,
+        reason=reason,
+    )
 
 
 def _grants(pairs: list[list[str]] | None) -> Grants:

@@ -13,6 +13,10 @@ class TableName:
     schema: str
     name: str
 
+    @property
+    def parts(self) -> tuple[str, str]:
+        return self.schema, self.name
+
     def __str__(self) -> str:
         return f"{quote_identifier(self.schema)}.{quote_identifier(self.name)}"
 

@@ -16,20 +16,28 @@ REWRITTEN_FUNCTIONS = frozenset(
         "pg_backend_pid",
         "pg_cancel_backend",
         "pg_cursor",
+        "pg_database_size",
+        "pg_indexes_size",
         "pg_notify",
         "pg_prepared_statement",
+        "pg_relation_size",
+        "pg_table_size",
         "pg_terminate_backend",
+        "pg_total_relation_size",
     }
 )
 """Functions of pg_catalog, in every overload."""
 
 REWRITTEN_RELATIONS: dict[str, frozenset[str]] = {
     "information_schema": frozenset(
-        {"column_privileges", "role_column_grants", "role_table_grants", "table_privileges"}
+        {"column_privileges", "role_column_grants", "role_table_grants", "table_privileges", "views"}
     ),
     "pg_catalog": frozenset({"pg_class", "pg_cursors", "pg_namespace", "pg_prepared_statements", "pg_stat_activity"}),
 }
 """Relations by the schema they stand in."""
+
+SHOWN_RELATIONS = frozenset({"delta_tables", "partition_columns", "table_properties"})
+"""Relations of schema ``lakegate`` that anybody may read: what PostgreSQL's catalogs have no place for."""
 
 ACCESS_COLUMNS: dict[str, frozenset[str]] = {
     "pg_class": frozenset({"relacl", "relowner"}),

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.abc import Query
 
 from catalog.names import SYSTEM_COLUMNS, TableName
-from catalog.snapshots import Snapshot, SnapshotColumn
+from catalog.snapshots import Identity, Snapshot, SnapshotColumn
 from catalog.types import shadow_type
 
 MOST_COLUMNS = 1600
@@ -21,13 +21,15 @@ LONGEST_NAME = 63
 
 @dataclass(frozen=True, slots=True)
 class ShadowColumn:
-    """A column as the shadow has it now. `type` is `format_type`'s spelling."""
+    """A column as the shadow has it now. `type` is `format_type`'s spelling, `marks` what the catalog says of identity
+    and generation."""
 
     name: str
     physical_name: str | None
     type: str
     nullable: bool
     comment: str | None
+    marks: str = ""
 
 
 def find_obstacle(table: TableName, columns: Sequence[SnapshotColumn]) -> str | None:
@@ -60,7 +62,8 @@ def alter_shadow(
 ) -> list[sql.Composed] | None:
     """The statements that turn the present columns into the wanted ones, following renames by physical name.
 
-    None when ALTER TABLE cannot give the wanted order, so that the shadow must be made anew.
+    None when ALTER TABLE cannot give the wanted order, or what generates a column, so that the shadow must be made
+    anew.
     """
     by_physical = {column.physical_name: column for column in present}
     kept = [column for column in wanted if column.physical_name in by_physical]
@@ -70,6 +73,8 @@ def alter_shadow(
     if [column.physical_name for column in kept] != survivors or list(wanted[: len(kept)]) != kept:
         return None
     if any(c.name in {p.name for p in present if p.physical_name != c.physical_name} for c in wanted):
+        return None
+    if any(by_physical[c.physical_name].marks != _marks(c) for c in kept):
         return None
     head = sql.SQL("ALTER TABLE {} ").format(sql.Identifier(table.schema, table.name))
     dropped = [p for p in present if p.physical_name not in {c.physical_name for c in wanted}]
@@ -83,9 +88,10 @@ def alter_shadow(
     return statements
 
 
-def comment_on_table(table: TableName, comment: str | None) -> sql.Composed:
-    name = sql.Identifier(table.schema, table.name)
-    return sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(comment))
+def comment_on_table(table: TableName, comment: str | None, kind: str = "table") -> sql.Composed:
+    """`kind` may be ``view``."""
+    head = sql.SQL(f"COMMENT ON {kind.upper()} " + "{} IS {}")
+    return head.format(sql.Identifier(*table.parts), sql.Literal(comment))
 
 
 def comment_on_column(table: TableName, column: str, comment: str | None) -> sql.Composed:
@@ -97,7 +103,7 @@ async def read_shadow(connection: AsyncConnection[Any], table_id: int, shadow: i
     """The shadow's columns in order."""
     cursor = await connection.execute(
         """SELECT a.attname::text, c.physical_name, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
-                  col_description(a.attrelid, a.attnum)
+                  col_description(a.attrelid, a.attnum), concat(a.attidentity, a.attgenerated)
            FROM pg_attribute a LEFT JOIN lakegate.columns c ON c.table_id = %s AND c.name = a.attname
            WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum""",
         (table_id, shadow),
@@ -115,7 +121,31 @@ async def run(connection: AsyncConnection[Any], statements: Sequence[Query]) -> 
 def _column_definition(column: SnapshotColumn) -> sql.Composed:
     spelling = sql.SQL(shadow_type(column.delta_type)[1])
     limit = sql.SQL("" if column.nullable else " NOT NULL")
-    return sql.SQL("{} {}{}").format(sql.Identifier(column.name), spelling, limit)
+    made: sql.Composable = sql.SQL("")
+    if column.identity is not None:
+        made = _identity(column.identity)
+    elif column.generation is not None:
+        text = sql.SQL(" GENERATED ALWAYS AS (lakegate.delta_expression({}, NULL::{})) STORED")
+        made = text.format(sql.Literal(column.generation), spelling)
+    return sql.SQL("{} {}{}{}").format(sql.Identifier(column.name), spelling, limit, made)
+
+
+def _identity(identity: Identity) -> sql.Composed:
+    when = sql.SQL("ALWAYS" if identity.always else "BY DEFAULT")
+    text = " GENERATED {} AS IDENTITY (START WITH {} INCREMENT BY {} MINVALUE {} MAXVALUE {})"
+    numbers = (identity.start, identity.step, -(2**63), 2**63 - 1)
+    return sql.SQL(text).format(when, *map(sql.Literal, numbers))
+
+
+def _marks(column: SnapshotColumn) -> str:
+    if column.identity is not None:
+        return "a" if column.identity.always else "d"
+    return "" if column.generation is None else "s"
+
+
+def _is_nullable(column: SnapshotColumn) -> bool:
+    """A column with an identity is NOT NULL in PostgreSQL."""
+    return column.nullable and column.identity is None
 
 
 def _drop(name: str) -> sql.Composed:
@@ -130,7 +160,7 @@ def _alter_column(table: TableName, head: sql.Composed, old: ShadowColumn, new: 
     if old.type != spelling:
         change = sql.SQL("ALTER COLUMN {} TYPE {} USING NULL").format(name, sql.SQL(spelling))
         statements.append(head + change)
-    if old.nullable != new.nullable:
+    if old.nullable != _is_nullable(new):
         verb = sql.SQL("DROP" if new.nullable else "SET")
         statements.append(head + sql.SQL("ALTER COLUMN {} {} NOT NULL").format(name, verb))
     if old.comment != new.comment:

@@ -1,6 +1,7 @@
 """A snapshot: a table at a Delta version, as the planner reads it. Partner of `catalog.deltalog`, which makes it."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -10,21 +11,46 @@ from catalog.types import PgType
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Of a column that Delta numbers. `always`: a statement cannot give the value itself."""
+
+    always: bool
+    start: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotColumn:
-    """`delta_type` is a primitive's name or the JSON of a nested type; `comment` is the Delta schema's. `pg_type` is
-    PostgreSQL's where the column is one of its own, lent to the engines under its physical name."""
+    """`delta_type` is a primitive's name or the JSON of a nested type; `comment` is the Delta schema's. `generation` is
+    Spark's expression of a generated column. `pg_type` is PostgreSQL's where the column is one of its own, lent to the
+    engines under its physical name."""
 
     name: str
     physical_name: str
     delta_type: str
     nullable: bool
     comment: str | None = None
+    generation: str | None = None
+    identity: Identity | None = None
     pg_type: PgType | None = field(default=None, repr=False)
 
     @property
     def engine_name(self) -> str:
         """What the engines' SQL calls it. PostgreSQL's own names may differ in nothing but their case."""
         return self.name if self.pg_type is None else self.physical_name
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What a log says of its table beside columns and files. `created` is in milliseconds since 1970; `features` are
+    readers' and writers'."""
+
+    id: str = ""
+    created: int | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    reader_version: int = 1
+    writer_version: int = 2
+    features: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +79,7 @@ class Snapshot:
     files: pa.Table
     comment: str | None = None
     readable: bool = True
+    log: Log = field(default_factory=Log, compare=False)
     schema_digest: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -6,22 +6,26 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, sql
 
-from catalog.changes import CommentOnTable, CreateSchema, DropSchema, DropTable, Privilege
+from catalog.changes import CommentOnTable, CreateSchema, DropSchema, DropTable, Privilege, RenameTable
 from catalog.errors import (
+    DatatypeMismatch,
     DependentObjectsStillExist,
     DuplicateSchema,
     DuplicateTable,
     FeatureNotSupported,
     InsufficientPrivilege,
     InvalidSchemaName,
+    InvalidTableDefinition,
     ReservedName,
     UndefinedColumn,
     UndefinedTable,
+    WrongObjectType,
 )
 from catalog.inventory import TableEntry, find_schema, find_table, is_owner, list_tables
 from catalog.keys import read_keys, restore_keys
 from catalog.mirror import mirror_new_tables, mirror_schema, mirror_table
 from catalog.names import TableName
+from catalog.observations import observe, record
 from catalog.principals import Principal
 from catalog.shadows import (
     LONGEST_NAME,
@@ -34,6 +38,8 @@ from catalog.shadows import (
     run,
 )
 from catalog.snapshots import Snapshot
+from catalog.types import ResultColumn, shadow_type
+from catalog.views import HeldView, mend_views, read_dependents, refuse_dependents, restore_views
 
 RESERVED_SCHEMAS = frozenset({"lakegate", "information_schema"})
 
@@ -71,11 +77,11 @@ async def drop_schema(connection: AsyncConnection[Any], change: DropSchema, who:
     if tables and not change.cascade:
         raise DependentObjectsStillExist(
             f"cannot drop schema {change.name} because other objects depend on it",
-            detail="\n".join(f"table {table.name} depends on schema {change.name}" for table in tables[:100]),
+            detail="\n".join(f"{table.kind} {table.name} depends on schema {change.name}" for table in tables[:100]),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
     for table in tables:
-        await _remove(connection, table)
+        await _remove(connection, table, await read_dependents(connection, table.shadow))
     await connection.execute("DELETE FROM lakegate.schemas WHERE name = %s", (change.name,))
     await connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(change.name)))
 
@@ -112,45 +118,92 @@ async def _insert_rows(
     return made
 
 
-async def sync_table(connection: AsyncConnection[Any], snapshot: Snapshot) -> None:
-    """Brings the shadow to the snapshot's schema: by ALTER TABLE where that keeps the order and the keys, else made
-    anew."""
+def check_columns(expected: Sequence[ResultColumn], snapshot: Snapshot) -> None:
+    """Raises UndefinedColumn or DatatypeMismatch where the table has others; nothing expected allows any."""
+    found = {column.name: shadow_type(column.delta_type) for column in snapshot.columns}
+    named = [column.name for column in expected]
+    for column in expected:
+        if column.name not in found:
+            raise UndefinedColumn(f'the table at {snapshot.location} has no column "{column.name}"')
+        if found[column.name][0] != column.type:
+            raise DatatypeMismatch(
+                f'column "{column.name}" of the table at {snapshot.location} is {found[column.name][1]}',
+                hint="Leave the columns out: the table's log tells them.",
+            )
+    if expected and named != list(found):
+        raise InvalidTableDefinition(
+            f"the table at {snapshot.location} has the columns {', '.join(found)}, in this order"
+        )
+
+
+async def sync_table(connection: AsyncConnection[Any], snapshot: Snapshot) -> set[TableName]:
+    """Brings the shadow to the snapshot's schema: by ALTER TABLE where that keeps the order and what depends on it,
+    else made anew, with its keys and views. Returns the relations that are others now."""
     table = await find_table(connection, snapshot.table)
     if table.schema_digest == snapshot.schema_digest:
-        return
+        return {table.name}
+    views = await read_dependents(connection, table.shadow)
     if await _alter(connection, table, snapshot):
         await _record_columns(connection, {table.id: snapshot})
-        return
-    keys = await read_keys(connection, table)
-    await _drop_shadow(connection, table)
-    await _make_shadows(connection, {table.id: snapshot})
-    await mirror_table(connection, await find_table(connection, table.name))
-    await restore_keys(connection, keys)
+    else:
+        keys = await read_keys(connection, table)
+        await _drop_shadow(connection, table)
+        await _make_shadows(connection, {table.id: snapshot})
+        await mirror_table(connection, await find_table(connection, table.name))
+        await restore_keys(connection, keys)
+        await restore_views(connection, views)
+    return {table.name, *(view.table for view in views)} | await mend_views(connection)
 
 
-async def drop_table(connection: AsyncConnection[Any], change: DropTable, who: Principal) -> None:
-    """Removes control rows and shadow; the files stay. Raises UndefinedTable, InsufficientPrivilege."""
+async def drop_table(connection: AsyncConnection[Any], change: DropTable, who: Principal) -> set[TableName]:
+    """Removes control rows and shadow, or a view; the files stay. Returns what has gone. Raises UndefinedTable,
+    InsufficientPrivilege, WrongObjectType, and DependentObjectsStillExist without CASCADE."""
+    kind = "view" if change.view else "table"
     try:
         table = await find_table(connection, change.name)
     except UndefinedTable:
         if change.if_exists:
-            return
-        raise UndefinedTable(f'table "{change.name.name}" does not exist') from None
+            return set()
+        raise UndefinedTable(f'{kind} "{change.name.name}" does not exist') from None
     schema = await find_schema(connection, change.name.schema)
     if not is_owner(who, table.owner) and not is_owner(who, schema.owner):
-        raise InsufficientPrivilege(f"must be owner of table {change.name.name}")
-    await _remove(connection, table)
+        raise InsufficientPrivilege(f"must be owner of {table.kind} {change.name.name}")
+    if table.kind != kind:
+        hint = f"Use DROP {table.kind.upper()} to remove a {table.kind}."
+        raise WrongObjectType(f'"{change.name.name}" is not a {kind}', hint=hint)
+    views = await read_dependents(connection, table.shadow)
+    if not change.cascade:
+        refuse_dependents(kind, table.name, views)
+    await _remove(connection, table, views)
+    return {table.name, *(view.table for view in views)}
+
+
+async def rename_table(connection: AsyncConnection[Any], change: RenameTable, who: Principal) -> set[TableName]:
+    """A table or view; its place, keys, grants and comments stay. Returns the relations that are others now. Raises
+    InsufficientPrivilege, DuplicateTable, FeatureNotSupported."""
+    table, new = await find_table(connection, change.name), TableName(change.name.schema, change.new)
+    if not is_owner(who, table.owner):
+        raise InsufficientPrivilege(f"must be owner of {table.kind} {change.name.name}")
+    schema = await find_schema(connection, change.name.schema)
+    if Privilege.CREATE not in schema.privileges(who):
+        raise InsufficientPrivilege(f"permission denied for schema {schema.name}")
+    if len(change.new.encode()) > LONGEST_NAME or table.shadow is None:
+        raise FeatureNotSupported(f"table {table.name} cannot be renamed so", detail=table.obstacle)
+    head = sql.SQL(f"ALTER {table.kind.upper()} " + "{} RENAME TO {}")
+    await connection.execute(head.format(sql.Identifier(*table.name.parts), sql.Identifier(change.new)))
+    await connection.execute("UPDATE lakegate.tables SET name = %s WHERE id = %s", (change.new, table.id))
+    return {table.name, new, *(view.table for view in await read_dependents(connection, table.shadow))}
 
 
 async def comment_on(connection: AsyncConnection[Any], change: CommentOnTable, who: Principal) -> None:
     """Comments live on the shadow until the Delta schema next changes it. Raises UndefinedColumn."""
     table = await find_table(connection, change.name)
     if not is_owner(who, table.owner):
-        raise InsufficientPrivilege(f"must be owner of table {change.name.name}")
+        raise InsufficientPrivilege(f"must be owner of {table.kind} {change.name.name}")
     if table.shadow is None:
         raise FeatureNotSupported(f"table {change.name} has no place for comments", detail=table.obstacle)
     if change.column is None:
-        await connection.execute(comment_on_table(change.name, change.comment))
+        await connection.execute(comment_on_table(change.name, change.comment, table.kind))
         return
     columns = {column.name for column in await read_shadow(connection, table.id, table.shadow)}
     if change.column not in columns:
@@ -169,7 +222,7 @@ async def _alter(connection: AsyncConnection[Any], table: TableEntry, snapshot: 
     try:
         async with connection.transaction():
             await run(connection, [*statements, comment_on_table(table.name, snapshot.comment)])
-    except (psycopg.errors.ProgrammingError, psycopg.errors.DependentObjectsStillExist):
+    except (psycopg.errors.ProgrammingError, psycopg.errors.DependentObjectsStillExist, psycopg.NotSupportedError):
         return False
     return True
 
@@ -177,7 +230,8 @@ async def _alter(connection: AsyncConnection[Any], table: TableEntry, snapshot: 
 async def _refuse_taken_location(connection: AsyncConnection[Any], location: str) -> None:
     """Nobody makes somebody else's files a table of his own."""
     query = """SELECT EXISTS (SELECT FROM lakegate.tables
-               WHERE starts_with(location || '/', %(here)s || '/') OR starts_with(%(here)s || '/', location || '/'))"""
+               WHERE location <> '' AND (starts_with(location || '/', %(here)s || '/')
+                                         OR starts_with(%(here)s || '/', location || '/')))"""
     taken = await (await connection.execute(query, {"here": location})).fetchone()
     if taken is not None and taken[0]:
         raise InsufficientPrivilege("permission denied for the location, which belongs to another table")
@@ -207,15 +261,21 @@ async def _record_columns(connection: AsyncConnection[Any], tables: Mapping[int,
         await connection.execute("DELETE FROM lakegate.columns WHERE table_id = ANY (%s)", (list(tables),))
         await connection.execute(insert, ([number for number, _ in columns], *names))
         await connection.execute(update, (list(tables), digests))
+    await record(connection, *(observe(number, snapshot) for number, snapshot in tables.items()))
 
 
-async def _remove(connection: AsyncConnection[Any], table: TableEntry) -> None:
-    await _drop_shadow(connection, table)
-    await connection.execute("DELETE FROM lakegate.tables WHERE id = %s", (table.id,))
+async def _remove(connection: AsyncConnection[Any], table: TableEntry, views: list[HeldView]) -> None:
+    """With the views that read it. One that went with another before is gone already."""
+    if table.view is None:
+        await _drop_shadow(connection, table)
+    else:
+        statement = sql.SQL("DROP VIEW IF EXISTS {} CASCADE").format(sql.Identifier(*table.name.parts))
+        await connection.execute(statement)
+    ids = [table.id, *(view.id for view in views)]
+    await connection.execute("DELETE FROM lakegate.tables WHERE id = ANY (%s)", (ids,))
 
 
 async def _drop_shadow(connection: AsyncConnection[Any], table: TableEntry) -> None:
     """CASCADE, because a session's temporary view may depend on the shadow."""
     if table.shadow is not None:
-        name = sql.Identifier(table.name.schema, table.name.name)
-        await connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(name))
+        await connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(*table.name.parts)))

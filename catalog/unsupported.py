@@ -15,7 +15,7 @@ from pyarrow import fs
 from catalog.deltalog import read_column
 from catalog.errors import UnreadableTable
 from catalog.names import TableName
-from catalog.snapshots import Snapshot
+from catalog.snapshots import Log, Snapshot
 
 _NO_FILES = pa.schema({"path": pa.string(), "size_bytes": pa.int64(), "num_records": pa.int64()}).empty_table()
 
@@ -64,4 +64,12 @@ def _build(name: TableName, location: str, version: int, actions: dict[str, Any]
         files=_NO_FILES,
         comment=metadata.get("description"),
         readable=False,
+        log=Log(
+            id=metadata["id"],
+            created=metadata.get("createdTime"),
+            properties=dict(metadata.get("configuration") or {}),
+            reader_version=protocol["minReaderVersion"],
+            writer_version=protocol["minWriterVersion"],
+            features=frozenset((*(protocol.get("readerFeatures") or ()), *(protocol.get("writerFeatures") or ()))),
+        ),
     )

@@ -6,7 +6,8 @@ Owns
     metastore's PostgreSQL (`gateway.relay`), COPY (`gateway.copy`), what mixes PostgreSQL's tables with the lakehouse's
     (`gateway.temporary`), the table that a block writes (`enlistment`, `draft`, in a `scratch` folder, against other
     `writers`), configuration and the command line. Beside the sessions: who may have how many (`admission`), their keys
-    and signals (`keys`, `activity`, `cancel`), and the other gateways (`replica`).
+    and signals (`keys`, `activity`, `cancel`), and the other gateways (`replica`). Commands of the operator on the
+    metastore (`operation`, `token`, `discover`).
 
 Layers, top down
     `cli` -> `server` (puts everything together, drains) -> `pgwire.door` (sockets) -> `conversation` (messages to

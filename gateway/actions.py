@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,9 +54,12 @@ async def act(session: Session, catalog: Catalog, planned: Plan) -> str:
 
 
 async def settle(session: Session, catalog: Catalog, query: Query) -> None:
-    """Follows a write into the catalog."""
+    """Follows a write into the catalog. Statistics that cannot be had now are those of the next read."""
     if query.then is not None:
         await catalog.apply(query.then, session.principal, session.workspace)
+    elif query.writes is not None:
+        with suppress(SqlError):
+            await catalog.observe(session.workspace, query.writes)
 
 
 async def _set(session: Session, planned: SetVariable) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `lakegate serve`, `demo`, `token`, `submit` and `bench`."""
+"""The command line: `lakegate serve`, `demo`, `discover`, `token`, `submit` and `bench`."""
 
 import logging
 from collections.abc import Coroutine
@@ -23,6 +23,7 @@ from gateway.config import (
     parse_master,
 )
 from gateway.declaration import read_declaration
+from gateway.discover import discover
 from gateway.server import Server, serve
 from gateway.spawners import NAMES
 from gateway.submit import submit
@@ -112,6 +113,7 @@ def demo(scale: float, **options: Any) -> None:
 
 
 main.add_command(bench)
+main.add_command(discover)
 main.add_command(submit)
 main.add_command(token)
 

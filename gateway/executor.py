@@ -281,7 +281,8 @@ class Executor:
             execute = functools.partial(self._execute, planned, portal, 0)
             return await relay_assigning(self._session, planned.assigns, values, execute)
         relayed = await self._execute(planned, portal, max_rows)
-        return RelayedResult(relayed, repeats=not (planned.asks_for_sessions or planned.asks_for_names))
+        repeats = not (planned.asks_for_sessions or planned.asks_for_names or planned.asks_for_statistics)
+        return RelayedResult(relayed, repeats=repeats)
 
     async def variables_for(self, planned: Metadata, portal: Portal) -> Mapping[str, str]:
         """The session's, and what the statement asks for beside them."""
@@ -292,6 +293,8 @@ class Executor:
             variables = {**variables, SESSION_VARIABLE: str(session.pid)}
         if planned.asks_for_names:
             variables = {**variables, names.VARIABLE: names.list_names(session, portal)}
+        if planned.asks_for_statistics:
+            await self._services.catalog.publish_statistics(session.workspace)
         return variables
 
     async def _execute(self, planned: Metadata, portal: Portal, max_rows: int) -> RelayPortal:

@@ -221,9 +221,8 @@ class Session:
             pinned=self.block.pinned,
             temporary=await self._temporary_relations(statement),
         )
-        for reference, resolved in resolution.tables.items():
-            if resolved.snapshot is not None and reference.version is None:
-                self.block.pinned.setdefault(resolved.name, resolved.snapshot.version)
+        for table, version in resolution.pins():
+            self.block.pinned.setdefault(table, version)
         return await enlistment.overlay(self._services.catalog, self.block, resolution)
 
     async def _temporary_relations(self, statement: Statement) -> frozenset[str]:

@@ -7,17 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import uvloop
 
-from catalog.catalog import Catalog
-from catalog.errors import CannotConnectNow, SqlError
-from catalog.external import ExternalPostgres
-from catalog.postgres import EmbeddedPostgres
 from catalog.tokens import TokenRequest
-from gateway.config import Config, Warehouse
+from gateway.operation import load, operate
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from catalog.catalog import Catalog
 
 _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 _LONGEST_DAYS = 3650
@@ -39,14 +34,14 @@ def token() -> None:
 def create(data: Path, user: str, label: str, days: int, workspaces: tuple[str, ...], read_only: bool) -> None:
     """Make a token, which is shown this once."""
     request = TokenRequest(user, label, timedelta(days=days), workspaces or None, read_only)
-    _run(data, lambda catalog: _create(catalog, request))
+    operate(load(data), lambda catalog: _create(catalog, request))
 
 
 @token.command(name="list")
 @_data
 def list_command(data: Path) -> None:
     """List the tokens that have not expired."""
-    _run(data, _list)
+    operate(load(data), _list)
 
 
 @token.command()
@@ -54,7 +49,7 @@ def list_command(data: Path) -> None:
 @click.argument("token_id")
 def revoke(data: Path, token_id: str) -> None:
     """Revoke the token of that id. Sessions that it has opened go on."""
-    _run(data, lambda catalog: catalog.revoke_token(token_id))
+    operate(load(data), lambda catalog: catalog.revoke_token(token_id))
 
 
 async def _create(catalog: Catalog, request: TokenRequest) -> None:
@@ -67,25 +62,3 @@ async def _list(catalog: Catalog) -> None:
         what = "reads" if each.read_only else "reads and writes"
         until = each.expires_at.isoformat(timespec="seconds")
         click.echo("\t".join((each.id, each.principal, until, what, where, each.label)))
-
-
-def _run(data: Path, act: Callable[[Catalog], Awaitable[None]]) -> None:
-    config = Config.load(data, "127.0.0.1:0", Warehouse())
-    dsn = config.metastore_dsn
-    server = EmbeddedPostgres(config.metastore_directory) if dsn is None else ExternalPostgres(dsn)
-    catalog = Catalog(server, warehouse_root=str(config.warehouse_root))
-    try:
-        uvloop.run(_with(catalog, act))
-    except CannotConnectNow as error:
-        raise click.ClickException(f"{error.message}; does the gateway run that has this metastore?") from None
-    except SqlError as error:
-        hint = f" ({error.hint})" if error.hint else ""
-        raise click.ClickException(f"{error.message}{hint}") from None
-
-
-async def _with(catalog: Catalog, act: Callable[[Catalog], Awaitable[None]]) -> None:
-    await catalog.open()
-    try:
-        await act(catalog)
-    finally:
-        await catalog.close()

@@ -5,7 +5,7 @@
 **Layers**, top down; each knows only those below::
 
     planning    statement + resolution + settings -> plan; the memo
-    relay  session  cursors  prepared  explain  roles  definitions  writes  reads  copy  sparkplan      a kind each
+    relay  session  cursors  prepared  explain  roles  definitions  views  writes  reads  copy  sparkplan   a kind each
     elements                                                                         columns and keys of a new table
     transfers  loans                                          PostgreSQL's tables beside the lakehouse's
     authorize  route  prune                                           may it, where, which files
@@ -19,6 +19,10 @@ catalog and has PostgreSQL describe them on the shadow; `plan` says what happens
 PostgreSQL's own (libpg_query): names, types and result columns follow its rules, and each lane's SQL is written from
 it, with aliases of our own, so that neither engine's rules on case, shadowing or NULL order can change a meaning.
 sqlglot serves the spark dialect.
+
+**Views** are kept by PostgreSQL, which gives their text with every name resolved. A lane's SQL has that text,
+translated like any other, as a sub-select whose columns have the types that PostgreSQL gave the view.
+`dialects.deparsed` gives it the spelling that statements have.
 
 **Verified or refused.** A node kind, operator, cast or function without a verified rewrite on a lane raises
 `Unverified`; the other lane is tried; if neither has one the client sees 0A000. A column whose type comes out other

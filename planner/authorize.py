@@ -16,22 +16,28 @@ from planner.parse import Statement
 def require(table: ResolvedTable, privileges: Iterable[Privilege]) -> None:
     """Raises 42501 unless the principal holds all of `privileges` on the table."""
     if not frozenset(privileges) <= table.privileges:
-        raise InsufficientPrivilege(f"permission denied for table {table.name.name}")
+        raise InsufficientPrivilege(f"permission denied for {table.kind} {table.name.name}")
 
 
 def require_reads(statement: Statement, resolution: Resolution) -> None:
-    """SELECT on every table that the statement reads."""
+    """SELECT on every table that the statement reads; behind a view, of whoever counts there."""
     for reference in statement.references:
         table = resolution.tables.get(reference)
         if table is not None and reference.role is Role.READ:
-            require(table, {Privilege.SELECT})
+            _require_read(table)
+
+
+def _require_read(table: ResolvedTable) -> None:
+    require(table, {Privilege.SELECT})
+    for behind in () if table.view is None else table.view.relations.values():
+        _require_read(behind)
 
 
 def require_owner(table: ResolvedTable, resolution: Resolution) -> None:
     """Raises 42501 unless the principal owns the table, by itself or through a group, or is an admin."""
     who = resolution.principal
     if not who.admin and table.owner != who.name and table.owner not in who.groups:
-        raise InsufficientPrivilege(f"must be owner of table {table.name.name}")
+        raise InsufficientPrivilege(f"must be owner of {table.kind} {table.name.name}")
 
 
 def require_create(schema: str | None, resolution: Resolution) -> str:

@@ -19,7 +19,7 @@ from catalog.errors import DuplicateTable, FeatureNotSupported, UndefinedTable
 from catalog.locations import is_object
 from catalog.names import TableName
 from catalog.resolution import Resolution, ResolvedTable
-from catalog.types import ELEMENT_OF, Description, Oid, PgType
+from catalog.types import ELEMENT_OF, Description, Oid, PgType, ResultColumn
 from planner import tree
 from planner.authorize import require_create, require_owner, require_reads
 from planner.dialects.coercion import decimal
@@ -34,8 +34,9 @@ from planner.reads import SPELLINGS, finish
 from planner.route import refuse_forced
 from planner.syntax import TableOptions
 from planner.tree import Node
+from planner.views import check_kind, plan_rename, plan_view, renames_relation
 
-VERBS = frozenset({"Create", "CreateTableAs", "AlterTable", "Rename", "Drop", "Comment", "CreateSchema"})
+VERBS = frozenset({"Create", "CreateTableAs", "AlterTable", "Rename", "Drop", "Comment", "CreateSchema", "View"})
 _SPARK = SPELLINGS[Lane.SPARK]
 _REASON = "writes run on Spark"
 
@@ -63,6 +64,10 @@ def plan_definition(
 ) -> Plan:
     """Raises 42501, 42P07, 42P01 as PostgreSQL does, 0A000 for what Delta tables do not have."""
     kind, fields = tree.unwrap(statement.tree)
+    if kind == "ViewStmt":
+        return plan_view(statement, fields, resolution, tables)
+    if renames_relation(kind, fields):
+        return plan_rename(fields, resolution, tables[fields["relation"].get("location", 0)])
     if kind in ("CreateStmt", "CreateTableAsStmt", "AlterTableStmt", "RenameStmt") and settings.lane is Lane.DUCKDB:
         raise refuse_forced(Lane.DUCKDB, "it only reads")
     match kind:
@@ -127,7 +132,7 @@ def _create(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
     if isinstance(name, Constant):
         return name
     if statement.options and statement.options.location is not None:
-        return _register(statement.options, fields, name, statement.options.location)
+        return _register(statement.options, fields, name, resolution)
     listed, keys = read_elements(fields.get("tableElts", []), resolution)
     columns = [(column.name, delta_type(column.type) + ("" if column.nullable else " NOT NULL")) for column in listed]
     if not columns:
@@ -138,16 +143,19 @@ def _create(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
     return _made(f"CREATE TABLE {path} ({spelled}) USING delta{options}", "CREATE TABLE", name, resolution, keys)
 
 
-def _register(options: TableOptions, fields: Node, name: TableName, location: str) -> Plan:
-    """A table that exists: its log says what it is."""
-    if fields.get("tableElts") or options.partitioned_by or options.properties:
+def _register(options: TableOptions, fields: Node, name: TableName, resolution: Resolution) -> Plan:
+    """A table that exists: its log says what it is, and columns that are listed must be its."""
+    if options.partitioned_by or options.properties:
         raise FeatureNotSupported(
-            "LOCATION names a table that exists, whose columns its log tells",
+            "LOCATION names a table that exists, whose partitions and properties its log tells",
             hint="Write only USING delta LOCATION '…'.",
         )
+    location = options.location or ""
     if not is_object(location):
         raise FeatureNotSupported("LOCATION takes a folder s3://…", hint="Other tables get a folder of their own.")
-    return CatalogChange(RegisterTable(name, location), "CREATE TABLE")
+    listed, keys = read_elements(fields.get("tableElts", []), resolution)
+    columns = tuple(ResultColumn(column.name, column.type) for column in listed)
+    return CatalogChange(RegisterTable(name, location, keys, columns), "CREATE TABLE")
 
 
 def _made(sql: str, tag: str, name: TableName, resolution: Resolution, keys: tuple[Key, ...] = ()) -> Query:
@@ -209,16 +217,16 @@ def _drop(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
         raise FeatureNotSupported("DROP takes one lakehouse object at a time")
     if kind == "OBJECT_SCHEMA":
         return CatalogChange(DropSchema(fields["objects"][0]["String"]["sval"], if_exists, cascade), "DROP SCHEMA")
-    if kind != "OBJECT_TABLE":
+    if kind not in ("OBJECT_TABLE", "OBJECT_VIEW"):
         raise FeatureNotSupported("this DROP is not supported")
-    table = _object(statement, resolution)
+    table, word = _object(statement, resolution), kind.removeprefix("OBJECT_")
     if table is None:
         name = tree.strings(tree.items(fields["objects"][0]))[-1]
         if not if_exists:
-            raise UndefinedTable(f'table "{name}" does not exist')
-        return Constant("DROP TABLE", notice=f'table "{name}" does not exist, skipping')
+            raise UndefinedTable(f'{word.lower()} "{name}" does not exist')
+        return Constant(f"DROP {word}", notice=f'{word.lower()} "{name}" does not exist, skipping')
     require_owner(table, resolution)
-    return CatalogChange(DropTable(table.name, if_exists), "DROP TABLE")
+    return CatalogChange(DropTable(table.name, if_exists, cascade, kind == "OBJECT_VIEW"), f"DROP {word}")
 
 
 def _object(statement: Statement, resolution: Resolution) -> ResolvedTable | None:
@@ -227,9 +235,10 @@ def _object(statement: Statement, resolution: Resolution) -> ResolvedTable | Non
 
 def _comment(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
     table, kind = _object(statement, resolution), fields["objtype"]
-    if table is None or kind not in ("OBJECT_TABLE", "OBJECT_COLUMN"):
-        raise FeatureNotSupported("COMMENT ON is supported on lakehouse tables and their columns")
+    if table is None or kind not in ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_COLUMN"):
+        raise FeatureNotSupported("COMMENT ON is supported on lakehouse tables, views and their columns")
     require_owner(table, resolution)
+    check_kind(table, kind)
     column = tree.strings(tree.items(fields["object"]))[-1] if kind == "OBJECT_COLUMN" else None
     return CatalogChange(CommentOnTable(table.name, column, fields.get("comment")), "COMMENT")
 
@@ -240,7 +249,7 @@ def _alter(kind: str, fields: Node, resolution: Resolution, tables: dict[int | N
     path = f"delta.{_SPARK.identifier(snapshot_of(table).location)}"
     if kind == "RenameStmt":
         if fields["renameType"] != "OBJECT_COLUMN":
-            raise FeatureNotSupported("renaming a lakehouse table is not supported")
+            raise FeatureNotSupported("this RENAME is not supported on lakehouse tables")
         _require_mapping(table)
         old, new = _SPARK.identifier(fields["subname"]), _SPARK.identifier(fields["newname"])
         return _altered(f"ALTER TABLE {path} RENAME COLUMN {old} TO {new}", table)

@@ -82,6 +82,12 @@ class Statement:
         """Whether its columns are those of a cursor or a prepared statement, whichever has the name by then."""
         return self.fetches is not None or self.executes is not None
 
+    def places(self) -> Iterator[tuple[TableReference, int]]:
+        """Where the tree has the references: bytes in `parsed_text`."""
+        for reference in self.references:
+            if reference.position is not None:
+                yield reference, len(self.parsed_text[: reference.position - 1 - self.offset].encode())
+
 
 def parse(text: str, dialect: Dialect) -> tuple[Statement, ...]:
     """The statements of a text; empty ones are left out.

@@ -58,7 +58,7 @@ class Memo:
         Snapshots count by identity: the read keeps them, and the catalog gives the same one while a version lasts. A
         table that was made anew at its old place has another, even at the same version.
         """
-        snapshots = tuple((place, table.name, id(table.snapshot)) for place, table in tables.items())
+        snapshots = tuple((place, table.identity()) for place, table in tables.items())
         key = (statement, snapshots, description, time_zone)
         found = self._reads.get(key)
         if found is None:
@@ -155,8 +155,8 @@ def _defines(statement: Statement, resolution: Resolution) -> bool:
     if statement.verb not in definitions.VERBS:
         return False
     _, fields = tree.unwrap(statement.tree)
-    if statement.verb in ("Create", "CreateTableAs"):
-        relation = fields["relation"] if "relation" in fields else fields["into"]["rel"]
+    if statement.verb in ("Create", "CreateTableAs", "View"):
+        relation = fields.get("relation") or fields.get("view") or fields["into"]["rel"]
         return relation.get("relpersistence") != "t" and not relation.get("schemaname", "").startswith("pg_temp")
     if statement.verb == "CreateSchema" or fields.get("removeType") == "OBJECT_SCHEMA":
         return True
@@ -165,13 +165,9 @@ def _defines(statement: Statement, resolution: Resolution) -> bool:
 
 def located(statement: Statement, resolution: Resolution) -> dict[int | None, ResolvedTable]:
     """The lakehouse tables by where the tree names them: the byte in the statement's text."""
-    tables: dict[int | None, ResolvedTable] = {}
-    for reference in statement.references:
-        table = resolution.tables.get(reference)
-        if table is not None and reference.position is not None:
-            characters = statement.parsed_text[: reference.position - 1 - statement.offset]
-            tables[len(characters.encode())] = table
-    return tables
+    return {
+        place: resolution.tables[reference] for reference, place in statement.places() if reference in resolution.tables
+    }
 
 
 def _explained(planned: Plan, statement: Statement, resolution: Resolution) -> Plan:
@@ -192,7 +188,7 @@ def _explained(planned: Plan, statement: Statement, resolution: Resolution) -> P
 def _scanned(query: Query, resolution: Resolution) -> list[tuple[str, str]]:
     if query.lane is not Lane.DUCKDB:
         return []
-    totals = {t.snapshot.location: t.snapshot.files.num_rows for t in resolution.tables.values() if t.snapshot}
+    totals = {snapshot.location: snapshot.files.num_rows for snapshot in resolution.snapshots()}
     rows = []
     for scan in query.scans:
         size = sum(file.size for file in scan.files)

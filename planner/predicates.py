@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from catalog.types import PgType
+from planner import tree
+from planner.tree import Node
 
 Value = bool | int | float | Decimal | str | bytes | datetime.date | datetime.datetime
 
@@ -109,3 +111,15 @@ def conjuncts(predicate: Predicate | None) -> tuple[Predicate, ...]:
     return (
         tuple(p for part in predicate.parts for p in conjuncts(part)) if isinstance(predicate, AllOf) else (predicate,)
     )
+
+
+def passes_filters(select: Node) -> bool:
+    """Whether a filter on bare columns of a SELECT's rows may as well be one on the rows that it reads."""
+    if any(name in select for name in ("limitCount", "limitOffset")) or select.get("distinctClause", [{}]) != [{}]:
+        return False
+    return not any("over" in fields for kind, fields in tree.walk(select["targetList"]) if kind == "FuncCall")
+
+
+def within(term: Term | None, scans: frozenset[int]) -> Term | None:
+    """The term if it is a column of one of these scans."""
+    return term if isinstance(term, ColumnTerm) and term.scan in scans else None

@@ -12,16 +12,17 @@ the gateway's own channels.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 from catalog.errors import FeatureNotSupported, ReservedName
 from catalog.names import SYSTEM_COLUMNS
+from catalog.relay import ANSWERS_SCHEMA, SHOWN_RELATIONS
 from catalog.resolution import Resolution
 from planner import tree
 from planner.parse import Statement
 from planner.plan import Assignment, Metadata
-from planner.syntax import scan
+from planner.syntax import replace_names
 from planner.tree import Node
 
 _READS = frozenset({"SelectStmt"})
@@ -57,9 +58,16 @@ _OF_NAMES = frozenset(f"lakegate.{name}{plural}" for name in _NAMES for plural i
 _PRIVILEGE_FUNCTIONS = frozenset(
     {"has_table_privilege", "has_any_column_privilege", "has_schema_privilege", "has_column_privilege"}
 )
-_REWRITTEN = _SIGNALS | _PRIVILEGE_FUNCTIONS | _NAMES | {"pg_notify"}
+_SIZES = frozenset(
+    {"pg_table_size", "pg_total_relation_size", "pg_relation_size", "pg_indexes_size", "pg_database_size"}
+)
+_REWRITTEN = _SIGNALS | _PRIVILEGE_FUNCTIONS | _NAMES | _SIZES | {"pg_notify"}
 _REWRITTEN_VIEWS = frozenset({"pg_stat_activity", *(f"{name}s" for name in _NAMES)})
-_PRIVILEGE_VIEWS = frozenset({"table_privileges", "column_privileges", "role_table_grants", "role_column_grants"})
+_OF_STATISTICS = frozenset(f"lakegate.{name}" for name in _SIZES)
+_STATISTICS = frozenset({"reltuples", "relpages", "*"})
+_PRIVILEGE_VIEWS = frozenset(
+    {"table_privileges", "column_privileges", "role_table_grants", "role_column_grants", "views"}
+)
 _SET_CONFIG_ARGUMENTS = 3
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1"})
 # A statement that also asks for a system column, as DataGrip does for xmin, is told PostgreSQL's own: a view has none.
@@ -88,16 +96,25 @@ def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metada
     _check_kind(statement, *tree.unwrap(statement.tree))
     _check_clauses(statement)
     _check_functions(statement, volatile_functions)
-    replacements = sorted(_replacements(statement), reverse=True)
+    replacements = list(_replacements(statement))
     names = {name for _, name in replacements}
     asked = names & _OF_SESSIONS
     return Metadata(
-        text=_replace(statement, replacements),
+        text=replace_names(statement.parsed_text, replacements),
         asks_for_sessions=bool(asked),
         asks_for_all=not asked <= {_OF_ITSELF},
         asks_for_names=bool(names & _OF_NAMES),
+        asks_for_statistics=bool(names & _OF_STATISTICS) or _reads_statistics(statement),
         assigns=tuple(_assignments(statement)),
     )
+
+
+def _reads_statistics(statement: Statement) -> bool:
+    """Whether it reads what pg_class tells of rows and pages, or more of lakehouse tables."""
+    if any(each.schema == ANSWERS_SCHEMA for each in statement.references):
+        return True
+    named = any(each.name == "pg_class" and each.schema in (None, "pg_catalog") for each in statement.references)
+    return named and bool(tree.column_names(statement.tree) & _STATISTICS)
 
 
 def _refused(statement: Statement, reason: str, hint: str | None = None) -> FeatureNotSupported:
@@ -171,7 +188,7 @@ def _check_functions(statement: Statement, volatile_functions: frozenset[str]) -
         if name in volatile_functions and name not in VOLATILE_ALLOWED:
             raise _refused(statement, f"volatile function {name}() may not be called")
     for reference in statement.references:
-        if reference.schema == "lakegate":
+        if reference.schema == ANSWERS_SCHEMA and reference.name not in SHOWN_RELATIONS:
             raise _refused(statement, "schema lakegate is the gateway's own")
 
 
@@ -207,14 +224,6 @@ def _keeps_values(type_name: Node) -> bool:
     return tree.strings(type_name["names"])[-1] in ("text", "varchar", "bool") and not type_name.get("typmods")
 
 
-def _replace(statement: Statement, replacements: Iterable[tuple[int, str]]) -> str:
-    """The text with our names, put in from the end, so that the bytes before keep their places."""
-    source = statement.parsed_text.encode()
-    for location, name in replacements:
-        source = source[:location] + name.encode() + source[_name_end(source, location) :]
-    return source.decode()
-
-
 def _replacements(statement: Statement) -> Iterator[tuple[int, str]]:
     columns = tree.column_names(statement.tree)
     for kind, fields in tree.walk(statement.tree):
@@ -239,11 +248,3 @@ def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
         yield location, f"lakegate.{name}"
 
 
-def _name_end(source: bytes, location: int) -> int:
-    """Where the dotted name that starts at `location` ends."""
-    rest = source[location:].decode()
-    tokens = scan(rest)
-    last = 0
-    while last + 2 < len(tokens) and tokens[last + 1].text == ".":
-        last += 2
-    return location + len(rest[: tokens[last].end].encode())

@@ -39,10 +39,10 @@ def refuse_objects(planned: Plan, resolution: Resolution) -> None:
     """Spark has no way to an object store. Raises FeatureNotSupported."""
     if not isinstance(planned, Query) or planned.lane is not Lane.SPARK:
         return
-    for table in resolution.tables.values():
-        if table.snapshot is not None and is_object(table.snapshot.location):
+    for snapshot in resolution.snapshots():
+        if is_object(snapshot.location):
             raise FeatureNotSupported(
-                f"table {table.name} lies in an object store, where only DuckDB reads it: {planned.reason}",
+                f"table {snapshot.table} lies in an object store, where only DuckDB reads it: {planned.reason}",
                 hint="Write it with the engine that it belongs to: its newest version is read here.",
             )
 

@@ -243,13 +243,13 @@ class _SparkPlan:
         if kind in ("SCHEMA", "DATABASE"):
             name = name_of(tree.this.args.get("db")) or name_of(tree.this.this)
             return CatalogChange(DropSchema(name, exists, bool(tree.args.get("cascade"))), "DROP SCHEMA")
-        if kind != "TABLE" or tree.args.get("purge"):
+        if kind not in ("TABLE", "VIEW") or tree.args.get("purge"):
             raise FeatureNotSupported(f"DROP {kind} is not supported in this form")
         if not any(reference in self.resolution.tables for reference, _ in self.named) and exists:
-            return Constant("DROP TABLE", notice="the table does not exist, skipping")
+            return Constant(f"DROP {kind}", notice=f"the {kind.lower()} does not exist, skipping")
         table = self._table()
         require_owner(table, self.resolution)
-        return CatalogChange(DropTable(table.name, exists), "DROP TABLE")
+        return CatalogChange(DropTable(table.name, exists, view=kind == "VIEW"), f"DROP {kind}")
 
     def _alter(self, tree: exp.Alter) -> Plan:
         actions = tree.args.get("actions") or []

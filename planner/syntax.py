@@ -12,6 +12,7 @@ comments, dollar quotes and quoted names, as PostgreSQL's lexer does with `stand
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from catalog.errors import FeatureNotSupported, SqlSyntaxError
@@ -210,3 +211,22 @@ def _folded(token: Token) -> str:
 
 def _unquoted(token: Token) -> str:
     return token.text[token.text.index("'") + 1 : -1].replace("''", "'")
+
+
+def replace_names(text: str, replacements: Iterable[tuple[int, str]]) -> str:
+    """The text with other names in the places, in bytes, of these dotted ones. Put in from the end, so that the bytes
+    before keep their places."""
+    source = text.encode()
+    for location, name in sorted(replacements, reverse=True):
+        source = source[:location] + name.encode() + source[_name_end(source, location) :]
+    return source.decode()
+
+
+def _name_end(source: bytes, location: int) -> int:
+    """Where the dotted name that starts at `location` ends."""
+    rest = source[location:].decode()
+    tokens = scan(rest)
+    last = 0
+    while last + 2 < len(tokens) and tokens[last + 1].text == ".":
+        last += 2
+    return location + len(rest[: tokens[last].end].encode())

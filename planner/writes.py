@@ -102,10 +102,13 @@ class _Write:
         given = names[: self._width(select, len(names))]
         query = self.queries.translate(select, None, [self._assigned(name) for name in given])
         quote = self.context.spelling.identifier
+        made = {n for n, c in self.columns.items() if n not in given and (c.generation is not None or c.identity)}
+        written = [n for n in self.columns if n not in made]
         listed = ", ".join(
-            f"q.{quote(n)}" if n in given else f"CAST(NULL AS {self._spelled(n)}) AS {quote(n)}" for n in self.columns
+            f"q.{quote(n)}" if n in given else f"CAST(NULL AS {self._spelled(n)}) AS {quote(n)}" for n in written
         )
-        return f"INSERT INTO {self.path} SELECT {listed} FROM ({query.sql}) AS q", "INSERT 0"
+        target = f"{self.path} ({', '.join(map(quote, written))})" if made else self.path
+        return f"INSERT INTO {target} SELECT {listed} FROM ({query.sql}) AS q", "INSERT 0"
 
     def _width(self, select: Node, most: int) -> int:
         """PostgreSQL lets an INSERT without a column list give fewer values than columns."""

@@ -1,11 +1,13 @@
 """What one translation has learnt so far: the scans it reads, the parameters it uses, the names it has given out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog.errors import FeatureNotSupported, InsufficientPrivilege
+from catalog.errors import FeatureNotSupported, InsufficientPrivilege, ProgramLimitExceeded
 from catalog.resolution import ResolvedTable
 from catalog.snapshots import Snapshot
 from catalog.types import Oid, PgType
@@ -19,6 +21,7 @@ from planner.plan import Lane, Parameter, SessionValue
 from planner.predicates import ColumnTerm, ParameterTerm, Predicate, Term
 from planner.shadow import column_type
 
+MOST_VIEWS = 1000
 NAME = PgType(Oid.NAME)
 _SEED = PgType(Oid.INT8)
 SESSION_FUNCTIONS: dict[str, tuple[SessionValue, PgType]] = {
@@ -52,6 +55,7 @@ class Context:
     parameters: dict[int | tuple[SessionValue, int], Parameter] = field(default_factory=dict)
     operators: Operators = field(init=False)
     _aliases: int = 0
+    _expanded: int = 0
 
     def __post_init__(self) -> None:
         self.operators = Operators(self.spelling, self.time_zone)
@@ -59,6 +63,19 @@ class Context:
     def alias(self) -> str:
         self._aliases += 1
         return f"t{self._aliases}"
+
+    @contextmanager
+    def inside(self, statement: Statement, tables: dict[int | None, ResolvedTable]) -> Iterator[None]:
+        """Within it, names are those of a view's text. Raises ProgramLimitExceeded for views that grow too large."""
+        self._expanded += 1
+        if self._expanded > MOST_VIEWS:
+            raise ProgramLimitExceeded(f"the statement's views come to more than {MOST_VIEWS} sub-selects")
+        outer = self.statement, self.tables
+        self.statement, self.tables = statement, tables
+        try:
+            yield
+        finally:
+            self.statement, self.tables = outer
 
     def scan(self, table: ResolvedTable, name: str, alias: str) -> Source:
         """A new scan of a table, as a relation with our `alias` that the statement calls `name`."""
@@ -128,6 +145,10 @@ class Context:
 
 
 def snapshot_of(table: ResolvedTable) -> Snapshot:
+    if table.view is not None:
+        raise FeatureNotSupported(
+            f'"{table.name.name}" is a view, which this statement does not take', hint="Views are read by SELECT."
+        )
     if table.snapshot is None:
         raise InsufficientPrivilege(f"permission denied for table {table.name.name}")
     return table.snapshot

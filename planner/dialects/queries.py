@@ -7,26 +7,31 @@ that is written), under names of our own inside and the announced names at the t
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from catalog.names import TableName
+from catalog.resolution import ResolvedTable, ResolvedView
 from catalog.types import PgType
 from planner import tree
 from planner.bind import Column, Joined, Scope
 from planner.dialects.coercion import BOOL, INT8, STRINGS, common, type_name
 from planner.dialects.context import Context
+from planner.dialects.deparsed import read_view
 from planner.dialects.expression import Expression, Unverified
 from planner.dialects.relations import Relations
 from planner.dialects.spark import check_memberships
 from planner.dialects.translator import Expressions
 from planner.plan import Lane
-from planner.predicates import conjuncts, scans_of
+from planner.predicates import Term, conjuncts, passes_filters, scans_of, within
 from planner.tree import Node
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One column of a translated query."""
+    """One column of a translated query. `term` is the scan's column that it is, where a filter on it may as well be one
+    on that scan."""
 
     name: str
     type: PgType | None
+    term: Term | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,8 @@ class Queries:
         scope = Scope(joined, parent)
         where = self._where(select, scope)
         columns = self._targets(select.get("targetList", []), scope)
-        outputs = tuple(Output(name, value.type) for name, value in columns)
+        filtered = joined.scans - joined.nullable if passes_filters(select) else frozenset()
+        outputs = tuple(Output(name, value.type, within(value.term, filtered)) for name, value in columns)
         values = [value for _, value in columns]
         listed = self._listed(columns, targets)
         group = self._group(select, columns, scope)
@@ -351,6 +357,21 @@ class Queries:
         if right.type != probe.type:
             query = self.translate(fields["subselect"]["SelectStmt"], scope, [Target("c1", None)])
         return Expression(f"({left.sql} {'NOT ' if negated else ''}IN ({query.sql}))", BOOL)
+
+    def view(self, view: ResolvedView, alias: str) -> tuple[str, tuple[Column, ...]]:
+        """A view as a sub-select of that alias, whose columns have the types that PostgreSQL gave them."""
+        statement, select = read_view(view.text)
+        tables: dict[int | None, ResolvedTable] = {
+            place: view.relations[TableName(ref.schema or "", ref.name)] for ref, place in statement.places()
+        }
+        targets = [Target(f"c{i}", column.type) for i, column in enumerate(view.columns, 1)]
+        with self.context.inside(statement, tables):
+            body = Queries(self.context).translate(select, None, targets)
+        columns = (
+            Column(c.name, f"{alias}.c{i}", c.type, out.term if out.type == c.type else None)
+            for i, (c, out) in enumerate(zip(view.columns, body.outputs, strict=True), 1)
+        )
+        return body.sql, tuple(columns)
 
     def derived(self, query: Translated, alias: str) -> tuple[Column, ...]:
         """The columns that a sub-select or CTE of that alias offers."""

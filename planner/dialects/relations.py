@@ -11,7 +11,7 @@ from planner.bind import Column, Joined, Scope, Source
 from planner.dialects.coercion import common
 from planner.dialects.context import Context
 from planner.dialects.expression import Expression, Unverified
-from planner.predicates import conjuncts, scans_of
+from planner.predicates import ColumnTerm, conjuncts, scans_of
 from planner.tree import Node
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ class Relations:
                 f'"{fields["relname"]}" and lakehouse tables cannot be used in one statement',
                 hint="Temporary and catalog tables live in PostgreSQL, apart from the lakehouse.",
             )
+        if table.view is not None:
+            body, columns = self.queries.view(table.view, alias)
+            scans = frozenset(c.term.scan for c in columns if isinstance(c.term, ColumnTerm))
+            schema = "" if "alias" in fields else table.name.schema
+            return _single(f"({body}) AS {alias}", Source(name, columns, schema, scans), fields)
         source = self.context.scan(table, name, alias)
         if "alias" in fields:
             source = replace(source, schema="")

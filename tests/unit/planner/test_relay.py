@@ -71,7 +71,6 @@ REFUSED = (
     "CALL f()",
     "VACUUM",
     "SECURITY LABEL ON ROLE x IS 'y'",
-    "CREATE VIEW v AS SELECT 1",
     "CREATE MATERIALIZED VIEW v AS SELECT 1",
     "CREATE SEQUENCE s",
     "DROP FUNCTION f",
@@ -133,7 +132,13 @@ def test_what_is_not_metadata_is_refused(text: str) -> None:
 def test_names_are_rewritten(text: str, sent: str) -> None:
     asks = re.search(r"lakegate\.pg_(stat_activity|backend_pid|(cancel|terminate)_backend)", sent)
     names = re.search(r"lakegate\.pg_(cursor|prepared_statement)", sent) is not None
-    assert planned(text) == Metadata(sent, asks is not None, asks is not None and asks[1] != "backend_pid", names)
+    assert planned(text) == Metadata(
+        sent,
+        asks_for_sessions=asks is not None,
+        asks_for_all=asks is not None and asks[1] != "backend_pid",
+        asks_for_names=names,
+        asks_for_statistics="* FROM lakegate.pg_class" in sent,
+    )
 
 
 def test_arguments_of_an_execute_are_rewritten_and_placed() -> None:
@@ -148,6 +153,25 @@ def test_a_prepare_has_its_types_as_they_are_written() -> None:
     assert prepare.types == (("int", 11), None, (" numeric(5, 2)[]", 24), (' "a,b"', 41))
     assert prepare.query.offset == 52
     assert prepare.query.text == "SELECT $1"
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("SELECT reltuples FROM pg_class", None),
+        ("SELECT pg_catalog.pg_table_size(1)", "SELECT lakegate.pg_table_size(1)"),
+        ("SELECT pg_database_size('demo')", "SELECT lakegate.pg_database_size('demo')"),
+        ("SELECT * FROM lakegate.delta_tables", None),
+    ],
+)
+def test_what_tells_of_rows_and_sizes(text: str, sent: str | None) -> None:
+    assert planned(text) == Metadata(sent or text, asks_for_statistics=True)
+
+
+@pytest.mark.parametrize("name", ["tables", "snapshots", "view_states", "sessions"])
+def test_control_tables_are_the_gateways_own(name: str) -> None:
+    with pytest.raises(FeatureNotSupported, match="schema lakegate"):
+        planned(f"SELECT * FROM lakegate.{name}")
 
 
 @pytest.mark.parametrize(

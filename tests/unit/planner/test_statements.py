@@ -7,12 +7,14 @@ from catalog.changes import (
     CommentOnTable,
     CreateRole,
     CreateSchema,
+    CreateView,
     DropRole,
     DropTable,
     Grant,
     GrantMembership,
     Privilege,
     RegisterTable,
+    RenameTable,
     SyncTable,
 )
 from catalog.errors import DuplicateTable, FeatureNotSupported, InsufficientPrivilege, InvalidSchemaName
@@ -83,6 +85,29 @@ PLANS: tuple[tuple[str, Plan], ...] = (
     ),
     ("CREATE SCHEMA s", CatalogChange(CreateSchema("s"), "CREATE SCHEMA")),
     ("DROP TABLE shop.orders", CatalogChange(DropTable(ORDERS), "DROP TABLE")),
+    ("DROP TABLE orders CASCADE", CatalogChange(DropTable(ORDERS, cascade=True), "DROP TABLE")),
+    ("ALTER TABLE orders RENAME TO o", CatalogChange(RenameTable(ORDERS, "o"), "ALTER TABLE")),
+    (
+        "CREATE OR REPLACE VIEW v (a) AS WITH items AS (SELECT 1 AS id) SELECT o.id FROM orders o, items, shop.items i",
+        CatalogChange(
+            CreateView(
+                TableName("shop", "v"),
+                'CREATE OR REPLACE VIEW "shop"."v" (a) AS WITH items AS (SELECT 1 AS id) '
+                'SELECT o.id FROM "shop"."orders" o, items, "shop"."items" i',
+                replace=True,
+            ),
+            "CREATE VIEW",
+        ),
+    ),
+    (
+        "CREATE VIEW shop . v AS SELECT relname FROM pg_class",
+        CatalogChange(
+            CreateView(
+                TableName("shop", "v"), 'CREATE VIEW "shop"."v" AS SELECT relname FROM pg_class', unknown="pg_class"
+            ),
+            "CREATE VIEW",
+        ),
+    ),
     ("COMMENT ON COLUMN orders.id IS 'x'", CatalogChange(CommentOnTable(ORDERS, "id", "x"), "COMMENT")),
 )
 WRITES = (
@@ -126,7 +151,11 @@ REFUSED = (
     "UPDATE orders SET note = (SELECT 'x')",
     "DELETE FROM orders WHERE id IN (SELECT id FROM items)",
     "ALTER TABLE orders DROP COLUMN note",
-    "ALTER TABLE orders RENAME TO o",
+    "ALTER TABLE orders RENAME CONSTRAINT a TO b",
+    "CREATE VIEW v AS SELECT id FROM orders FOR VERSION AS OF 1",
+    "CREATE VIEW v WITH (security_barrier) AS SELECT id FROM orders",
+    "CREATE VIEW v AS SELECT id FROM orders WITH LOCAL CHECK OPTION",
+    "ALTER VIEW orders SET (security_invoker)",
 )
 
 
@@ -263,10 +292,14 @@ def test_a_table_that_exists_is_named_by_its_place(text: str) -> None:
     assert planned(text) == CatalogChange(RegisterTable(TableName("shop", "t"), "s3://lake/t"), "CREATE TABLE")
 
 
+def test_columns_that_are_listed_must_be_its() -> None:
+    made = RegisterTable(TableName("shop", "t"), "s3://lake/t", columns=(ResultColumn("a", PgType(Oid.INT4)),))
+    assert planned("CREATE TABLE shop.t (a int) LOCATION 's3://lake/t'") == CatalogChange(made, "CREATE TABLE")
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "CREATE TABLE shop.t (a int) LOCATION 's3://lake/t'",
         "CREATE TABLE shop.t USING delta PARTITIONED BY (a) LOCATION 's3://lake/t'",
         "CREATE TABLE shop.t USING delta LOCATION '/lake/t'",
         "CREATE TABLE shop.t USING delta LOCATION 's3a://lake/t'",

@@ -2,8 +2,8 @@
 
 from catalog.migrations import run_script
 
-revision = "r0004"
-down_revision = "r0003"
+revision = "r0006"
+down_revision = "r0005"
 
 
 def upgrade() -> None:
