@@ -41,7 +41,7 @@ test: setup
 	@$(PYTHON) -m pytest --junitxml=benchmarks/results/tests.xml
 
 test-clients: setup
-	@$(PYTHON) -m pytest -m clients
+	@$(PYTHON) -m pytest -m clients tests/drivers
 
 check: setup
 	@$(PYTHON) -m pytest tests/test_source.py

@@ -67,7 +67,9 @@ INDEXES = (
 
 
 @contextmanager
-def running_postgres(settings: Mapping[str, str] = SETTINGS) -> Iterator[Target]:
+def running_postgres(
+    settings: Mapping[str, str] = SETTINGS, environment: Mapping[str, str] | None = None
+) -> Iterator[Target]:
     """A new cluster in a scratch folder, gone afterwards. Started by root, it runs as `nobody`."""
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     target = Target("127.0.0.1", free_port(), "oracle", "postgres", secrets.token_urlsafe(), is_gateway=False)
@@ -79,7 +81,10 @@ def running_postgres(settings: Mapping[str, str] = SETTINGS) -> Iterator[Target]
         options = [f"--{name}={value}" for name, value in {**settings, "port": str(target.port)}.items()]
         command: list[str | Path] = [programs / "postgres", "-D", folder / "cluster", *options]
         ready = "ready to accept connections"
-        with running(command, lambda line: ready in line, **_identity(account), cwd="/") as daemon:
+        variables = {**os.environ, **(environment or {})}
+        with running(
+            command, lambda line: ready in line, environment=variables, **_identity(account), cwd="/"
+        ) as daemon:
             yield replace(target, pid=daemon.process.pid)
     finally:
         shutil.rmtree(folder)

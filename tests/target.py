@@ -1,6 +1,7 @@
 """A server under test, the gateway or the oracle, as a client sees it."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to log in. `is_gateway` tells whether Lakegate's settings may be used; `pid` is the server's process."""
+    """Where to log in. `is_gateway` tells whether Lakegate's settings may be used; `pid` is the server's process.
+
+    The server's certificate is for `host` and signed by the one in file `authority`, if there is one.
+    """
 
     host: str
     port: int
@@ -19,6 +23,7 @@ class Target:
     password: str = field(repr=False)
     is_gateway: bool = True
     pid: int | None = None
+    authority: Path | None = None
 
     @classmethod
     def parse(cls, url: str, password: str, pid: int | None = None) -> "Target":
@@ -44,6 +49,8 @@ class Target:
     @property
     def sslmode(self) -> str:
         """The gateway speaks TLS, by default with a certificate of its own; the oracle has none."""
+        if self.authority is not None:
+            return "verify-full"
         return "require" if self.is_gateway else "disable"
 
     def url(self, scheme: str = "postgresql", **parameters: str) -> str:
@@ -62,6 +69,11 @@ class Target:
             "PGPASSWORD": self.password,
             "PGDATABASE": self.database,
         }
+
+    @property
+    def encryption(self) -> dict[str, str]:
+        """More of libpq's variables."""
+        return {"PGSSLMODE": self.sslmode} | ({"PGSSLROOTCERT": str(self.authority)} if self.authority else {})
 
     def as_user(self, user: str, password: str) -> "Target":
         """The same server for another user."""

@@ -26,7 +26,7 @@ MACHINE_PATHS = re.compile(r"(?<![\w.}])/(?:work|root|home/\w+)[/]|/tmp[/]lg\b")
 REGISTRY_HOSTS = re.compile(
     r"pypi\.org|pythonhosted\.org|maven\.org|maven\.apache\.org/maven2|crates\.io\b|debian\.org/debian"
 )
-LOCK_FILES = {"uv.lock", "native/Cargo.lock"}
+LOCK_FILES = {"uv.lock", "native/Cargo.lock", "tests/drivers/clients/rust/Cargo.lock"}
 
 
 def run(*command: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> None:

@@ -37,6 +37,8 @@ _SQL_VALUES = {
     "SVFOP_CURRENT_CATALOG": "current_catalog",
     "SVFOP_CURRENT_SCHEMA": "current_schema",
 }
+_LIKES = {"~~", "!~~", "~~*", "!~~*"}
+"""LIKE and ILIKE, as PostgreSQL itself writes them: in views, and to other servers."""
 
 
 class Expressions:
@@ -170,6 +172,8 @@ class Expressions:
             return self._negative(operator, fields["rexpr"], scope)
         if tree.kind(fields["lexpr"]) == "RowExpr":
             return self._row_comparison(fields, operator, scope)
+        if operator in _LIKES:
+            return self._visit_AEXPR_LIKE(fields, operator, scope)
         left, right = self.translate(fields["lexpr"], scope), self.translate(fields["rexpr"], scope)
         return self.operators.binary(operator, left, right)
 

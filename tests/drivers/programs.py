@@ -1,6 +1,7 @@
 """Clients in other languages, each a small program in `clients`, built once into the cache and kept by its sources.
 
-A program asks the server of libpq's environment variables and prints JSON. Each has a lock file for what it is made of.
+A program asks the server of libpq's environment variables and prints JSON: subject -> answer. Each has a lock file for
+what it is made of.
 """
 
 import hashlib
@@ -8,12 +9,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from compute.spark.cache import cache_folder, locked
+from native.build import find_cargo
 from tests.cluster.build import find_go
 from tests.target import Target
 
@@ -22,10 +25,10 @@ CLIENTS = Path(__file__).with_name("clients")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`build` runs once in a copy of the folder `name`, and `command` in that copy afterwards."""
+    """The commands of `build` run once in a copy of the folder `name`, and `command` in that copy afterwards."""
 
     name: str
-    build: tuple[str, ...]
+    build: tuple[tuple[str, ...], ...]
     command: tuple[str, ...]
 
     def ask(self, target: Target, **more: str) -> Any:
@@ -34,16 +37,39 @@ class Program:
 
     def run(self, target: Target, *arguments: str, **more: str) -> str:
         """What it prints."""
-        settings = {**target.environment, "PGSSLMODE": target.sslmode, "TZ": "UTC", **more}
+        settings = {**target.environment, **target.encryption, "TZ": "UTC", **more}
         return run((*self.command, *arguments), built(self), settings)
 
 
 def node() -> Program:
-    return Program("node", ("npm", "ci", "--no-audit", "--no-fund"), ("node", "main.js"))
+    return Program("node", (("npm", "ci", "--no-audit", "--no-fund"),), ("node", "main.js"))
 
 
 def go() -> Program:
-    return Program("go", (*find_go(), "build", "-o", "client", "."), ("./client",))
+    return Program("go", ((*find_go(), "build", "-o", "client", "."),), ("./client",))
+
+
+def rust() -> Program:
+    """What its crates were compiled to lies beside it and serves the next build."""
+    cargo = find_cargo()
+    assert cargo is not None, "cargo is missing: make setup installs it"
+    install = (cargo, "install", "--quiet", "--locked", "--path", ".", "--root", ".", "--target-dir", "../target")
+    return Program("rust", (install,), ("bin/lakegate-test-rust-clients",))
+
+
+def odbc() -> Program:
+    return in_python("odbc")
+
+
+def dbt() -> Program:
+    return in_python("dbt")
+
+
+def in_python(name: str) -> Program:
+    """In a virtual environment of its own, of what `requirements.txt` pins."""
+    make = ("uv", "venv", "--quiet", "--relocatable", "--python", sys.executable, "venv")
+    fill = ("uv", "pip", "install", "--quiet", "--python", "venv", "--require-hashes", "-r", "requirements.txt")
+    return Program(name, (make, fill), ("venv/bin/python", "main.py"))
 
 
 def built(program: Program) -> Path:
@@ -58,8 +84,9 @@ def built(program: Program) -> Path:
             unfinished = place.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             shutil.copytree(source, unfinished)
-            tools = str(Path(shutil.which(program.build[0]) or "").parent)
-            run(program.build, unfinished, {"PATH": os.pathsep.join((tools, os.environ["PATH"]))})
+            for step in program.build:
+                tools = str(Path(shutil.which(step[0]) or "").parent)
+                run(step, unfinished, {"PATH": os.pathsep.join((tools, os.environ["PATH"]))})
             unfinished.rename(place)
     return place
 

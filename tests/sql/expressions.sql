@@ -121,6 +121,11 @@ t like '%!%%' escape '!'
 t like u
 t not like '%l%'
 t ilike 'HE%'
+t ~~ 'h%'
+t !~~ '%l%'
+t ~~* 'HE%'
+t operator(pg_catalog.!~~*) 'HE%'
+t ~~ like_escape('%!%%', '!')
 t ~ '^h'
 t ~* '^H'
 t !~ 'l+'

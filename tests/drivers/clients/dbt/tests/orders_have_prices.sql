@@ -1,0 +1,1 @@
+select o_orderkey from {{ source('tpch', 'orders') }} where o_totalprice < 0
