@@ -10,6 +10,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from catalog.errors import ProgramLimitExceeded
+
 if TYPE_CHECKING:
     from gateway.portal import Portal, PreparedStatement
     from gateway.session import Session
@@ -18,10 +20,20 @@ if TYPE_CHECKING:
 VARIABLE = "lakegate.names"
 
 
+MOST_CHARACTERS = 16 << 20
+"""Of all texts that are told at once."""
+
+
 def list_names(session: Session, asking: Portal) -> str:
-    """As JSON, with the columns of both views. The portal of no name is one that Bind has opened and that asks."""
+    """As JSON, with the columns of both views. The portal of no name is one that Bind has opened and that asks. Raises
+    ProgramLimitExceeded."""
     statements = [_statement(name, named) for name, named in session.statements.named()]
     cursors = [_cursor(name, portal) for name, portal in session.portals if name or portal is asking]
+    if sum(len(each["statement"]) for each in (*statements, *cursors)) > MOST_CHARACTERS:
+        raise ProgramLimitExceeded(
+            "the texts of all prepared statements and cursors are too long to be listed",
+            hint="Close those that are not needed any more.",
+        )
     return json.dumps({"statements": statements, "cursors": cursors}, ensure_ascii=False)
 
 

@@ -1,10 +1,13 @@
 """Statements about the session: transactions, savepoints, settings and DISCARD."""
 
 import re
+from contextlib import suppress
 
 from catalog.errors import FeatureNotSupported, InvalidParameterValue
 from catalog.names import quote_identifier
 from planner import tree
+from planner.dialects.expression import Unverified
+from planner.dialects.intervals import parse_interval
 from planner.parse import Statement
 from planner.plan import (
     Begin,
@@ -43,13 +46,17 @@ _SAVEPOINTS: dict[str, type[Savepoint | Release | RollbackTo]] = {
     "ROLLBACK_TO": RollbackTo,
 }
 _ISOLATION_LEVELS = ("serializable", "repeatable read", "read committed", "read uncommitted")
-_LISTS_OF_NAMES = frozenset({"search_path", "temp_tablespaces", "local_preload_libraries"})
+LISTS_OF_NAMES = frozenset({"search_path", "temp_tablespaces", "local_preload_libraries"})
 """Settings whose items PostgreSQL quotes where they need it (GUC_LIST_QUOTE)."""
 _SWITCHES = {True: ("on", "true", "t", "yes", "y", "1"), False: ("off", "false", "f", "no", "n", "0")}
 _MODES = frozenset({"transaction_isolation", "transaction_read_only", "transaction_deferrable"})
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_HOUR = 1 << 10
-"""The field HOUR in an interval's typmod."""
+_HOUR, _MINUTE = 1 << 10, 1 << 11
+_ZONE_UNITS: dict[object, tuple[int, str, int]] = {
+    _HOUR: (_HOUR, "hours", 3_600_000_000),
+    _HOUR | _MINUTE: (_MINUTE, "minutes", 60_000_000),
+}
+"""By the fields in an interval's typmod: the last of them, its name, and its microseconds."""
 
 
 def shows_kept(statement: Statement) -> bool:
@@ -108,7 +115,7 @@ def _variable(fields: Node) -> Plan:
     local = bool(fields.get("is_local"))
     if kind in ("VAR_SET_DEFAULT", "VAR_SET_CURRENT"):
         return SetVariable(name, None, local, keeps=kind == "VAR_SET_CURRENT")
-    quotes = name.lower() in _LISTS_OF_NAMES
+    quotes = name.lower() in LISTS_OF_NAMES
     value = ", ".join(_value(node, quotes=quotes) for node in fields.get("args", []))
     if name.lower() in _MODES:
         return SetModes(_mode(name, value), by_name=True)
@@ -145,7 +152,15 @@ def _value(node: Node, *, quotes: bool) -> str:
 
 
 def _interval(cast: Node) -> str:
-    """Of SET TIME ZONE INTERVAL '…' [HOUR [TO MINUTE]], as PostgreSQL's setting takes it."""
-    text = str(tree.constant(cast["arg"]["A_Const"])).replace("'", " ")
+    """Of SET TIME ZONE INTERVAL '…' [HOUR [TO MINUTE]], as PostgreSQL's setting takes it: the fields name the unit of a
+    bare number, and what is less than the last of them is dropped. What is wrong is left for PostgreSQL to refuse."""
+    text = str(tree.constant(cast["arg"]["A_Const"]))
     fields = [tree.constant(node["A_Const"]) for node in cast["typeName"].get("typmods", ())]
-    return f"INTERVAL '{text}{' hours' if fields == [_HOUR] else ''}'"
+    unit = _ZONE_UNITS.get(fields[0] if fields else None)
+    if unit is not None:
+        field, word, size = unit
+        with suppress(Unverified):
+            span = parse_interval(text, field)
+            if not (span.months or span.days):
+                text = f"{int(span.microseconds / size)} {word}"
+    return "INTERVAL '" + text.replace("'", " ") + "'"

@@ -91,13 +91,16 @@ class Conversation:
             holdings.begun = True
             for command in holdings.opening():
                 request.command(command)
-        request.apply(backend.variables, self._settings.applied)
+        request.apply(backend.variables, self._settings.applied, in_block=holdings.begun)
         return request
 
-    async def ask(self, call: Call, *, assigns: Assignment | None = None, begins: bool = False) -> str:
-        """The one value that a statement of ours answers with. `assigns` is the variable that it sets."""
+    async def ask(self, call: Call, *, assigns: Assignment | None = None, begins: bool = False, after: str = "") -> str:
+        """The one value that a statement of ours answers with, `after` a command. `assigns` is the variable that is
+        set."""
         backend = await (self.hold_to_begin() if begins else self.hold())
         request = self.open_request(backend, begins=begins)
+        if after:
+            request.once(after)
         end = self.holdings.choose_end()
         request.execute(call, None, end=end)
         run = Run(backend, request, Kind.QUESTION, end)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from catalog.types import Oid
 from gateway.pgwire.codec import encode
 from gateway.pgwire.messages import Bind, Close, Describe, Execute, Flush, Parse, Sync
+from gateway.relay.settings import set_command
 from gateway.relay.statements import UNNAMED, NamedStatement, NamedStatements, StatementKey
 
 SYNC = encode(Sync())
@@ -53,8 +54,9 @@ class Request:
     def __bytes__(self) -> bytes:
         return b"".join(self._parts)
 
-    def apply(self, old: Mapping[str, str] | None, new: Mapping[str, str]) -> None:
-        """Makes the backend's variables `new`. `old` None: they are not known, so all are reset first."""
+    def apply(self, old: Mapping[str, str] | None, new: Mapping[str, str], *, in_block: bool = False) -> None:
+        """Makes the backend's variables `new`. `old` None: they are not known, so all are reset first. `in_block`: by
+        commands, where a query would take a snapshot that the block may not have yet."""
         self.variables = new
         if old is new or old == new:
             return
@@ -64,10 +66,10 @@ class Request:
                 self.command(text)
             old = {}
         for name in old.keys() - new.keys():
-            self._set(name, None)
+            self._set(name, None, in_block=in_block)
         for name, value in new.items():
             if old.get(name) != value:
-                self._set(name, value)
+                self._set(name, value, in_block=in_block)
 
     def command(self, text: str) -> None:
         """A command of ours whose answer nobody needs."""
@@ -116,7 +118,16 @@ class Request:
         """After commands alone."""
         self._parts.append(SYNC)
 
-    def _set(self, name: str, value: str | None) -> None:
+    def once(self, text: str) -> None:
+        """A command of ours that is not to be kept."""
+        self._parts += (encode(Parse("", text, ())), encode(Bind("", "", (), (), ())), _EXECUTE)
+        self.skipped += 1
+
+    def _set(self, name: str, value: str | None, *, in_block: bool) -> None:
+        command = set_command(name, value) if in_block else ""
+        if command:
+            self.once(command)
+            return
         values = (name.encode(), None if value is None else value.encode())
         self._parts += (_bind("", self._prepare(_SET), Call("", values=values)), _EXECUTE)
         self.skipped += 1

@@ -23,7 +23,7 @@ from gateway.relay.pool import Pool
 from gateway.relay.portal import RelayPortal
 from gateway.relay.requests import Call
 from gateway.relay.run import Assignment, Kind, Run
-from gateway.relay.settings import Scope, Settings, check_variable
+from gateway.relay.settings import Scope, Settings, check_variable, quote_setting, set_command
 from planner.plan import Modes
 from planner.session import KEPT
 
@@ -192,7 +192,11 @@ class RelaySession:
         values = (name.encode(), None if value is None else value.encode())
         kept = name.lower() in KEPT
         text, assigns = (_TRY_CONFIG, None) if kept else (_SET_CONFIG, Assignment(name.lower(), value))
-        canonical = await self._conversation.ask(Call(text, (Oid.TEXT, Oid.TEXT), (), values), assigns=assigns)
+        call, command = Call(text, (Oid.TEXT, Oid.TEXT), (), values), ""
+        if self._conversation.holdings.begun and not kept:
+            command = set_command(name, value)
+            call = Call(f"SHOW {quote_setting(name)}") if command else call
+        canonical = await self._conversation.ask(call, assigns=assigns, after=command)
         check_variable(name, canonical)
         return canonical
 

@@ -8,7 +8,8 @@ setting that nobody thought of costs a cache hit and never correctness.
 from collections.abc import Hashable, Mapping
 
 from catalog.errors import FeatureNotSupported
-from planner.session import KEPT
+from catalog.names import quote_identifier
+from planner.session import KEPT, LISTS_OF_NAMES
 
 SESSION_VARIABLE = "lakegate.session"
 """The session's process id, which `lakegate.pg_backend_pid()` reads."""
@@ -53,6 +54,19 @@ class Settings:
 def modes_of(variables: Mapping[str, str]) -> tuple[str | None, ...]:
     """What of the settings a transaction takes over when it begins."""
     return tuple(variables.get(name) for name in _MODES)
+
+
+def set_command(name: str, value: str | None) -> str:
+    """SET as a command (None: to the default); empty for lists of names, whose items a command takes one by one."""
+    if name.lower() in LISTS_OF_NAMES:
+        return ""
+    literal = "DEFAULT" if value is None else "'" + value.replace("'", "''") + "'"
+    return f"SET {quote_setting(name)} TO {literal}"
+
+
+def quote_setting(name: str) -> str:
+    """The name of a setting, as commands take it."""
+    return ".".join(map(quote_identifier, name.split(".")))
 
 
 def check_variable(name: str, value: str) -> None:

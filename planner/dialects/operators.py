@@ -264,7 +264,7 @@ class Operators:
         raise Unverified(f"operator {operator} on {type_name(lt)} and {type_name(rt)} is not supported")
 
     def _difference(self, left: Expression, right: Expression, lt: PgType, rt: PgType) -> Expression:
-        """Days and a time, as in PostgreSQL. Moments with a zone are taken in UTC: DuckDB counts months between them."""
+        """Days and time, as in PostgreSQL. Moments with a zone are taken in UTC: between them DuckDB counts months."""
         zoned = Oid.TIMESTAMPTZ in (lt.oid, rt.oid)
         sides = (self.as_type(side, TIMESTAMPTZ if zoned else TIMESTAMP).sql for side in (left, right))
         a, b = (f"CAST({sql} AS TIMESTAMP)" if zoned else sql for sql in sides)

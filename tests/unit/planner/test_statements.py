@@ -59,6 +59,8 @@ PLANS: tuple[tuple[str, Plan], ...] = (
     ("SET LOCAL work_mem = DEFAULT", SetVariable("work_mem", None, True)),
     ("SET TIME ZONE 'UTC'", SetVariable("timezone", "UTC")),
     ("SET TIME ZONE INTERVAL '-8' HOUR", SetVariable("timezone", "INTERVAL '-8 hours'")),
+    ("SET TIME ZONE INTERVAL '-1:30:10' HOUR TO MINUTE", SetVariable("timezone", "INTERVAL '-90 minutes'")),
+    ("SET TIME ZONE INTERVAL '1 day' HOUR", SetVariable("timezone", "INTERVAL '1 day'")),
     ("SET work_mem FROM CURRENT", SetVariable("work_mem", None, keeps=True)),
     ("SET TRANSACTION READ ONLY", SetModes(Modes(read_only=True))),
     ("SET transaction_deferrable = off", SetModes(Modes(deferrable=False), by_name=True)),
