@@ -1,15 +1,43 @@
 """The values that a statement takes to its engine, and the columns that an engine announces itself."""
 
+from __future__ import annotations
+
 import secrets
-from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
 from catalog.errors import FeatureNotSupported
 from catalog.types import ARRAY_OF, Oid, PgType, ResultColumn, numeric
-from planner.plan import Query, SessionValue
+from planner.plan import SessionValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.session import Session
+    from planner.plan import Query
+
+
+async def give_arguments(session: Session, query: Query, values: pa.RecordBatch | None = None) -> pa.RecordBatch | None:
+    """What the engine's SQL takes: the client's values and the session's own."""
+    asked = {parameter.source for parameter in query.parameters if isinstance(parameter.source, SessionValue)}
+    known = await _session_values(session, asked) if asked else {}
+    return engine_parameters(query, values, known, session.variables.current("TimeZone"))
+
+
+async def _session_values(session: Session, asked: set[SessionValue]) -> Mapping[SessionValue, str | datetime | None]:
+    schema = session.relay.current_schema
+    return {
+        SessionValue.NOW: await session.now() if SessionValue.NOW in asked else None,
+        SessionValue.CURRENT_USER: session.principal.name,
+        SessionValue.SESSION_USER: session.principal.name,
+        SessionValue.CURRENT_DATABASE: session.workspace,
+        SessionValue.CURRENT_SCHEMA: (await schema(session.variables.effective) or None)
+        if SessionValue.CURRENT_SCHEMA in asked
+        else None,
+    }
 
 
 def engine_parameters(

@@ -8,12 +8,12 @@ commit may have come in between: `catalog.commit` has the rule.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catalog.commit import Origin, overtaken, withdraw
-from catalog.errors import FeatureNotSupported
+from catalog.errors import FeatureNotSupported, SqlError
 from catalog.locations import BLOCKS
 from gateway.draft import Draft
 from gateway.scratch import Scratch
@@ -21,7 +21,8 @@ from gateway.scratch import Scratch
 if TYPE_CHECKING:
     from catalog.catalog import Catalog
     from catalog.names import TableName
-    from catalog.resolution import Resolution
+    from catalog.resolution import Resolution, ResolvedTable
+    from catalog.snapshots import Snapshot
     from gateway.draft import Mark
     from gateway.services import Services
     from gateway.session import Session
@@ -71,24 +72,34 @@ async def _open(session: Session, services: Services, table: TableName) -> Draft
 
 
 async def overlay(catalog: Catalog, block: Block, resolution: Resolution) -> Resolution:
-    """As the block's own statements see it: its table as it has written it."""
+    """As the block's own statements see it: its table, behind views too, as it has written it."""
     draft = block.draft
-    if draft is None or all(resolved.name != draft.table for resolved in resolution.tables.values()):
+    if draft is None or all(known.table != draft.table for known in resolution.snapshots()):
         return resolution
-    snapshot = await catalog.read_newest(resolution.workspace, draft.table, draft.location)
+    written = await catalog.read_newest(resolution.workspace, draft.table, draft.location)
     tables = {
-        reference: replace(resolved, snapshot=snapshot)
-        if resolved.name == draft.table and resolved.snapshot is not None and reference.version is None
-        else resolved
+        reference: _written(resolved, written) if reference.version is None else resolved
         for reference, resolved in resolution.tables.items()
     }
     return replace(resolution, tables=tables)
 
 
-async def commit(block: Block) -> None:
-    """Raises SerializationFailure; the block is to be rolled back then."""
+def _written(resolved: ResolvedTable, written: Snapshot) -> ResolvedTable:
+    if resolved.view is not None:
+        relations = {name: _written(behind, written) for name, behind in resolved.view.relations.items()}
+        return replace(resolved, view=replace(resolved.view, relations=relations))
+    if resolved.snapshot is None or resolved.name != written.table:
+        return resolved
+    return replace(resolved, snapshot=written)
+
+
+async def commit(catalog: Catalog, workspace: str, block: Block) -> None:
+    """Raises SerializationFailure; the block is to be rolled back then. Statistics that cannot be had now are those of
+    the next read."""
     if block.draft is not None and not block.doomed:
         await block.draft.commit()
+        with suppress(SqlError):
+            await catalog.observe(workspace, block.draft.table)
 
 
 async def go_back(block: Block, mark: Mark | None) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError
 from catalog.types import Description, Oid, PgType, ResultColumn
 from gateway import actions, cursors, explanation, names, preparation
-from gateway.arguments import describe_schema, engine_parameters
+from gateway.arguments import describe_schema, give_arguments
 from gateway.assignments import relay_assigning
 from gateway.copy.opening import open_copy
 from gateway.enlistment import enlist
@@ -50,7 +50,6 @@ from planner.plan import (
     Plan,
     Prepare,
     Query,
-    SessionValue,
     Settings,
     ShowVariable,
     Transfer,
@@ -59,7 +58,6 @@ from planner.planning import plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-    from datetime import datetime
 
     import pyarrow as pa
 
@@ -160,7 +158,7 @@ class Executor:
         self._session.block.admit(ends_block=statement.ends_block)
         if statement.verb == COPY:
             session, catalog = self._session, self._services.catalog
-            admit = functools.partial(self._admit_write, alone=alone)
+            admit = functools.partial(self.admit_write, alone=alone)
             return await open_copy(session, catalog, statement, self.settings(), self._append, admit)
         await self._confirm(prepared)
         situation = self._session.situation
@@ -174,7 +172,7 @@ class Executor:
         if isinstance(planned, Query | CatalogChange | Constant) and planned.notice is not None:
             self._session.inform(planned.notice)
         if isinstance(planned, Query):
-            if planned.changes and await self._admit_write(planned, alone=alone):
+            if planned.changes and await self.admit_write(planned, alone=alone):
                 planned, values = await self.plan(statement, prepared, portal)
                 assert isinstance(planned, Query), "the same statement"
             return await self.open_query(planned, portal, values)
@@ -195,7 +193,7 @@ class Executor:
             return await explanation.explain(self, self._session, planned, portal, max_rows, alone=alone)
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
 
-    async def _admit_write(self, write: Query, *, alone: bool) -> bool:
+    async def admit_write(self, write: Query, *, alone: bool) -> bool:
         """Refuses a write that may not run. Whether it has to be planned anew, since its block writes the table
         elsewhere. Raises SqlError."""
         self._session.admit_write(write.tag)
@@ -321,7 +319,7 @@ class Executor:
 
     async def open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
         """The result of a query, whose work begins with the first rows that are asked for. Raises SqlError."""
-        execution = Execution(query, await self.parameters(query, values))
+        execution = Execution(query, await give_arguments(self._session, query, values))
         may_reroute = query.lane is Lane.DUCKDB and self.settings().lane is None
         reroute = functools.partial(self._reroute, portal, values) if may_reroute else None
         surroundings = self._surroundings(query, reroute)
@@ -358,9 +356,10 @@ class Executor:
         source = Source(Execution(query, None), self._surroundings(query), Retention.NONE)
         return QueryResult(source, Scroll(source, scrolls=False), b"")
 
-    async def read(self, query: Query, parameters: pa.RecordBatch | None) -> AsyncIterator[pa.RecordBatch]:
+    async def read(self, query: Query, values: pa.RecordBatch | None) -> AsyncIterator[pa.RecordBatch]:
         """The rows of a question of the gateway's own about a query. Raises SqlError."""
-        source = Source(Execution(query, parameters), self._surroundings(query), Retention.NONE)
+        execution = Execution(query, await give_arguments(self._session, query, values))
+        source = Source(execution, self._surroundings(query), Retention.NONE)
         try:
             async for batch in Scroll(source, scrolls=False).fetch(Movement(Direction.FORWARD, ALL_ROWS)):
                 yield batch
@@ -372,30 +371,10 @@ class Executor:
         planned, _ = await self.plan(portal.prepared.statement, portal.prepared, portal, Lane.SPARK)
         if not isinstance(planned, Query):
             raise InternalError("a query became something else when it was planned for the other lane")
-        return Execution(planned, await self.parameters(planned, values))
-
-    async def parameters(self, query: Query, values: pa.RecordBatch | None) -> pa.RecordBatch | None:
-        """What the engine's SQL takes: the client's values and the session's own."""
-        asked = {parameter.source for parameter in query.parameters if isinstance(parameter.source, SessionValue)}
-        known = await self._session_values(asked) if asked else {}
-        return engine_parameters(query, values, known, self._session.variables.current("TimeZone"))
-
-    async def _session_values(self, asked: set[SessionValue]) -> Mapping[SessionValue, str | datetime | None]:
-        session = self._session
-        return {
-            SessionValue.NOW: await session.now() if SessionValue.NOW in asked else None,
-            SessionValue.CURRENT_USER: session.principal.name,
-            SessionValue.SESSION_USER: session.principal.name,
-            SessionValue.CURRENT_DATABASE: session.workspace,
-            SessionValue.CURRENT_SCHEMA: await self._current_schema() if SessionValue.CURRENT_SCHEMA in asked else None,
-        }
-
-    async def _current_schema(self) -> str | None:
-        """The first schema of the search path that there is, as PostgreSQL has it."""
-        return await self._session.relay.current_schema(self._session.variables.effective) or None
+        return Execution(planned, await give_arguments(self._session, planned, values))
 
     async def _analyse(self, query: Query) -> tuple[ResultColumn, ...]:
-        parameters = await self.parameters(query, None)
+        parameters = await give_arguments(self._session, query)
         scans = await find_scans(query, trees=self._services.trees)
         lease = await self._leases.take(query.lane.value)
         try:

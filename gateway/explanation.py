@@ -75,8 +75,9 @@ async def explain(
     if planned.summary:
         told["Planning Time"] = _milliseconds(planning)
     if planned.analyze:
-        if query.changes:
-            session.admit_write(query.tag, alone=alone)
+        if query.changes and await executor.admit_write(query, alone=alone):
+            query, values = await executor.plan(statement, inner.prepared, inner)
+            assert isinstance(query, Query), "the same statement"
         result = await executor.open_query(query, inner, values)
         run = await _run(result, query, planned, session)
         _add_run(told, run, result, planned)
@@ -148,7 +149,7 @@ async def _ask_engine(
         query, sql=f"{_ASK[query.lane]} {query.sql}", tag="EXPLAIN", writes=None, then=None, location=None, columns=None
     )
     cells = []
-    async for batch in executor.read(asking, await executor.parameters(query, portal.values)):
+    async for batch in executor.read(asking, portal.values):
         cells += batch.column(batch.num_columns - 1).to_pylist()
     text = _without_paths("\n".join(map(str, cells)), resolution)
     if query.lane is Lane.SPARK:

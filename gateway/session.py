@@ -273,7 +273,7 @@ class Session:
     async def _commit(self) -> None:
         try:
             await self.portals.keep()
-            await enlistment.commit(self.block)
+            await enlistment.commit(self._services.catalog, self.workspace, self.block)
         except BaseException:
             await self.end_block(commit=False)
             raise

@@ -343,6 +343,7 @@ class Query:
         """Whether it does anything but read."""
         return self.writes is not None or self.then is not None
 
+
 @dataclass(frozen=True, slots=True)
 class Pouring:
     """The rows of `select`, a statement of its own, come into a temporary table, which stands for characters `start` to

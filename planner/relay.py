@@ -246,5 +246,3 @@ def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
         or (schema == "information_schema" and name in _PRIVILEGE_VIEWS)
     ):
         yield location, f"lakegate.{name}"
-
-

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from deltalake import convert_to_deltalake
 
+from catalog.locations import STAGING
 from catalog.scans import DataFile
 from gateway.copy.staging import Staging
 from gateway.pgwire.encode import BINARY
@@ -105,7 +106,7 @@ async def _copy(session: Session, catalog: Catalog, statement: Statement, name: 
     columns = choose_columns(statement, name, described.description.columns or ())
     columns = await _measure(session, name, columns)
     reader = RowReader(columns)
-    location = catalog.staging_location(session.workspace)
+    location = catalog.scratch_location(session.workspace, STAGING, "loan")
     staging = Staging(location, reader.schema, MOST_BYTES, _REFUSAL, _HINT)
     loan.add(staging)
     await _run(staging.open)

@@ -7,6 +7,7 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupported, SqlError
 from catalog.types import Oid, PgType
 from gateway.copy.columns import arrow_type, read_column
+from gateway.pgwire.calendar import Customs
 from gateway.pgwire.encode import BINARY, TEXT, find_time_zone
 from lakegate_native import CopyReader, CopyWriter
 from planner.loans import LentColumn, stored_name
@@ -40,11 +41,11 @@ class RowReader:
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def _read(self, column: LentColumn, cells: pa.Array) -> pa.Array:
-        zone = find_time_zone(_ZONE)
-        values, faults = read_column(cells, column.read, BINARY, zone, most=1)
+        customs = Customs(find_time_zone(_ZONE))
+        values, faults = read_column(cells, column.read, BINARY, customs, most=1)
         stored = _stored(column)
         if not faults and stored != column.read:
-            values, faults = read_column(values, stored, TEXT, zone, most=1)
+            values, faults = read_column(values, stored, TEXT, customs, most=1)
         for fault in faults.values():
             raise _unlendable(column, fault)
         return values
