@@ -86,21 +86,24 @@ class Backend(asyncio.Protocol):
 
     def send_sync(self) -> None:
         """Ends the cycle of the current exchange, which was flushed."""
+        self._write(SYNC)
+
+    def _write(self, data: bytes) -> None:
+        """Not to a connection that ends, which some loops refuse."""
         assert self._transport is not None, "a request before the login"
-        self._transport.write(SYNC)
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     async def pass_on(self, data: bytes) -> None:
         """Writes what a COPY is given, and returns when there is room for more; who gives it says how long it takes."""
-        assert self._transport is not None, "a request before the login"
         self.deadline = UNTIMED
-        self._transport.write(data)
+        self._write(data)
         await self._writable.wait()
 
     def end_copy(self, end: bytes) -> None:
         """Writes the last that a COPY is given; the answer is timed again."""
-        assert self._transport is not None, "a request before the login"
         self.deadline = self._loop.time() + self._limits.statement_seconds
-        self._transport.write(end)
+        self._write(end)
 
     def pause_writing(self) -> None:
         self._writable.clear()

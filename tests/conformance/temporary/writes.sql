@@ -22,7 +22,7 @@ INSERT INTO marked (key, checked) SELECT 100, false FROM tpch.region LIMIT 1
 INSERT INTO marked (key, day) VALUES (200, (SELECT max(o_orderdate) FROM tpch.orders)), (201, NULL)
 WITH few AS (SELECT n_nationkey AS k FROM tpch.nation WHERE n_nationkey = 24) INSERT INTO marked (key) SELECT k FROM few RETURNING *
 INSERT INTO marked (key) SELECT m.key + 1000 FROM marked m JOIN tpch.nation ON n_nationkey = m.key
-UPDATE marked SET name = n_name FROM tpch.nation n WHERE n.n_nationkey = marked.key RETURNING key, marked.name
+UPDATE marked SET name = n_name FROM tpch.nation n WHERE n.n_nationkey = marked.key
 UPDATE marked SET name = left((SELECT max(r_name) FROM tpch.region), 12) WHERE key = 0
 DELETE FROM marked USING tpch.region WHERE key = r_regionkey + 1000
 DELETE FROM marked WHERE key IN (SELECT n_nationkey FROM tpch.nation WHERE n_name LIKE 'A%')
