@@ -13,8 +13,12 @@ from tests.fix_metastore import Metastore
 from tests.lakes import field, write_log
 
 TABLE, REFERENCE = TableName("sales", "orders"), TableReference("orders", "sales")
-IDENTITY = {"delta.identity.start": 0, "delta.identity.step": 5, "delta.identity.allowExplicitInsert": False}
-GENERATED = {"delta.generationExpression": "CAST(at AS DATE)"}
+IDENTITY: dict[str, Any] = {
+    "delta.identity.start": 0,
+    "delta.identity.step": 5,
+    "delta.identity.allowExplicitInsert": False,
+}
+GENERATED: dict[str, Any] = {"delta.generationExpression": "CAST(at AS DATE)"}
 FIELDS = [
     field("id", "long", **IDENTITY),
     field("free", "long", **(IDENTITY | {"delta.identity.step": -1, "delta.identity.allowExplicitInsert": True})),
@@ -61,7 +65,7 @@ async def test_columns_are_marked(sales: Metastore) -> None:
 
 
 async def test_an_expression_of_the_log_is_only_text(sales: Metastore) -> None:
-    evil = {"delta.generationExpression": "'); DROP TABLE lakegate.tables; --"}
+    evil: dict[str, Any] = {"delta.generationExpression": "'); DROP TABLE lakegate.tables; --"}
     log(sales.warehouse / "t", [*FIELDS, field("odd", "string", **evil)], version=1)
     await sales.resolve(REFERENCE)
     assert (await sales.query(MARKS))[-1] == ("odd", "", "s")

@@ -48,7 +48,7 @@ async def neighbour(metastore: Metastore, tmp_path: Path) -> str:
     """Another workspace of the account, with the marks in it, where somebody is at work."""
     workspace = f"{metastore.workspace}_next"
     await metastore.catalog.create_workspace(workspace)
-    await leave_marks(metastore.catalog, workspace, tmp_path)
+    await leave_marks(metastore.catalog, workspace, tmp_path / "near")
     return workspace
 
 
@@ -64,7 +64,7 @@ async def stranger(passable_folder: Path, tmp_path: Path) -> AsyncIterator[Catal
     login = await catalog.login("admin", f"{MARKER}_workspace")
     assert login is not None
     await catalog.apply(CreateRole(f"{MARKER}_role", None, login=True), login.principal, f"{MARKER}_workspace")
-    await leave_marks(catalog, f"{MARKER}_workspace", tmp_path)
+    await leave_marks(catalog, f"{MARKER}_workspace", tmp_path / "far")
     yield catalog
     await catalog.close()
     await server.stop(now=True)
@@ -103,8 +103,7 @@ async def test_marks_of_ones_own_are_found(metastore: Metastore, tmp_path: Path)
     user = await metastore.make_user("user")
     before = await leaks(metastore, user)
     assert {"pg_catalog.pg_class", "pg_catalog.pg_attribute", "pg_catalog.pg_views"} <= set(before)
-    shown = [name for name in before if not name.startswith("pg_catalog.")]
-    assert shown == ["information_schema.schemata"] * ("information_schema.schemata" in shown)
+    assert not {"information_schema.tables", "information_schema.columns", "lakegate.delta_tables"} & set(before)
     table = TableName(f"{MARKER}_schema", f"{MARKER}_table")
     await metastore.apply(Grant(frozenset({Privilege.SELECT}), (user.name,), tables=(table,)))
     after = set(await leaks(metastore, user)) - set(before)
