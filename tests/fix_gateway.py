@@ -26,7 +26,9 @@ from tests.target import Target
 READY = "ready postgresql://"
 LAKEGATE = Path(sys.executable).with_name("lakegate")
 NO_STANDBY = ("--max-spark-machines", "1")
-"""A second JVM beside the one that serves would only take its time."""
+"""A second JVM beside the one that serves would only take its time. Options that follow go before."""
+NO_SPARK = ("--warehouse", str(Path(__file__).with_name("no_spark.toml")))
+"""No JVM at all, until somebody asks for one."""
 NO_MACHINES = Config(data=Path(), port=0, warehouse=Warehouse(duckdb_warm=0, spark_warm=0))
 
 
@@ -38,7 +40,7 @@ def running_gateway(
 
     `settings` are environment variables, such as a metastore's DSN.
     """
-    with started_gateway(data, password, (*NO_STANDBY, *options), settings) as daemon:
+    with started_gateway(data, password, options, settings) as daemon:
         url = daemon.ready_line.removeprefix("ready ").split()[0]
         yield Target.parse(url, password, daemon.process.pid)
         _stop(daemon)
@@ -50,7 +52,7 @@ def started_gateway(
 ) -> Iterator[Daemon]:
     """The same, for a test that ends it in its own way."""
     environment = {**os.environ, "LAKEGATE_ADMIN_PASSWORD": password, **(settings or {})}
-    command: list[str | Path] = [LAKEGATE, "serve", "--data", data, "--listen", "127.0.0.1:0", *options]
+    command: list[str | Path] = [LAKEGATE, "serve", "--data", data, "--listen", "127.0.0.1:0", *NO_STANDBY, *options]
     with running(command, lambda line: line.startswith(READY), environment=environment) as daemon:
         yield daemon
 

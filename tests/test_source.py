@@ -53,6 +53,11 @@ def tracked(*suffixes: str) -> tuple[Path, ...]:
     return tuple(path for path in paths if path.is_file() and (not suffixes or path.suffix in suffixes))
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
@@ -117,7 +122,7 @@ def test_function_sizes() -> None:
     too_long = {
         name: length(function)
         for path in tracked(".py")
-        for function in functions(ast.parse(path.read_text()))
+        for function in functions(parsed(path))
         if length(function) > LONGEST_FUNCTION and (name := f"{relative(path)}:{function.name}") not in SIZE_EXCEPTIONS
     }
     assert too_long == {}
@@ -134,7 +139,7 @@ def test_modules_have_docstrings() -> None:
     bare = [
         relative(path)
         for path in tracked(".py")
-        if path.read_text().strip() and not (ast.get_docstring(ast.parse(path.read_text())) or "").strip()
+        if path.read_text().strip() and not (ast.get_docstring(parsed(path)) or "").strip()
     ]
     assert bare == []
 
@@ -144,7 +149,7 @@ def test_packages_describe_their_architecture() -> None:
     terse = [
         package
         for package in PACKAGES
-        if len((ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text())) or "").splitlines()) < 5
+        if len((ast.get_docstring(parsed(ROOT / package / "__init__.py")) or "").splitlines()) < 5
     ]
     assert terse == []
 
@@ -154,7 +159,7 @@ def test_public_functions_have_docstrings() -> None:
         f"{relative(path)}:{node.name}"
         for path in tracked(".py")
         if path.relative_to(ROOT).parts[0] in PACKAGES
-        for node in functions(ast.parse(path.read_text()))
+        for node in functions(parsed(path))
         if not node.name.startswith("_") and length(node) > UNDOCUMENTED_FUNCTION and not ast.get_docstring(node)
     ]
     assert bare == []

@@ -20,13 +20,14 @@ from catalog.names import TableName
 from tests.chaos.clients import IN_DOUBT, RETRYABLE, Ask, Client, Writer, reader
 from tests.chaos.recovery import Recovery
 from tests.chaos.saboteur import BOTH, DUCKDB, GATEWAY, PLOTS, SPARK, Plot, Saboteur
-from tests.fix_gateway import lake_folder, started_gateway
+from tests.fix_gateway import NO_SPARK, lake_folder, started_gateway
 from tests.processes import until
 from tests.target import Target
 
 if TYPE_CHECKING:
     from tests.daemon import Daemon
 
+STANDBY = ("--max-spark-machines", "2")
 STATEMENT_SECONDS = 300.0
 """Far longer than any statement here takes, a replaced Spark machine and a restarted gateway included."""
 END_SECONDS = 60.0
@@ -121,7 +122,8 @@ class Storm:
 
     def _start(self, stack: ExitStack) -> None:
         listen = "127.0.0.1:0" if self._target is None else f"127.0.0.1:{self._target.port}"
-        options = ["--listen", listen, *self._setting.options]
+        spark = STANDBY if SPARK in self._setting.lanes else NO_SPARK
+        options = ["--listen", listen, *spark, *self._setting.options]
         settings = {"TMPDIR": str(self._data.parent), **self._setting.environment}
         self._daemon = stack.enter_context(started_gateway(self._data, self._password, options, settings))
         url = self._daemon.ready_line.removeprefix("ready ").split()[0]

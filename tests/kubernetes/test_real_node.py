@@ -16,7 +16,7 @@ from tests.conformance.tpch.test_tpch import QUERIES
 from tests.drivers.test_psql import psql
 from tests.fix_cluster import Machines, eventually, pod_pool
 from tests.fix_compute import ROWS, ask, duckdb_config
-from tests.fix_gateway import lake_folder, running_gateway
+from tests.fix_gateway import NO_SPARK, lake_folder, running_gateway
 from tests.target import Target
 
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ def pods_gateway(real: Machines, lake: Mapping[TableName, Path]) -> Iterator[Tar
         "LAKEGATE_KUBERNETES_IMAGE": config.image,
         "LAKEGATE_KUBERNETES_CPU_SHARE": str(config.cpu_share),
     }
-    options = ("--spawner", "kubernetes", "--min-machines", "1", "--memory", "512")
+    options = ("--spawner", "kubernetes", "--min-machines", "1", "--memory", "512", *NO_SPARK)
     with lake_folder(lake, password) as data, running_gateway(data, password, options, settings) as target:
         yield target
 

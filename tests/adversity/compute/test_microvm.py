@@ -21,7 +21,7 @@ from tests.fix_hostile import CONFIG, ENGINE, attack
 from tests.fix_machines import DISK_BYTES, MICROVM, microvms, running_microvms
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-CLONES = 50
+CLONES = 25
 HOSTILE = replace(MICROVM, engine=ENGINE, memory_bytes=CONFIG.memory_bytes)
 DRAW = """
 import secrets

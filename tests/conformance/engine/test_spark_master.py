@@ -19,7 +19,7 @@ from compute.engines.spark import open_engine
 from compute.spark.master import Master, executor_properties, parse_addresses
 from compute.spark.server import ServerError
 from tests.conformance.tpch.test_tpch import QUERIES, Result, run
-from tests.fix_gateway import NO_STANDBY, lake_folder, running_gateway, started_gateway
+from tests.fix_gateway import lake_folder, running_gateway, started_gateway
 from tests.masters.standalone import Standalone
 from tests.processes import busier, machines_of, until
 from tests.target import Target
@@ -130,8 +130,7 @@ def test_a_driver_that_its_master_gives_up_is_replaced(standalone: Standalone, t
 def test_a_killed_gateway_leaves_nothing_on_the_cluster(standalone: Standalone, lake: Mapping[TableName, Path]) -> None:
     password, others = secrets.token_urlsafe(), set(standalone.applications())
     with lake_folder(lake, password) as data:
-        arguments = (*NO_STANDBY, *options(standalone))
-        with started_gateway(data, password, arguments, settings(standalone)) as daemon:
+        with started_gateway(data, password, options(standalone), settings(standalone)) as daemon:
             target = Target.parse(daemon.ready_line.removeprefix("ready ").split()[0], password)
             assert count(target) == 25
             (application,) = set(standalone.applications()) - others

@@ -21,7 +21,6 @@ from tests.fix_machines import microvms, outlive_machines, running_microvms
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLONES = 50
 UNIQUE = "SELECT uuid()::VARCHAR AS uuid, random() AS random"
-READ_KERNEL = "SELECT content FROM read_text('/proc/sys/kernel/random/uuid')"
 SORTED = 320_000
 SORTING = f"""
     SELECT count(text) AS n FROM
