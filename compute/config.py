@@ -98,7 +98,7 @@ class EngineConfig:
     @property
     def room(self) -> Room:
         """What a machine takes of a node."""
-        return self.footprint or (self.memory_bytes, float(self.threads))
+        return self.footprint or own_room(self)
 
     @property
     def spec(self) -> MachineSpec:
@@ -141,6 +141,11 @@ class WorkspacePolicy:
 
     weight: float = 1.0
     budget: Budget | None = None
+
+
+def own_room(machine: MachineSpec | EngineConfig) -> Room:
+    """What it takes by itself, without what may surround it."""
+    return machine.memory_bytes, float(machine.threads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 class _Wanted:
     """A link to a file; a part of it, where there is a `length`, and of the object with that `tag`, if it has one."""
 
-    number: int
+    read: int
     scan: str
     file: int
     offset: int = 0
@@ -102,7 +102,7 @@ class RangeServer:
 
     async def _answer(self, wanted: _Wanted) -> None:
         """Counts as under way until the guest has taken the bytes, so that what waits to be sent is bounded."""
-        answer = Frame(Kind.DATA, control={"read": wanted.number})
+        answer = Frame(Kind.DATA, control={"read": wanted.read})
         try:
             scan, file = self._find(wanted)
             if wanted.length:
@@ -111,7 +111,7 @@ class RangeServer:
                 answer = replace(answer, control={**answer.control, **await self._link(scan, file)})
         except (OSError, SqlError) as error:
             log.info("a range read failed: %s", error)
-            answer = replace(answer, control={"read": wanted.number, "refused": self._refusal(error)})
+            answer = replace(answer, control={"read": wanted.read, "refused": self._refusal(error)})
         except Exception:
             log.exception("a range read failed unexpectedly: its guest is left")
             self._connection.abort()
@@ -209,18 +209,18 @@ def open_below(root: str, path: str) -> int:
 def _parse(frame: Frame) -> _Wanted:
     """Raises FrameError."""
     control, is_read = frame.control, frame.kind is Kind.READ
+    names = ("read", "file", "offset", "length") if is_read else ("read", "file")
     try:
-        numbers = [control[name] for name in ("read", "file", *(("offset", "length") if is_read else ()))]
+        numbers = {name: control[name] for name in names}
         scan, tag = control["scan"], control.get("tag")
     except KeyError as error:
         raise FrameError("malformed read") from error
-    whole = all(type(number) is int and 0 <= number < LARGEST_OFFSET for number in numbers)
+    whole = all(type(number) is int and 0 <= number < LARGEST_OFFSET for number in numbers.values())
     if not whole or not isinstance(scan, str) or not isinstance(tag, str | None) or frame.body is not None:
         raise FrameError("malformed read")
-    if is_read and not 0 < numbers[3] <= READ_BYTES:
+    if is_read and not 0 < numbers["length"] <= READ_BYTES:
         raise FrameError("malformed read")
-    number, file, offset, length = numbers if is_read else (*numbers, 0, 0)
-    return _Wanted(number, scan, file, offset, length, tag)
+    return _Wanted(scan=scan, tag=tag, **numbers)
 
 
 def _without_paths(scan: Scan) -> Scan:

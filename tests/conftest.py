@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fix_compute",
     "tests.fix_cluster",
     "tests.fix_machines",
+    "tests.fix_firecracker",
     "tests.fix_objects",
     "tests.fix_spark",
     "tests.fix_masters",

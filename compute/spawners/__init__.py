@@ -65,7 +65,8 @@ class Transient(Protocol):
 
 @runtime_checkable
 class Adoptable(Protocol):
-    """A machine that outlives a killed gateway while it is nobody's: the next one has it then.
+    """A machine that outlives a killed gateway while it is nobody's: the next one has it then. So it waits, where
+    others end, when who connected leaves before it got an identity.
 
     `claim` comes before it gets an identity, and from then on it ends with its gateway. Raises OSError.
     """

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from compute.config import MachineSpec, Room
+from compute.config import MachineSpec, Room, own_room
 from compute.events import NodeEvent
 from compute.spawners import CannotStart, Isolation, Machine, Placing, Spawner
 
@@ -42,7 +42,7 @@ class SplitSpawner:
 
     def footprint(self, spec: MachineSpec) -> Room:
         owner = self._spawners.get(spec.engine)
-        return owner.footprint(spec) if isinstance(owner, Placing) else (spec.memory_bytes, float(spec.threads))
+        return owner.footprint(spec) if isinstance(owner, Placing) else own_room(spec)
 
     def watch_nodes(self, tell: Callable[[NodeEvent], None]) -> None:
         for spawner in self._each:

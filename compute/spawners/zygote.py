@@ -44,19 +44,25 @@ class Process(Protocol):
 
 @dataclass(eq=False, slots=True)
 class ProcessMachine:
-    """A forked machine. `address` is its guest's Unix socket; `ended` is negative where a signal ended it.
-
-    `claim` tells the zygote that it is somebody's. Raises OSError where that cannot be told.
-    """
+    """A forked machine. `address` is its guest's Unix socket; `ended` is negative where a signal ended it."""
 
     name: str
     address: str
     ended: "asyncio.Future[int]"
-    claim: Callable[[], None]
 
     async def connect(self) -> Connection:
         """Raises OSError."""
         return await connect(self.address)
+
+
+@dataclass(eq=False, slots=True)
+class LastingMachine(ProcessMachine):
+    """One that serves many: nobody's, it outlives its gateway.
+
+    `claim` tells the zygote that it is somebody's. Raises OSError where that cannot be told.
+    """
+
+    claim: Callable[[], None]
 
 
 def engine_options(spec: MachineSpec) -> dict[str, Any]:
@@ -164,10 +170,11 @@ class ZygoteProcess:
         self._send_orders()
 
     def _add(self, name: str, mode: str) -> ProcessMachine:
-        """Only those that serve many outlive a gateway while they are nobody's, so only theirs is told."""
-        claim = partial(self._claim, name) if mode == "shared" else lambda: None
-        address = os.path.join(self.folder, f"{name}.sock")
-        machine = self._machines[name] = ProcessMachine(name, address, self._loop.create_future(), claim)
+        address, ended = os.path.join(self.folder, f"{name}.sock"), self._loop.create_future()
+        machine = ProcessMachine(name, address, ended)
+        if mode == "shared":
+            machine = LastingMachine(name, address, ended, partial(self._claim, name))
+        self._machines[name] = machine
         return machine
 
     def _claim(self, name: str) -> None:

@@ -155,7 +155,7 @@ class PodMachine:
         self.address = status.get("podIP", "")
         state = _guest_state(status)
         if "terminated" in state:
-            self.end(state["terminated"]["exitCode"])
+            self.end(KILLED if self._dismissed else state["terminated"]["exitCode"])
         elif status.get("phase") in ("Succeeded", "Failed"):
             self.waits_for = str(status.get("message") or status.get("reason") or "its pod failed")
             self.end(KILLED)

@@ -312,25 +312,31 @@ class KubernetesSpawner:
             await self._delete_pod(name)
 
     def _on_node(self, change: Change) -> None:
-        name = change.object["metadata"]["name"]
+        node, name = change.object, change.object["metadata"]["name"]
         if change.kind == "gone":
             self._estate.lose(name)
-        else:
-            self._estate.see(change.object)
-        lost = change.kind == "gone" or is_lost(change.object)
-        if not lost and not is_leaving(change.object):
             self._leaving_nodes.discard(name)
+            self._lose_node(name)
             return
-        self._leaving_nodes.add(name)
-        for pod in [pod for pod, node in self._node_of.items() if node == name]:
-            if lost:
-                log.warning("%s is lost with its node %s", pod, name)
-                self._forget(pod)
-                self._run(self._delete_pod(pod, grace_seconds=0))
-            else:
+        self._estate.see(node)
+        if is_lost(node):
+            self._leaving_nodes.add(name)
+            self._lose_node(name)
+        elif is_leaving(node):
+            self._leaving_nodes.add(name)
+            for pod in self._pods_on(name):
                 self._machines[pod].leave(f"its node {name} goes")
-        if change.kind == "gone":
+        else:
             self._leaving_nodes.discard(name)
+
+    def _pods_on(self, node: str) -> list[str]:
+        return [pod for pod, place in self._node_of.items() if place == node]
+
+    def _lose_node(self, node: str) -> None:
+        for pod in self._pods_on(node):
+            log.warning("%s is lost with its node %s", pod, node)
+            self._forget(pod)
+            self._run(self._delete_pod(pod, grace_seconds=0))
 
     def _forget(self, name: str) -> None:
         self._node_of.pop(name, None)

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.conformance.firecracker.conftest import SPEC, Contract, open_spawner
+from tests.fix_firecracker import SPEC, Contract, open_spawner
 
 
 async def main(contract: Contract) -> None:

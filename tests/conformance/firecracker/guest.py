@@ -9,7 +9,8 @@ import json
 import os
 import re
 import socket
-from threading import Thread
+from contextlib import suppress
+from threading import Thread, current_thread
 from typing import Any
 
 from compute.engines import EngineOptions
@@ -19,6 +20,8 @@ from compute.guest.vsock import GUEST_PORT, READY_PORT
 
 GUEST_SOCKET = "guest.sock"
 FIRST_HOST_PORT = 1 << 30
+_connected: list[Thread] = []
+"""Each hands on what the guest says in one connection."""
 
 
 def read_arguments(command_line: str) -> dict[str, Any]:
@@ -74,15 +77,21 @@ def _connect(outer: socket.socket, answer: bytes) -> None:
     except OSError:
         outer.close()
         return
+    _connected.append(current_thread())
     Thread(target=_pump, args=(outer, inner), daemon=True).start()
     _pump(inner, outer)
 
 
+def deliver() -> None:
+    """Returns once what the guest sent before its end has been handed on."""
+    for thread in _connected:
+        thread.join()
+
+
 def _pump(source: socket.socket, target: socket.socket) -> None:
-    try:
+    """However it ends, the other end hears of it."""
+    with suppress(OSError):
         while content := source.recv(1 << 16):
             target.sendall(content)
+    with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
-    except OSError:
-        source.close()
-        target.close()

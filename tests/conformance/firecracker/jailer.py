@@ -4,8 +4,8 @@ From its document: which arguments there are and what they may hold, where the j
 into it, who owns it, the file with the process id. No namespaces, no chroot and no control groups are made: the
 stand-in reaches nothing but relative paths.
 
-The program that a spawner runs (`conftest.CLIENT`) only hands its arguments to one server of a test session, which
-forks: an interpreter that has all modules starts in milliseconds, and only root need be able to read it.
+The program that a spawner runs (`fix_firecracker.CLIENT`) only hands its arguments to one server of a test session,
+which forks: an interpreter that has all modules starts in milliseconds, and only root need be able to read it.
 """
 
 import argparse

@@ -5,7 +5,7 @@ import pytest
 
 from compute.spawners import CannotStart
 from compute.spawners.firecracker.spawner import FirecrackerSpawner
-from tests.conformance.firecracker.conftest import SPEC, Contract, open_spawner, opened
+from tests.fix_firecracker import SPEC, Contract, open_spawner, opened
 from tests.processes import children, command_line, kill
 
 PAGER = "compute.spawners.firecracker.pager"

@@ -14,8 +14,8 @@ from compute.config import EngineConfig, MachineSpec, PoolConfig
 from compute.pool import Pool
 from compute.spawners import CannotStart
 from compute.transport import Kind
-from tests.conformance.firecracker.conftest import SPEC, Contract, open_spawner, opened
 from tests.fix_compute import ask
+from tests.fix_firecracker import SPEC, Contract, open_spawner, opened
 
 REPOSITORY = str(Path(__file__).parents[3])
 BOOT = (

@@ -161,6 +161,7 @@ def _run_until_off(opened: Guest, engine: str, mode: str, listener: socket.socke
         opened.serve(listener, mode)
     else:
         serve(opened, engine, mode, listener, host)
+    guest.deliver()
     os._exit(0)
 
 

@@ -2,86 +2,159 @@
 
 import asyncio
 import os
+import secrets
+import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from catalog.errors import MachineLost
 from catalog.scans import Scan
 from compute.config import EngineConfig, MachineSpec, PoolConfig
+from compute.connection import Connection
+from compute.lease import Lease
 from compute.pool import Pool
-from compute.spawners import CannotStart, Spawner
+from compute.spawners import Adoptable, CannotStart, Machine, Spawner
+from compute.spawners.kubernetes.spawner import KubernetesSpawner
 from compute.spawners.process import GUEST_UID, ProcessSpawner
 from compute.transport import Frame, Kind
+from tests.cluster.control_plane import ControlPlane
+from tests.fix_cluster import eventually, lone_namespace, running_host_node
 from tests.fix_compute import ROWS, ask
+from tests.fix_firecracker import Contract
+from tests.fix_firecracker import open_spawner as open_contracted
 from tests.fix_machines import MICROVM, make_spawner
 
 SPEC = MICROVM.spec
+KILLED = -9
+MANY = 6
 
 
-@pytest.fixture(params=["namespaces", "none", "virtual"])
-async def spawner(request: pytest.FixtureRequest) -> AsyncIterator[Spawner]:
-    """Of processes with and without isolation, and of microVMs."""
-    made = _microvms if request.param == "virtual" else _processes
-    opened = await made(request)
-    yield opened
-    await opened.close()
+Opened = AbstractAsyncContextManager[Spawner]
 
 
-async def _microvms(request: pytest.FixtureRequest) -> Spawner:
-    image = request.getfixturevalue("guest_image")
-    opened = make_spawner(image)
-    assert (await opened.open()).level == "virtual"
-    return opened
+@asynccontextmanager
+async def opened(spawner: Spawner, level: str, guest_uid: int | None = None) -> AsyncIterator[Spawner]:
+    isolation = await spawner.open()
+    assert isolation.level == level, isolation.missing
+    assert isolation.guest_uid == guest_uid
+    yield spawner
+    await spawner.close()
 
 
-async def _processes(request: pytest.FixtureRequest) -> Spawner:
-    opened = ProcessSpawner(templates=[SPEC], isolated=request.param == "namespaces")
-    isolation = await opened.open()
-    assert isolation.level == request.param, isolation.missing
-    assert isolation.guest_uid == (GUEST_UID if os.geteuid() == 0 and request.param == "namespaces" else None)
-    return opened
+def shut_off_processes(_: pytest.FixtureRequest) -> Opened:
+    return opened(ProcessSpawner(templates=[SPEC]), "namespaces", GUEST_UID if os.geteuid() == 0 else None)
 
 
-async def test_a_machine_says_hello(spawner: Spawner) -> None:
-    machine = await spawner.start(SPEC)
+def plain_processes(_: pytest.FixtureRequest) -> Opened:
+    return opened(ProcessSpawner(templates=[SPEC], isolated=False), "none")
+
+
+def microvms(request: pytest.FixtureRequest) -> Opened:
+    return opened(make_spawner(request.getfixturevalue("guest_image")), "virtual")
+
+
+def firecracker_by_contract(request: pytest.FixtureRequest) -> Opened:
+    """The guests are real, the VMM is not."""
+    contract: Contract = request.getfixturevalue("prepared")
+    return opened(open_contracted(contract, machines=MANY), "virtual")
+
+
+def pods(request: pytest.FixtureRequest) -> Opened:
+    """Of a real API server. They run as processes of this host."""
+    plane: ControlPlane = request.getfixturevalue("control_plane")
+    return _opened_pods(plane)
+
+
+@asynccontextmanager
+async def _opened_pods(plane: ControlPlane) -> AsyncIterator[Spawner]:
+    async with lone_namespace(plane) as machines, running_host_node(machines):
+        async with opened(KubernetesSpawner(machines.config), "namespaces") as spawner:
+            yield spawner
+        await eventually(machines.are_gone)
+
+
+@pytest.fixture(params=[shut_off_processes, plain_processes, microvms, firecracker_by_contract, pods])
+def opening(request: pytest.FixtureRequest) -> Opened:
+    """Of every kind. What it needs is made before the test's loop runs."""
+    made: Opened = request.param(request)
+    return made
+
+
+@pytest.fixture
+async def spawner(opening: Opened) -> AsyncIterator[Spawner]:
+    async with opening as running:
+        yield running
+
+
+async def greeted(machine: Machine) -> Connection:
     connection = await machine.connect()
     hello = await connection.expect(Kind.HELLO)
     assert hello.control["engine"] == "duckdb"
-    assert await spawner.poll(machine) is None
+    return connection
+
+
+async def answers(machine: Machine, warehouse: Path) -> None:
+    """It is somebody's, answers a statement, and ends by itself once he has gone."""
+    connection = await greeted(machine)
+    if isinstance(machine, Adoptable):
+        machine.claim()
+    identity = {"hostname": "m", "time_ns": time.time_ns(), "seed": secrets.token_hex(64)}
+    connection.send(Frame(Kind.IDENTITY, control=identity | {"workspace": "demo", "warehouse": str(warehouse)}))
+    await connection.expect(Kind.READY)
+    assert await ask(Lease(connection, lambda _lease: None), "SELECT 42 AS answer") == [{"answer": 42}]
     connection.abort()
+    assert await machine.ended != KILLED
+
+
+async def ends_unless_adopted(machine: Machine, warehouse: Path) -> None:
+    """By itself. One that may be adopted waits for who does it."""
+    if isinstance(machine, Adoptable):
+        await answers(machine, warehouse)
+    assert await machine.ended != KILLED
+
+
+async def test_a_machine_answers(spawner: Spawner, warehouse: Path) -> None:
+    machine = await spawner.start(SPEC)
+    assert await spawner.poll(machine) is None
+    await answers(machine, warehouse)
+    assert await spawner.poll(machine) == machine.ended.result()
     await spawner.stop(machine)
 
 
 async def test_stop_ends_it(spawner: Spawner) -> None:
     machine = await spawner.start(SPEC)
     await spawner.stop(machine, now=True)
-    assert await spawner.poll(machine) == -9
-    with pytest.raises(OSError, match=r"No such file|no more connections"):
+    assert await spawner.poll(machine) == KILLED
+    with pytest.raises(OSError, match=r"No such file|no more connections|leaving or gone"):
         await machine.connect()
     await spawner.stop(machine)
 
 
-async def test_a_guest_whose_pool_leaves_ends_by_itself(spawner: Spawner) -> None:
+async def test_a_guest_whose_pool_leaves_ends_by_itself(spawner: Spawner, warehouse: Path) -> None:
     machine = await spawner.start(SPEC)
     (await machine.connect()).abort()
-    assert await machine.ended == 0
+    await ends_unless_adopted(machine, warehouse)
 
 
-async def test_statements_before_the_identity_are_refused(spawner: Spawner) -> None:
+async def test_statements_before_the_identity_are_refused(spawner: Spawner, warehouse: Path) -> None:
+    """And so is who asked."""
     machine = await spawner.start(SPEC)
-    connection = await machine.connect()
-    await connection.expect(Kind.HELLO)
+    connection = await greeted(machine)
     connection.send(Frame(Kind.EXECUTE, 1, {"sql": "select 1", "scans": [], "settings": {}}))
     error = await connection.expect(Kind.ERROR)
     assert error.control["message"] == "the machine has no identity yet"
-    assert await machine.ended == 0
+    with pytest.raises(MachineLost):
+        await connection.receive()
+    await ends_unless_adopted(machine, warehouse)
 
 
 async def test_many_at_once(spawner: Spawner) -> None:
-    machines = await asyncio.gather(*(spawner.start(SPEC) for _ in range(8)))
-    assert len({machine.name for machine in machines}) == 8
+    machines = await asyncio.gather(*(spawner.start(SPEC) for _ in range(MANY)))
+    assert len({machine.name for machine in machines}) == MANY
     await asyncio.gather(*(spawner.stop(machine) for machine in machines))
 
 

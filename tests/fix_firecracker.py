@@ -1,4 +1,4 @@
-"""A host with stand-ins for Firecracker and its jailer, and a spawner on it."""
+"""A host with stand-ins for Firecracker and its jailer (`tests.conformance.firecracker`), and a spawner on it."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from compute.config import MachineSpec
 from compute.spawners.firecracker.config import FirecrackerConfig
 from compute.spawners.firecracker.spawner import FirecrackerSpawner
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[1]
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
 CLIENT = """\
 import json, socket, sys
