@@ -91,6 +91,7 @@ class Catalog:
             self._relay_key = await find_relay_key(connection)
 
     async def close(self) -> None:
+        """Gives up every connection to the metastore; no table is written by this gateway any more."""
         if self._census is not None:
             await self._census.close()
         for workspace in self._workspaces.values():

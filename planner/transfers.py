@@ -62,6 +62,7 @@ class _Cut:
         self.tokens = scan(statement.parsed_text)
 
     def plan(self) -> Transfer:
+        """The transfer with what pours into it. Raises FeatureNotSupported."""
         statement = self.statement
         if statement.verb == "CreateTableAs":
             return self._create()
