@@ -48,9 +48,9 @@ class Block:
     """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E.
 
     `since` is when an explicit block began, in seconds since 1970. `implicit` says that several statements share the
-    block without BEGIN, `continues` that more may follow the one that runs, and `doomed` that one has failed. `draft`
-    is the table that the block writes. `points` are the savepoints in the order in which they were set; of two with a
-    name the later one counts. `now` is the block's start, None until somebody has asked for it.
+    block without BEGIN, `continues` that more may follow the one that runs, and `doomed` that one has failed after a
+    write. `draft` is the table that the block writes. `points` are the savepoints in the order in which they were set;
+    of two with a name the later one counts. `now` is the block's start, None until somebody has asked for it.
     """
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class Block:
         """An error happened: an explicit block accepts nothing but its end from now on, and an implicit one is not
         committed."""
         self.failed = self.explicit
-        self.doomed = not self.explicit
+        self.doomed = not self.explicit and self.draft is not None
 
     def admit(self, *, ends_block: bool) -> None:
         """Refuses statements in a failed block. Raises InFailedSqlTransaction; the client should send ROLLBACK."""

@@ -89,7 +89,8 @@ def test_changes_do_not(gateway: Target, table: Path, *, overwrite: bool) -> Non
         with pytest.raises(psycopg.errors.SerializationFailure) as failed:
             commit_after(connection, INSERT, UPDATE, outside=table, overwrite=overwrite)
         assert failed.value.diag.message_detail == (
-            f"Table written.things was at version {before} for this transaction, and is at version {before + 1} now."
+            f'Table "written"."things" was at version {before} for this transaction,'
+            f" and is at version {before + 1} now."
         )
         assert connection.info.transaction_status.name == "IDLE"
         assert rows(connection) == [*([] if overwrite else KEPT), (9, "outside")]

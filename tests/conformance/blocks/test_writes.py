@@ -135,7 +135,7 @@ def test_a_second_table_is_refused(gateway: Target) -> None:
         connection.execute("CREATE TABLE written.more (n int) USING delta")
         with pytest.raises(psycopg.errors.FeatureNotSupported) as refused:
             run_block(connection, INSERT, "INSERT INTO written.more SELECT n FROM written.things")
-        assert refused.value.diag.message_hint == "COMMIT before you write written.more."
+        assert refused.value.diag.message_hint == 'COMMIT before you write "written"."more".'
         assert len(rows(connection)) == 3
         connection.execute("DROP TABLE written.more")
 

@@ -1,7 +1,11 @@
 """Transaction blocks: the status byte, what a failed block admits, and when a write may run."""
 
+from contextlib import AsyncExitStack
+from pathlib import Path
+
 import pytest
 
+from catalog.commit import Origin
 from catalog.errors import (
     ActiveSqlTransaction,
     FeatureNotSupported,
@@ -11,6 +15,8 @@ from catalog.errors import (
     ReadOnlySqlTransaction,
 )
 from catalog.names import TableName
+from gateway.draft import Draft
+from gateway.scratch import Scratch
 from gateway.transaction import MOST_SAVEPOINTS, Block
 from gateway.variables import Mark
 from planner.plan import Modes
@@ -59,8 +65,13 @@ def test_what_commits_by_itself_is_refused_in_blocks_and_before_other_statements
         block.admit_alone(alone=True)
 
 
-def test_an_implicit_block_that_fails_is_doomed() -> None:
+async def test_an_implicit_block_that_fails_after_a_write_is_doomed(tmp_path: Path) -> None:
+    """And no block after it: what was over when the failure came has nothing to lose."""
     block = Block()
+    block.fail()
+    assert not block.doomed
+    origin = Origin(TableName("tpch", "region"), str(tmp_path), 0, strict=False)
+    block.draft = Draft(origin, Scratch(str(tmp_path / "b")), AsyncExitStack(), lambda location: None)
     block.fail()
     assert block.doomed
     block.end()
