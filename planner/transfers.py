@@ -62,6 +62,7 @@ class _Cut:
         self.tokens = scan(statement.parsed_text)
 
     def plan(self) -> Transfer:
+        """What PostgreSQL is sent, and what comes into its places before."""
         statement = self.statement
         if statement.verb == "CreateTableAs":
             return self._create()
