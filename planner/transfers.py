@@ -62,7 +62,7 @@ class _Cut:
         self.tokens = scan(statement.parsed_text)
 
     def plan(self) -> Transfer:
-        """The transfer with what pours into it. Raises FeatureNotSupported."""
+        """What PostgreSQL is sent, and what comes into its places before."""
         statement = self.statement
         if statement.verb == "CreateTableAs":
             return self._create()

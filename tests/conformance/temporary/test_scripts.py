@@ -10,7 +10,7 @@ from tests.target import Target
 
 FOLDER = Path(__file__).parent
 SCRIPTS = {path.stem: path.read_text().splitlines() for path in FOLDER.glob("*.sql")}
-ON_SPARK = ("blocks", "catalogs", "reads", "types")
+ON_SPARK = ("reads", "types")
 """Those whose statements do other things there than on DuckDB."""
 
 

@@ -12,7 +12,8 @@ MADE = (
     " t text, v varchar(5), y bytea, d date, ts timestamp, tz timestamptz, u uuid, nm name, o oid, li int[], jb jsonb)",
     "INSERT INTO kinds VALUES (true, 1, -2, 3, 1.5, 2.25, 12345678901234567890.123, 3.14, 'ä€', 'five5', '\\x00ff',"
     " '2020-02-29', '2020-02-29 12:34:56.789', '2020-02-29 12:34:56+02', '00000000-0000-0000-0000-00000000000a',"
-    " 'named', 4000000000, '{1,NULL,3}', '{\"b\": [1, 2]}'), (NULL)",
+    " 'named', 4000000000, '{1,NULL,3}', '{\"b\": [1, 2]}')",
+    "INSERT INTO kinds (i2) VALUES (2)",
 )
 ASKED: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("SELECT k.*, r_name FROM kinds k, tpch.region WHERE r_regionkey = %s ORDER BY k.b", (0,)),
