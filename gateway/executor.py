@@ -249,6 +249,8 @@ class Executor:
         if not involves_lakehouse(statement, resolution):
             return plan(statement, resolution, self.settings(lane)), None
         description = prepared.description if prepared.row_description else None
+        if description is not None and statement.explain_route:
+            description = Description(description.parameters, None)
         if description is None and statement.describable is not None:
             prepared = await self.describe(statement, prepared.types)
             description = prepared.description

@@ -45,8 +45,8 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a query needs of its session. `turn` is its place among the writers of its table; `settle` completes a
-    write in the catalog; `reroute` plans for Spark; `trees` as `gateway.trees` has it. `undone`: a write that fails
+    """What a query needs of its session. `turn` is its place among the writers of its table; `settle` follows a
+    write into the catalog; `reroute` plans for Spark; `trees` as `gateway.trees` has it. `undone`: a write that fails
     goes with its block, whether it was done or not."""
 
     leases: Leases
@@ -141,7 +141,7 @@ class Source:
         try:
             async with self._surroundings.turn:
                 await self._drive(execution, spool)
-            if query.then is not None:
+            if query.then is not None or query.writes is not None:
                 self._settling = True
                 await self._surroundings.settle(query)
         except BaseException as error:
