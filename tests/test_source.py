@@ -92,15 +92,16 @@ def test_import_contracts() -> None:
     run(tool("lint-imports"))
 
 
-def cargo(*arguments: str) -> None:
+def cargo(*arguments: str, crate: str = "native") -> None:
     """As the wheel's own build calls it: same compiler, same cache outside the clone."""
     found = find_cargo()
     assert found is not None, "cargo is missing: make setup installs it"
-    run(found, *arguments, cwd=ROOT / "native", env=build_environment(found))
+    run(found, *arguments, cwd=ROOT / crate, env=build_environment(found))
 
 
-def test_rust_format() -> None:
-    cargo("fmt", "--check")
+@pytest.mark.parametrize("crate", ["native", "tests/drivers/clients/rust"])
+def test_rust_format(crate: str) -> None:
+    cargo("fmt", "--check", crate=crate)
 
 
 @pytest.mark.slow

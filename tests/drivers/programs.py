@@ -78,7 +78,7 @@ def built(program: Program) -> Path:
     digest = hashlib.sha256(repr(program).encode())
     for path in sorted(path for path in source.rglob("*") if path.is_file()):
         digest.update(f"\0{path.relative_to(source)}\0".encode() + path.read_bytes())
-    place = cache_folder(os.environ) / "clients" / f"{program.name}-{digest.hexdigest()[:16]}"
+    place = cache_folder(os.environ) / "clients" / program.name / digest.hexdigest()[:16]
     with locked(place.parent):
         if not place.exists():
             unfinished = place.with_suffix(".unfinished")
