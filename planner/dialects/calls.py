@@ -17,6 +17,7 @@ from planner.dialects.coercion import (
     STRINGS,
     TEXT,
     TIMESTAMP,
+    TIMESTAMPTZ,
     decimal,
     digits,
     is_exact,
@@ -25,6 +26,7 @@ from planner.dialects.coercion import (
 from planner.dialects.context import SESSION_FUNCTIONS, Context
 from planner.dialects.expression import Expression, Unverified
 from planner.dialects.functions import DATE_FORMATS, FIELDS, FUNCTIONS, TARGETS
+from planner.dialects.moments import read_moment
 from planner.dialects.windows import over_clause
 from planner.plan import Lane
 from planner.tree import Node
@@ -163,15 +165,18 @@ class Calls:
         ), decimals
 
     def _call_date_trunc(self, arguments: list[Expression]) -> Expression:
+        """A date counts as its midnight in the session's time zone, and like a moment is truncated there."""
         unit, value = (arguments[0].literal or "").lower(), arguments[1]
-        if unit not in _TRUNCATIONS or value.type != TIMESTAMP:
-            raise Unverified(
-                f"date_trunc('{unit}', {type_name(value.type)}) is not supported on lakehouse tables",
-                hint="Cast a date to timestamp first.",
-            )
+        if unit not in _TRUNCATIONS or value.type not in (DATE, TIMESTAMP, TIMESTAMPTZ) or len(arguments) > 2:
+            kinds = ", ".join(type_name(argument.type) for argument in arguments[1:])
+            raise Unverified(f"date_trunc('{unit}', {kinds}) is not supported on lakehouse tables")
+        local = self.expressions.as_type(value, TIMESTAMP).sql
         if self.lane is Lane.DUCKDB:
-            return Expression(f"date_trunc('{unit}', {value.sql})", TIMESTAMP)
-        return Expression(f"CAST(date_trunc('{unit}', CAST({value.sql} AS TIMESTAMP)) AS TIMESTAMP_NTZ)", TIMESTAMP)
+            sql = f"date_trunc('{unit}', {local})"
+        else:
+            sql = f"CAST(date_trunc('{unit}', CAST({local} AS TIMESTAMP)) AS TIMESTAMP_NTZ)"
+        truncated = Expression(sql, TIMESTAMP)
+        return truncated if value.type == TIMESTAMP else self.expressions.as_type(truncated, TIMESTAMPTZ)
 
     def _call_to_char(self, arguments: list[Expression]) -> Expression:
         value, pattern = arguments
@@ -184,6 +189,20 @@ class Calls:
         spelled = "".join(DATE_FORMATS[part][lane] if part in DATE_FORMATS else part for part in parts)
         function = "strftime" if self.lane is Lane.DUCKDB else "date_format"
         return Expression(f"{function}({value.sql}, '{spelled}')", TEXT)
+
+    def _call_to_date(self, arguments: list[Expression]) -> Expression | None:
+        return self._read(arguments, DATE)
+
+    def _call_to_timestamp(self, arguments: list[Expression]) -> Expression | None:
+        return self._read(arguments, TIMESTAMPTZ)
+
+    def _read(self, arguments: list[Expression], target: PgType) -> Expression | None:
+        """A constant, so that it prunes files as one does."""
+        match [argument.literal for argument in arguments]:
+            case [str(text), str(pattern)]:
+                moment = Expression("NULL", None, literal=read_moment(text, pattern))
+                return self.expressions.as_type(moment, target)
+        return None
 
     def _call_date(self, arguments: list[Expression]) -> Expression:
         return self.expressions.as_type(arguments[0], PgType(Oid.DATE))
