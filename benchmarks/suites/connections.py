@@ -13,7 +13,7 @@ import psutil
 from benchmarks.compare import Measurement, interleave
 from benchmarks.connecting import Client, Crowd, make_context
 from benchmarks.laboratory import Laboratory, running_before, tree_cpu_seconds
-from benchmarks.peers import PeerMissing, running_pgbouncer
+from benchmarks.peers import Missing, running_pgbouncer
 from tests.fix_oracle import SETTINGS, running_postgres
 from tests.target import Target
 
@@ -33,7 +33,7 @@ def connections(laboratory: Laboratory) -> Iterator[Measurement]:
         gateway = stack.enter_context(running_before(postgres))
         servers = {"plain": {"lakegate": gateway, "postgresql": postgres}, "TLS": {"lakegate": gateway}}
         for door, subjects in servers.items():
-            with suppress(PeerMissing):
+            with suppress(Missing):
                 subjects["pgbouncer"] = stack.enter_context(running_pgbouncer(postgres, secured=door == "TLS"))
             with ExitStack() as crowds:
                 rounds = {
