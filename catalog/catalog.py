@@ -31,7 +31,7 @@ from catalog.observations import Observation, Observations, record
 from catalog.principals import AccessToken, Directory, Login, Principal, list_tokens, load_directory
 from catalog.resolution import Resolution
 from catalog.resolver import Resolver, Workspace
-from catalog.sessions import CENSUS_CHANNEL, SIGNAL_CHANNEL, Census, Sessions, publish, read_signal
+from catalog.sessions import CENSUS_CHANNEL, SIGNAL_CHANNEL, Census, Sessions, Signals, publish, read_signal
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
 from catalog.tokens import TokenRequest, make_token, revoke_token
@@ -70,6 +70,7 @@ class Catalog:
         self._resolver = Resolver(self._snapshots, self._warehouse_root)
         self._sessions = sessions
         self._census: Census | None = None
+        self._signals = Signals()
         channels = {}
         if sessions is not None:
             self._census = Census(sessions.replica, lambda: self._account.connection(), self._publish_sessions)
@@ -94,6 +95,7 @@ class Catalog:
         """Gives up every connection to the metastore; no table is written by this gateway any more."""
         if self._census is not None:
             await self._census.close()
+        await self._signals.close()
         for workspace in self._workspaces.values():
             await workspace.observations.close()
             await workspace.database.close()
@@ -248,6 +250,10 @@ class Catalog:
         """Brings what pg_stat_activity shows of all gateways' sessions up to now."""
         assert self._census is not None, "a gateway with sessions"
         await self._census.take(workspace, await self.gateways.living())
+
+    def send_signal(self, workspace: str, payload: str) -> None:
+        """Has the gateway whose session a signal names hear of it."""
+        self._signals.send(self._workspaces[workspace].database.connection(), payload)
 
     async def _publish_sessions(self, workspace: str, living: Collection[str] | None) -> None:
         """A workspace that is not open here has no session here."""

@@ -24,6 +24,8 @@ from catalog.principals import Principal
 log = logging.getLogger(__name__)
 
 SIGNAL_CHANNEL = "lakegate_signal"
+SIGNAL_SQLSTATE = "LG001"
+"""Of the notice by which a statement asks for a signal: a notification would only be sent at its block's COMMIT."""
 CENSUS_CHANNEL = "lakegate_census"
 _ANSWER_SECONDS = 3.0
 """How long the other replicas may take; what they have told before is shown otherwise."""
@@ -65,6 +67,30 @@ def read_signal(payload: str) -> Signal | None:
         return Signal(SignalKind(kind), int(pid), str(asker))
     except (ValueError, TypeError):
         return None
+
+
+class Signals:
+    """Sends them to whichever gateway has the session, at once."""
+
+    def __init__(self) -> None:
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def send(self, database: AbstractAsyncContextManager[AsyncConnection[Any]], payload: str) -> None:
+        """`database` is the workspace's; what cannot be sent is logged, as whoever asked has his answer."""
+        sending = asyncio.create_task(self._send(database, payload))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+
+    async def close(self) -> None:
+        """Returns when all are sent."""
+        await asyncio.gather(*self._sending)
+
+    async def _send(self, database: AbstractAsyncContextManager[AsyncConnection[Any]], payload: str) -> None:
+        try:
+            async with database as connection:
+                await connection.execute("SELECT pg_notify(%s, %s)", (SIGNAL_CHANNEL, payload))
+        except SqlError as error:
+            log.warning("a signal to a session was not sent: %s", error)
 
 
 async def publish(

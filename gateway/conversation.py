@@ -83,7 +83,7 @@ class Conversation:
         self._timeouts = Timeouts(session, door.evict)
         long_key = has_long_secrets(door.version)
         secret = self._reception.activity.enter(session, long_key=long_key, address=door.peer, terminate=door.evict)
-        session.relay.hear(Subscriber(session.pid, self._notify))
+        session.relay.hear(Subscriber(session.pid, self._notify, self._signal))
         self._report()
         door.send(messages.BackendKeyData(session.pid, secret))
 
@@ -270,6 +270,9 @@ class Conversation:
         else:
             self._unheard += notification
         return self._door.drain()
+
+    def _signal(self, payload: str) -> None:
+        self._reception.services.catalog.send_signal(self.session.workspace, payload)
 
     def _send_notices(self) -> None:
         for notice in self.session.notices:

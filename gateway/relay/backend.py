@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from gateway.pgwire.codec import HEADER_SIZE
 from gateway.relay.exchange import Exchange
 from gateway.relay.limits import RelayLimits
+from gateway.relay.reports import read_report
 from gateway.relay.requests import SYNC, Request
 from gateway.relay.statements import NamedStatements
 
@@ -144,6 +145,8 @@ class Backend(asyncio.Protocol):
             self._keep_rest(data[consumed:])
         if exchange.notifications:
             self._tell(exchange)
+        if exchange.signals:
+            self._signal(exchange)
         if exchange.buffered > self._limits.buffered_bytes:
             self._pause()
         self._wake()
@@ -162,6 +165,12 @@ class Backend(asyncio.Protocol):
             told = b"".join(self.subscriber.translate(one, self.key[0]) for one in notifications)
             self._pause()
             self._telling = self._loop.create_task(self._wait_for(self.subscriber.tell(told)))
+
+    def _signal(self, exchange: Exchange) -> None:
+        signals, exchange.signals = exchange.signals, ()
+        if self.subscriber is not None:
+            for message in signals:
+                self.subscriber.signal(read_report(message)["M"])
 
     async def _wait_for(self, told: Awaitable[None]) -> None:
         with suppress(ConnectionResetError):

@@ -7,9 +7,12 @@ statement. Only type bytes and lengths are read; rows stay the bytes that they c
 
 import struct
 
+from catalog.sessions import SIGNAL_SQLSTATE
 from gateway.pgwire.codec import HEADER_SIZE, split
 
 _LENGTH = struct.Struct("!xI").unpack_from
+_SIGNAL = b"\0C%b\0" % SIGNAL_SQLSTATE.encode()
+"""A field ends with a zero byte, so nothing that a user writes is taken for it."""
 _ROWS = frozenset(b"D")
 
 
@@ -19,8 +22,8 @@ class Exchange:
     `description`, `parameters`, `complete`, `error` are whole messages, empty until they come. `status` is
     ReadyForQuery's, 0 until then. `changed` says that a setting was changed by the statement itself, `copying` that it
     asks for COPY, which is not relayed; where `loads` says that it is ours, `invited` that its rows may come.
-    `oversized` is the length of a message that was too long. `notifications` are whole messages too, to be taken at
-    once: they are no answer.
+    `oversized` is the length of a message that was too long. `notifications`, and `signals` for other sessions, are
+    whole messages too, to be taken at once: they are no answer.
     """
 
     __slots__ = (
@@ -41,6 +44,7 @@ class Exchange:
         "oversized",
         "parameters",
         "parsed",
+        "signals",
         "skipped",
         "status",
         "suspended",
@@ -57,6 +61,7 @@ class Exchange:
         self.loads = self.invited = False
         self.changed = self.copying = self.lost = self.discarding = False
         self.notifications: tuple[bytes, ...] = ()
+        self.signals: tuple[bytes, ...] = ()
         self._runs: list[bytes] = []
 
     @property
@@ -139,6 +144,8 @@ class Exchange:
                 self.error = self.error or message
             case 115:  # PortalSuspended
                 self.suspended = True
+            case 78 if _SIGNAL in message:
+                self.signals = (*self.signals, message)
             case 78:  # NoticeResponse
                 if not self.skipped:
                     self.noticed = True

@@ -18,11 +18,13 @@ class Subscriber:
     """A session that hears. `pid` is what its client takes for its process.
 
     `tell` passes a NotificationResponse on, and what it returns is done when the client has read enough for the next;
-    None tells that the backend has ended, and nothing will be heard any more.
+    None tells that the backend has ended, and nothing will be heard any more. `signal` hears what a pg_cancel_backend
+    or pg_terminate_backend of the session asks for (`catalog.sessions`).
     """
 
     pid: int
     tell: Callable[[bytes | None], Awaitable[None]]
+    signal: Callable[[str], None]
 
     def translate(self, notification: bytes, backend_pid: int) -> bytes:
         """The message with the client's process id where it has notified itself, as clients look for that."""

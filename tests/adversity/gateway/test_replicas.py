@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from gateway.pgwire.codec import encode
 from gateway.pgwire.messages import CancelRequest, SSLRequest
@@ -83,13 +84,17 @@ def test_sessions_of_all_gateways_are_seen(replicas: Replicas, user: Target) -> 
         until(lambda: watching.execute(query, ("", user.user)).fetchone() == (0, 0))
 
 
-def test_supersets_stop_ends_a_session_of_another_gateway(replicas: Replicas) -> None:
+@pytest.mark.parametrize("begin", ["", "BEGIN"])
+def test_supersets_stop_ends_a_session_of_another_gateway(replicas: Replicas, begin: str) -> None:
+    """Superset asks in a block that it never commits."""
     with replicas.first.connect() as connection, replicas.second.connect() as other:
         pid = connection.info.backend_pid
         send(other, connection, SLEEP)
+        other.execute(begin.encode())
         stop = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid='{pid}'"
         assert other.execute(stop.encode()).fetchall() == [(True,)]
         assert outcome(connection) == "57P01"
+        assert other.info.transaction_status is (TransactionStatus.INTRANS if begin else TransactionStatus.IDLE)
 
 
 def test_pg_cancel_backend_reaches_another_gateway(replicas: Replicas) -> None:

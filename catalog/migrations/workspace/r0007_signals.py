@@ -1,0 +1,10 @@
+"""Signals to sessions act at once, also inside a block."""
+
+from catalog.migrations import run_script
+
+revision = "r0007"
+down_revision = "r0006"
+
+
+def upgrade() -> None:
+    run_script(__file__)
