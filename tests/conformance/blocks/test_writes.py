@@ -33,7 +33,11 @@ SCRIPTS: dict[str, Sequence[str]] = {
         "BEGIN", "SAVEPOINT a", INSERT, "ROLLBACK TO a", ROWS, UPDATE, "ROLLBACK TO a", DELETE, "COMMIT", ROWS,
     ),
     "one query": (f"{INSERT}; {UPDATE}; {DELETE}", ROWS),
-    "one query that fails": (f"{INSERT}; {UPDATE}; SELECT 1 / 0", ROWS),
+    "one query that fails": (f"{INSERT}; {UPDATE}; SELECT 1 / 0", ROWS, "BEGIN", DELETE, "COMMIT", ROWS),
+    "behind a view": (
+        "CREATE VIEW written.seen AS SELECT n FROM written.things", "BEGIN", INSERT,
+        "SELECT count(*) FROM written.seen", "ROLLBACK", "SELECT count(*) FROM written.seen", "DROP VIEW written.seen",
+    ),
     "one query with ends": (f"{INSERT}; ROLLBACK; {UPDATE}; COMMIT; {DELETE}; SELECT 1 / 0", ROWS),
     "a block out of an implicit one": (f"{INSERT}; BEGIN; {UPDATE}", ROWS, "ROLLBACK", ROWS),
     "read only": ("BEGIN READ ONLY", INSERT, "ROLLBACK", ROWS),
