@@ -70,7 +70,7 @@ class Catalog:
         self._resolver = Resolver(self._snapshots, self._warehouse_root)
         self._sessions = sessions
         self._census: Census | None = None
-        self._signals = Signals()
+        self._signals = Signals(lambda workspace: self._workspaces[workspace].database.connection())
         channels = {}
         if sessions is not None:
             self._census = Census(sessions.replica, lambda: self._account.connection(), self._publish_sessions)
@@ -253,7 +253,7 @@ class Catalog:
 
     def send_signal(self, workspace: str, payload: str) -> None:
         """Has the gateway whose session a signal names hear of it."""
-        self._signals.send(self._workspaces[workspace].database.connection(), payload)
+        self._signals.send(workspace, payload)
 
     async def _publish_sessions(self, workspace: str, living: Collection[str] | None) -> None:
         """A workspace that is not open here has no session here."""

@@ -70,27 +70,39 @@ def read_signal(payload: str) -> Signal | None:
 
 
 class Signals:
-    """Sends them to whichever gateway has the session, at once."""
+    """Sends them to whichever gateway has the session, at once; equal ones that wait are one. `connect` reaches a
+    workspace's database."""
 
-    def __init__(self) -> None:
-        self._sending: set[asyncio.Task[None]] = set()
+    def __init__(self, connect: Callable[[str], AbstractAsyncContextManager[AsyncConnection[Any]]]) -> None:
+        self._connect = connect
+        self._waiting: dict[str, set[str]] = {}
+        self._sending: asyncio.Task[None] | None = None
 
-    def send(self, database: AbstractAsyncContextManager[AsyncConnection[Any]], payload: str) -> None:
-        """`database` is the workspace's; what cannot be sent is logged, as whoever asked has his answer."""
-        sending = asyncio.create_task(self._send(database, payload))
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
+    def send(self, workspace: str, payload: str) -> None:
+        """What cannot be sent is logged, as whoever asked has his answer."""
+        self._waiting.setdefault(workspace, set()).add(payload)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_all())
 
     async def close(self) -> None:
         """Returns when all are sent."""
-        await asyncio.gather(*self._sending)
+        if self._sending is not None:
+            await self._sending
 
-    async def _send(self, database: AbstractAsyncContextManager[AsyncConnection[Any]], payload: str) -> None:
+    async def _send_all(self) -> None:
         try:
-            async with database as connection:
-                await connection.execute("SELECT pg_notify(%s, %s)", (SIGNAL_CHANNEL, payload))
+            while self._waiting:
+                await self._send(*self._waiting.popitem())
+        finally:
+            self._sending = None
+
+    async def _send(self, workspace: str, payloads: set[str]) -> None:
+        notify = "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload"
+        try:
+            async with self._connect(workspace) as connection:
+                await connection.execute(notify, (SIGNAL_CHANNEL, list(payloads)))
         except SqlError as error:
-            log.warning("a signal to a session was not sent: %s", error)
+            log.warning("signals to sessions were not sent: %s", error)
 
 
 async def publish(

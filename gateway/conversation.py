@@ -178,7 +178,7 @@ class Conversation:
         if portal.tag_again is not None:
             self._door.send(messages.CommandComplete(portal.tag_again))
             return
-        self.session.block.continues = not self._door.ends_cycle
+        self.session.block.goes_on = self._door.goes_on
         with _placed(statement):
             await self.session.interruptible(self._send_rows_or_close(portal, max(message.max_rows, 0)))
         self.session.block.implicit = True

@@ -39,7 +39,7 @@ async def enlist(session: Session, services: Services, table: TableName, *, alon
     SerializationFailure.
     """
     block = session.block
-    if block.draft is None and not block.explicit and alone and not block.continues:
+    if block.draft is None and not block.explicit and alone and not (block.goes_on and await block.goes_on()):
         return False
     if block.draft is None:
         block.draft = await _open(session, services, table)

@@ -55,6 +55,15 @@ async def explain(
 ) -> Result:
     """The explanation as rows. Raises what the statement raises, and what PostgreSQL says of the options."""
     inner = await _bind(executor, session, planned, portal)
+    try:
+        return await _explain(executor, session, planned, inner, max_rows, alone=alone)
+    finally:
+        await inner.close()
+
+
+async def _explain(
+    executor: Executor, session: Session, planned: Explain, inner: Portal, max_rows: int, *, alone: bool
+) -> Result:
     statement = inner.prepared.statement
     assert statement is not None, "the empty query cannot be prepared in SQL"
     began = time.perf_counter()
@@ -64,6 +73,8 @@ async def explain(
         return await executor.relay(replace(query, text=planned.prefix + query.text), inner, max_rows)
     if not isinstance(query, Query):
         raise FeatureNotSupported("there is nothing to explain: no machine has a part in this statement")
+    if inner.loan is not None:
+        raise FeatureNotSupported("EXPLAIN does not take a statement that mixes lakehouse tables with PostgreSQL's")
     await _check_options(session, planned)
     resolution = await session.resolve(statement)
     node = _describe(query, resolution, planned)
@@ -129,8 +140,8 @@ def _name(table: TableName) -> str:
 def _describe_table(query: Query, name: TableName, version: int, resolution: Resolution) -> Properties:
     """Files that are read, and those that statistics and partitions have ruled out; Spark prunes by itself."""
     told: Properties = {"Relation Name": _name(name), "Version": version}
-    snapshots = (table.snapshot for table in resolution.tables.values() if table.name == name)
-    snapshot = next((each for each in snapshots if each is not None and each.version == version), None)
+    found = (each for each in resolution.snapshots() if (each.table, each.version) == (name, version))
+    snapshot = next(found, None)
     if snapshot is None:
         return told
     scans = [scan for scan in query.scans if scan.location == snapshot.location]
@@ -164,9 +175,8 @@ def _read_node(node: Properties, planned: Explain) -> Properties:
 
 
 def _without_paths(text: str, resolution: Resolution) -> str:
-    for table in resolution.tables.values():
-        if table.snapshot is not None:
-            text = text.replace(table.snapshot.location, _name(table.name))
+    for snapshot in resolution.snapshots():
+        text = text.replace(snapshot.location, _name(snapshot.table))
     return text.replace(resolution.new_location, "the new table") if resolution.new_location else text
 
 

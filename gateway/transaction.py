@@ -22,6 +22,7 @@ from catalog.errors import (
 from planner.plan import Modes
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from catalog.names import TableName
@@ -48,9 +49,10 @@ class Block:
     """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E.
 
     `since` is when an explicit block began, in seconds since 1970. `implicit` says that several statements share the
-    block without BEGIN, `continues` that more may follow the one that runs, and `doomed` that one has failed after a
-    write. `draft` is the table that the block writes. `points` are the savepoints in the order in which they were set;
-    of two with a name the later one counts. `now` is the block's start, None until somebody has asked for it.
+    block without BEGIN, and `doomed` that one has failed after a write; `goes_on` asks whether the client has more to
+    say before the block ends. `draft` is the table that the block writes. `points` are the savepoints in the order in
+    which they were set; of two with a name the later one counts. `now` is the block's start, None until somebody has
+    asked for it.
     """
 
     def __init__(self) -> None:
@@ -61,7 +63,7 @@ class Block:
         self.explicit = False
         self.since: float | None = None
         self.implicit = False
-        self.continues = False
+        self.goes_on: Callable[[], Awaitable[bool]] | None = None
         self.failed = self.doomed = False
         self.modes = Modes()
         self.points: list[Point] = []

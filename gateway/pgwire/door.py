@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from catalog.errors import AdminShutdown, ProtocolViolation, SqlError
 from gateway.pgwire import messages, startup
+from gateway.pgwire.codec import HEADER_SIZE
 from gateway.pgwire.connection import NEED_DATA
 from gateway.pgwire.encryption import start_tls
 from gateway.pgwire.errors import LocalProtocolError, LoginTimeout, error_response, presentable
@@ -63,6 +64,18 @@ class Door(Wire):
             message = self._connection.next_event()
             if message is not NEED_DATA:
                 return cast("FrontendMessage", message)
+            self.flush()
+            self._reading.resume()
+            self._arrival = self._loop.create_future()
+            await self._arrival
+        raise ConnectionResetError("the client is gone")
+
+    async def goes_on(self) -> bool:
+        """Whether anything but a Sync follows the message that is answered. Waits for it: a client that wants an answer
+        has more to say. Raises ConnectionResetError when the client is gone."""
+        while not self._closing:
+            if self._connection.buffered >= HEADER_SIZE:
+                return not self._connection.ends_cycle
             self.flush()
             self._reading.resume()
             self._arrival = self._loop.create_future()

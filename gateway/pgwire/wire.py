@@ -55,11 +55,6 @@ class Wire(asyncio.Protocol):
         return self._source or self._transport.get_extra_info("peername")
 
     @property
-    def ends_cycle(self) -> bool:
-        """Whether a Sync follows the message that is answered, as far as the client has been heard."""
-        return self._connection.ends_cycle
-
-    @property
     def server_name(self) -> str | None:
         """The name that TLS was opened with (SNI)."""
         return None if self._handshake is None else self._handshake.server_name

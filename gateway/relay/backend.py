@@ -167,7 +167,7 @@ class Backend(asyncio.Protocol):
             self._telling = self._loop.create_task(self._wait_for(self.subscriber.tell(told)))
 
     def _signal(self, exchange: Exchange) -> None:
-        signals, exchange.signals = exchange.signals, ()
+        signals, exchange.signals = exchange.signals, set()
         if self.subscriber is not None:
             for message in signals:
                 self.subscriber.signal(read_report(message)["M"])

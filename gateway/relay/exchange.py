@@ -61,7 +61,7 @@ class Exchange:
         self.loads = self.invited = False
         self.changed = self.copying = self.lost = self.discarding = False
         self.notifications: tuple[bytes, ...] = ()
-        self.signals: tuple[bytes, ...] = ()
+        self.signals: set[bytes] = set()
         self._runs: list[bytes] = []
 
     @property
@@ -145,7 +145,7 @@ class Exchange:
             case 115:  # PortalSuspended
                 self.suspended = True
             case 78 if _SIGNAL in message:
-                self.signals = (*self.signals, message)
+                self.signals.add(message)
             case 78:  # NoticeResponse
                 if not self.skipped:
                     self.noticed = True

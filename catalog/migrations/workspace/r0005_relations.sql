@@ -18,7 +18,7 @@ CREATE TABLE lakegate.snapshots (
 CREATE FUNCTION lakegate.relation_size(relation oid, own bigint, data boolean) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT CASE WHEN coalesce(t.location, '') = '' THEN own WHEN t.shadow = relation AND data THEN s.bytes ELSE 0 END
-    FROM (SELECT coalesce((SELECT indrelid FROM pg_index WHERE indexrelid = relation), relation) AS owner) one
+    FROM (SELECT coalesce((SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = relation), relation) AS owner) one
     LEFT JOIN lakegate.tables t ON t.shadow = one.owner LEFT JOIN lakegate.snapshots s ON s.table_id = t.id
 $$;
 
@@ -97,7 +97,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     FROM lakegate.tables t WHERE t.id = table_id
 $$;
 
-CREATE VIEW lakegate.delta_tables AS
+CREATE VIEW lakegate.delta_tables WITH (security_barrier) AS
     SELECT t.schema_name AS table_schema, t.name AS table_name, t.owner, 'delta'::text AS format, t.location,
            s.version, s.files AS num_files, s.bytes AS size_bytes, s.rows AS num_rows,
            s.reader_version AS min_reader_version, s.writer_version AS min_writer_version,
@@ -105,14 +105,14 @@ CREATE VIEW lakegate.delta_tables AS
     FROM lakegate.tables t LEFT JOIN lakegate.snapshots s ON s.table_id = t.id
     WHERE t.location <> '' AND lakegate.may_see(current_user, t.id);
 
-CREATE VIEW lakegate.partition_columns AS
+CREATE VIEW lakegate.partition_columns WITH (security_barrier) AS
     SELECT t.schema_name AS table_schema, t.name AS table_name, p.name AS column_name,
            p.place::integer AS ordinal_position
     FROM lakegate.tables t JOIN lakegate.snapshots s ON s.table_id = t.id,
          unnest(s.partition_columns) WITH ORDINALITY AS p (name, place)
     WHERE lakegate.may_see(current_user, t.id);
 
-CREATE VIEW lakegate.table_properties AS
+CREATE VIEW lakegate.table_properties WITH (security_barrier) AS
     SELECT t.schema_name AS table_schema, t.name AS table_name, p.key, p.value
     FROM lakegate.tables t JOIN lakegate.snapshots s ON s.table_id = t.id, jsonb_each_text(s.properties) p
     WHERE lakegate.may_see(current_user, t.id);

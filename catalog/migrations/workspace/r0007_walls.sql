@@ -23,3 +23,21 @@ BEGIN
     RETURN true;
 END
 $$;
+
+-- What runs with the metastore's rights looks for names in pg_catalog alone: where a search path does not name pg_temp, it
+-- is searched first, and a user's temporary view would be read with these rights.
+DO $generate$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT p.oid::regprocedure AS signature FROM pg_proc p
+        WHERE p.pronamespace = 'lakegate'::regnamespace AND p.prosecdef
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, pg_temp', one.signature);
+    END LOOP;
+END
+$generate$;
+
+-- A condition of the statement's is not asked of rows before it is known that they may be seen.
+ALTER VIEW lakegate.held_table_privileges SET (security_barrier);

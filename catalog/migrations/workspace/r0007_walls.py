@@ -1,4 +1,4 @@
-"""Signals to sessions act at once, also inside a block."""
+"""Signals act at once, also inside a block; what runs with the metastore's rights reads nothing of a user's."""
 
 from catalog.migrations import run_script
 
