@@ -8,6 +8,7 @@ from typing import Any
 
 REPORT = Path(__file__).with_name("REPORT.md")
 CLIENTS = {
+    "Apache Superset",
     "dbt-postgres",
     "jackc/pgx",
     "lib/pq",

@@ -1,13 +1,17 @@
 """What a person does in Superset's pages. Parts of them are found by the names that Superset's own tests use."""
 
-from typing import Any
-
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, TimeoutError, expect
 
 from tests.drivers.superset.server import USER, Superset
+from tests.processes import until
 
-EXECUTE, CHART = "/api/v1/sqllab/execute/", "/api/v1/chart/data"
+EXECUTE, STOP, CHART = "/api/v1/sqllab/execute/", "/api/v1/query/stop", "/api/v1/chart/data"
+CHARTS = f"{CHART}?form_data=%7B%22slice_id"
+"""What a dashboard asks for its charts begins so, unlike what it asks for its filters' lists."""
 OPTION = ".ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option"
+FRAME = "xpath=ancestor::*[contains(@class, 'ant-select-selector')]"
+"""Of a field: what has been chosen already lies over the field itself."""
+SEARCH_MILLISECONDS = 5000
 EDITOR = ".ace_text-input"
 
 
@@ -15,19 +19,32 @@ def part(page: Page | Locator, name: str) -> Locator:
     return page.locator(f'[data-test="{name}"]')
 
 
-def answer(page: Page, path: str, button: Locator) -> Any:
-    """What the server says to the request that a click leads to."""
+def answer(page: Page, path: str, button: Locator) -> Response:
+    """What the server says to the request that a click leads to, the request beside it."""
     with page.expect_response(lambda found: path in found.url and found.request.method == "POST") as response:
         button.click()
     assert response.value.ok, response.value.text()
-    return response.value.json()
+    return response.value
 
 
 def choose(page: Page, field: str | Locator, text: str) -> None:
     """The entry of that name, of the list that opens at a field."""
-    (page.get_by_role("combobox", name=field) if isinstance(field, str) else field).click()
-    page.keyboard.type(text)
-    page.locator(OPTION).get_by_text(text, exact=True).first.click()
+    box = page.get_by_role("combobox", name=field) if isinstance(field, str) else field
+    box.locator(FRAME).click()
+    entry = page.locator(OPTION).get_by_text(text, exact=True).first
+    until(lambda: _finds(box, text, entry))
+    entry.click()
+
+
+def _finds(box: Locator, text: str, entry: Locator) -> bool:
+    """Superset forgets a search if it draws the field anew meanwhile, as when its list comes: it may take another."""
+    box.fill("")
+    box.fill(text)
+    try:
+        entry.wait_for(timeout=SEARCH_MILLISECONDS)
+    except TimeoutError:
+        return False
+    return True
 
 
 def log_in(page: Page, superset: Superset) -> None:
@@ -50,20 +67,34 @@ def add_database(page: Page, superset: Superset, name: str, url: str) -> None:
     expect(page.get_by_text("Connection looks good!").first).to_be_visible()
 
 
-def open_sql_lab(page: Page, superset: Superset, schema: str) -> None:
-    """A new tab for the only database, with the schema's tables beside it."""
-    page.goto(f"{superset.url}/sqllab/")
-    page.get_by_text("Add a new tab").first.click()
+def open_sql_lab(page: Page, superset: Superset) -> Locator:
+    """A new tab for the only database; what lists its schemas and their tables."""
+    page.goto(f"{superset.url}/sqllab/?new=true")
     page.locator(EDITOR).first.wait_for(state="attached")
-    part(page, "sql-editor-left-bar").get_by_text(schema, exact=True).click()
+    return part(page, "sql-editor-left-bar")
 
 
-def run(page: Page, sql: str) -> Any:
-    """What the statement in the editor is answered."""
+def write(page: Page, sql: str) -> None:
+    """Into the editor, in place of what is there."""
     page.locator(EDITOR).first.focus()
     page.keyboard.press("Control+A")
     page.keyboard.insert_text(sql)
+
+
+def run(page: Page, sql: str) -> Response:
+    write(page, sql)
     return answer(page, EXECUTE, part(page, "run-query-action"))
+
+
+def start(page: Page, sql: str) -> None:
+    """Does not wait for its end; its button is one to stop it then."""
+    write(page, sql)
+    part(page, "run-query-action").click()
+    expect(part(page, "run-query-action")).to_have_text("Stop")
+
+
+def stop(page: Page) -> Response:
+    return answer(page, STOP, part(page, "run-query-action"))
 
 
 def add_dataset(page: Page, superset: Superset, database: str, schema: str, table: str) -> None:
@@ -76,7 +107,7 @@ def add_dataset(page: Page, superset: Superset, database: str, schema: str, tabl
     page.wait_for_url("**/chart/add**")
 
 
-def draw_bars(page: Page, moment: str, grain: str, metric: str) -> Any:
+def draw_bars(page: Page, moment: str, grain: str, metric: str) -> Response:
     """A bar chart over time; what the server was asked for and answered."""
     page.get_by_text("Bar Chart", exact=True).first.click()
     page.get_by_role("button", name="Create new chart").click()
@@ -93,27 +124,26 @@ def _drag(page: Page, name: str, control: str) -> None:
 
 
 def save_chart(page: Page, name: str, dashboard: str) -> None:
-    """On a new dashboard, which is shown."""
+    """On a new dashboard, which is shown with it."""
     part(page, "query-save-button").click()
     part(page, "new-chart-name").fill(name)
     choose(page, "Select a dashboard", dashboard)
-    page.get_by_role("button", name="Save & go to dashboard").click()
-    page.wait_for_url("**/superset/dashboard/**")
+    answer(page, CHARTS, page.get_by_role("button", name="Save & go to dashboard"))
 
 
 def add_filter(page: Page, name: str, column: str) -> None:
-    """Of the dashboard's own filters."""
+    """Of the dashboard's own filters. Its chart is asked for once more."""
     part(page, "filter-bar__expand-button").click()
     part(page, "filterbar-orientation-icon").click()
     part(page, "filter-bar__create-filter").click()
     part(page, "filters-config-modal__name-input").fill(name)
     choose(page, "Column select", column)
-    part(page, "native-filter-modal-save-button").click()
-    expect(part(page, "filter-modal")).to_be_hidden()
+    answer(page, CHARTS, part(page, "native-filter-modal-save-button"))
+    expect(part(page, "filter-bar").get_by_text(name, exact=True)).to_be_visible()
 
 
-def filter_by(page: Page, value: str) -> Any:
-    """What the chart is answered then."""
+def filter_by(page: Page, value: str) -> Response:
+    """What is asked for the chart then, and answered."""
     choose(page, part(page, "filter-bar").get_by_role("combobox").first, value)
     page.keyboard.press("Escape")
-    return answer(page, CHART, part(page, "filter-bar__apply-button"))
+    return answer(page, CHARTS, part(page, "filter-bar__apply-button"))

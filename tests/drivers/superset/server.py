@@ -25,6 +25,8 @@ USER = "admin"
 THREADS = 16
 """Of its one process: a statement that is stopped keeps one meanwhile, and its pages ask for many things at once."""
 READY = "Listening at:"
+LONGEST_SECONDS = 3600
+"""For one command, of an installation over a slow line: far too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,9 @@ def running_superset(folder: Path) -> Iterator[Superset]:
 
 
 def run(*command: str | Path, **settings: str) -> None:
-    """Raises AssertionError with all that it printed if it fails."""
-    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+    """Raises AssertionError with all that it printed if it fails, TimeoutExpired if it does not end."""
+    environment = {**os.environ, **settings}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS
+    )
     assert done.returncode == 0, f"{command[0]}\n{done.stdout}{done.stderr}"
