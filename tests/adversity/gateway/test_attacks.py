@@ -1,5 +1,8 @@
 """Ten attacks through the relay and ten through the spark dialect, by a user who may read the tables."""
 
+import secrets
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 
@@ -78,3 +81,31 @@ def test_parameters_and_identifiers_cannot_inject(gateway: Target) -> None:
         with pytest.raises(psycopg.errors.UndefinedTable):
             connection.execute(f'SELECT * FROM tpch."{evil}"'.encode())
         assert connection.execute("SELECT count(*) FROM tpch.region").fetchone() == (5,)
+
+
+@pytest.fixture
+def stranger(gateway: Target) -> Iterator[psycopg.Connection]:
+    """The connection of a user to whom nothing is granted."""
+    name, password = f"stranger_{secrets.token_hex(4)}", secrets.token_hex(16)
+    with gateway.connect() as admin:
+        admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'".encode())
+        with gateway.as_user(name, password).connect() as connection:
+            yield connection
+        admin.execute(f"DROP ROLE {name}".encode())
+
+
+def test_a_users_view_is_not_read_with_more_rights(stranger: psycopg.Connection) -> None:
+    """It has the name of a relation that a function of the metastore's owner reads."""
+    stranger.execute("SET search_path = lakegate")
+    stranger.execute(
+        "CREATE TEMP VIEW pg_index WITH (security_invoker = true) AS"
+        " SELECT 1259::oid AS indexrelid, activity::text::int::oid AS indrelid FROM sessions"
+    )
+    answer = stranger.execute("SELECT pg_table_size('pg_catalog.pg_class') > 0").fetchone()
+    assert answer == (True,)
+
+
+@pytest.mark.parametrize("column", ["location", "owner"])
+def test_a_condition_sees_no_row_that_may_not_be_seen(stranger: psycopg.Connection, column: str) -> None:
+    query = f"SELECT table_name FROM lakegate.delta_tables WHERE {column}::int = 1"
+    assert stranger.execute(query.encode()).fetchall() == []
