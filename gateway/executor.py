@@ -69,8 +69,6 @@ if TYPE_CHECKING:
 
 _MOST_REMEMBERED = 128 * 1024
 """Bytes of the statements that are known to be PostgreSQL's to answer."""
-_RETENTIONS = {True: Retention.ALL, None: Retention.SPARE, False: Retention.NONE}
-"""What becomes of rows that were read, by a cursor's option to scroll."""
 _DENIED = re.compile(r"permission denied for table (.+)")
 """What PostgreSQL's own fence says to a statement that should never have come to it."""
 
@@ -331,7 +329,7 @@ class Executor:
         if _undescribed(query):
             columns = portal.prepared.description.columns or await self._analyse(query)
         scroll = portal.options.scroll
-        source = Source(execution, surroundings, _RETENTIONS[scroll])
+        source = Source(execution, surroundings, Retention.by_scroll(scroll))
         rows = Scroll(source, scrolls=scroll is not False)
         if columns is None:
             return QueryResult(source, rows, b"")

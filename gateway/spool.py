@@ -40,6 +40,11 @@ class Retention(Enum):
     SPARE = auto()
     ALL = auto()
 
+    @classmethod
+    def by_scroll(cls, scroll: bool | None) -> "Retention":
+        """What a cursor's option to scroll asks for; None says neither SCROLL nor NO SCROLL."""
+        return {True: cls.ALL, None: cls.SPARE, False: cls.NONE}[scroll]
+
 
 @dataclass(slots=True)
 class _Frame:
