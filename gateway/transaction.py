@@ -24,7 +24,6 @@ from planner.plan import Modes
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from catalog.names import TableName
     from gateway.draft import Draft
     from gateway.draft import Mark as DraftMark
     from gateway.variables import Mark
@@ -66,7 +65,7 @@ class Block:
         self.modes = Modes()
         self.points: list[Point] = []
         self.now: datetime | None = None
-        self.pinned: dict[TableName, int] = {}
+        self.pinned: dict[str, int] = {}
         self.draft: Draft | None = None
         self._parted = False
 
