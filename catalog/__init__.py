@@ -10,6 +10,7 @@ Layers, top down
     `dispatch`                                     changes to the functions that carry them out
     `resolution`, `resolution_cache`               what a statement's names mean to somebody, kept while nothing changes
     `tables`, `views`, `keys`, `grants`, `roles`, `tokens`     one change each, in the caller's transaction
+    `expansion`                                    how many relations come to stand in a view's place
     `observations`                                 rows, sizes and properties of what was read, for the catalogs
     `discovery`                                    Delta tables below a folder
     `shadows`, `mirror`                            the PostgreSQL side of a table and of a grant

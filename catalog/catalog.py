@@ -30,7 +30,7 @@ from catalog.names import TableName, TableReference
 from catalog.observations import Observation, Observations, record
 from catalog.principals import AccessToken, Directory, Login, Principal, list_tokens, load_directory
 from catalog.resolution import Resolution
-from catalog.resolver import Resolver, Workspace
+from catalog.resolver import Pins, Resolver, Workspace
 from catalog.sessions import CENSUS_CHANNEL, SIGNAL_CHANNEL, Census, Sessions, Signals, publish, read_signal
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
@@ -44,7 +44,7 @@ OPERATOR = Principal("lakegate", admin=True, groups=frozenset())
 
 UNKNOWN_USERS = "unknown users"
 """The purpose of the secret that hides which users exist."""
-_NO_PINS: Mapping[TableName, int] = {}
+_NO_PINS: Pins = {}
 
 
 class Catalog:
@@ -178,14 +178,14 @@ class Catalog:
         references: Sequence[TableReference],
         search_path: Sequence[str],
         *,
-        pinned: Mapping[TableName, int] = _NO_PINS,
+        pinned: Pins = _NO_PINS,
         temporary: frozenset[str] = frozenset(),
     ) -> Resolution:
         """What the references mean to `who`, with grants and snapshots of one catalog version.
 
-        `pinned` holds the versions that the transaction has read already, `temporary` the names of the session's
-        temporary tables. A table whose Delta schema was changed outside gets its shadow brought up first. Raises
-        InsufficientPrivilege, UnreadableTable, InvalidParameterValue.
+        `pinned` holds the versions that the transaction has read already, by location, `temporary` the names of the
+        session's temporary tables. A table whose Delta schema was changed outside gets its shadow brought up first.
+        Raises InsufficientPrivilege, UnreadableTable, InvalidParameterValue.
         """
         opened, directory = await self._workspace(workspace), await self._account.read()
         who = _find_current(who, directory)

@@ -99,6 +99,7 @@ class Observations:
         self._write = write
         self._known: dict[int, tuple[str, int]] = {}
         self._pending: dict[int, Observation] = {}
+        self._flushing = asyncio.Lock()
         self._later: asyncio.Task[None] | None = None
 
     def note(self, table_id: int, snapshot: Snapshot) -> None:
@@ -111,15 +112,15 @@ class Observations:
                 self._later = asyncio.create_task(self._write_later())
 
     async def flush(self) -> None:
-        """Writes down what is not yet. Raises SqlError."""
-        seen, self._pending = self._pending, {}
-        try:
-            written = not seen or await self._write(tuple(seen.values()))
-        except SqlError:
-            self._pending = seen | self._pending
-            raise
-        if not written:
-            self._pending = seen | self._pending
+        """Writes down what is not yet, and what another is at. Raises SqlError."""
+        async with self._flushing:
+            seen, self._pending = self._pending, {}
+            written = False
+            try:
+                written = not seen or await self._write(tuple(seen.values()))
+            finally:
+                if not written:
+                    self._pending = seen | self._pending
 
     async def close(self) -> None:
         """What is pending is seen again by whoever reads next."""

@@ -76,8 +76,8 @@ class Resolution:
         for table in self.tables.values():
             yield from table.snapshots()
 
-    def pins(self) -> Iterator[tuple[TableName, int]]:
-        """The versions that a block sees from now on: of what was not asked for at a version."""
+    def pins(self) -> Iterator[tuple[str, int]]:
+        """The versions that a block sees from now on, by location: of what was not asked for at a version."""
         for reference, table in self.tables.items():
             if reference.version is None:
-                yield from ((snapshot.table, snapshot.version) for snapshot in table.snapshots())
+                yield from ((snapshot.location, snapshot.version) for snapshot in table.snapshots())

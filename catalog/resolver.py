@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from catalog.control import ControlDatabase
 from catalog.errors import FeatureNotSupported, ObjectNotInPrerequisiteState, ProgramLimitExceeded
+from catalog.expansion import MOST_BEHIND
 from catalog.inventory import Inventory, TableEntry
 from catalog.locations import fresh_location
 from catalog.lookup import find_current_schema, find_entries, is_unknown
@@ -23,11 +24,10 @@ from catalog.tables import sync_table
 if TYPE_CHECKING:
     from catalog.observations import Observations
 
-Pins = Mapping[TableName, int]
+Pins = Mapping[str, int]
+"""Versions by where their tables lie: another may get a table's name."""
 _Read = dict[tuple[TableName, int | None], Snapshot]
 """By table and the version that was asked for: each table has one newest version in a statement."""
-MOST_BEHIND = 1000
-"""Relations behind a statement's views, each as often as it is reached."""
 _NAMED_ONLY = (Role.OBJECT, Role.CREATE)
 
 
@@ -86,7 +86,7 @@ class Resolver:
         """Whether its tables would be read at the same snapshots again, now and with these pins."""
         for reference, table in resolution.tables.items():
             for known in table.snapshots():
-                version = reference.version if reference.version is not None else pins.get(known.table)
+                version = reference.version if reference.version is not None else pins.get(known.location)
                 if await self._snapshots.read(resolution.workspace, known.table, known.location, version) is not known:
                     return False
         return True
@@ -147,11 +147,11 @@ class _Reading:
     def _behind(
         self, entry: TableEntry, who: Principal | None, asked: int | None = None
     ) -> Iterator[tuple[TableEntry, int | None]]:
-        if who is None or not entry.privileges(who):
-            return
         self._visits += 1
         if self._visits > MOST_BEHIND:
             raise ProgramLimitExceeded(f'the views behind "{entry.name.name}" read more than {MOST_BEHIND} relations')
+        if who is None or not entry.privileges(who):
+            return
         if entry.view is None:
             yield entry, self._version(entry, asked)
         for each in self._read_by(entry):
@@ -169,7 +169,7 @@ class _Reading:
         return self._who if view.view.by_invoker else self._directory.find(view.owner)
 
     def _version(self, entry: TableEntry, asked: int | None) -> int | None:
-        return asked if asked is not None else self._pins.get(entry.name)
+        return asked if asked is not None else self._pins.get(entry.location)
 
     def resolve(self, reference: TableReference, entry: TableEntry, read: _Read) -> ResolvedTable:
         return self._resolved(entry, self._who, read, reference.version, named=reference.role in _NAMED_ONLY)
@@ -187,7 +187,8 @@ class _Reading:
                     f'view "{entry.name.name}" cannot be read any more: {entry.view.reason}',
                     hint="Its tables were changed outside. Make it anew by CREATE OR REPLACE VIEW, or DROP VIEW.",
                 )
-            behind = () if named else self._read_by(entry)
+            # No further than `_behind`, which is bounded, has gone.
+            behind = () if named or not privileges else self._read_by(entry)
             relations = {each.name: self._resolved(each, self._reader(entry), read) for each in behind}
             view = ResolvedView(entry.view.text, entry.view.columns, relations)
         return ResolvedTable(entry.name, privileges, snapshot, entry.owner, entry.obstacle, view)

@@ -75,14 +75,14 @@ class SnapshotCache:
         InsufficientPrivilege and StoreUnavailable where it lies in a store.
         """
         place = location, workspace if is_object(location) else ""
-        if version is not None and (kept := self._find(place, version)):
-            return _rename(kept, name)
+        if version is not None and (kept := self._find(name, place, version)):
+            return kept
         table = self._open(place)
-        if version is None and _is_unchanged(table, location) and (kept := self._find(place, table.newest)):
-            return _rename(kept, name)
+        if version is None and _is_unchanged(table, location) and (kept := self._find(name, place, table.newest)):
+            return kept
         async with table.lock:
-            if version is not None and (kept := self._find(place, version)):
-                return _rename(kept, name)
+            if version is not None and (kept := self._find(name, place, version)):
+                return kept
             if version is not None:
                 return self._keep(place, await self._run(lambda: self._read_version(name, place, version)))
             if table.commit != _look(_commit_path(location, table.newest)):
@@ -94,8 +94,8 @@ class SnapshotCache:
                 return await self._run(lambda: _read_unsupported(name, location))
             table.newest, table.seen = log.version(), seen
             table.commit = _look(_commit_path(location, table.newest))
-            if kept := self._find(place, log.version()):
-                return _rename(kept, name)
+            if kept := self._find(name, place, log.version()):
+                return kept
             return self._keep(place, await self._run(lambda: _guard(name, lambda: read_snapshot(log, name, location))))
 
     def _refresh(self, name: TableName, place: _Place, table: _OpenTable) -> DeltaTable | None:
@@ -146,10 +146,15 @@ class SnapshotCache:
             self._tables.popitem(last=False)
         return table
 
-    def _find(self, place: _Place, version: int) -> Snapshot | None:
+    def _find(self, name: TableName, place: _Place, version: int) -> Snapshot | None:
+        """The same object wherever possible, because what is derived from it may be remembered by it: another only once
+        the table has got another name."""
         snapshot = self._snapshots.get((place, version))
-        if snapshot is not None:
-            self._snapshots.move_to_end((place, version))
+        if snapshot is None:
+            return None
+        if snapshot.table != name:
+            snapshot = self._snapshots[place, version] = replace(snapshot, table=name)
+        self._snapshots.move_to_end((place, version))
         return snapshot
 
     def _forget(self, place: _Place) -> None:
@@ -215,11 +220,6 @@ def _require_newest(snapshot: Snapshot, version: int) -> Snapshot:
             detail=f"Its reader features are {', '.join(sorted(snapshot.reader_features))}.",
         )
     return snapshot
-
-
-def _rename(snapshot: Snapshot, name: TableName) -> Snapshot:
-    """The same object wherever possible, because what is derived from it may be remembered by it."""
-    return snapshot if snapshot.table == name else replace(snapshot, table=name)
 
 
 def _guard(name: TableName, work: Callable[[], T]) -> T:

@@ -24,6 +24,7 @@ from catalog.errors import (
     WrongObjectType,
     error_class,
 )
+from catalog.expansion import check_expansion
 from catalog.inventory import TableEntry, find_schema, find_table, is_owner
 from catalog.mirror import mirror_table
 from catalog.names import TableName
@@ -111,7 +112,7 @@ class HeldView:
 
 async def create_view(connection: AsyncConnection[Any], change: CreateView, who: Principal) -> set[TableName]:
     """Returns the relations that are others now. Raises what PostgreSQL does, FeatureNotSupported for a view that reads
-    anything but lakehouse relations."""
+    anything but lakehouse relations, ProgramLimitExceeded for one that reads too many."""
     name = change.name
     schema = await find_schema(connection, name.schema)
     if Privilege.CREATE not in schema.privileges(who):
@@ -135,6 +136,8 @@ async def create_view(connection: AsyncConnection[Any], change: CreateView, who:
     dependents = await read_dependents(connection, view.shadow)
     if name in {each.table for each in dependents}:
         raise error_class(_CIRCULAR)(f'infinite recursion detected in rules for relation "{name.name}"')
+    assert view.shadow is not None, "a view has one"
+    await check_expansion(connection, view.shadow)
     await mirror_table(connection, view)
     return {name, *(each.table for each in dependents)}
 

@@ -59,7 +59,7 @@ async def _open(session: Session, services: Services, table: TableName) -> Draft
         await held.enter_async_context(services.writers.turn(workspace, table, session.lock_seconds))
         newest = await catalog.read_newest(workspace, table)
         level = session.block.modes.isolation or session.settings.get("default_transaction_isolation")
-        pinned, strict = session.block.pinned.get(table, newest.version), level in _STRICT
+        pinned, strict = session.block.pinned.get(newest.location, newest.version), level in _STRICT
         if strict and pinned != newest.version:
             raise overtaken(table, pinned, newest.version)
         origin = Origin(table, newest.location, newest.version, strict)

@@ -83,7 +83,7 @@ async def put_in(session: Session, prepared: PreparedStatement, around: tuple[st
     """CREATE TABLE … AS with what an EXECUTE stands for in its place."""
     assert prepared.statement is not None, "the empty query cannot be bound"
     before, behind = around
-    (statement,) = session.split(f"{before}{prepared.statement.text} {behind}")
+    (statement,) = session.split(f"{before}{prepared.statement.text}\n{behind}")
     return await session.prepare(statement, prepared.description.parameters)
 
 

@@ -221,8 +221,8 @@ class Session:
             pinned=self.block.pinned,
             temporary=await self._temporary_relations(statement),
         )
-        for table, version in resolution.pins():
-            self.block.pinned.setdefault(table, version)
+        for location, version in resolution.pins():
+            self.block.pinned.setdefault(location, version)
         return await enlistment.overlay(self._services.catalog, self.block, resolution)
 
     async def _temporary_relations(self, statement: Statement) -> frozenset[str]:

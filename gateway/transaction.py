@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from catalog.names import TableName
     from gateway.draft import Draft
     from gateway.draft import Mark as DraftMark
     from gateway.variables import Mark
@@ -68,7 +67,7 @@ class Block:
         self.modes = Modes()
         self.points: list[Point] = []
         self.now: datetime | None = None
-        self.pinned: dict[TableName, int] = {}
+        self.pinned: dict[str, int] = {}
         self.draft: Draft | None = None
         self._parted = False
 

@@ -70,7 +70,7 @@ class _Cut:
             return self._select_into()
         if statement.verb == "Insert" and "selectStmt" in self.fields:
             return self._insert()
-        return Transfer(statement.parsed_text, tuple(self._relations(None)))
+        return Transfer(statement.parsed_text, tuple(self._relations()))
 
     def _create(self) -> Transfer:
         text = self.statement.parsed_text
@@ -91,7 +91,7 @@ class _Cut:
             name += 1
         end = self._name_end(name)
         written = text[self.tokens[name].start : self.tokens[end - 1].end]
-        behind = _Span(self.tokens[end - 1].end, len(text))
+        behind = _Span(self.tokens[end - 1].end, self.tokens[-1].end)
         select = self._source(_Span(0, self.tokens[first].start)) + self._source(behind)
         made = f"CREATE TEMP TABLE {written} AS "
         return Transfer(made, (Pouring(select, len(made), len(made), constants=_constants(self.fields)),))
@@ -102,14 +102,35 @@ class _Cut:
         first = self._source_start(head + 2)
         last = next((i for i, _ in self._outermost(first) if self._ends_source(i)), len(self.tokens))
         span, cut = self._span(first, last), self.tokens[head].start
-        before = self._source(_Span(0, cut))
-        constants = _constants(self.fields["selectStmt"]["SelectStmt"])
-        pouring = Pouring(before + self._source(span), span.start - cut, span.end - cut, constants=constants)
+        select = self.fields["selectStmt"]["SelectStmt"]
         inner = _Span(0 if head else span.start, span.end)
-        others = self._relations(inner, cut)
         if not any(self._lies_in(reference, inner) for reference in self.tables):
-            return Transfer(text[cut:], tuple(others))
-        return Transfer(text[cut:], (pouring, *others))
+            return Transfer(text, tuple(self._relations()))
+        if "valuesLists" in select:
+            # DEFAULT and literals take their types from the columns that they go into, so they stay.
+            return self._apart([] if head else list(self._subselects(first, last)))
+        if head and self.tokens[first].word == "WITH":
+            return self._apart([])
+        before = self._source(_Span(0, cut))
+        source = Pouring(before + self._source(span), span.start - cut, span.end - cut, constants=_constants(select))
+        return Transfer(text[cut:], (source, *self._relations([inner], cut)))
+
+    def _apart(self, subselects: Sequence[_Span]) -> Transfer:
+        """Those by themselves, which have no others round them, and other relations by theirs."""
+        poured = (Pouring(self._source(span), span.start, span.end, "") for span in subselects)
+        return Transfer(self.statement.parsed_text, (*poured, *self._relations(subselects)))
+
+    def _subselects(self, first: int, last: int) -> Iterator[_Span]:
+        """The outermost queries in parentheses, with these, that read lakehouse tables."""
+        index = first
+        while index < last:
+            end = index + 1
+            if self.tokens[index].text == "(" and self.tokens[end].word in _QUERY_WORDS:
+                end = self._closing(index)
+                span = self._span(index, end)
+                if any(self._lies_in(reference, span) for reference in self.tables):
+                    yield span
+            index = end
 
     def _source_start(self, index: int) -> int:
         """The first token of what follows INSERT INTO a table with an alias and columns."""
@@ -128,10 +149,10 @@ class _Cut:
     def _ends_source(self, index: int) -> bool:
         return self.tokens[index].word == "RETURNING" or self._words(index)[:2] == ["ON", "CONFLICT"]
 
-    def _relations(self, inner: _Span | None, cut: int = 0) -> Iterator[Pouring]:
-        """One for each lakehouse table that is named outside of the source."""
+    def _relations(self, poured: Sequence[_Span] = (), cut: int = 0) -> Iterator[Pouring]:
+        """One for each lakehouse table that is named outside of those."""
         for reference, table in self.tables.items():
-            if inner is not None and self._lies_in(reference, inner):
+            if any(self._lies_in(reference, span) for span in poured):
                 continue
             span = self._relation_span(reference)
             alias = "" if self._has_alias(span.start) else reference.name

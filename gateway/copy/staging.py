@@ -54,10 +54,12 @@ class Staging:
             self._writer.close()
 
     def discard(self) -> None:
-        """Removes the folder."""
-        if self._writer is not None:
-            self._writer.close()
-        self._scratch.discard()
+        """Removes the folder, also where the file cannot be ended. Raises OSError."""
+        try:
+            if self._writer is not None:
+                self._writer.close()
+        finally:
+            self._scratch.discard()
 
     def _write(self) -> None:
         if not self._held:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from catalog.errors import SqlError
 from gateway.portal import Binding
 from planner.parse import parse
-from planner.plan import Dialect, Modes
+from planner.plan import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from gateway.portal import Portal, PreparedStatement
     from gateway.session import Session
+    from planner.plan import Modes
 
-_NO_MODES = Modes()
 _UNBOUND = Binding()
 
 
@@ -42,9 +42,10 @@ async def opened(session: Session, prepared: PreparedStatement, binding: Binding
 
 
 @asynccontextmanager
-async def transaction(session: Session, modes: Modes = _NO_MODES) -> AsyncIterator[None]:
-    """What PostgreSQL is asked inside is one transaction there: the session's block, or one of its own."""
-    if session.block.explicit:
+async def transaction(session: Session, modes: Modes) -> AsyncIterator[None]:
+    """What PostgreSQL is asked inside is one transaction there: the session's block, the one that another has begun
+    round this, or one of its own, with these modes."""
+    if session.block.explicit or session.relay.in_block:
         yield
         return
     await session.relay.begin(modes)

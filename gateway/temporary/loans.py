@@ -7,6 +7,7 @@ They are read as of the session's transaction, or, several relations of a statem
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,10 +62,11 @@ class Loan:
         self._stagings.append(staging)
 
     async def give_back(self) -> None:
-        """Removes the copies."""
-        stagings, self._stagings = self._stagings, []
-        for staging in stagings:
-            await asyncio.to_thread(staging.discard)
+        """Removes the copies, all of them. Raises what one of them does."""
+        async with AsyncExitStack() as leaving:
+            for staging in self._stagings:
+                leaving.push_async_callback(asyncio.to_thread, staging.discard)
+            self._stagings = []
 
 
 async def lend(

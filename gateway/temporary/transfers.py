@@ -13,7 +13,7 @@ from gateway.result import ConstantResult
 from gateway.temporary.inner import opened, prepare, transaction
 from lakegate_native import CopyWriter
 from planner.parse import parse
-from planner.plan import Dialect
+from planner.plan import Dialect, Modes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -29,13 +29,15 @@ MOST_BYTES = 4 << 30
 MOST_RETURNED = 64 << 20
 """Bytes of what RETURNING gives, which is held until the transaction is over."""
 _HINT = "CREATE TABLE … USING delta AS keeps rows of any number in the lakehouse."
+_ONE_MOMENT = Modes("repeatable read")
+"""What the sources read of PostgreSQL's relations, and the statement itself after them."""
 _DATA_ROW = ord("D")
 
 
 async def transfer(session: Session, planned: Transfer, portal: Portal) -> Result:
     """Carries it out; the result has what it answered. Raises SqlError, and nothing has happened then."""
     budget = Budget(MOST_BYTES)
-    async with transaction(session):
+    async with transaction(session, _ONE_MOMENT):
         text, names = planned.text, []
         # From the last, so that the places before it stay where they are.
         for number, pouring in sorted(enumerate(planned.pourings, 1), key=lambda pair: -pair[1].start):
@@ -70,10 +72,11 @@ async def _pour(session: Session, pouring: Pouring, name: str, portal: Portal, b
     described = await prepare(session, pouring.select, types)
     (statement,) = parse(pouring.select, Dialect.POSTGRES)
     columns = described.description.columns or ()
-    listed = ", ".join(f"c{number}" for number in range(1, len(columns) + 1))
+    names = ", ".join(f"c{number}" for number in range(1, len(columns) + 1))
+    listed = f" ({names})" if names else ""
     binding, variables = portal.binding, session.settings
     made = await session.relay.execute(
-        f"CREATE TEMP TABLE {name.removeprefix('pg_temp.')} ({listed}) AS {statement.parsed_text} WITH NO DATA",
+        f"CREATE TEMP TABLE {name.removeprefix('pg_temp.')}{listed} AS {statement.parsed_text}\nWITH NO DATA",
         types,
         binding.formats,
         binding.values,

@@ -63,7 +63,7 @@ async def test_an_older_version_is_no_news(sales: Metastore) -> None:
     write_table(sales.warehouse / "t", {"id": [1], "b": ["y"]}, mode="append")
     await sales.catalog.observe(sales.workspace, TABLE)
     await sales.resolve(TableReference("orders", "sales", version=0))
-    await sales.resolve(REFERENCE, pinned={TABLE: 0})
+    await sales.resolve(REFERENCE, pinned={str(sales.warehouse / "t"): 0})
     await publish(sales)
     assert (await sales.query(ROWS))[0][0] == 1001
 

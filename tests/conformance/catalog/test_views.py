@@ -87,6 +87,30 @@ async def test_dependencies(sales: Metastore) -> None:
     assert await relations(sales) == []
 
 
+def doubled(name: str, *read: str) -> CreateView:
+    """A view of those relations, made or made anew."""
+    joined = ", ".join(f'"sales"."{each}" r{number}' for number, each in enumerate(read))
+    text = f'CREATE OR REPLACE VIEW "sales"."{name}" AS SELECT 1 AS a FROM {joined}'
+    return CreateView(TableName("sales", name), text, replace=True)
+
+
+async def test_views_come_to_so_many_relations_at_most(sales: Metastore) -> None:
+    await sales.apply(doubled("v0", "orders"))
+    for level in range(1, 9):
+        await sales.apply(doubled(f"v{level}", f"v{level - 1}", f"v{level - 1}"))
+    await refuses(sales, doubled("v9", "v8", "v8"), "54000", "view sales.v9 would read more than 1000 relations")
+    await refuses(sales, doubled("v0", "orders", "orders", "orders"), "54000", "view sales.v8 would read more")
+    await sales.apply(doubled("v9", "v8", "v0"))
+
+
+async def test_nothing_is_told_of_what_is_behind_to_who_may_not_read_it(sales: Metastore) -> None:
+    stranger = await sales.make_user("stranger")
+    await sales.apply(Grant(frozenset({Privilege.USAGE}), (stranger.name,), schemas=("sales",)))
+    found = await find(sales, OUTER, who=stranger)
+    assert found.view is not None
+    assert not found.view.relations
+
+
 async def test_views_elsewhere_go_with_a_schema(sales: Metastore) -> None:
     await sales.apply(CreateSchema("more"))
     there = TableName("more", "all")
@@ -130,6 +154,7 @@ async def test_replacing(sales: Metastore) -> None:
     assert [column.name for column in found.view.columns] == ["a", "label", "more"]
     assert (await sales.query("SELECT grantee FROM lakegate.table_grants")) == [(user.name,)]
     stranger = await sales.make_user("stranger")
+    await sales.apply(Grant(frozenset({Privilege.USAGE}), (stranger.name,), schemas=("sales",)))
     await sales.apply(Grant(frozenset({Privilege.CREATE, Privilege.USAGE}), (stranger.name,), schemas=("sales",)))
     with pytest.raises(InsufficientPrivilege, match="must be owner of view cheap"):
         await sales.apply(CreateView(VIEW, text, replace=True), stranger)
@@ -220,12 +245,14 @@ async def test_a_view_that_cannot_be_read_can_be_replaced_or_dropped(sales: Meta
     assert await relations(sales) == ["cheap", "orders"]
 
 
-async def test_views_that_grow_too_large(sales: Metastore) -> None:
-    for number in range(12):
-        before = [f'"sales"."{side}{number - 1}"' if number else '"sales"."orders"' for side in "xy"]
+async def test_a_statement_reads_so_many_relations_behind_views_at_most(sales: Metastore) -> None:
+    await sales.apply(doubled("x0", "orders"))
+    await sales.apply(doubled("y0", "orders"))
+    for level in range(1, 8):
         for side in "xy":
-            text = f'CREATE VIEW "sales"."{side}{number}" AS SELECT l.a FROM {before[0]} l, {before[1]} r'
-            await sales.apply(CreateView(TableName("sales", f"{side}{number}"), text))
+            await sales.apply(doubled(f"{side}{level}", f"x{level - 1}", f"y{level - 1}"))
+    references = [TableReference(name, "sales") for name in ("x7", "y7", "x6", "y6")]
+    await sales.resolve(*references[:2])
     with pytest.raises(SqlError) as raised:
-        await find(sales, TableName("sales", "x11"))
+        await sales.resolve(*references)
     assert raised.value.sqlstate == "54000"

@@ -61,6 +61,13 @@ def test_a_lakehouse_table_is_written_out_of_a_temporary_one(gateway: Target) ->
             connection.execute("DROP TABLE sample.out_of_temporary")
 
 
+def test_a_comment_at_the_end_of_what_is_executed_hides_nothing(gateway: Target) -> None:
+    with gateway.connect() as connection:
+        connection.execute("PREPARE remark AS SELECT r_name FROM tpch.region -- all of it")
+        connection.execute("CREATE TEMP TABLE remarked AS EXECUTE remark WITH NO DATA")
+        assert connection.execute("SELECT count(*) FROM remarked").fetchone() == (0,)
+
+
 def test_routes_are_told_of_mixed_reads(gateway: Target) -> None:
     with gateway.connect() as connection:
         connection.execute("CREATE TEMP TABLE few (id int)")

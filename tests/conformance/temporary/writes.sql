@@ -20,6 +20,12 @@ INSERT INTO marked (key) SELECT 1 FROM tpch.region
 INSERT INTO marked (key, name) SELECT 100, n_name || ' and much more' FROM tpch.nation
 INSERT INTO marked (key, checked) SELECT 100, false FROM tpch.region LIMIT 1
 INSERT INTO marked (key, day) VALUES (200, (SELECT max(o_orderdate) FROM tpch.orders)), (201, NULL)
+INSERT INTO marked (key, day, name, checked) VALUES (202, '2020-01-01', (SELECT max(r_name) FROM tpch.region), DEFAULT), (203, NULL, DEFAULT, EXISTS (SELECT 1 FROM tpch.region)) RETURNING *
+INSERT INTO marked (key, name) VALUES (204, (SELECT r_name FROM tpch.region)) -- more than one
+CREATE TEMP TABLE remarked AS SELECT r_name FROM tpch.region -- all of it
+SELECT r_name INTO TEMP unremarked FROM tpch.region -- all of it
+SELECT (SELECT count(*) FROM remarked), (SELECT count(*) FROM unremarked)
+EXPLAIN (COSTS off) SELECT 1 -- of nothing
 WITH few AS (SELECT n_nationkey AS k FROM tpch.nation WHERE n_nationkey = 24) INSERT INTO marked (key) SELECT k FROM few RETURNING *
 INSERT INTO marked (key) SELECT m.key + 1000 FROM marked m JOIN tpch.nation ON n_nationkey = m.key
 UPDATE marked SET name = n_name FROM tpch.nation n WHERE n.n_nationkey = marked.key

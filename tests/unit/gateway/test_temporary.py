@@ -12,6 +12,7 @@ from catalog.types import Oid, PgType, ResultColumn, numeric
 from gateway.copy.staging import Staging
 from gateway.pgwire.codec import encode
 from gateway.pgwire.messages import DataRow, NoticeResponse
+from gateway.temporary.loans import Loan
 from gateway.temporary.rows import RowReader
 from gateway.temporary.transfers import Budget
 from planner.loans import LentColumn, choose_columns, select_rows
@@ -68,6 +69,18 @@ def test_digits_are_bounded() -> None:
     assert column.measured(3, 2).type == numeric(5, 2)
     with pytest.raises(ProgramLimitExceeded, match='column "e" has numeric values of more than 38 digits'):
         column.measured(30, 9)
+
+
+async def test_all_copies_go_though_a_file_cannot_be_ended(tmp_path: Path) -> None:
+    reader, loan = RowReader(choose("SELECT a FROM t")), Loan()
+    for name in ("one", "two"):
+        staging = Staging(str(tmp_path / "staged" / name), reader.schema, 1 << 20)
+        loan.add(staging)
+        staging.open()
+        staging.add(reader.read(encode(DataRow(((1).to_bytes(4),)))))
+        staging.finish()
+    await loan.give_back()
+    assert list((tmp_path / "staged").iterdir()) == []
 
 
 def test_a_loan_is_bounded(tmp_path: Path) -> None:

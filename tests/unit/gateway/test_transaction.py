@@ -133,7 +133,7 @@ def test_modes_are_set_before_the_first_query() -> None:
     block = block_with()
     block.admit_modes(Modes("serializable", read_only=False, deferrable=True))
     block.modes = Modes("read committed", read_only=True)
-    block.pinned[TableName("tpch", "region")] = 0
+    block.pinned["/lake/region"] = 0
     for modes in (Modes("serializable"), Modes(read_only=False), Modes(deferrable=False)):
         with pytest.raises(ActiveSqlTransaction):
             block.admit_modes(modes)

@@ -50,6 +50,31 @@ def filled(text: str) -> tuple[str, list[str]]:
             ["WITH q AS (SELECT id FROM orders) SELECT id FROM q", 'SELECT "id" FROM items'],
         ),
         (
+            "SELECT id INTO TEMP t -- of\nFROM orders -- all",
+            "CREATE TEMP TABLE t AS <1>",
+            ["SELECT id  -- of\nFROM orders"],
+        ),
+        (
+            "INSERT INTO t VALUES ('x', DEFAULT, (SELECT max(id) FROM orders, items)), (ARRAY(SELECT 1), (SELECT 2))",
+            "INSERT INTO t VALUES ('x', DEFAULT, <1>), (ARRAY(SELECT 1), (SELECT 2))",
+            ["(SELECT max(id) FROM orders, items)"],
+        ),
+        (
+            "WITH q AS (SELECT id FROM orders) INSERT INTO t VALUES (1, (SELECT max(id) FROM q))",
+            "WITH q AS (SELECT id FROM <1>) INSERT INTO t VALUES (1, (SELECT max(id) FROM q))",
+            ['SELECT "id" FROM orders'],
+        ),
+        (
+            "WITH q AS (SELECT id FROM orders) INSERT INTO t WITH r AS (SELECT id FROM q) SELECT id FROM r",
+            "WITH q AS (SELECT id FROM <1>) INSERT INTO t WITH r AS (SELECT id FROM q) SELECT id FROM r",
+            ['SELECT "id" FROM orders'],
+        ),
+        (
+            "WITH q AS (SELECT 1) INSERT INTO t SELECT 1 FROM q RETURNING (SELECT count(*) FROM orders)",
+            "WITH q AS (SELECT 1) INSERT INTO t SELECT 1 FROM q RETURNING (SELECT count(*) FROM <1>)",
+            ["SELECT 1 FROM orders"],
+        ),
+        (
             "INSERT INTO t VALUES (1) RETURNING (SELECT count(*) FROM orders)",
             "INSERT INTO t VALUES (1) RETURNING (SELECT count(*) FROM <1>)",
             ["SELECT 1 FROM orders"],
