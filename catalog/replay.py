@@ -7,6 +7,7 @@ References: Delta protocol, sections "Action Reconciliation", "Checkpoints", "De
 """
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from catalog.errors import ProgramLimitExceeded, UnreadableTable
 MOST_FILES = 200_000
 """Of a table that can be cloned: each costs about a kilobyte of memory, and of the clone's log."""
 LOG = "_delta_log"
+_COMMIT = re.compile(r"([0-9]{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.\d{10}\.(\d{10}))?\.parquet")
 _KINDS = ("protocol", "metaData", "add")
 Action = Mapping[str, Any]
@@ -42,11 +44,13 @@ def commit_path(location: str | Path, version: int) -> Path:
     return Path(location, LOG, f"{version:020}.json")
 
 
-def newest_version(location: str | Path, known: int) -> int:
-    """The newest version of a log that has `known`."""
-    while commit_path(location, known + 1).exists():
-        known += 1
-    return known
+def newest_version(location: str | Path) -> int:
+    """The newest version of a log; -1 of one that has none, or is not there. Raises OSError."""
+    try:
+        names = os.listdir(Path(location, LOG))
+    except FileNotFoundError:
+        return -1
+    return max((int(found[1]) for name in names if (found := _COMMIT.fullmatch(name))), default=-1)
 
 
 def read_commit(location: str | Path, version: int) -> Sequence[Mapping[str, Action]]:

@@ -8,6 +8,7 @@ engine may have kept the old one in mind, or still be writing to it. COMMIT puts
 
 import asyncio
 import errno
+import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
@@ -25,6 +26,7 @@ from catalog.replay import Action, LogState, newest_version, read_commit, read_s
 from gateway.scratch import Scratch
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -62,7 +64,7 @@ class Draft:
 
     def mark(self) -> Mark:
         """What it is now, while no statement writes to it."""
-        self._version = newest_version(self.location, self._version)
+        self._version = newest_version(self.location)
         return Mark(self._clone, self._version)
 
     async def go_back(self, mark: Mark) -> None:
@@ -117,9 +119,13 @@ class Draft:
             make_checkpoint(self._origin.location, version)
 
     def _remove(self) -> None:
+        """What stays is nobody's any more, and removed by whoever comes next: no client hears of it."""
         if self._owner is not None:
-            with self._acting():
-                self._scratch.discard()
+            try:
+                with self._acting():
+                    self._scratch.discard()
+            except OSError as error:
+                _log.warning("%s is not removed: %s", self._scratch.path, error)
 
     def _acting(self) -> AbstractContextManager[None]:
         assert self._owner is not None, "an open draft"

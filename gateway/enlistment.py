@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catalog.commit import Origin, overtaken, withdraw
+from catalog.completion import complete
 from catalog.errors import FeatureNotSupported, SqlError
 from catalog.locations import BLOCKS
 from gateway.draft import Draft
@@ -94,12 +95,12 @@ def _written(resolved: ResolvedTable, written: Snapshot) -> ResolvedTable:
 
 
 async def commit(catalog: Catalog, workspace: str, block: Block) -> None:
-    """Raises SerializationFailure; the block is to be rolled back then. Statistics that cannot be had now are those of
-    the next read."""
+    """Raises SerializationFailure; the block is to be rolled back then. Once it has happened nothing is raised, also
+    when it is cancelled: statistics that cannot be had now are those of the next read."""
     if block.draft is not None and not block.doomed:
         await block.draft.commit()
         with suppress(SqlError):
-            await catalog.observe(workspace, block.draft.table)
+            await complete(catalog.observe(workspace, block.draft.table))
 
 
 async def go_back(block: Block, mark: Mark | None) -> None:

@@ -1,5 +1,6 @@
 """What a clone comes to becomes one commit of the table, behind outside commits where the two can be told apart."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -22,7 +23,7 @@ class Block:
 
     def __init__(self, table: Path, *, strict: bool = False) -> None:
         self.table, self.folder = table, table.parent / "block"
-        self.base = read_state(table, newest_version(table, 0))
+        self.base = read_state(table, newest_version(table))
         self.clone = self.folder / "0"
         self.origin = Origin(NAME, str(table), self.base.version, strict)
         write_clone(self.clone, self.base, placed(self.base.files, table))
@@ -32,7 +33,7 @@ class Block:
 
     def delete(self) -> None:
         """The last row of the table, which has a file of its own; as an engine says it that reads files elsewhere."""
-        version = newest_version(self.clone, 0)
+        version = newest_version(self.clone)
         (path,) = (action["add"]["path"] for action in read_commit(self.table, 1) if "add" in action)
         path = place(path, self.table)
         action = {"path": path, "deletionTimestamp": 0, "dataChange": True}
@@ -40,7 +41,7 @@ class Block:
 
     @property
     def commit(self) -> Commit:
-        state = read_state(self.clone, newest_version(self.clone, 0))
+        state = read_state(self.clone, newest_version(self.clone))
         return Commit(self.origin, net_actions(self.base, str(self.table), state, self.clone), [], self.folder)
 
 
@@ -150,13 +151,9 @@ def test_whose_version_is_taken_at_the_last_moment_goes_behind(table: Path, monk
     assert content(table) == [1, 2, 3, 4, 5, 8]
 
 
-@pytest.mark.parametrize("happened", [False, True])
-def test_who_died_at_commit_is_cleared_up_after(
-    table: Path, monkeypatch: pytest.MonkeyPatch, *, happened: bool
-) -> None:
-    """As a killed gateway leaves it: nobody has withdrawn what was linked."""
-    block, before, link = Block(table), files(table), os.link
-    block.append(5)
+def die_at_commit(block: Block, monkeypatch: pytest.MonkeyPatch, *, happened: bool) -> None:
+    """As a killed gateway leaves it: nobody has taken back what was linked."""
+    before, link = files(block.table), os.link
 
     def die(source: Path, target: Path) -> None:
         if target.suffix == ".json":
@@ -165,14 +162,52 @@ def test_who_died_at_commit_is_cleared_up_after(
             raise KeyboardInterrupt
         link(source, target)
 
-    monkeypatch.setattr(os, "link", die)
-    monkeypatch.setattr("catalog.commit.withdraw", lambda folder: None)
-    with pytest.raises(KeyboardInterrupt):
-        block.commit.put()
-    assert files(table) > before
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", die)
+        patch.setattr("catalog.commit._take_back", lambda folder, location: None)
+        with pytest.raises(KeyboardInterrupt):
+            block.commit.put()
+    assert files(block.table) > before
+
+
+@pytest.mark.parametrize("happened", [False, True])
+def test_who_died_at_commit_is_cleared_up_after(
+    table: Path, monkeypatch: pytest.MonkeyPatch, *, happened: bool
+) -> None:
+    block, before = Block(table), files(table)
+    block.append(5)
+    die_at_commit(block, monkeypatch, happened=happened)
     withdraw(block.folder)
     assert content(table) == ([1, 2, 3, 4, 5] if happened else [1, 2, 3, 4])
     assert (files(table) == before) is not happened
+
+
+def test_a_commit_that_the_log_has_dropped_keeps_its_files(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As log clean-up does behind a checkpoint."""
+    block = Block(table)
+    block.append(5)
+    die_at_commit(block, monkeypatch, happened=True)
+    write_deltalake(table, batch(8), mode="append")
+    DeltaTable(table).create_checkpoint()
+    commit_path(table, 2).unlink()
+    withdraw(block.folder)
+    assert content(table) == [1, 2, 3, 4, 5, 8]
+
+
+def test_a_half_written_commit_is_none(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, before, sync = Block(table), files(table), os.fsync
+    block.append(5)
+
+    def fill(handle: int) -> None:
+        if os.readlink(f"/proc/self/fd/{handle}").endswith("commit.unfinished"):
+            raise OSError(errno.ENOSPC, "full")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", fill)
+    with pytest.raises(OSError, match="full"):
+        block.commit.put()
+    withdraw(block.folder)
+    assert files(table) == before
 
 
 def changed(state: LogState, **metadata: object) -> LogState:

@@ -106,6 +106,43 @@ async def test_what_nobody_holds_is_swept_away(scene: Scene, tmp_path: Path) -> 
     await draft.discard()
 
 
+async def test_what_cannot_be_cleared_refuses_nobody(scene: Scene, tmp_path: Path) -> None:
+    """A commit that is none, and a file that is nobody's; neither keeps the next block away."""
+    broken = scene.blocks / "broken"
+    broken.mkdir(parents=True)
+    for name in ("_lock", "commit.json", "table.json"):
+        (broken / name).write_text("{")
+    (scene.blocks / "a file").touch()
+    sweep_all(tmp_path, "_blocks", withdraw)
+    draft = await scene.draft()
+    await draft.discard()
+    assert {path.name for path in scene.blocks.iterdir()} == {"broken", "a file"}
+    assert scene.given_back == ["turn"]
+
+
+@pytest.mark.parametrize("name", ["without its lock", ".not locked yet"])
+async def test_what_has_no_lock_is_swept_once_it_is_old(scene: Scene, tmp_path: Path, name: str) -> None:
+    left = scene.blocks / name
+    left.mkdir(parents=True)
+    (left / "table.json").touch()
+    sweep_all(tmp_path, "_blocks", withdraw)
+    assert left.exists()
+    os.utime(left, (0, 0))
+    sweep_all(tmp_path, "_blocks", withdraw)
+    assert not left.exists()
+
+
+async def test_a_folder_that_cannot_be_cleared_is_let_go(scene: Scene, tmp_path: Path) -> None:
+    draft = await scene.draft()
+    (Path(draft.location).parent / "commit.json").mkdir()
+    (Path(draft.location).parent / "table.json").mkdir()
+    await draft.discard()
+    assert scene.given_back == ["turn"]
+    (Path(draft.location).parent / "commit.json").rmdir()
+    sweep_all(tmp_path, "_blocks", withdraw)
+    assert list(scene.blocks.iterdir()) == []
+
+
 def give(folder: Path, owner: int) -> None:
     for path in (folder, *folder.rglob("*")):
         os.chown(path, owner, -1)
