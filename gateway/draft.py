@@ -115,8 +115,8 @@ class Draft:
             return
         with self._acting():
             version = Commit(self._origin, net, self._history(mark), self._scratch.path).put()
-        if is_due(version, self._base):
-            make_checkpoint(self._origin.location, version)
+        if self._owner is not None and is_due(version, self._base):
+            make_checkpoint(self._origin.location, version, self._owner)
 
     def _remove(self) -> None:
         """What stays is nobody's any more, and removed by whoever comes next: no client hears of it."""

@@ -89,6 +89,17 @@ async def test_every_tenth_version_has_a_checkpoint(scene: Scene) -> None:
     assert len(scene.content()) == 11
 
 
+async def test_a_checkpoint_that_cannot_be_made_fails_no_commit(scene: Scene) -> None:
+    for number in range(9):
+        append(scene.table, number)
+    draft = await scene.draft()
+    append(draft.location, 9)
+    (scene.table / "_delta_log" / f"{10:020}.checkpoint.parquet").mkdir()
+    await draft.commit()
+    await draft.discard()
+    assert DeltaTable(scene.table).version() == 10
+
+
 async def test_what_cannot_be_cloned_leaves_nothing(scene: Scene) -> None:
     DeltaTable(scene.table).alter.set_table_properties({"delta.enableChangeDataFeed": "true"})
     with pytest.raises(FeatureNotSupported):
@@ -154,6 +165,8 @@ async def test_files_are_the_table_owners(scene: Scene) -> None:
     give(scene.table.parent, owner)
     for above in scene.table.parents[1:4]:
         above.chmod(0o755)
+    DeltaTable(scene.table).alter.set_table_properties({"delta.checkpointInterval": "1"})
+    give(scene.table, owner)
     draft = await scene.draft()
     assert {path.stat().st_uid for path in scene.blocks.rglob("*")} == {owner}
     append(draft.location, 2)
@@ -161,4 +174,5 @@ async def test_files_are_the_table_owners(scene: Scene) -> None:
     await draft.commit()
     await draft.discard()
     assert scene.content() == [1, 2]
+    assert list(scene.table.glob("_delta_log/*.checkpoint.parquet"))
     assert {path.stat().st_uid for path in scene.table.rglob("*")} == {owner}
