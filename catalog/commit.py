@@ -6,10 +6,12 @@ down too. So whoever finds the folder of a process that is no more can tell whet
 has two names then, or the log has gone past that version and may have dropped one. `withdraw` clears up only where
 neither is so. All of it is done as the table's owner (`catalog.owner`).
 
-An outside commit in between is never undone. Where the block has only added files, and neither schema nor features have
-changed, the commit goes behind it; else it fails, naming both versions.
+An outside commit in between is never undone. The block's goes behind it where it only adds files, neither schema nor
+features have changed, and one of the two at least is a blind append: has added files without reading the table. Else it
+fails, naming both versions. The rule is that of Delta's WriteSerializable.
 
-References: Delta protocol, sections "Delta Log Entries", "Commit Provenance Information".
+References: Delta protocol, sections "Delta Log Entries", "Commit Provenance Information"; Delta Lake documentation,
+"Concurrency control".
 """
 
 import json
@@ -35,11 +37,12 @@ _TAKEN_FROM_ONE = ("operation", "operationParameters", "operationMetrics")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a commit goes behind: the table, its folder, and the version that the block began with. `strict`: nothing
-    may have happened since."""
+    """What a commit goes behind: the table, its folder, the id in its log, and the version that the block began with.
+    `strict`: nothing may have happened since."""
 
     table: TableName
     location: str
+    id: str
     version: int
     strict: bool
 
@@ -47,12 +50,16 @@ class Origin:
 class Commit:
     """A block's commit to a table's log. `folder` is the block's own, on the table's file system."""
 
-    def __init__(self, origin: Origin, net: Net, history: Sequence[Action], folder: Path) -> None:
-        """`history` has the commit information of each of the block's writes."""
+    def __init__(
+        self, origin: Origin, net: Net, history: Sequence[Action], folder: Path, *, reads: bool = False
+    ) -> None:
+        """`history` has the commit information of each of the block's writes; `reads` says that one has read the table
+        by itself, of which its engine knows nothing."""
         self._origin = origin
         self._net = net
         self._history = history
         self._folder = folder
+        self._blind = not reads and not net.removes and all(_is_blind(write) for write in history)
 
     def put(self) -> int:
         """The version that it became. Raises SerializationFailure, OSError, and ValueError for a log that is damaged;
@@ -85,10 +92,21 @@ class Commit:
     def _admit(self, seen: int) -> int:
         """The newest version, if the commit may go behind it; up to `seen` it may. Raises SerializationFailure."""
         newest = newest_version(self._origin.location)
-        for version in range(seen + 1, newest + 1):
-            if self._origin.strict or self._net.removes or _redefines(read_commit(self._origin.location, version)):
-                raise overtaken(self._origin.table, self._origin.version, newest)
+        if newest < seen:
+            raise replaced(self._origin.table)
+        if not all(self._goes_behind(version) for version in range(seen + 1, newest + 1)):
+            raise overtaken(self._origin.table, self._origin.version, newest)
         return newest
+
+    def _goes_behind(self, version: int) -> bool:
+        if self._origin.strict or self._net.removes:
+            return False
+        try:
+            actions = read_commit(self._origin.location, version)
+        except FileNotFoundError:
+            # Clean-up has taken it: what it did is not known.
+            return False
+        return not _redefines(actions) and (self._blind or _only_appends(actions))
 
     def _lines(self) -> Iterator[str]:
         yield encode("commitInfo", self._provenance())
@@ -114,8 +132,8 @@ class Commit:
             "timestamp": time.time_ns() // 1_000_000,
             **own,
             "readVersion": self._origin.version,
-            "isolationLevel": "Serializable" if self._origin.strict else "WriteSerializable",
-            "isBlindAppend": all(write.get("isBlindAppend") is True for write in self._history),
+            "isolationLevel": "Serializable" if self._origin.strict or self._net.removes else "WriteSerializable",
+            "isBlindAppend": self._blind,
             "engineInfo": "Lakegate",
             "txnId": self._folder.name,
         }
@@ -126,6 +144,15 @@ def overtaken(table: TableName, seen: int, newest: int) -> SerializationFailure:
     return SerializationFailure(
         "could not serialize access due to concurrent update",
         detail=f"Table {table} was at version {seen} for this transaction, and is at version {newest} now.",
+        hint="Run the transaction again: nothing of it has been written.",
+    )
+
+
+def replaced(table: TableName) -> SerializationFailure:
+    """The error for a table that is another one now, of the same name."""
+    return SerializationFailure(
+        "could not serialize access due to concurrent update",
+        detail=f"Table {table} was made anew since this transaction has written it.",
         hint="Run the transaction again: nothing of it has been written.",
     )
 
@@ -192,3 +219,15 @@ def _below(folder: str | Path, path: str) -> Path:
 def _redefines(actions: Sequence[Mapping[str, Action]]) -> bool:
     """Whether a commit has changed the table's schema, properties or features."""
     return any(kind in action for action in actions for kind in ("metaData", "protocol"))
+
+
+def _only_appends(actions: Sequence[Mapping[str, Action]]) -> bool:
+    return any(_is_blind(action.get("commitInfo", {})) for action in actions)
+
+
+def _is_blind(told: Action) -> bool:
+    """Whether a commit says that it has added files and read nothing of the table. delta-rs says so of none, and reads
+    nothing for its appends."""
+    if "isBlindAppend" in told or "delta-rs" not in str(told.get("engineInfo")):
+        return told.get("isBlindAppend") is True
+    return told.get("operation") == "WRITE" and told.get("operationParameters", {}).get("mode") == "Append"

@@ -18,11 +18,12 @@ from typing import TypeVar
 
 from catalog.checkpoint import is_due, make_checkpoint
 from catalog.clone import admit_state, net_actions, placed, write_clone
-from catalog.commit import Commit, Origin
+from catalog.commit import Commit, Origin, replaced
 from catalog.completion import complete
 from catalog.errors import DiskFull, UnreadableTable
 from catalog.owner import Owner, acting_as, find_owner
 from catalog.replay import Action, LogState, newest_version, read_commit, read_state
+from catalog.snapshots import Snapshot
 from gateway.scratch import Scratch
 
 T = TypeVar("T")
@@ -40,10 +41,12 @@ class Mark:
 
 class Draft:
     """Of the table `origin.table`. `held` is what it gives back when it is discarded: the table, for other writers;
-    `forget` is told then of each folder in which nothing is read any more."""
+    `forget` is told then of each folder in which nothing is read any more. `reads` says that a write has read the
+    table beside what it does to it."""
 
     def __init__(self, origin: Origin, scratch: Scratch, held: AsyncExitStack, forget: Callable[[str], None]) -> None:
         self.table = origin.table
+        self.reads = False
         self._origin = origin
         self._scratch = scratch
         self._held = held
@@ -61,6 +64,11 @@ class Draft:
     async def open(self) -> None:
         """Clones the table. Raises FeatureNotSupported, and SqlError where that cannot be done."""
         await self._run(self._begin)
+
+    def require_table(self, found: Snapshot) -> None:
+        """Raises SerializationFailure where the name means another table by now, of which this is `found`."""
+        if (found.location, found.log.id) != (self._origin.location, self._origin.id):
+            raise replaced(self.table)
 
     def mark(self) -> Mark:
         """What it is now, while no statement writes to it."""
@@ -104,7 +112,7 @@ class Draft:
     def _history(self, mark: Mark) -> Sequence[Action]:
         """The commit information of the writes up to a mark."""
         commits = (read_commit(self._folder(mark.clone), version) for version in range(1, mark.version + 1))
-        told = (action["commitInfo"] for commit in commits for action in commit if "commitInfo" in action)
+        told = (next((action["commitInfo"] for action in commit if "commitInfo" in action), {}) for commit in commits)
         return (*self._histories[mark.clone], *told)
 
     def _publish(self) -> None:
@@ -114,7 +122,8 @@ class Draft:
         if not net:
             return
         with self._acting():
-            version = Commit(self._origin, net, self._history(mark), self._scratch.path).put()
+            history, folder = self._history(mark), self._scratch.path
+            version = Commit(self._origin, net, history, folder, reads=self.reads).put()
         if self._owner is not None and is_due(version, self._base):
             make_checkpoint(self._origin.location, version, self._owner)
 

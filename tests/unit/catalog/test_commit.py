@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from catalog.clone import admit_state, net_actions, place, placed, write_clone
 from catalog.commit import Commit, Origin, withdraw
 from catalog.errors import FeatureNotSupported, SerializationFailure
 from catalog.names import TableName
-from catalog.replay import LogState, commit_path, newest_version, read_commit, read_state
+from catalog.replay import Action, LogState, commit_path, newest_version, read_commit, read_state
 
 NAME = TableName("tpch", "orders")
 
@@ -25,7 +26,7 @@ class Block:
         self.table, self.folder = table, table.parent / "block"
         self.base = read_state(table, newest_version(table))
         self.clone = self.folder / "0"
-        self.origin = Origin(NAME, str(table), self.base.version, strict)
+        self.origin = Origin(NAME, str(table), self.base.metadata["id"], self.base.version, strict)
         write_clone(self.clone, self.base, placed(self.base.files, table))
 
     def append(self, *numbers: int) -> None:
@@ -41,8 +42,12 @@ class Block:
 
     @property
     def commit(self) -> Commit:
+        return self.commit_after({"isBlindAppend": True})
+
+    def commit_after(self, *history: Action, reads: bool = False) -> Commit:
         state = read_state(self.clone, newest_version(self.clone))
-        return Commit(self.origin, net_actions(self.base, str(self.table), state, self.clone), [], self.folder)
+        net = net_actions(self.base, str(self.table), state, self.clone)
+        return Commit(self.origin, net, history, self.folder, reads=reads)
 
 
 def batch(*numbers: int) -> pa.Table:
@@ -103,6 +108,51 @@ def test_additions_go_behind_an_outside_commit(table: Path) -> None:
     write_deltalake(table, batch(8), mode="append")
     assert block.commit.put() == 4
     assert content(table) == [1, 2, 3, 5, 8]
+
+
+@pytest.mark.parametrize(
+    ("history", "reads"), [(({"isBlindAppend": True}, {}), False), (({"isBlindAppend": True},), True)]
+)
+def test_what_has_read_the_table_goes_behind_blind_appends_alone(
+    table: Path, history: tuple[Action, ...], *, reads: bool
+) -> None:
+    block = Block(table)
+    block.append(5)
+    commit = block.commit_after(*history, reads=reads)
+    write_deltalake(table, batch(8), mode="append")
+    assert commit.put() == 3
+    told = DeltaTable(table).history(1)[0]
+    assert (told["isBlindAppend"], told["isolationLevel"]) == (False, "WriteSerializable")
+    shutil.rmtree(block.folder)
+    block = Block(table)
+    block.append(6)
+    DeltaTable(table).delete("n = 8")
+    with pytest.raises(SerializationFailure):
+        block.commit_after(*history, reads=reads).put()
+    assert content(table) == [1, 2, 3, 4, 5]
+
+
+def test_a_removal_is_no_blind_append(table: Path) -> None:
+    block = Block(table)
+    block.delete()
+    block.commit.put()
+    told = read_commit(table, 2)[0]["commitInfo"]
+    assert (told["isBlindAppend"], told["isolationLevel"]) == (False, "Serializable")
+
+
+def test_a_table_made_anew_gets_no_commit_of_the_old_one(table: Path) -> None:
+    block = Block(table)
+    block.append(5)
+    shutil.rmtree(table)
+    with pytest.raises(SerializationFailure, match="concurrent update"):
+        block.commit.put()
+    assert not table.exists()
+    write_deltalake(table, batch(9))
+    before = files(table)
+    with pytest.raises(SerializationFailure) as failed:
+        block.commit.put()
+    assert failed.value.detail == f"Table {NAME} was made anew since this transaction has written it."
+    assert files(table) == before
 
 
 def test_others_do_not_and_leave_nothing(table: Path) -> None:

@@ -1,6 +1,7 @@
 """A draft by itself: what it goes back to, what it leaves, and whose files it makes."""
 
 import os
+import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from catalog.commit import Origin, withdraw
-from catalog.errors import FeatureNotSupported
+from catalog.errors import FeatureNotSupported, SerializationFailure
 from catalog.names import TableName
+from catalog.snapshot_cache import SnapshotCache
 from gateway.draft import Draft
 from gateway.scratch import Scratch, sweep_all
 
@@ -30,7 +32,8 @@ class Scene:
     async def draft(self) -> Draft:
         held = AsyncExitStack()
         held.callback(self.given_back.append, "turn")
-        origin = Origin(NAME, str(self.table), DeltaTable(self.table).version(), strict=False)
+        table = DeltaTable(self.table)
+        origin = Origin(NAME, str(self.table), str(table.metadata().id), table.version(), strict=False)
         draft = Draft(origin, Scratch(str(self.blocks / "b"), withdraw), held, self.forgotten.append)
         await draft.open()
         return draft
@@ -105,6 +108,19 @@ async def test_what_cannot_be_cloned_leaves_nothing(scene: Scene) -> None:
     with pytest.raises(FeatureNotSupported):
         await scene.draft()
     assert not scene.blocks.exists()
+
+
+async def test_a_table_made_anew_is_another(scene: Scene) -> None:
+    draft, snapshots = await scene.draft(), SnapshotCache()
+    draft.require_table(await snapshots.read("demo", NAME, str(scene.table)))
+    shutil.rmtree(scene.table)
+    append(scene.table, 1)
+    append(scene.table.with_name("elsewhere"), 1)
+    for location in (scene.table, scene.table.with_name("elsewhere")):
+        with pytest.raises(SerializationFailure, match="concurrent update"):
+            draft.require_table(await snapshots.read("demo", NAME, str(location)))
+    snapshots.close()
+    await draft.discard()
 
 
 async def test_what_nobody_holds_is_swept_away(scene: Scene, tmp_path: Path) -> None:
