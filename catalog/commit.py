@@ -62,8 +62,8 @@ class Commit:
         self._blind = not reads and not net.removes and all(_is_blind(write) for write in history)
 
     def put(self) -> int:
-        """The version that it became. Raises SerializationFailure, OSError, and ValueError for a log that is damaged;
-        the table is as it was then."""
+        """The version that it became. Raises SerializationFailure, OSError; the table is as it was then, but that files
+        which cannot be taken back stay, named by no version."""
         version = self._admit(self._origin.version)
         self._note(version + 1)
         _write(self._folder / _COMMIT, self._lines())
@@ -103,8 +103,8 @@ class Commit:
             return False
         try:
             actions = read_commit(self._origin.location, version)
-        except FileNotFoundError:
-            # Clean-up has taken it: what it did is not known.
+        except (FileNotFoundError, ValueError):
+            # Clean-up has taken it, or it is damaged: what it did is not known.
             return False
         return not _redefines(actions) and (self._blind or _only_appends(actions))
 

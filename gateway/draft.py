@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from catalog.checkpoint import is_due, make_checkpoint
-from catalog.clone import admit_state, net_actions, placed, write_clone
+from catalog.clone import HINT, admit_state, net_actions, placed, write_clone
 from catalog.commit import Commit, Origin, replaced
 from catalog.completion import complete
-from catalog.errors import DiskFull, UnreadableTable
+from catalog.errors import DiskFull, FeatureNotSupported, UnreadableTable
 from catalog.owner import Owner, acting_as, find_owner
-from catalog.replay import Action, LogState, newest_version, read_commit, read_state
+from catalog.replay import Action, LogState, newest_version, read_commit, read_definition, read_state
 from catalog.snapshots import Snapshot
 from gateway.scratch import Scratch
 
@@ -95,9 +95,15 @@ class Draft:
         return self._scratch.path / str(clone)
 
     def _begin(self) -> None:
-        self._base = read_state(self._origin.location, self._origin.version)
+        location, version = self._origin.location, self._origin.version
+        _admit_place(Path(location), self._scratch.path)
+        definition = read_definition(location, version)
+        admit_state(definition)
+        if definition.metadata["id"] != self._origin.id:
+            raise replaced(self.table)
+        self._base = read_state(location, version)
         admit_state(self._base)
-        self._owner = find_owner(self._origin.location)
+        self._owner = find_owner(location)
         with self._acting():
             self._scratch.open()
             write_clone(self._folder(0), self._base, placed(self._base.files, self._origin.location))
@@ -152,3 +158,12 @@ class Draft:
         if cancelled and not certain:
             raise asyncio.CancelledError
         return done
+
+
+def _admit_place(table: Path, scratch: Path) -> None:
+    """Files are linked from one to the other as their owner. Raises FeatureNotSupported where they cannot be,
+    OSError."""
+    there, here = table.stat(), next(folder for folder in scratch.parents if folder.exists()).stat()
+    if (there.st_dev, there.st_uid) != (here.st_dev, here.st_uid):
+        where = "on another file system" if there.st_dev != here.st_dev else "in a folder of another user"
+        raise FeatureNotSupported(f"a transaction block does not write a table {where} than its workspace's", hint=HINT)

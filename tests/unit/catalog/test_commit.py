@@ -14,7 +14,7 @@ from catalog.clone import admit_state, net_actions, place, placed, write_clone
 from catalog.commit import Commit, Origin, withdraw
 from catalog.errors import FeatureNotSupported, SerializationFailure
 from catalog.names import TableName
-from catalog.replay import Action, LogState, commit_path, newest_version, read_commit, read_state
+from catalog.replay import Action, LogState, commit_path, newest_version, read_commit, read_definition, read_state
 
 NAME = TableName("tpch", "orders")
 
@@ -80,6 +80,14 @@ def test_a_checkpoint_says_what_the_commits_say(table: Path) -> None:
     for path, file in found.files.items():
         assert json.loads(file["stats"]) == json.loads(commits.files[path]["stats"])
         assert file["partitionValues"] == commits.files[path]["partitionValues"]
+
+
+def test_a_definition_is_read_without_files(table: Path) -> None:
+    state = read_state(table, 1)
+    assert read_definition(table, 1) == LogState(1, state.protocol, state.metadata, {})
+    DeltaTable(table).create_checkpoint()
+    commit_path(table, 0).unlink()
+    assert read_definition(table, 1) == LogState(1, state.protocol, state.metadata, {})
 
 
 def test_what_was_appended_is_one_commit(table: Path) -> None:

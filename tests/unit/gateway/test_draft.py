@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -121,6 +122,21 @@ async def test_a_table_made_anew_is_another(scene: Scene) -> None:
             draft.require_table(await snapshots.read("demo", NAME, str(location)))
     snapshots.close()
     await draft.discard()
+
+
+async def test_a_table_elsewhere_is_refused_at_the_first_write(scene: Scene) -> None:
+    """Where the test is root: of another user, and on a file system in memory."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        append(other, 1)
+        elsewhere = Scene(scene.blocks.parents[1])
+        elsewhere.table = Path(other)
+        with pytest.raises(FeatureNotSupported, match="on another file system"):
+            await elsewhere.draft()
+    if os.geteuid() == 0:
+        give(scene.table, STRANGER)
+        with pytest.raises(FeatureNotSupported, match="of another user"):
+            await scene.draft()
+    assert not scene.blocks.exists()
 
 
 async def test_what_nobody_holds_is_swept_away(scene: Scene, tmp_path: Path) -> None:
