@@ -21,7 +21,7 @@ from catalog.replay import LogState
 _INTERVAL = "delta.checkpointInterval"
 _USUAL_INTERVAL = 10
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
-_MOST_SECONDS = 60
+_MOST_SECONDS = 30
 _log = logging.getLogger(__name__)
 
 

@@ -72,17 +72,18 @@ class Commit:
                 _link_below(self._origin.location, file["path"], found)
             while not self._link(version + 1):
                 version = self._admit(version)
+                self._note(version + 1)
         except BaseException:
             _take_back(self._folder, self._origin.location)
             raise
         return version + 1
 
     def _note(self, version: int) -> None:
+        """Before it is tried."""
         _write(self._folder / _TARGET, [json.dumps({"location": self._origin.location, "version": version})])
 
     def _link(self, version: int) -> bool:
         """Whether nobody had that version."""
-        self._note(version)
         try:
             os.link(self._folder / _COMMIT, commit_path(self._origin.location, version))
         except FileExistsError:

@@ -44,17 +44,17 @@ async def enlist(session: Session, services: Services, write: Query, *, alone: b
     assert table is not None, "a write has a table"
     if block.draft is None and not block.explicit and alone and not block.continues:
         return False
+    fresh = block.draft is None
     if block.draft is None:
         block.draft = await _open(session, services, table)
-        return True
-    if block.draft.table != table:
+    elif block.draft.table != table:
         raise FeatureNotSupported(
             "a transaction block writes one lakehouse table",
             detail=f"This one has written {block.draft.table}.",
             hint=f"COMMIT before you write {table}.",
         )
     block.draft.reads |= any(name == table for name, _ in write.reads)
-    return False
+    return fresh
 
 
 async def _open(session: Session, services: Services, table: TableName) -> Draft:
