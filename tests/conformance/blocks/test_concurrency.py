@@ -94,6 +94,7 @@ def test_what_has_read_the_table_goes_behind_additions_alone(gateway: Target, ta
     with gateway.connect() as connection:
         commit_after(connection, INSERT, reads, outside=table)
         assert rows(connection) == [*KEPT, (4, "four"), (9, "outside"), (11, "one")]
+        connection.execute("DELETE FROM written.things WHERE n = 11")
         with pytest.raises(psycopg.errors.SerializationFailure):
             commit_after(connection, reads, outside=table, overwrite=True)
         assert rows(connection) == [(9, "outside")]
