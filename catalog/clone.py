@@ -39,7 +39,8 @@ _IN_USE = {
     "delta.enableInCommitTimestamps": "timestamps in its commits",
     "delta.enableRowTracking": "row tracking",
 }
-_HINT = "Run the statement outside a transaction block; each write is atomic by itself."
+HINT = "Run the statement outside a transaction block; each write is atomic by itself."
+"""What to do with a table that a block does not write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def admit_state(state: LogState) -> None:
     """Raises FeatureNotSupported for a table that a block does not write."""
     found = _obstacle(state)
     if found is not None:
-        raise FeatureNotSupported(f"a transaction block does not write a table with {found}", hint=_HINT)
+        raise FeatureNotSupported(f"a transaction block does not write a table with {found}", hint=HINT)
 
 
 def _obstacle(state: LogState) -> str | None:

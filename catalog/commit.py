@@ -1,20 +1,23 @@
 """Puts what a block has done to a table into the table's own log, as one commit. Blocking.
 
 First the commit is written down beside the clone, then the files get their second names below the table, then the
-commit gets its own in the log: a hard link, which is put only where nothing is. That commit file's count of names tells
-whoever finds the folder of a process that is no more whether it has happened; `withdraw` then clears up. All of it is
-done as the table's owner (`catalog.owner`).
+commit gets its own in the log: a hard link, which is put only where nothing is. Before each try its version is written
+down too. So whoever finds the folder of a process that is no more can tell whether it has happened: that commit file
+has two names then, or the log has gone past that version and may have dropped one. `withdraw` clears up only where
+neither is so. All of it is done as the table's owner (`catalog.owner`).
 
-An outside commit in between is never undone. Where the block has only added files, and neither schema nor features have
-changed, the commit goes behind it; else it fails, naming both versions.
+An outside commit in between is never undone. The block's goes behind it where it only adds files, neither schema nor
+features have changed, and one of the two at least is a blind append: has added files without reading the table. Else it
+fails, naming both versions. The rule is that of Delta's WriteSerializable.
 
-References: Delta protocol, sections "Delta Log Entries", "Commit Provenance Information".
+References: Delta protocol, sections "Delta Log Entries", "Commit Provenance Information"; Delta Lake documentation,
+"Concurrency control".
 """
 
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,17 +31,18 @@ from catalog.replay import Action, commit_path, newest_version, read_commit
 
 _COMMIT = "commit.json"
 _TARGET = "table.json"
-"""In a block's folder: where the files of its commit get names, and have them."""
+"""In a block's folder: its commit, and the table's folder with the version that the commit is tried as."""
 _TAKEN_FROM_ONE = ("operation", "operationParameters", "operationMetrics")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a commit goes behind: the table, its folder, and the version that the block began with. `strict`: nothing
-    may have happened since."""
+    """What a commit goes behind: the table, its folder, the id in its log, and the version that the block began with.
+    `strict`: nothing may have happened since."""
 
     table: TableName
     location: str
+    id: str
     version: int
     strict: bool
 
@@ -46,26 +50,37 @@ class Origin:
 class Commit:
     """A block's commit to a table's log. `folder` is the block's own, on the table's file system."""
 
-    def __init__(self, origin: Origin, net: Net, history: Sequence[Action], folder: Path) -> None:
-        """`history` has the commit information of each of the block's writes."""
+    def __init__(
+        self, origin: Origin, net: Net, history: Sequence[Action], folder: Path, *, reads: bool = False
+    ) -> None:
+        """`history` has the commit information of each of the block's writes; `reads` says that one has read the table
+        by itself, of which its engine knows nothing."""
         self._origin = origin
         self._net = net
         self._history = history
         self._folder = folder
+        self._blind = not reads and not net.removes and all(_is_blind(write) for write in history)
 
     def put(self) -> int:
-        """The version that it became. Raises SerializationFailure, and OSError; the table is as it was then."""
+        """The version that it became. Raises SerializationFailure, OSError; the table is as it was then, but that files
+        which cannot be taken back stay, named by no version."""
         version = self._admit(self._origin.version)
-        self._write_down()
+        self._note(version + 1)
+        _write(self._folder / _COMMIT, self._lines())
         try:
             for file, found in self._net.adds:
                 _link_below(self._origin.location, file["path"], found)
             while not self._link(version + 1):
                 version = self._admit(version)
+                self._note(version + 1)
         except BaseException:
-            withdraw(self._folder)
+            _take_back(self._folder, self._origin.location)
             raise
         return version + 1
+
+    def _note(self, version: int) -> None:
+        """Before it is tried."""
+        _write(self._folder / _TARGET, [json.dumps({"location": self._origin.location, "version": version})])
 
     def _link(self, version: int) -> bool:
         """Whether nobody had that version."""
@@ -77,19 +92,22 @@ class Commit:
 
     def _admit(self, seen: int) -> int:
         """The newest version, if the commit may go behind it; up to `seen` it may. Raises SerializationFailure."""
-        newest = newest_version(self._origin.location, seen)
-        for version in range(seen + 1, newest + 1):
-            if self._origin.strict or self._net.removes or _redefines(read_commit(self._origin.location, version)):
-                raise overtaken(self._origin.table, self._origin.version, newest)
+        newest = newest_version(self._origin.location)
+        if newest < seen:
+            raise replaced(self._origin.table)
+        if not all(self._goes_behind(version) for version in range(seen + 1, newest + 1)):
+            raise overtaken(self._origin.table, self._origin.version, newest)
         return newest
 
-    def _write_down(self) -> None:
-        (self._folder / _TARGET).write_text(json.dumps(self._origin.location))
-        commit = self._folder / _COMMIT
-        with commit.open("w", encoding="utf-8") as lines:
-            lines.writelines(self._lines())
-            lines.flush()
-            os.fsync(lines.fileno())
+    def _goes_behind(self, version: int) -> bool:
+        if self._origin.strict or self._net.removes:
+            return False
+        try:
+            actions = read_commit(self._origin.location, version)
+        except (FileNotFoundError, ValueError):
+            # Clean-up has taken it, or it is damaged: what it did is not known.
+            return False
+        return not _redefines(actions) and (self._blind or _only_appends(actions))
 
     def _lines(self) -> Iterator[str]:
         yield encode("commitInfo", self._provenance())
@@ -115,8 +133,8 @@ class Commit:
             "timestamp": time.time_ns() // 1_000_000,
             **own,
             "readVersion": self._origin.version,
-            "isolationLevel": "Serializable" if self._origin.strict else "WriteSerializable",
-            "isBlindAppend": all(write.get("isBlindAppend") is True for write in self._history),
+            "isolationLevel": "Serializable" if self._origin.strict or self._net.removes else "WriteSerializable",
+            "isBlindAppend": self._blind,
             "engineInfo": "Lakegate",
             "txnId": self._folder.name,
         }
@@ -131,22 +149,60 @@ def overtaken(table: TableName, seen: int, newest: int) -> SerializationFailure:
     )
 
 
+def replaced(table: TableName) -> SerializationFailure:
+    """The error for a table that is another one now, of the same name."""
+    return SerializationFailure(
+        "could not serialize access due to concurrent update",
+        detail=f"Table {table} was made anew since this transaction has written it.",
+        hint="Run the transaction again: nothing of it has been written.",
+    )
+
+
 def withdraw(folder: Path) -> None:
-    """Takes back the names that a commit has given to its files, unless it has happened. Raises OSError."""
-    commit = folder / _COMMIT
-    if not commit.exists() or commit.stat().st_nlink > 1:
+    """Takes back the names that a commit has given to its files, unless it has happened, or may have. Raises OSError,
+    and more where others have written what lies there."""
+    if not (folder / _COMMIT).exists():
         return
-    location = json.loads((folder / _TARGET).read_text())
+    tried = json.loads((folder / _TARGET).read_text(encoding="utf-8"))
+    if newest_version(tried["location"]) < tried["version"]:
+        _take_back(folder, tried["location"])
+
+
+def _take_back(folder: Path, location: str) -> None:
+    commit = folder / _COMMIT
+    if commit.stat().st_nlink > 1:
+        return
     added = (json.loads(line).get("add") for line in commit.read_text(encoding="utf-8").splitlines())
     for path in (file["path"] for file in added if file is not None):
         _unlink_below(location, path, [folder for folder in folder.iterdir() if folder.is_dir()])
     commit.unlink()
 
 
+def _write(path: Path, lines: Iterable[str]) -> None:
+    """The file, whole or not at all, also where the machine stops. Raises OSError."""
+    unfinished = path.with_suffix(".unfinished")
+    with unfinished.open("w", encoding="utf-8") as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Has the names in it last."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _link_below(location: str, path: str, found: Path) -> None:
-    """Raises OSError, also where there is a file of that name."""
-    target = _below(location, path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Raises OSError, also where there is a file of that name, and where the table's folder is gone."""
+    target, table = _below(location, path), Path(location)
+    for folder in reversed([folder for folder in target.parents if table in folder.parents]):
+        folder.mkdir(exist_ok=True)
     os.link(found, target)
 
 
@@ -164,3 +220,15 @@ def _below(folder: str | Path, path: str) -> Path:
 def _redefines(actions: Sequence[Mapping[str, Action]]) -> bool:
     """Whether a commit has changed the table's schema, properties or features."""
     return any(kind in action for action in actions for kind in ("metaData", "protocol"))
+
+
+def _only_appends(actions: Sequence[Mapping[str, Action]]) -> bool:
+    return any(_is_blind(action.get("commitInfo", {})) for action in actions)
+
+
+def _is_blind(told: Action) -> bool:
+    """Whether a commit says that it has added files and read nothing of the table. delta-rs says so of none, and reads
+    nothing for its appends."""
+    if "isBlindAppend" in told or "delta-rs" not in str(told.get("engineInfo")):
+        return told.get("isBlindAppend") is True
+    return told.get("operation") == "WRITE" and told.get("operationParameters", {}).get("mode") == "Append"

@@ -7,6 +7,7 @@ References: Delta protocol, sections "Action Reconciliation", "Checkpoints", "De
 """
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.errors import ProgramLimitExceeded, UnreadableTable
@@ -21,8 +23,13 @@ from catalog.errors import ProgramLimitExceeded, UnreadableTable
 MOST_FILES = 200_000
 """Of a table that can be cloned: each costs about a kilobyte of memory, and of the clone's log."""
 LOG = "_delta_log"
+_COMMIT = re.compile(r"([0-9]{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.\d{10}\.(\d{10}))?\.parquet")
-_KINDS = ("protocol", "metaData", "add")
+_DEFINITION = ("protocol", "metaData")
+_KINDS = (*_DEFINITION, "add")
+_PARSED = "_parsed"
+_ROWS = 1000
+"""Of a checkpoint at once: making them Python's holds up all other threads."""
 Action = Mapping[str, Any]
 
 
@@ -42,11 +49,13 @@ def commit_path(location: str | Path, version: int) -> Path:
     return Path(location, LOG, f"{version:020}.json")
 
 
-def newest_version(location: str | Path, known: int) -> int:
-    """The newest version of a log that has `known`."""
-    while commit_path(location, known + 1).exists():
-        known += 1
-    return known
+def newest_version(location: str | Path) -> int:
+    """The newest version of a log; -1 of one that has none, or is not there. Raises OSError."""
+    try:
+        names = os.listdir(Path(location, LOG))
+    except FileNotFoundError:
+        return -1
+    return max((int(found[1]) for name in names if (found := _COMMIT.fullmatch(name))), default=-1)
 
 
 def read_commit(location: str | Path, version: int) -> Sequence[Mapping[str, Action]]:
@@ -55,18 +64,28 @@ def read_commit(location: str | Path, version: int) -> Sequence[Mapping[str, Act
         return [_named(json.loads(line)) for line in lines if not line.isspace()]
 
 
+def read_definition(location: str | Path, version: int) -> LogState:
+    """The log at `version` without its files, which may be many. Raises UnreadableTable."""
+    return _replay(location, version, _DEFINITION)
+
+
 def read_state(location: str | Path, version: int) -> LogState:
     """The log at `version`. Raises UnreadableTable, ProgramLimitExceeded beyond MOST_FILES."""
+    return _replay(location, version, _KINDS)
+
+
+def _replay(location: str | Path, version: int, kinds: Sequence[str]) -> LogState:
     try:
-        return _Replay(location, version).state()
+        return _Replay(location, version, kinds).state()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnreadableTable("the Delta log cannot be read", detail=f"{type(error).__name__}: {error}"[:300]) from None
 
 
 class _Replay:
-    def __init__(self, location: str | Path, version: int) -> None:
+    def __init__(self, location: str | Path, version: int, kinds: Sequence[str]) -> None:
         self._location = location
         self._version = version
+        self._kinds = kinds
         self._latest: dict[str, Action] = {}
         self._files: dict[str, Action] = {}
 
@@ -76,7 +95,7 @@ class _Replay:
         checkpoint = _find_checkpoint(Path(self._location, LOG), self._version)
         if checkpoint is not None:
             first = checkpoint[0] + 1
-            for action in _read_checkpoint(checkpoint[1]):
+            for action in _read_checkpoint(checkpoint[1], self._kinds):
                 self._take(action)
         for version in range(first, self._version + 1):
             for action in read_commit(self._location, version):
@@ -85,12 +104,14 @@ class _Replay:
 
     def _take(self, action: Mapping[str, Action]) -> None:
         for kind, fields in action.items():
-            if kind == "add":
+            if kind == "remove":
+                self._files.pop(fields["path"], None)
+            elif kind not in self._kinds:
+                continue
+            elif kind == "add":
                 self._files[fields["path"]] = fields
                 self._admit_size()
-            elif kind == "remove":
-                self._files.pop(fields["path"], None)
-            elif kind in _KINDS:
+            else:
                 self._latest[kind] = fields
 
     def _admit_size(self) -> None:
@@ -110,12 +131,21 @@ def _find_checkpoint(log: Path, version: int) -> tuple[int, Sequence[Path]] | No
     return max(whole, default=None)
 
 
-def _read_checkpoint(files: Sequence[Path]) -> Iterator[Mapping[str, Action]]:
+def _read_checkpoint(files: Sequence[Path], kinds: Sequence[str]) -> Iterator[Mapping[str, Action]]:
     for path in files:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=list(_KINDS)):
+            columns = list(_find_columns(file.schema_arrow, kinds))
+            for batch in file.iter_batches(_ROWS, columns=columns):
                 for row in batch.to_pylist(maps_as_pydicts="strict"):
                     yield _named(row)
+
+
+def _find_columns(schema: pa.Schema, kinds: Sequence[str]) -> Iterator[str]:
+    """The fields that are read, without those that say others again, parsed."""
+    for kind in kinds:
+        for field in schema.field(kind).type:
+            if not field.name.endswith(_PARSED):
+                yield f"{kind}.{field.name}"
 
 
 def _named(row: Mapping[str, Action | None]) -> Mapping[str, Action]:
@@ -127,5 +157,5 @@ def _plain(fields: Action) -> Action:
     return {
         name: _plain(value) if isinstance(value, dict) and name != "partitionValues" else value
         for name, value in fields.items()
-        if value is not None and not name.endswith("_parsed")
+        if value is not None and not name.endswith(_PARSED)
     }

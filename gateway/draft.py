@@ -8,6 +8,7 @@ engine may have kept the old one in mind, or still be writing to it. COMMIT puts
 
 import asyncio
 import errno
+import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
@@ -16,15 +17,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from catalog.checkpoint import is_due, make_checkpoint
-from catalog.clone import admit_state, net_actions, placed, write_clone
-from catalog.commit import Commit, Origin
+from catalog.clone import HINT, admit_state, net_actions, placed, write_clone
+from catalog.commit import Commit, Origin, replaced
 from catalog.completion import complete
-from catalog.errors import DiskFull, UnreadableTable
+from catalog.errors import DiskFull, FeatureNotSupported, UnreadableTable
 from catalog.owner import Owner, acting_as, find_owner
-from catalog.replay import Action, LogState, newest_version, read_commit, read_state
+from catalog.replay import Action, LogState, newest_version, read_commit, read_definition, read_state
+from catalog.snapshots import Snapshot
 from gateway.scratch import Scratch
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -38,10 +41,12 @@ class Mark:
 
 class Draft:
     """Of the table `origin.table`. `held` is what it gives back when it is discarded: the table, for other writers;
-    `forget` is told then of each folder in which nothing is read any more."""
+    `forget` is told then of each folder in which nothing is read any more. `reads` says that a write has read the
+    table beside what it does to it."""
 
     def __init__(self, origin: Origin, scratch: Scratch, held: AsyncExitStack, forget: Callable[[str], None]) -> None:
         self.table = origin.table
+        self.reads = False
         self._origin = origin
         self._scratch = scratch
         self._held = held
@@ -60,9 +65,14 @@ class Draft:
         """Clones the table. Raises FeatureNotSupported, and SqlError where that cannot be done."""
         await self._run(self._begin)
 
+    def require_table(self, found: Snapshot) -> None:
+        """Raises SerializationFailure where the name means another table by now, of which this is `found`."""
+        if (found.location, found.log.id) != (self._origin.location, self._origin.id):
+            raise replaced(self.table)
+
     def mark(self) -> Mark:
         """What it is now, while no statement writes to it."""
-        self._version = newest_version(self.location, self._version)
+        self._version = newest_version(self.location)
         return Mark(self._clone, self._version)
 
     async def go_back(self, mark: Mark) -> None:
@@ -85,9 +95,15 @@ class Draft:
         return self._scratch.path / str(clone)
 
     def _begin(self) -> None:
-        self._base = read_state(self._origin.location, self._origin.version)
+        location, version = self._origin.location, self._origin.version
+        _admit_place(Path(location), self._scratch.path)
+        definition = read_definition(location, version)
+        admit_state(definition)
+        if definition.metadata["id"] != self._origin.id:
+            raise replaced(self.table)
+        self._base = read_state(location, version)
         admit_state(self._base)
-        self._owner = find_owner(self._origin.location)
+        self._owner = find_owner(location)
         with self._acting():
             self._scratch.open()
             write_clone(self._folder(0), self._base, placed(self._base.files, self._origin.location))
@@ -102,7 +118,7 @@ class Draft:
     def _history(self, mark: Mark) -> Sequence[Action]:
         """The commit information of the writes up to a mark."""
         commits = (read_commit(self._folder(mark.clone), version) for version in range(1, mark.version + 1))
-        told = (action["commitInfo"] for commit in commits for action in commit if "commitInfo" in action)
+        told = (next((action["commitInfo"] for action in commit if "commitInfo" in action), {}) for commit in commits)
         return (*self._histories[mark.clone], *told)
 
     def _publish(self) -> None:
@@ -112,14 +128,19 @@ class Draft:
         if not net:
             return
         with self._acting():
-            version = Commit(self._origin, net, self._history(mark), self._scratch.path).put()
-        if is_due(version, self._base):
-            make_checkpoint(self._origin.location, version)
+            history, folder = self._history(mark), self._scratch.path
+            version = Commit(self._origin, net, history, folder, reads=self.reads).put()
+        if self._owner is not None and is_due(version, self._base):
+            make_checkpoint(self._origin.location, version, self._owner)
 
     def _remove(self) -> None:
+        """What stays is nobody's any more, and removed by whoever comes next: no client hears of it."""
         if self._owner is not None:
-            with self._acting():
-                self._scratch.discard()
+            try:
+                with self._acting():
+                    self._scratch.discard()
+            except OSError as error:
+                _log.warning("%s is not removed: %s", self._scratch.path, error)
 
     def _acting(self) -> AbstractContextManager[None]:
         assert self._owner is not None, "an open draft"
@@ -137,3 +158,12 @@ class Draft:
         if cancelled and not certain:
             raise asyncio.CancelledError
         return done
+
+
+def _admit_place(table: Path, scratch: Path) -> None:
+    """Files are linked from one to the other as their owner. Raises FeatureNotSupported where they cannot be,
+    OSError."""
+    there, here = table.stat(), next(folder for folder in scratch.parents if folder.exists()).stat()
+    if (there.st_dev, there.st_uid) != (here.st_dev, here.st_uid):
+        where = "on another file system" if there.st_dev != here.st_dev else "in a folder of another user"
+        raise FeatureNotSupported(f"a transaction block does not write a table {where} than its workspace's", hint=HINT)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catalog.commit import Origin, overtaken, withdraw
+from catalog.completion import complete
 from catalog.errors import FeatureNotSupported, SqlError
 from catalog.locations import BLOCKS
 from gateway.draft import Draft
@@ -27,30 +28,33 @@ if TYPE_CHECKING:
     from gateway.services import Services
     from gateway.session import Session
     from gateway.transaction import Block
+    from planner.plan import Query
 
 _STRICT = frozenset({"repeatable read", "serializable"})
 
 
-async def enlist(session: Session, services: Services, table: TableName, *, alone: bool) -> bool:
-    """Has the block write the table. Whether it is elsewhere for the block from now on, so that the statement has to be
-    planned anew. A statement that is `alone`, and no block's, commits by itself.
+async def enlist(session: Session, services: Services, write: Query, *, alone: bool) -> bool:
+    """Has the block write its table. Whether that is elsewhere for the block from now on, so that the statement has to
+    be planned anew. A statement that is `alone`, and no block's, commits by itself.
 
     Raises FeatureNotSupported for a second table, and for what cannot be written in a block; LockNotAvailable;
     SerializationFailure.
     """
-    block = session.block
+    block, table = session.block, write.writes
+    assert table is not None, "a write has a table"
     if block.draft is None and not block.explicit and alone and not (block.goes_on and await block.goes_on()):
         return False
+    fresh = block.draft is None
     if block.draft is None:
         block.draft = await _open(session, services, table)
-        return True
-    if block.draft.table != table:
+    elif block.draft.table != table:
         raise FeatureNotSupported(
             "a transaction block writes one lakehouse table",
             detail=f"This one has written {block.draft.table}.",
             hint=f"COMMIT before you write {table}.",
         )
-    return False
+    block.draft.reads |= any(name == table for name, _ in write.reads)
+    return fresh
 
 
 async def _open(session: Session, services: Services, table: TableName) -> Draft:
@@ -62,7 +66,7 @@ async def _open(session: Session, services: Services, table: TableName) -> Draft
         pinned, strict = session.block.pinned.get(newest.location, newest.version), level in _STRICT
         if strict and pinned != newest.version:
             raise overtaken(table, pinned, newest.version)
-        origin = Origin(table, newest.location, newest.version, strict)
+        origin = Origin(table, newest.location, newest.log.id, newest.version, strict)
         scratch = Scratch(catalog.scratch_location(workspace, BLOCKS, table.name), withdraw)
         draft = Draft(origin, scratch, held.pop_all(), catalog.forget)
         held.push_async_callback(draft.discard)
@@ -72,34 +76,37 @@ async def _open(session: Session, services: Services, table: TableName) -> Draft
 
 
 async def overlay(catalog: Catalog, block: Block, resolution: Resolution) -> Resolution:
-    """As the block's own statements see it: its table, behind views too, as it has written it."""
+    """As the block's own statements see it: its table, behind views too, as it has written it. Raises
+    SerializationFailure where that name has another table by now."""
     draft = block.draft
     if draft is None or all(known.table != draft.table for known in resolution.snapshots()):
         return resolution
     written = await catalog.read_newest(resolution.workspace, draft.table, draft.location)
     tables = {
-        reference: _written(resolved, written) if reference.version is None else resolved
+        reference: _written(resolved, draft, written) if reference.version is None else resolved
         for reference, resolved in resolution.tables.items()
     }
     return replace(resolution, tables=tables)
 
 
-def _written(resolved: ResolvedTable, written: Snapshot) -> ResolvedTable:
+def _written(resolved: ResolvedTable, draft: Draft, written: Snapshot) -> ResolvedTable:
     if resolved.view is not None:
-        relations = {name: _written(behind, written) for name, behind in resolved.view.relations.items()}
+        relations = {name: _written(behind, draft, written) for name, behind in resolved.view.relations.items()}
         return replace(resolved, view=replace(resolved.view, relations=relations))
     if resolved.snapshot is None or resolved.name != written.table:
         return resolved
+    draft.require_table(resolved.snapshot)
     return replace(resolved, snapshot=written)
 
 
 async def commit(catalog: Catalog, workspace: str, block: Block) -> None:
-    """Raises SerializationFailure; the block is to be rolled back then. Statistics that cannot be had now are those of
-    the next read."""
+    """Raises SerializationFailure, UndefinedTable; the block is to be rolled back then. Once it has happened nothing is
+    raised, also when it is cancelled: statistics that cannot be had now are those of the next read."""
     if block.draft is not None and not block.doomed:
+        block.draft.require_table(await catalog.read_newest(workspace, block.draft.table))
         await block.draft.commit()
         with suppress(SqlError):
-            await catalog.observe(workspace, block.draft.table)
+            await complete(catalog.observe(workspace, block.draft.table))
 
 
 async def go_back(block: Block, mark: Mark | None) -> None:

@@ -198,8 +198,7 @@ class Executor:
         if write.then is not None:
             self._session.block.admit_alone(alone=alone)
             return False
-        assert write.writes is not None, "a write has a table"
-        return await enlist(self._session, self._services, write.writes, alone=alone)
+        return await enlist(self._session, self._services, write, alone=alone)
 
     async def _open_execute(self, planned: Execute, portal: Portal, max_rows: int, *, alone: bool) -> Result:
         session = self._session

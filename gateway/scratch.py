@@ -5,9 +5,12 @@ comes next removes it. All of this blocks.
 """
 
 import fcntl
+import logging
 import os
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,9 @@ _LOCK = "_lock"
 """Spark reads no file whose name begins so."""
 _UNLOCKED = "."
 """So begins a folder's name until its lock is held."""
+_SETTLED_SECONDS = 3600
+"""After which nobody is still making, or still removing, a folder without a lock."""
+_log = logging.getLogger(__name__)
 
 
 def _leave(_: Path) -> None:
@@ -42,28 +48,45 @@ class Scratch:
         unlocked.rename(self.path)
 
     def discard(self) -> None:
-        """Removes the folder, if it is open."""
+        """Removes the folder, if it is open. Raises what `clear` does: whoever comes next removes it then."""
         if self._lock is None:
             return
-        self._clear(self.path)
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._lock.close()
-        self._lock = None
+        try:
+            self._clear(self.path)
+            shutil.rmtree(self.path, ignore_errors=True)
+        finally:
+            self._lock.close()
+            self._lock = None
 
 
 def sweep(parent: Path, clear: Callable[[Path], None] = _leave) -> None:
-    """Removes the folders below it that nobody holds any more."""
+    """Removes the folders below it that nobody holds any more. One that cannot be cleared is passed over: what lies in
+    it may be anybody's."""
     for folder in parent.iterdir():
-        if folder.name.startswith(_UNLOCKED):
-            continue
         try:
-            with (folder / _LOCK).open("rb+") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                clear(folder)
-                shutil.rmtree(folder, ignore_errors=True)
+            _remove_abandoned(folder, clear)
         except (BlockingIOError, FileNotFoundError):
             # It lives, or somebody is removing it.
             continue
+        except Exception as error:
+            _log.warning("%s is not removed: %s: %s", folder, type(error).__name__, error)
+
+
+def _remove_abandoned(folder: Path, clear: Callable[[Path], None]) -> None:
+    """Raises BlockingIOError for one that somebody holds."""
+    with ExitStack() as held:
+        locked = (folder / _LOCK).exists()
+        if (folder.name.startswith(_UNLOCKED) or not locked) and not _is_settled(folder):
+            return
+        if locked:
+            lock = held.enter_context((folder / _LOCK).open("rb+"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        clear(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_settled(folder: Path) -> bool:
+    return folder.is_dir() and time.time() - folder.stat().st_mtime > _SETTLED_SECONDS
 
 
 def sweep_all(root: Path, name: str, clear: Callable[[Path], None] = _leave) -> None:
@@ -71,5 +94,8 @@ def sweep_all(root: Path, name: str, clear: Callable[[Path], None] = _leave) -> 
     for workspace in os.scandir(root):
         parent = Path(workspace.path, name)
         if parent.is_dir():
-            with acting_as(find_owner(parent)):
-                sweep(parent, clear)
+            try:
+                with acting_as(find_owner(parent)):
+                    sweep(parent, clear)
+            except OSError as error:
+                _log.warning("%s is not looked through: %s", parent, error)

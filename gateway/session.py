@@ -11,6 +11,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -265,10 +266,12 @@ class Session:
         if commit:
             await self._commit()
         await self.portals.end_block(commit=commit)
-        await enlistment.leave(self.block)
-        self.variables.end(commit=commit)
-        self.block.end()
-        await self.relay.end(commit=commit)
+        try:
+            await enlistment.leave(self.block)
+        finally:
+            self.variables.end(commit=commit)
+            self.block.end()
+            await self.relay.end(commit=commit)
 
     async def _commit(self) -> None:
         try:
@@ -356,11 +359,12 @@ class Session:
         self.cancel()
 
     async def close(self) -> None:
-        """Ends the session: portals, machines and the backend go back."""
-        await self.portals.abandon()
-        await enlistment.leave(self.block)
-        await self._leases.close()
-        await self.relay.close()
+        """Ends the session: portals, machines and the backend go back, whatever one of them raises."""
+        async with AsyncExitStack() as rest:
+            rest.push_async_callback(self.relay.close)
+            rest.push_async_callback(self._leases.close)
+            rest.push_async_callback(enlistment.leave, self.block)
+            await self.portals.abandon()
 
     def preference(self, engine: str) -> tuple[str, Priority]:
         """Size and priority of the session's machines; an empty size is the default one."""

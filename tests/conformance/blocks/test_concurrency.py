@@ -82,6 +82,34 @@ def test_additions_go_behind_an_outside_commit(gateway: Target, table: Path, *, 
         assert rows(connection) == [*([] if overwrite else KEPT), (4, "four"), (9, "outside")]
 
 
+@pytest.mark.parametrize(
+    "reads",
+    [
+        "INSERT INTO written.things SELECT n + 10, word FROM written.things WHERE n = 1",
+        "MERGE INTO written.things t USING (VALUES (11, 'one')) s (n, word) ON t.n = s.n"
+        " WHEN NOT MATCHED THEN INSERT VALUES (s.n, s.word)",
+    ],
+)
+def test_what_has_read_the_table_goes_behind_additions_alone(gateway: Target, table: Path, reads: str) -> None:
+    with gateway.connect() as connection:
+        commit_after(connection, INSERT, reads, outside=table)
+        assert rows(connection) == [*KEPT, (4, "four"), (9, "outside"), (11, "one")]
+        connection.execute("DELETE FROM written.things WHERE n = 11")
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            commit_after(connection, reads, outside=table, overwrite=True)
+        assert rows(connection) == [(9, "outside")]
+
+
+def test_a_table_dropped_meanwhile_gets_no_commit(gateway: Target, table: Path) -> None:
+    with gateway.connect() as connection, gateway.connect() as other:
+        connection.execute("BEGIN")
+        connection.execute(INSERT.encode())
+        other.execute("DROP TABLE written.things")
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            connection.execute("COMMIT")
+        assert connection.info.transaction_status.name == "IDLE"
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_changes_do_not(gateway: Target, table: Path, *, overwrite: bool) -> None:
     before = DeltaTable(table).version()

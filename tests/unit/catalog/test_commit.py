@@ -1,7 +1,9 @@
 """What a clone comes to becomes one commit of the table, behind outside commits where the two can be told apart."""
 
+import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +14,7 @@ from catalog.clone import admit_state, net_actions, place, placed, write_clone
 from catalog.commit import Commit, Origin, withdraw
 from catalog.errors import FeatureNotSupported, SerializationFailure
 from catalog.names import TableName
-from catalog.replay import LogState, commit_path, newest_version, read_commit, read_state
+from catalog.replay import Action, LogState, commit_path, newest_version, read_commit, read_definition, read_state
 
 NAME = TableName("tpch", "orders")
 
@@ -22,9 +24,9 @@ class Block:
 
     def __init__(self, table: Path, *, strict: bool = False) -> None:
         self.table, self.folder = table, table.parent / "block"
-        self.base = read_state(table, newest_version(table, 0))
+        self.base = read_state(table, newest_version(table))
         self.clone = self.folder / "0"
-        self.origin = Origin(NAME, str(table), self.base.version, strict)
+        self.origin = Origin(NAME, str(table), self.base.metadata["id"], self.base.version, strict)
         write_clone(self.clone, self.base, placed(self.base.files, table))
 
     def append(self, *numbers: int) -> None:
@@ -32,7 +34,7 @@ class Block:
 
     def delete(self) -> None:
         """The last row of the table, which has a file of its own; as an engine says it that reads files elsewhere."""
-        version = newest_version(self.clone, 0)
+        version = newest_version(self.clone)
         (path,) = (action["add"]["path"] for action in read_commit(self.table, 1) if "add" in action)
         path = place(path, self.table)
         action = {"path": path, "deletionTimestamp": 0, "dataChange": True}
@@ -40,8 +42,12 @@ class Block:
 
     @property
     def commit(self) -> Commit:
-        state = read_state(self.clone, newest_version(self.clone, 0))
-        return Commit(self.origin, net_actions(self.base, str(self.table), state, self.clone), [], self.folder)
+        return self.commit_after({"isBlindAppend": True})
+
+    def commit_after(self, *history: Action, reads: bool = False) -> Commit:
+        state = read_state(self.clone, newest_version(self.clone))
+        net = net_actions(self.base, str(self.table), state, self.clone)
+        return Commit(self.origin, net, history, self.folder, reads=reads)
 
 
 def batch(*numbers: int) -> pa.Table:
@@ -76,6 +82,14 @@ def test_a_checkpoint_says_what_the_commits_say(table: Path) -> None:
         assert file["partitionValues"] == commits.files[path]["partitionValues"]
 
 
+def test_a_definition_is_read_without_files(table: Path) -> None:
+    state = read_state(table, 1)
+    assert read_definition(table, 1) == LogState(1, state.protocol, state.metadata, {})
+    DeltaTable(table).create_checkpoint()
+    commit_path(table, 0).unlink()
+    assert read_definition(table, 1) == LogState(1, state.protocol, state.metadata, {})
+
+
 def test_what_was_appended_is_one_commit(table: Path) -> None:
     block = Block(table)
     block.append(5)
@@ -102,6 +116,51 @@ def test_additions_go_behind_an_outside_commit(table: Path) -> None:
     write_deltalake(table, batch(8), mode="append")
     assert block.commit.put() == 4
     assert content(table) == [1, 2, 3, 5, 8]
+
+
+@pytest.mark.parametrize(
+    ("history", "reads"), [(({"isBlindAppend": True}, {}), False), (({"isBlindAppend": True},), True)]
+)
+def test_what_has_read_the_table_goes_behind_blind_appends_alone(
+    table: Path, history: tuple[Action, ...], *, reads: bool
+) -> None:
+    block = Block(table)
+    block.append(5)
+    commit = block.commit_after(*history, reads=reads)
+    write_deltalake(table, batch(8), mode="append")
+    assert commit.put() == 3
+    told = DeltaTable(table).history(1)[0]
+    assert (told["isBlindAppend"], told["isolationLevel"]) == (False, "WriteSerializable")
+    shutil.rmtree(block.folder)
+    block = Block(table)
+    block.append(6)
+    DeltaTable(table).delete("n = 8")
+    with pytest.raises(SerializationFailure):
+        block.commit_after(*history, reads=reads).put()
+    assert content(table) == [1, 2, 3, 4, 5]
+
+
+def test_a_removal_is_no_blind_append(table: Path) -> None:
+    block = Block(table)
+    block.delete()
+    block.commit.put()
+    told = read_commit(table, 2)[0]["commitInfo"]
+    assert (told["isBlindAppend"], told["isolationLevel"]) == (False, "Serializable")
+
+
+def test_a_table_made_anew_gets_no_commit_of_the_old_one(table: Path) -> None:
+    block = Block(table)
+    block.append(5)
+    shutil.rmtree(table)
+    with pytest.raises(SerializationFailure, match="concurrent update"):
+        block.commit.put()
+    assert not table.exists()
+    write_deltalake(table, batch(9))
+    before = files(table)
+    with pytest.raises(SerializationFailure) as failed:
+        block.commit.put()
+    assert failed.value.detail == f"Table {NAME} was made anew since this transaction has written it."
+    assert files(table) == before
 
 
 def test_others_do_not_and_leave_nothing(table: Path) -> None:
@@ -150,13 +209,9 @@ def test_whose_version_is_taken_at_the_last_moment_goes_behind(table: Path, monk
     assert content(table) == [1, 2, 3, 4, 5, 8]
 
 
-@pytest.mark.parametrize("happened", [False, True])
-def test_who_died_at_commit_is_cleared_up_after(
-    table: Path, monkeypatch: pytest.MonkeyPatch, *, happened: bool
-) -> None:
-    """As a killed gateway leaves it: nobody has withdrawn what was linked."""
-    block, before, link = Block(table), files(table), os.link
-    block.append(5)
+def die_at_commit(block: Block, monkeypatch: pytest.MonkeyPatch, *, happened: bool) -> None:
+    """As a killed gateway leaves it: nobody has taken back what was linked."""
+    before, link = files(block.table), os.link
 
     def die(source: Path, target: Path) -> None:
         if target.suffix == ".json":
@@ -165,14 +220,52 @@ def test_who_died_at_commit_is_cleared_up_after(
             raise KeyboardInterrupt
         link(source, target)
 
-    monkeypatch.setattr(os, "link", die)
-    monkeypatch.setattr("catalog.commit.withdraw", lambda folder: None)
-    with pytest.raises(KeyboardInterrupt):
-        block.commit.put()
-    assert files(table) > before
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", die)
+        patch.setattr("catalog.commit._take_back", lambda folder, location: None)
+        with pytest.raises(KeyboardInterrupt):
+            block.commit.put()
+    assert files(block.table) > before
+
+
+@pytest.mark.parametrize("happened", [False, True])
+def test_who_died_at_commit_is_cleared_up_after(
+    table: Path, monkeypatch: pytest.MonkeyPatch, *, happened: bool
+) -> None:
+    block, before = Block(table), files(table)
+    block.append(5)
+    die_at_commit(block, monkeypatch, happened=happened)
     withdraw(block.folder)
     assert content(table) == ([1, 2, 3, 4, 5] if happened else [1, 2, 3, 4])
     assert (files(table) == before) is not happened
+
+
+def test_a_commit_that_the_log_has_dropped_keeps_its_files(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As log clean-up does behind a checkpoint."""
+    block = Block(table)
+    block.append(5)
+    die_at_commit(block, monkeypatch, happened=True)
+    write_deltalake(table, batch(8), mode="append")
+    DeltaTable(table).create_checkpoint()
+    commit_path(table, 2).unlink()
+    withdraw(block.folder)
+    assert content(table) == [1, 2, 3, 4, 5, 8]
+
+
+def test_a_half_written_commit_is_none(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, before, sync = Block(table), files(table), os.fsync
+    block.append(5)
+
+    def fill(handle: int) -> None:
+        if os.readlink(f"/proc/self/fd/{handle}").endswith("commit.unfinished"):
+            raise OSError(errno.ENOSPC, "full")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", fill)
+    with pytest.raises(OSError, match="full"):
+        block.commit.put()
+    withdraw(block.folder)
+    assert files(table) == before
 
 
 def changed(state: LogState, **metadata: object) -> LogState:

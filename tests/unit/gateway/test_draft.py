@@ -1,6 +1,8 @@
 """A draft by itself: what it goes back to, what it leaves, and whose files it makes."""
 
 import os
+import shutil
+import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from catalog.commit import Origin, withdraw
-from catalog.errors import FeatureNotSupported
+from catalog.errors import FeatureNotSupported, SerializationFailure
 from catalog.names import TableName
+from catalog.snapshot_cache import SnapshotCache
 from gateway.draft import Draft
 from gateway.scratch import Scratch, sweep_all
 
@@ -30,7 +33,8 @@ class Scene:
     async def draft(self) -> Draft:
         held = AsyncExitStack()
         held.callback(self.given_back.append, "turn")
-        origin = Origin(NAME, str(self.table), DeltaTable(self.table).version(), strict=False)
+        table = DeltaTable(self.table)
+        origin = Origin(NAME, str(self.table), str(table.metadata().id), table.version(), strict=False)
         draft = Draft(origin, Scratch(str(self.blocks / "b"), withdraw), held, self.forgotten.append)
         await draft.open()
         return draft
@@ -89,10 +93,49 @@ async def test_every_tenth_version_has_a_checkpoint(scene: Scene) -> None:
     assert len(scene.content()) == 11
 
 
+async def test_a_checkpoint_that_cannot_be_made_fails_no_commit(scene: Scene) -> None:
+    for number in range(9):
+        append(scene.table, number)
+    draft = await scene.draft()
+    append(draft.location, 9)
+    (scene.table / "_delta_log" / f"{10:020}.checkpoint.parquet").mkdir()
+    await draft.commit()
+    await draft.discard()
+    assert DeltaTable(scene.table).version() == 10
+
+
 async def test_what_cannot_be_cloned_leaves_nothing(scene: Scene) -> None:
     DeltaTable(scene.table).alter.set_table_properties({"delta.enableChangeDataFeed": "true"})
     with pytest.raises(FeatureNotSupported):
         await scene.draft()
+    assert not scene.blocks.exists()
+
+
+async def test_a_table_made_anew_is_another(scene: Scene) -> None:
+    draft, snapshots = await scene.draft(), SnapshotCache()
+    draft.require_table(await snapshots.read("demo", NAME, str(scene.table)))
+    shutil.rmtree(scene.table)
+    append(scene.table, 1)
+    append(scene.table.with_name("elsewhere"), 1)
+    for location in (scene.table, scene.table.with_name("elsewhere")):
+        with pytest.raises(SerializationFailure, match="concurrent update"):
+            draft.require_table(await snapshots.read("demo", NAME, str(location)))
+    snapshots.close()
+    await draft.discard()
+
+
+async def test_a_table_elsewhere_is_refused_at_the_first_write(scene: Scene) -> None:
+    """Where the test is root: of another user, and on a file system in memory."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        append(other, 1)
+        elsewhere = Scene(scene.blocks.parents[1])
+        elsewhere.table = Path(other)
+        with pytest.raises(FeatureNotSupported, match="on another file system"):
+            await elsewhere.draft()
+    if os.geteuid() == 0:
+        give(scene.table, STRANGER)
+        with pytest.raises(FeatureNotSupported, match="of another user"):
+            await scene.draft()
     assert not scene.blocks.exists()
 
 
@@ -106,6 +149,43 @@ async def test_what_nobody_holds_is_swept_away(scene: Scene, tmp_path: Path) -> 
     await draft.discard()
 
 
+async def test_what_cannot_be_cleared_refuses_nobody(scene: Scene, tmp_path: Path) -> None:
+    """A commit that is none, and a file that is nobody's; neither keeps the next block away."""
+    broken = scene.blocks / "broken"
+    broken.mkdir(parents=True)
+    for name in ("_lock", "commit.json", "table.json"):
+        (broken / name).write_text("{")
+    (scene.blocks / "a file").touch()
+    sweep_all(tmp_path, "_blocks", withdraw)
+    draft = await scene.draft()
+    await draft.discard()
+    assert {path.name for path in scene.blocks.iterdir()} == {"broken", "a file"}
+    assert scene.given_back == ["turn"]
+
+
+@pytest.mark.parametrize("name", ["without its lock", ".not locked yet"])
+async def test_what_has_no_lock_is_swept_once_it_is_old(scene: Scene, tmp_path: Path, name: str) -> None:
+    left = scene.blocks / name
+    left.mkdir(parents=True)
+    (left / "table.json").touch()
+    sweep_all(tmp_path, "_blocks", withdraw)
+    assert left.exists()
+    os.utime(left, (0, 0))
+    sweep_all(tmp_path, "_blocks", withdraw)
+    assert not left.exists()
+
+
+async def test_a_folder_that_cannot_be_cleared_is_let_go(scene: Scene, tmp_path: Path) -> None:
+    draft = await scene.draft()
+    (Path(draft.location).parent / "commit.json").mkdir()
+    (Path(draft.location).parent / "table.json").mkdir()
+    await draft.discard()
+    assert scene.given_back == ["turn"]
+    (Path(draft.location).parent / "commit.json").rmdir()
+    sweep_all(tmp_path, "_blocks", withdraw)
+    assert list(scene.blocks.iterdir()) == []
+
+
 def give(folder: Path, owner: int) -> None:
     for path in (folder, *folder.rglob("*")):
         os.chown(path, owner, -1)
@@ -117,6 +197,8 @@ async def test_files_are_the_table_owners(scene: Scene) -> None:
     give(scene.table.parent, owner)
     for above in scene.table.parents[1:4]:
         above.chmod(0o755)
+    DeltaTable(scene.table).alter.set_table_properties({"delta.checkpointInterval": "1"})
+    give(scene.table, owner)
     draft = await scene.draft()
     assert {path.stat().st_uid for path in scene.blocks.rglob("*")} == {owner}
     append(draft.location, 2)
@@ -124,4 +206,5 @@ async def test_files_are_the_table_owners(scene: Scene) -> None:
     await draft.commit()
     await draft.discard()
     assert scene.content() == [1, 2]
+    assert list(scene.table.glob("_delta_log/*.checkpoint.parquet"))
     assert {path.stat().st_uid for path in scene.table.rglob("*")} == {owner}
