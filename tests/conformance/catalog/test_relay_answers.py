@@ -1,12 +1,14 @@
 """What relayed statements are rewritten to: same names and shapes as PostgreSQL's, answers from the control tables."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.errors import (
+    Diagnostic,
     InsufficientPrivilege,
     InvalidParameterValue,
     ReservedName,
@@ -21,7 +23,7 @@ from catalog.names import TableName
 from catalog.postgres import EmbeddedPostgres
 from catalog.principals import Principal
 from catalog.relay import ANSWERS_SCHEMA, REWRITTEN_FUNCTIONS, REWRITTEN_RELATIONS
-from catalog.sessions import Signal, SignalKind
+from catalog.sessions import SIGNAL_SQLSTATE, Signal, SignalKind
 from tests.fix_metastore import Metastore
 from tests.lakes import write_table
 
@@ -35,9 +37,13 @@ async def sales(metastore: Metastore) -> Metastore:
     return metastore
 
 
-async def ask(metastore: Metastore, role: str, query: str) -> list[tuple[object, ...]]:
+async def ask(
+    metastore: Metastore, role: str, query: str, hear: Callable[[Diagnostic], None] | None = None
+) -> list[tuple[object, ...]]:
     endpoint = await metastore.catalog.relay_endpoint(role, metastore.workspace)
     async with await AsyncConnection.connect(endpoint.conninfo(), autocommit=True) as connection:
+        if hear is not None:
+            connection.add_notice_handler(hear)
         return await (await connection.execute(query.encode())).fetchall()
 
 
@@ -159,14 +165,19 @@ async def test_sessions_and_signals(metastore: Metastore, metastore_server: Embe
     assert await ask(metastore, other.name, query) == [(4711, user.name, None, "<insufficient privilege>")]
     query = "SELECT datid = (SELECT oid FROM pg_database WHERE datname = current_database()), usesysid::regrole::text"
     assert await ask(metastore, user.name, f"{query} FROM lakegate.pg_stat_activity") == [(True, user.name)]
-    assert await ask(metastore, user.name, "SELECT lakegate.pg_cancel_backend(4711)") == [(True,)]
+
+    def pass_on(notice: Diagnostic) -> None:
+        if notice.sqlstate == SIGNAL_SQLSTATE:
+            watching.send_signal(metastore.workspace, notice.message_primary or "")
+
+    assert await ask(metastore, user.name, "SELECT lakegate.pg_cancel_backend(4711)", pass_on) == [(True,)]
+    assert await told.received.get() == (Signal(SignalKind.CANCEL, 4711, user.name), user)
     for signal, reason in (("cancel", "cancel query"), ("terminate", "terminate process")):
         with pytest.raises(InsufficientPrivilege, match=f"permission denied to {reason}"):
             await ask(metastore, other.name, f"SELECT lakegate.pg_{signal}_backend(4711)")
-    assert await ask(metastore, "admin", "SELECT lakegate.pg_terminate_backend(4711)") == [(True,)]
-    assert await ask(metastore, other.name, "SELECT lakegate.pg_cancel_backend(1)") == [(False,)]
-    assert await told.received.get() == (Signal(SignalKind.CANCEL, 4711, user.name), user)
+    assert await ask(metastore, "admin", "SELECT lakegate.pg_terminate_backend(4711)", pass_on) == [(True,)]
     assert await told.received.get() == (Signal(SignalKind.TERMINATE, 4711, "admin"), metastore.admin)
+    assert await ask(metastore, other.name, "SELECT lakegate.pg_cancel_backend(1)") == [(False,)]
     query = "SELECT set_config('lakegate.session', '12', false), lakegate.pg_backend_pid()"
     assert await ask(metastore, user.name, query) == [("12", 12)]
     await watching.close()
