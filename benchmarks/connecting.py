@@ -160,6 +160,7 @@ def _arrive(job: _Job) -> Outcome:
 
     def work() -> None:
         for moment in _shared(due, lock):
+            # Clients of a steady rate come by the clock, whether the server keeps up or not.
             time.sleep(max(0.0, started + moment - time.perf_counter()))
             begun = time.perf_counter()
             if begun - started > seconds:

@@ -54,10 +54,11 @@ async def act(session: Session, catalog: Catalog, planned: Plan) -> str:
 
 
 async def settle(session: Session, catalog: Catalog, query: Query) -> None:
-    """Follows a write into the catalog. Statistics that cannot be had now are those of the next read."""
+    """Follows a write into the catalog, that of a block with its COMMIT. Statistics that cannot be had now are those of
+    the next read."""
     if query.then is not None:
         await catalog.apply(query.then, session.principal, session.workspace)
-    elif query.writes is not None:
+    elif query.writes is not None and session.block.draft is None:
         with suppress(SqlError):
             await catalog.observe(session.workspace, query.writes)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deltalake import convert_to_deltalake
 
+from catalog.completion import complete
 from catalog.locations import STAGING
 from catalog.scans import DataFile
 from gateway.copy.staging import Staging
@@ -115,9 +117,9 @@ async def _copy(session: Session, catalog: Catalog, statement: Statement, name: 
     staging.add(reader.read(b""))  # So that there is a file, if of no row.
     async with opened(session, await prepare(session, select_rows(name, columns)), _BINARY) as portal:
         async for messages in portal.fetch():
-            await _run(lambda messages=messages: staging.add(reader.read(messages)))  # type: ignore[misc]
+            await _run(partial(_keep, staging, reader, messages))
     await _run(staging.finish)
-    await _run(lambda: convert_to_deltalake(location, collect_stats=False))
+    await _run(partial(convert_to_deltalake, location, collect_stats=False))
     return lent_table(name, columns, location, await asyncio.to_thread(_list_files, location), staging.rows)
 
 
@@ -141,12 +143,13 @@ def _read_numbers(message: bytes) -> list[int]:
 
 async def _run(work: Callable[[], None]) -> None:
     """Work in a thread. It cannot be interrupted: who is, waits for it, as it uses what is removed then."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
+    _, cancelled = await complete(asyncio.to_thread(work))
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+def _keep(staging: Staging, reader: RowReader, messages: bytes) -> None:
+    staging.add(reader.read(messages))
 
 
 def _list_files(location: str) -> Sequence[DataFile]:
