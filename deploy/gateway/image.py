@@ -12,7 +12,7 @@ from compute.spark.cache import locked
 from deploy.gateway import contents
 from deploy.guest import host, tarball
 from deploy.guest.bill import bill_of_materials
-from deploy.guest.bytecode import bytecode_layer
+from deploy.guest.bytecode import compile_layers, compile_modules
 from deploy.guest.debian import Package
 from deploy.guest.oci import write_oci
 from deploy.guest.recipe import digest
@@ -54,10 +54,14 @@ def _assemble(folder: Path) -> Path:
     how = digest(*((_HERE.parent / f"{module}.py").read_bytes() for module in _MAKERS))
     debian = _keep(folder / "layers" / f"debian-{how}", lambda at: _write_layer(at, *contents.debian_layer()))
     wheels = _keep(folder / "layers" / f"wheels-{digest(how, lock)}", lambda at: _make_wheels(at, lock))
+    compiled = _keep(
+        folder / "layers" / f"bytecode-{digest(debian.name, wheels.name)}",
+        lambda at: tarball.write(at / _LAYER, compile_layers([debian / _LAYER, wheels / _LAYER])),
+    )
     ours = contents.source_layer()
     content = (part for name in sorted(ours) for part in (name, ours[name].content or b""))
     key = digest(debian.name, wheels.name, (_HERE / "image.py").read_bytes(), *content)
-    return _keep(folder / "images" / key, lambda at: _make_image(at, (debian, wheels), ours, key))
+    return _keep(folder / "images" / key, lambda at: _make_image(at, (debian, wheels), ours, compiled, key))
 
 
 def _keep(folder: Path, make: Callable[[Path], None]) -> Path:
@@ -84,14 +88,17 @@ def _write_layer(folder: Path, layer: Mapping[str, Entry], packages: Sequence[Pa
     (folder / _PACKAGES).write_text(json.dumps([dataclasses.asdict(package) for package in packages]))
 
 
-def _make_image(folder: Path, parts: Sequence[Path], ours: Mapping[str, Entry], key: str) -> None:
+def _make_image(folder: Path, parts: Sequence[Path], ours: Mapping[str, Entry], compiled: Path, key: str) -> None:
+    """Only what is ours is compiled here, by the lowest layer's Python: the rest rarely changes."""
     for number, part in enumerate(parts):
         os.link(part / _LAYER, folder / f"{number}-layer.tar")
-    tarball.write(folder / f"{len(parts)}-layer.tar", ours)
+    own = folder / f"{len(parts)}-layer.tar"
+    tarball.write(own, ours)
     with tempfile.TemporaryDirectory(prefix="lakegate-root-") as root:
-        for tar in layers(folder):
+        for tar in (parts[0] / _LAYER, own):
             tarball.unpack(tar, Path(root))
-        tarball.write(folder / f"{len(parts) + 1}-layer.tar", bytecode_layer(Path(root)))
+        bytecode = {**tarball.read(compiled / _LAYER), **compile_modules(Path(root), ours)}
+    tarball.write(folder / f"{len(parts) + 1}-layer.tar", bytecode)
     write_oci(layers(folder), folder / ARCHIVE, name=NAME, entrypoint=ENTRYPOINT)
     (folder / BILL).write_text(_bill(parts, key))
 

@@ -12,7 +12,7 @@ from compute.spark.cache import locked
 from deploy.guest import host, recipe, tarball
 from deploy.guest.bill import bill_of_materials
 from deploy.guest.boot import INIT, initrd, kernel
-from deploy.guest.bytecode import bytecode_layer
+from deploy.guest.bytecode import compile_layers, compile_modules
 from deploy.guest.debian import Package, root_layer, unpack_packages
 from deploy.guest.erofs import write_erofs
 from deploy.guest.oci import write_oci
@@ -68,12 +68,16 @@ def _assemble(guest: Path, sources: Mapping[str, Entry]) -> Path:
     wheels = keep(
         layers / f"wheels-{_key('recipe', 'wheels', 'tarball', more=lock)}", lambda at: _make_wheels(at, lock)
     )
+    compiled = keep(
+        layers / f"bytecode-{digest(debian.name, wheels.name, _key('bytecode', 'tarball'))}",
+        lambda at: tarball.write(at / _LAYER, compile_layers([debian / _LAYER, wheels / _LAYER])),
+    )
     ours = guest / f"ours-{os.getpid()}.tar"
     tarball.write(ours, sources)
     parts = [debian / _LAYER, wheels / _LAYER, ours, boot / "vmlinuz", boot / "initrd"]
     key = digest(*(part.read_bytes() for part in parts), _key("image", "bytecode", "erofs", "bill"))
     try:
-        return keep(guest / "images" / key, lambda at: _make_image(at, debian, wheels, ours, boot))
+        return keep(guest / "images" / key, lambda at: _make_image(at, (debian, wheels, boot), ours, compiled))
     finally:
         ours.unlink()
 
@@ -115,18 +119,22 @@ def _make_wheels(folder: Path, lock: str) -> None:
     _write_packages(folder, list_wheels(lock))
 
 
-def _make_image(folder: Path, debian: Path, wheels: Path, ours: Path, boot: Path) -> None:
+def _make_image(folder: Path, parts: Sequence[Path], ours: Path, compiled: Path) -> None:
+    """Only what is ours is compiled here: the rest rarely changes."""
+    debian, wheels, boot = parts
     sources = [debian / _LAYER, wheels / _LAYER, ours]
     tars = [folder / f"{number}-layer.tar" for number in range(len(sources))]
     with tempfile.TemporaryDirectory(prefix="lakegate-root-") as root:
         for source, tar in zip(sources, tars, strict=True):
             shutil.copyfile(source, tar)
             tarball.unpack(tar, Path(root))
-        tarball.write(folder / f"{len(sources)}-layer.tar", bytecode_layer(Path(root)))
+        tarball.unpack(compiled / _LAYER, Path(root))
+        bytecode = {**tarball.read(compiled / _LAYER), **compile_modules(Path(root), tarball.read(ours))}
+        tarball.write(folder / f"{len(sources)}-layer.tar", bytecode)
         write_erofs(Path(root), folder / "root.erofs")
     for name in ("vmlinuz", "initrd"):
         shutil.copyfile(boot / name, folder / name)
-    packages = [package for part in (debian, wheels, boot) for package in _read_packages(part)]
+    packages = [package for part in parts for package in _read_packages(part)]
     (folder / "bill.json").write_text(bill_of_materials(packages, folder.name.partition(".")[0]))
 
 

@@ -9,7 +9,6 @@ from compute.spark import jars, runtime
 from compute.spark.cache import IMAGE_CACHE
 from compute.spark.installation import Installation
 from compute.spark.jvm import SYSTEM_PROGRAMS
-from deploy.guest import tarball
 from deploy.guest.debian import Package, unpack_packages
 from deploy.guest.recipe import CLONE, SITE
 from deploy.guest.sources import files
@@ -91,9 +90,3 @@ def _wheel_modules() -> Iterator[tuple[str, Path]]:
             name = file.as_posix()
             if name.endswith((".py", "METADATA")) and any(part in name for part in wanted):
                 yield name, Path(str(file.locate()))
-
-
-def bytecode(compiled: Layer, below: Path) -> Layer:
-    """What of the compiled modules the layer `below` does not have."""
-    present = tarball.read(below)
-    return {name: entry for name, entry in compiled.items() if name not in present}

@@ -16,7 +16,7 @@ from compute.spark.setup import set_up
 from deploy.guest import image as guest
 from deploy.guest import tarball
 from deploy.guest.bill import extend_bill
-from deploy.guest.bytecode import bytecode_layer
+from deploy.guest.bytecode import compile_modules
 from deploy.guest.debian import Package
 from deploy.guest.erofs import write_dated_erofs
 from deploy.guest.oci import write_oci
@@ -107,7 +107,7 @@ def _write_archive(archive: Path, parts: _Parts) -> None:
         scratch = Path(name)
         small = _write_layers(scratch, parts)
         compiled, large = scratch / "compiled.tar", scratch / "java.tar"
-        tarball.write(compiled, contents.bytecode(_unpack(scratch / "root", [*parts.lower, *small]), parts.lower[-1]))
+        tarball.write(compiled, _unpack(scratch / "root", parts.lower, small))
         shutil.rmtree(scratch / "root")
         tarball.write(large, parts.runtime)
         layers = [*parts.lower, large, *small, compiled]
@@ -118,7 +118,7 @@ def _write_archive(archive: Path, parts: _Parts) -> None:
 def _write_microvm(folder: Path, parts: _Parts) -> None:
     with tempfile.TemporaryDirectory(prefix=".root-", dir=folder.parent) as name:
         root = Path(name) / "root"
-        _unpack(root, [*parts.lower, *_write_layers(Path(name), parts)])
+        _unpack(root, parts.lower, _write_layers(Path(name), parts))
         for path in (root, *root.rglob("*")):
             os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
         _link(root, parts.runtime)
@@ -139,12 +139,12 @@ def _write_layers(scratch: Path, parts: _Parts) -> Sequence[Path]:
     return parts.tools / TOOLS, python, sources
 
 
-def _unpack(root: Path, tars: Sequence[Path]) -> contents.Layer:
-    """Into that folder, and compiled there. What was compiled."""
+def _unpack(root: Path, lower: Sequence[Path], small: Sequence[Path]) -> contents.Layer:
+    """Into that folder; what the guest has is compiled, the rest is compiled there. The bytecode of the rest."""
     root.mkdir()
-    for tar in tars:
+    for tar in (*lower, *small):
         tarball.unpack(tar, root)
-    return bytecode_layer(root)
+    return compile_modules(root, {name: entry for tar in small for name, entry in tarball.read(tar).items()})
 
 
 def _link(root: Path, runtime: contents.Layer) -> None:
