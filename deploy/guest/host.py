@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from compute.spark.cache import cache_folder, locked
 
 PACKAGES: Mapping[str, str] = {
     "mmdebstrap": "mmdebstrap",
@@ -20,11 +22,18 @@ def require(*programs: str) -> None:
     missing = [PACKAGES[program] for program in programs if shutil.which(program) is None]
     if not os.path.exists(KEYRING[0]):
         missing.append(KEYRING[1])
-    if not missing:
+    install(missing)
+
+
+def install(packages: Sequence[str]) -> None:
+    """These packages, by one process at a time: apt-get does not wait for another. Exits with the command to run where
+    it may not."""
+    if not packages:
         return
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        sys.exit(f"{', '.join(missing)} missing; install with: sudo {' '.join(install)}")
+        sys.exit(f"{', '.join(packages)} missing; install with: sudo {' '.join(command)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "update", "--quiet"], check=True, stdout=sys.stderr)
-    subprocess.run([*install, "--quiet"], check=True, stdout=sys.stderr, env=environment)
+    with locked(cache_folder(os.environ) / "packages"):
+        for line in (["apt-get", "update"], command):
+            subprocess.run([*line, "--quiet"], check=True, stdout=sys.stderr, env=environment)

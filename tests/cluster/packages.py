@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.packages import install
+from deploy.guest.host import install
 
 PLUGINS = Path("/usr/lib/cni")
 PACKAGES: Mapping[str, str] = {
@@ -24,4 +24,4 @@ def require() -> None:
     """Returns once all are there. Exits with what is missing where it may not install them itself."""
     if os.geteuid() != 0:
         sys.exit("a real node needs root: namespaces, mounts and control groups of its own")
-    install(package for program, package in PACKAGES.items() if shutil.which(program) is None)
+    install([package for program, package in PACKAGES.items() if shutil.which(program) is None])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.guest.host import install
 from tests.drivers.programs import CLIENTS, Program, dbt, go, node, odbc, rust
 from tests.drivers.report import Report
-from tests.packages import install
 from tests.target import Target
 
 pytestmark = [pytest.mark.driver, pytest.mark.clients, pytest.mark.spark]

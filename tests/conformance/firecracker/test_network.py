@@ -9,6 +9,7 @@ import pytest
 
 from compute.spawners.firecracker.network import build_commands, remove_commands, uplink_name
 from compute.spawners.firecracker.slots import Slot
+from deploy.guest.host import install
 
 SLOT = Slot(7, 64107 if os.geteuid() == 0 else 0, "lakegate-7")
 ALONE = ("unshare", "--net", "--mount") if os.geteuid() == 0 else ("unshare", "--net", "--mount", "--map-root-user")
@@ -18,8 +19,7 @@ ALONE = ("unshare", "--net", "--mount") if os.geteuid() == 0 else ("unshare", "-
 def ip() -> str:
     """Installed where it is missing and we may."""
     if shutil.which("ip") is None:
-        subprocess.run(["apt-get", "update"], check=True)
-        subprocess.run(["apt-get", "install", "--yes", "--no-install-recommends", "iproute2"], check=True)
+        install(["iproute2"])
     return "ip"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
-from tests.packages import install
+from deploy.guest.host import install
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ANSWER_MILLISECONDS = 120_000
