@@ -38,7 +38,7 @@ test: setup
 	@$(PYTHON) -m tests.cluster.build >/dev/null
 	@$(PYTHON) -m tests.objectstore.build >/dev/null
 	@$(PYTHON) -m deploy.spark >/dev/null
-	@$(PYTHON) -m pytest --junitxml=benchmarks/results/tests.xml
+	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadscope --no-loadscope-reorder --junitxml=benchmarks/results/tests.xml
 
 test-clients: setup
 	@$(PYTHON) -m pytest -m clients tests/drivers

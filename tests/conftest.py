@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.fix_spark",
     "tests.fix_masters",
     "tests.fix_jobs",
+    "tests.workers",
 ]
 settings.register_profile("tests", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")

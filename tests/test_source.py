@@ -13,6 +13,7 @@ import pytest
 
 from compute.spark.cache import cache_folder
 from native.build import build_environment, find_cargo
+from tests.workers import UNITS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gateway", "planner", "compute", "catalog")
@@ -137,6 +138,12 @@ def test_size_exceptions_are_needed() -> None:
         name for name in SIZE_EXCEPTIONS if not (ROOT / name.partition(":")[0]).is_file() or not SIZE_EXCEPTIONS[name]
     ]
     assert stale == []
+
+
+def test_units_are_there() -> None:
+    """Paths by which tests share a process."""
+    gone = [name for unit in UNITS for name in unit if not list(ROOT.glob(f"{name.removesuffix('/')}*"))]
+    assert gone == []
 
 
 def test_modules_have_docstrings() -> None:
