@@ -1,6 +1,7 @@
 """How long tests take: what `make test` noted of its last run, which had nothing to compare with."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -30,25 +31,68 @@ MACHINES = (
     "tests.unit.deploy.",
 )
 """Modules of the tests of machines: spawners, guests, engines, the fleet, clusters, and what installs them."""
+CLIENTS = (
+    "tests.adversity.gateway.test_attacks",
+    "tests.adversity.gateway.test_bad_input",
+    "tests.adversity.gateway.test_cancel",
+    "tests.adversity.gateway.test_copy",
+    "tests.adversity.gateway.test_replicas",
+    "tests.adversity.gateway.test_savepoints",
+    "tests.adversity.gateway.test_settings",
+    "tests.adversity.gateway.test_temporary",
+    "tests.conformance.catalog.",
+    "tests.conformance.copy.",
+    "tests.conformance.pgwire.",
+    "tests.conformance.relay.",
+    "tests.conformance.session.",
+    "tests.conformance.temporary.",
+    "tests.drivers.",
+    "tests.properties.pgwire.",
+    "tests.properties.test_fuzz",
+    "tests.properties.test_scroll",
+    "tests.unit.gateway.auth.",
+    "tests.unit.gateway.pgwire.",
+    "tests.unit.gateway.relay.",
+)
+"""Those of clients, the protocol and the catalog."""
 SLOWEST = 25
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds of the whole run, and by test. Tests run side by side, so that together they have more than the run."""
+
+    run: float
+    tests: Mapping[str, float]
+
+    def of(self, beginnings: tuple[str, ...]) -> Mapping[str, float]:
+        return {name: seconds for name, seconds in self.tests.items() if name.startswith(beginnings)}
+
+    def share(self, tests: Mapping[str, float]) -> float:
+        """The part of the run that these took."""
+        return self.run * sum(tests.values()) / sum(self.tests.values())
+
+
 def durations_of_tests(_: Laboratory) -> Iterator[Measurement]:
-    """Of all tests, of those of machines, and of the slowest of these. Each has its fixtures' time, shared ones too."""
+    """Of the run, of the parts of it that tests of machines and of clients took, and of the slowest of machines'. Each
+    test has its fixtures' time, shared ones too."""
     times = read_times(TIMES)
-    machines = {name: seconds for name, seconds in times.items() if name.startswith(MACHINES)}
-    yield _measured("all", sum(times.values()))
-    yield _measured("machines", sum(machines.values()))
+    machines = times.of(MACHINES)
+    yield _measured("all", times.run)
+    yield _measured("machines", times.share(machines))
+    yield _measured("clients", times.share(times.of(CLIENTS)))
     for name in sorted(machines, key=machines.__getitem__, reverse=True)[:SLOWEST]:
         yield _measured(name, machines[name])
 
 
-def read_times(path: Path) -> Mapping[str, float]:
-    """Seconds by test. Raises Missing."""
+def read_times(path: Path) -> Times:
+    """What pytest noted there. Raises Missing."""
     if not path.exists():
         raise Missing("no test has been timed: run make test")
-    cases = ElementTree.parse(path).iter("testcase")
-    return {f"{case.attrib['classname']}::{case.attrib['name']}": float(case.attrib["time"]) for case in cases}
+    noted = ElementTree.parse(path)
+    cases = noted.iter("testcase")
+    tests = {f"{case.attrib['classname']}::{case.attrib['name']}": float(case.attrib["time"]) for case in cases}
+    return Times(sum(float(suite.attrib["time"]) for suite in noted.iter("testsuite")), tests)
 
 
 def _measured(subject: str, seconds: float) -> Measurement:
