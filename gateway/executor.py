@@ -24,6 +24,7 @@ from gateway.query import QueryResult
 from gateway.relay.caches import RecentlyUsed
 from gateway.relay.settings import SESSION_VARIABLE
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
+from gateway.roster import tell_sessions
 from gateway.rows import describe_rows, with_formats
 from gateway.scroll import Scroll
 from gateway.source import Execution, Source, Surroundings
@@ -285,7 +286,8 @@ class Executor:
         """The session's, and what the statement asks for beside them."""
         session, variables = self._session, self._session.variables.effective
         if planned.asks_for_all:
-            await self._services.catalog.take_census(session.workspace)
+            rows = await self._services.catalog.list_sessions(session.workspace)
+            variables = {**variables, **tell_sessions(rows, session.principal)}
         if planned.asks_for_sessions:
             variables = {**variables, SESSION_VARIABLE: str(session.pid)}
         if planned.asks_for_names:

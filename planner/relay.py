@@ -19,10 +19,10 @@ from catalog.errors import FeatureNotSupported, ReservedName
 from catalog.names import SYSTEM_COLUMNS
 from catalog.relay import ANSWERS_SCHEMA, SHOWN_RELATIONS
 from catalog.resolution import Resolution
-from planner import tree
+from planner import privileges, tree
 from planner.parse import Statement
 from planner.plan import Assignment, Metadata
-from planner.syntax import replace_names
+from planner.syntax import Replacement, replace_names
 from planner.tree import Node
 
 _READS = frozenset({"SelectStmt"})
@@ -55,13 +55,10 @@ _OF_ITSELF = "lakegate.pg_backend_pid"
 _NAMES = frozenset({"pg_prepared_statement", "pg_cursor"})
 """Functions that tell of prepared statements and cursors; their views have the plural."""
 _OF_NAMES = frozenset(f"lakegate.{name}{plural}" for name in _NAMES for plural in ("", "s"))
-_PRIVILEGE_FUNCTIONS = frozenset(
-    {"has_table_privilege", "has_any_column_privilege", "has_schema_privilege", "has_column_privilege"}
-)
 _SIZES = frozenset(
     {"pg_table_size", "pg_total_relation_size", "pg_relation_size", "pg_indexes_size", "pg_database_size"}
 )
-_REWRITTEN = _SIGNALS | _PRIVILEGE_FUNCTIONS | _NAMES | _SIZES | {"pg_notify"}
+_REWRITTEN = _SIGNALS | _NAMES | _SIZES | {"pg_notify"}
 _REWRITTEN_VIEWS = frozenset({"pg_stat_activity", *(f"{name}s" for name in _NAMES)})
 _OF_STATISTICS = frozenset(f"lakegate.{name}" for name in _SIZES)
 _STATISTICS = frozenset({"reltuples", "relpages", "*"})
@@ -97,7 +94,7 @@ def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metada
     _check_clauses(statement)
     _check_functions(statement, volatile_functions)
     replacements = list(_replacements(statement))
-    names = {name for _, name in replacements}
+    names = {each.name for each in replacements}
     asked = names & _OF_SESSIONS
     return Metadata(
         text=replace_names(statement.parsed_text, replacements),
@@ -224,18 +221,24 @@ def _keeps_values(type_name: Node) -> bool:
     return tree.strings(type_name["names"])[-1] in ("text", "varchar", "bool") and not type_name.get("typmods")
 
 
-def _replacements(statement: Statement) -> Iterator[tuple[int, str]]:
+def _replacements(statement: Statement) -> Iterator[Replacement]:
     columns = tree.column_names(statement.tree)
     for kind, fields in tree.walk(statement.tree):
         if kind == "FuncCall":
-            name = tree.strings(fields["funcname"])[-1]
-            if name in _REWRITTEN and fields.get("location", -1) >= 0:
-                yield int(fields["location"]), f"lakegate.{name}"
+            if fields.get("location", -1) >= 0:
+                yield from _function(tree.strings(fields["funcname"])[-1], fields)
         elif kind == "RangeVar" or "relname" in fields:
             yield from _relation(fields, columns)
 
 
-def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
+def _function(name: str, fields: Node) -> Iterator[Replacement]:
+    if name in _REWRITTEN:
+        yield Replacement(int(fields["location"]), f"lakegate.{name}")
+    elif name in privileges.FUNCTIONS and (replacement := privileges.replace_question(name, fields)):
+        yield replacement
+
+
+def _relation(fields: Node, columns: set[str]) -> Iterator[Replacement]:
     schema, name = fields.get("schemaname"), fields.get("relname", "")
     location = int(fields.get("location", 0))
     in_catalog = schema in (None, "pg_catalog")
@@ -245,4 +248,4 @@ def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
         or (in_catalog and name in _REWRITTEN_VIEWS)
         or (schema == "information_schema" and name in _PRIVILEGE_VIEWS)
     ):
-        yield location, f"lakegate.{name}"
+        yield Replacement(location, f"lakegate.{name}")
