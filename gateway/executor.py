@@ -21,7 +21,6 @@ from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, date_order, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.query import QueryResult
-from gateway.relay.caches import RecentlyUsed
 from gateway.relay.settings import SESSION_VARIABLE
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.roster import tell_sessions
@@ -58,7 +57,7 @@ from planner.plan import (
 from planner.planning import plan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 
     import pyarrow as pa
 
@@ -68,8 +67,6 @@ if TYPE_CHECKING:
     from gateway.session import Session
     from planner.parse import Statement
 
-_MOST_REMEMBERED = 128 * 1024
-"""Bytes of the statements that are known to be PostgreSQL's to answer."""
 _DENIED = re.compile(r"permission denied for table (.+)")
 """What PostgreSQL's own fence says to a statement that should never have come to it."""
 
@@ -81,7 +78,6 @@ class Executor:
         self._session = session
         self._services = services
         self._leases = leases
-        self._relayed = RecentlyUsed[Metadata](_MOST_REMEMBERED)
 
     def settings(self, lane: Lane | None = None) -> Settings:
         """What of the session's settings changes a plan; `lane` overrides the session's."""
@@ -160,13 +156,13 @@ class Executor:
             admit = functools.partial(self.admit_write, alone=alone)
             return await open_copy(session, catalog, statement, self.settings(), self._append, admit)
         await self._confirm(prepared)
-        situation = self._session.situation
-        relayed = self._relayed.find((statement, situation))
+        circumstances = self._circumstances(statement)
+        relayed = self._services.relayed.find(circumstances)
         if relayed is not None:
             return await self.relay(relayed, portal, max_rows)
         planned, values = await self.plan(statement, prepared, portal)
         if isinstance(planned, Metadata):
-            self._relayed.keep((statement, situation), planned, len(statement.text))
+            self._services.relayed.keep(circumstances, planned, len(statement.text))
             return await self.relay(planned, portal, max_rows)
         if isinstance(planned, Query | CatalogChange | Constant) and planned.notice is not None:
             self._session.inform(planned.notice)
@@ -191,6 +187,13 @@ class Executor:
         if isinstance(planned, Explain):
             return await explanation.explain(self, self._session, planned, portal, max_rows, alone=alone)
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
+
+    def _circumstances(self, statement: Statement) -> Hashable:
+        """All that decides whether and how a statement is relayed; the epoch of what a session has in PostgreSQL is no
+        other session's, but for 0, which is nothing."""
+        session = self._session
+        version = self._services.catalog.version(session.workspace)
+        return statement, session.workspace, version, session.principal.name, session.relay.epoch, self.settings()
 
     async def admit_write(self, write: Query, *, alone: bool) -> bool:
         """Refuses a write that may not run. Whether it has to be planned anew, since its block writes the table
