@@ -140,8 +140,11 @@ class Executor:
     def read_values(self, portal: str, prepared: PreparedStatement, binding: Binding) -> pa.RecordBatch | None:
         """The values for a lakehouse table, which are read at Bind as in PostgreSQL; those for itself it reads itself.
         Raises SqlError, but for what could not be used: that is told to who executes it."""
-        references = () if prepared.statement is None else prepared.statement.references
-        if any(self._services.catalog.has_table_called(self._session.workspace, each.name) for each in references):
+        statement = prepared.statement
+        if statement is None or self._services.relayed.find(self._circumstances(statement)) is not None:
+            return None
+        catalog, workspace = self._services.catalog, self._session.workspace
+        if any(catalog.has_table_called(workspace, each.name) for each in statement.references):
             with suppress(FeatureNotSupported):
                 return self._decode(prepared, binding, portal)
         return None

@@ -91,3 +91,28 @@ BEGIN
     RETURN true;
 END
 $$;
+
+-- Sizes: PostgreSQL is not asked how large a shadow is, which costs it a look at each of its files.
+DO $generate$
+DECLARE
+    measure record;
+BEGIN
+    FOR measure IN SELECT * FROM (VALUES
+        ('pg_table_size', 'regclass', '$1', 'true', 'true'),
+        ('pg_total_relation_size', 'regclass', '$1', 'true', 'true'),
+        ('pg_indexes_size', 'regclass', '$1', 'true', 'false'),
+        ('pg_relation_size', 'regclass', '$1', 'true', 'true'),
+        ('pg_relation_size', 'regclass, text', '$1, $2', '$2 IN (''main'', ''fsm'', ''vm'', ''init'')', '$2 = ''main''')
+    ) AS v (name, types, given, valid, data) LOOP
+        EXECUTE format('CREATE OR REPLACE FUNCTION lakegate.%1$I(%2$s) RETURNS bigint LANGUAGE sql VOLATILE STRICT '
+            'SECURITY DEFINER SET search_path = pg_catalog, pg_temp RETURN (SELECT CASE '
+            'WHEN t.location <> '''' AND %4$s THEN CASE WHEN t.shadow = $1 AND %5$s THEN s.bytes ELSE 0 END '
+            'ELSE pg_catalog.%1$I(%3$s) END FROM (SELECT) one LEFT JOIN lakegate.tables t ON t.shadow = coalesce('
+            '(SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = $1), $1) '
+            'LEFT JOIN lakegate.snapshots s ON s.table_id = t.id)',
+            measure.name, measure.types, measure.given, measure.valid, measure.data);
+    END LOOP;
+END
+$generate$;
+
+DROP FUNCTION lakegate.relation_size(oid, bigint, boolean);
