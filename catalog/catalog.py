@@ -4,8 +4,10 @@ import asyncio
 import base64
 import functools
 import hmac
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
+from catalog import gateways
 from catalog.changes import (
     AlterRole,
     Change,
@@ -31,7 +33,16 @@ from catalog.observations import Observation, Observations, record
 from catalog.principals import AccessToken, Directory, Login, Principal, list_tokens, load_directory
 from catalog.resolution import Resolution
 from catalog.resolver import Pins, Resolver, Workspace
-from catalog.sessions import CENSUS_CHANNEL, SIGNAL_CHANNEL, Census, Sessions, Signals, publish, read_signal
+from catalog.sessions import (
+    CENSUS_CHANNEL,
+    SIGNAL_CHANNEL,
+    Census,
+    Sessions,
+    Signals,
+    publish,
+    read_sessions,
+    read_signal,
+)
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
 from catalog.tokens import TokenRequest, make_token, revoke_token
@@ -71,13 +82,13 @@ class Catalog:
         self._sessions = sessions
         self._census: Census | None = None
         self._signals = Signals(lambda workspace: self._workspaces[workspace].database.connection())
-        channels = {}
+        self.gateways = Gateways(lambda: self._account.connection(), lambda: self._account.hearing)
+        channels = {gateways.CHANNEL: self.gateways.notice}
         if sessions is not None:
             self._census = Census(sessions.replica, lambda: self._account.connection(), self._publish_sessions)
-            channels = {CENSUS_CHANNEL: self._census.hear}
+            channels[CENSUS_CHANNEL] = self._census.hear
         endpoint = server.owner_endpoint(ACCOUNT_DATABASE)
         self._account = ControlDatabase[Directory](endpoint, load_directory, channels=channels)
-        self.gateways = Gateways(self._account.connection)
         self.writer_rows = WriterRows(endpoint)
         self._workspaces: dict[str, Workspace] = {}
         self._opening = asyncio.Lock()
@@ -246,19 +257,25 @@ class Catalog:
         """What this gateway has seen of tables, and the metastore has not: before a statement asks for it."""
         await (await self._workspace(workspace)).observations.flush()
 
-    async def take_census(self, workspace: str) -> None:
-        """Brings what pg_stat_activity shows of all gateways' sessions up to now."""
+    async def list_sessions(self, workspace: str) -> list[dict[str, Any]]:
+        """The rows of pg_stat_activity for all gateways' sessions in a workspace, which is open."""
         assert self._census is not None, "a gateway with sessions"
-        await self._census.take(workspace, await self.gateways.living())
+        assert self._sessions is not None, "it takes a census of them"
+        others = await self.gateways.living() - {self._sessions.replica}
+        if others:
+            await self._census.take(workspace, others)
+            async with self._workspaces[workspace].database.connection() as connection:
+                return self._sessions.describe(workspace) + await read_sessions(connection, others)
+        return self._sessions.describe(workspace)
 
     def send_signal(self, workspace: str, payload: str) -> None:
         """Has the gateway whose session a signal names hear of it."""
         self._signals.send(workspace, payload)
 
-    async def _publish_sessions(self, workspace: str, living: Collection[str] | None) -> None:
+    async def _publish_sessions(self, workspace: str) -> None:
         """A workspace that is not open here has no session here."""
         if self._sessions is not None and workspace in self._workspaces:
-            activities = self._sessions.describe(workspace)
+            activities, living = self._sessions.describe(workspace), await self.gateways.living()
             async with self._workspaces[workspace].database.connection() as connection:
                 await publish(connection, self._sessions.replica, activities, living)
 

@@ -83,6 +83,7 @@ class ControlDatabase(Generic[State]):
         self._reading = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
         self._is_current = asyncio.Event()
+        self._openings = 0
 
     async def open(self) -> None:
         """Returns with the state loaded and the channel open."""
@@ -108,6 +109,11 @@ class ControlDatabase(Generic[State]):
         """The cached state, at most the channel's delay old (older only while the channel is down)."""
         assert self._state is not None
         return self._state
+
+    @property
+    def hearing(self) -> int:
+        """How often the channel was opened; 0 while it is not open."""
+        return self._openings if self._is_current.is_set() else 0
 
     async def read(self) -> State:
         """The current state; asks PostgreSQL only while the channel is down."""
@@ -160,6 +166,7 @@ class ControlDatabase(Generic[State]):
             for channel in (CHANNEL, *self._channels):
                 await connection.execute(f"LISTEN {channel}".encode())
             await self._reload()
+            self._openings += 1
             self._is_current.set()
             async for notice in connection.notifies():
                 if receive := self._channels.get(notice.channel):

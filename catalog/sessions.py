@@ -1,8 +1,7 @@
 """The gateways' sessions as clients see them: pg_stat_activity over all replicas, and signals from one to another.
 
-Sessions are written down when somebody asks: the replica that is asked publishes its own, has the others publish
-theirs by a notification in the account's database, and waits for their word a moment. Who is dead by the table of
-gateways is forgotten.
+The replica that is asked knows its own. Where there are others, it has them write theirs down by a notification in the
+account's database, and waits for their word a moment. Who is dead by the table of gateways is forgotten.
 """
 
 import asyncio
@@ -106,33 +105,36 @@ class Signals:
 
 
 async def publish(
-    connection: AsyncConnection[Any],
-    replica: str,
-    activities: Sequence[dict[str, Any]],
-    living: Collection[str] | None = None,
+    connection: AsyncConnection[Any], replica: str, activities: Sequence[dict[str, Any]], living: Collection[str]
 ) -> None:
-    """Replaces what the workspace's pg_stat_activity shows of this replica. Keys are that view's columns.
+    """Writes this replica's sessions down for the others; keys are the columns of pg_stat_activity.
 
-    What is shown of replicas that are not among the `living` goes.
+    What was written of replicas that are not among the `living` goes.
     """
     async with connection.transaction():
         await connection.execute("LOCK TABLE lakegate.sessions IN SHARE ROW EXCLUSIVE MODE")
         delete = "DELETE FROM lakegate.sessions WHERE replica = %s OR NOT replica = ANY (%s)"
-        await connection.execute(delete, (replica, None if living is None else list(living)))
+        await connection.execute(delete, (replica, list(living)))
         await connection.execute(
             "INSERT INTO lakegate.sessions SELECT %s, (a ->> 'pid')::integer, a FROM jsonb_array_elements(%s) a",
             (replica, Jsonb(list(activities))),
         )
 
 
+async def read_sessions(connection: AsyncConnection[Any], replicas: Collection[str]) -> list[dict[str, Any]]:
+    """What these have written down."""
+    query = "SELECT activity FROM lakegate.sessions WHERE replica = ANY (%s)"
+    return [activity for (activity,) in await (await connection.execute(query, (list(replicas),))).fetchall()]
+
+
 class Census:
-    """Has every replica publish its sessions. `publish` does so for this one, if it knows the workspace."""
+    """Has the other replicas write their sessions down. `publish` does so for this one, if it knows the workspace."""
 
     def __init__(
         self,
         replica: str,
         connection: Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]],
-        publish: Callable[[str, Collection[str] | None], Awaitable[None]],
+        publish: Callable[[str], Awaitable[None]],
     ) -> None:
         self._replica = replica
         self._connection = connection
@@ -140,14 +142,10 @@ class Census:
         self._questions: dict[str, tuple[set[str], asyncio.Future[None]]] = {}
         self._answers: set[asyncio.Task[None]] = set()
 
-    async def take(self, workspace: str, living: frozenset[str]) -> None:
-        """Returns when all that live have published, or have taken too long."""
-        await self._publish(workspace, living | {self._replica})
-        others = set(living - {self._replica})
-        if not others:
-            return
+    async def take(self, workspace: str, others: frozenset[str]) -> None:
+        """Returns when these have published, or have taken too long."""
         question, told = secrets.token_hex(8), asyncio.get_running_loop().create_future()
-        self._questions[question] = others, told
+        self._questions[question] = set(others), told
         try:
             await self._notify("ask", question, workspace)
             await asyncio.wait([told], timeout=_ANSWER_SECONDS)
@@ -175,7 +173,7 @@ class Census:
 
     async def _answer(self, question: str, workspace: str) -> None:
         try:
-            await self._publish(workspace, None)
+            await self._publish(workspace)
             await self._notify("told", question, workspace)
         except SqlError as error:
             log.warning("another gateway was not told of the sessions here: %s", error)

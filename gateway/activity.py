@@ -111,7 +111,7 @@ class Activity:
     def signal(self, signal: Signal, asker: Principal | None) -> None:
         """pg_cancel_backend and pg_terminate_backend, from any replica. Only who has the owner's privileges may."""
         entry = self._entries.get(signal.pid)
-        if entry is None or asker is None or not _may(asker, entry.member.principal):
+        if entry is None or asker is None or not may_act_as(asker, entry.member.principal.name):
             return
         if signal.kind is SignalKind.CANCEL:
             entry.member.cancel()
@@ -123,8 +123,9 @@ class Activity:
         return [_row(entry) for entry in self._entries.values() if entry.member.workspace == workspace]
 
 
-def _may(asker: Principal, owner: Principal) -> bool:
-    return asker.admin or owner.name == asker.name or owner.name in asker.groups
+def may_act_as(asker: Principal, owner: str) -> bool:
+    """Whether a principal has the privileges of the one whose session it is."""
+    return asker.admin or owner == asker.name or owner in asker.groups
 
 
 def _row(entry: _Entry) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, date_order, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.query import QueryResult
-from gateway.relay.caches import RecentlyUsed
 from gateway.relay.settings import SESSION_VARIABLE
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
+from gateway.roster import tell_sessions
 from gateway.rows import describe_rows, with_formats
 from gateway.scroll import Scroll
 from gateway.source import Execution, Source, Surroundings
@@ -57,7 +57,7 @@ from planner.plan import (
 from planner.planning import plan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 
     import pyarrow as pa
 
@@ -67,8 +67,6 @@ if TYPE_CHECKING:
     from gateway.session import Session
     from planner.parse import Statement
 
-_MOST_REMEMBERED = 128 * 1024
-"""Bytes of the statements that are known to be PostgreSQL's to answer."""
 _DENIED = re.compile(r"permission denied for table (.+)")
 """What PostgreSQL's own fence says to a statement that should never have come to it."""
 
@@ -80,7 +78,6 @@ class Executor:
         self._session = session
         self._services = services
         self._leases = leases
-        self._relayed = RecentlyUsed[Metadata](_MOST_REMEMBERED)
 
     def settings(self, lane: Lane | None = None) -> Settings:
         """What of the session's settings changes a plan; `lane` overrides the session's."""
@@ -143,8 +140,11 @@ class Executor:
     def read_values(self, portal: str, prepared: PreparedStatement, binding: Binding) -> pa.RecordBatch | None:
         """The values for a lakehouse table, which are read at Bind as in PostgreSQL; those for itself it reads itself.
         Raises SqlError, but for what could not be used: that is told to who executes it."""
-        references = () if prepared.statement is None else prepared.statement.references
-        if any(self._services.catalog.has_table_called(self._session.workspace, each.name) for each in references):
+        statement = prepared.statement
+        if statement is None or self._services.relayed.find(self._circumstances(statement)) is not None:
+            return None
+        catalog, workspace = self._services.catalog, self._session.workspace
+        if any(catalog.has_table_called(workspace, each.name) for each in statement.references):
             with suppress(FeatureNotSupported):
                 return self._decode(prepared, binding, portal)
         return None
@@ -159,13 +159,13 @@ class Executor:
             admit = functools.partial(self.admit_write, alone=alone)
             return await open_copy(session, catalog, statement, self.settings(), self._append, admit)
         await self._confirm(prepared)
-        situation = self._session.situation
-        relayed = self._relayed.find((statement, situation))
+        circumstances = self._circumstances(statement)
+        relayed = self._services.relayed.find(circumstances)
         if relayed is not None:
             return await self.relay(relayed, portal, max_rows)
         planned, values = await self.plan(statement, prepared, portal)
         if isinstance(planned, Metadata):
-            self._relayed.keep((statement, situation), planned, len(statement.text))
+            self._services.relayed.keep(circumstances, planned, len(statement.text))
             return await self.relay(planned, portal, max_rows)
         if isinstance(planned, Query | CatalogChange | Constant) and planned.notice is not None:
             self._session.inform(planned.notice)
@@ -190,6 +190,13 @@ class Executor:
         if isinstance(planned, Explain):
             return await explanation.explain(self, self._session, planned, portal, max_rows, alone=alone)
         return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
+
+    def _circumstances(self, statement: Statement) -> Hashable:
+        """All that decides whether and how a statement is relayed; the epoch of what a session has in PostgreSQL is no
+        other session's, but for 0, which is nothing."""
+        session = self._session
+        version = self._services.catalog.version(session.workspace)
+        return statement, session.workspace, version, session.principal.name, session.relay.epoch, self.settings()
 
     async def admit_write(self, write: Query, *, alone: bool) -> bool:
         """Refuses a write that may not run. Whether it has to be planned anew, since its block writes the table
@@ -285,7 +292,8 @@ class Executor:
         """The session's, and what the statement asks for beside them."""
         session, variables = self._session, self._session.variables.effective
         if planned.asks_for_all:
-            await self._services.catalog.take_census(session.workspace)
+            rows = await self._services.catalog.list_sessions(session.workspace)
+            variables = {**variables, **tell_sessions(rows, session.principal)}
         if planned.asks_for_sessions:
             variables = {**variables, SESSION_VARIABLE: str(session.pid)}
         if planned.asks_for_names:

@@ -1,19 +1,25 @@
 """What a session is given: what all of a gateway share, and what it may by how its client came."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from catalog.catalog import Catalog
 from compute.pool import Pool
 from gateway.config import Declaration, Limits
 from gateway.relay import Relay
+from gateway.relay.caches import RecentlyUsed
 from gateway.settings import Verdicts
 from gateway.storage import Storage
 from gateway.writers import Writers
+from planner.plan import Metadata
+
+_MOST_REMEMBERED = 2 << 20
+"""Bytes of the statements that are known to be PostgreSQL's to answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all sessions of a gateway share. `trees`: Spark machines have no files of their own (`gateway.trees`)."""
+    """What all sessions of a gateway share. `trees`: Spark machines have no files of their own (`gateway.trees`).
+    `relayed`: the plans of late for what PostgreSQL answers, by everything that they depend on."""
 
     catalog: Catalog
     relay: Relay
@@ -24,6 +30,7 @@ class Services:
     writers: Writers
     storage: Storage
     trees: bool = False
+    relayed: RecentlyUsed[Metadata] = field(default_factory=lambda: RecentlyUsed(_MOST_REMEMBERED))
 
 
 @dataclass(frozen=True, slots=True)

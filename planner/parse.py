@@ -5,6 +5,7 @@ raw tree that is bound and translated. In the spark dialect sqlglot parses, and 
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -39,6 +40,8 @@ _ENDS = ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK", "TRANS_STMT_ROLLBACK_TO")
 _LONGEST_CACHED = 65_536
 _QUERY_WORDS = {"DeclareCursorStmt": "FOR", "PrepareStmt": "AS"}
 """After which word the query begins, by the node of what holds it. Both are reserved: no name before can be them."""
+_PARAMETERS = re.compile(r'"ParamRef":\{"number":(\d+),"location":(\d+)\}')
+"""In the tree's JSON, where a string would have its quotes escaped."""
 _EXPLAIN_WORDS = frozenset({"ANALYZE", "ANALYSE", "VERBOSE"})
 
 
@@ -123,7 +126,8 @@ def _statement(text: str, found: Extracted, parsed: lakegate_native.ParsedStatem
     before = max((cut for cut in found.routes if cut < end), default=-1)
     is_route = before >= 0 and not found.text[before : parsed.offset].strip()
     options = next((o for o in found.options if parsed.offset <= o.start < end), None)
-    parsed_tree: Node = json.loads(parsed.tree)
+    raw_tree = parsed.tree
+    parsed_tree: Node = json.loads(raw_tree)
     return Statement(
         text=text[parsed.offset : end],
         offset=parsed.offset,
@@ -135,7 +139,7 @@ def _statement(text: str, found: Extracted, parsed: lakegate_native.ParsedStatem
         describable=None if is_route or parsed.node == "TransactionStmt" else parsed.text,
         explain_route=is_route,
         ends_block=_ends_block(parsed_tree),
-        parameter=_first_parameter(parsed_tree, parsed.text),
+        parameter=_first_parameter(raw_tree, parsed.text),
         immutable=not parsed.relations and not parsed.functions and _is_immutable(parsed_tree),
         tree=parsed_tree,
         options=options,
@@ -204,10 +208,8 @@ def _ends_block(node: Node) -> bool:
     return node.get("TransactionStmt", {}).get("kind") in _ENDS
 
 
-def _first_parameter(node: Node, text: str) -> tuple[int, int] | None:
-    places = [
-        (fields.get("location", 0), fields.get("number", 0)) for kind, fields in tree.walk(node) if kind == "ParamRef"
-    ]
+def _first_parameter(raw_tree: str, text: str) -> tuple[int, int] | None:
+    places = [(int(location), int(number)) for number, location in _PARAMETERS.findall(raw_tree)]
     if not places:
         return None
     location, number = min(places)

@@ -12,17 +12,17 @@ the gateway's own channels.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from catalog.errors import FeatureNotSupported, ReservedName
 from catalog.names import SYSTEM_COLUMNS
 from catalog.relay import ANSWERS_SCHEMA, SHOWN_RELATIONS
 from catalog.resolution import Resolution
-from planner import tree
+from planner import privileges, tree
 from planner.parse import Statement
 from planner.plan import Assignment, Metadata
-from planner.syntax import replace_names
+from planner.syntax import Replacement, replace_names
 from planner.tree import Node
 
 _READS = frozenset({"SelectStmt"})
@@ -55,23 +55,26 @@ _OF_ITSELF = "lakegate.pg_backend_pid"
 _NAMES = frozenset({"pg_prepared_statement", "pg_cursor"})
 """Functions that tell of prepared statements and cursors; their views have the plural."""
 _OF_NAMES = frozenset(f"lakegate.{name}{plural}" for name in _NAMES for plural in ("", "s"))
-_PRIVILEGE_FUNCTIONS = frozenset(
-    {"has_table_privilege", "has_any_column_privilege", "has_schema_privilege", "has_column_privilege"}
-)
 _SIZES = frozenset(
     {"pg_table_size", "pg_total_relation_size", "pg_relation_size", "pg_indexes_size", "pg_database_size"}
 )
-_REWRITTEN = _SIGNALS | _PRIVILEGE_FUNCTIONS | _NAMES | _SIZES | {"pg_notify"}
+_REWRITTEN = _SIGNALS | _NAMES | _SIZES | {"pg_notify"}
 _REWRITTEN_VIEWS = frozenset({"pg_stat_activity", *(f"{name}s" for name in _NAMES)})
 _OF_STATISTICS = frozenset(f"lakegate.{name}" for name in _SIZES)
 _STATISTICS = frozenset({"reltuples", "relpages", "*"})
 _PRIVILEGE_VIEWS = frozenset(
     {"table_privileges", "column_privileges", "role_table_grants", "role_column_grants", "views"}
 )
+_ANSWERED_FUNCTIONS = _REWRITTEN | privileges.FUNCTIONS
+_ANSWERED_RELATIONS = _REWRITTEN_VIEWS | _PRIVILEGE_VIEWS
 _SET_CONFIG_ARGUMENTS = 3
+_CLAUSE_WORDS = re.compile(r"(?<![A-Za-z_])(?:FOR|INTO)(?![A-Za-z_])", re.IGNORECASE)
+"""One of them begins every clause that is not to pass."""
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1"})
 # A statement that also asks for a system column, as DataGrip does for xmin, is told PostgreSQL's own: a view has none.
 _OWNED = {"pg_class": {"relacl", "relowner"}, "pg_namespace": {"nspacl", "nspowner"}}
+_ANSWERED_COLUMNS = re.compile(r"relacl|relowner|nspacl|nspowner|reltuples|relpages|\*|U&", re.IGNORECASE)
+"""What is asked of those two for an answer of ours, and how any name can be written otherwise."""
 
 
 def relay(statement: Statement, resolution: Resolution) -> Metadata:
@@ -96,25 +99,37 @@ def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metada
     _check_kind(statement, *tree.unwrap(statement.tree))
     _check_clauses(statement)
     _check_functions(statement, volatile_functions)
-    replacements = list(_replacements(statement))
-    names = {name for _, name in replacements}
+    nodes = list(tree.walk(statement.tree)) if _names_answered(statement) else []
+    columns = tree.columns_among(nodes)
+    replacements = list(_replacements(nodes, columns))
+    names = {each.name for each in replacements}
     asked = names & _OF_SESSIONS
     return Metadata(
         text=replace_names(statement.parsed_text, replacements),
         asks_for_sessions=bool(asked),
         asks_for_all=not asked <= {_OF_ITSELF},
         asks_for_names=bool(names & _OF_NAMES),
-        asks_for_statistics=bool(names & _OF_STATISTICS) or _reads_statistics(statement),
+        asks_for_statistics=bool(names & _OF_STATISTICS) or _reads_statistics(statement, columns),
         assigns=tuple(_assignments(statement)),
     )
 
 
-def _reads_statistics(statement: Statement) -> bool:
+def _names_answered(statement: Statement) -> bool:
+    """Whether it may name anything that has a namesake of ours: most statements are spared a walk of their trees."""
+    named = {each.name for each in statement.references}
+    return (
+        any(name in _ANSWERED_FUNCTIONS for _, name in statement.functions)
+        or not named.isdisjoint(_ANSWERED_RELATIONS)
+        or (not named.isdisjoint(_OWNED) and _ANSWERED_COLUMNS.search(statement.parsed_text) is not None)
+    )
+
+
+def _reads_statistics(statement: Statement, columns: set[str]) -> bool:
     """Whether it reads what pg_class tells of rows and pages, or more of lakehouse tables."""
     if any(each.schema == ANSWERS_SCHEMA for each in statement.references):
         return True
     named = any(each.name == "pg_class" and each.schema in (None, "pg_catalog") for each in statement.references)
-    return named and bool(tree.column_names(statement.tree) & _STATISTICS)
+    return named and bool(columns & _STATISTICS)
 
 
 def _refused(statement: Statement, reason: str, hint: str | None = None) -> FeatureNotSupported:
@@ -170,6 +185,8 @@ def _is_table(fields: Node) -> bool:
 
 
 def _check_clauses(statement: Statement) -> None:
+    if not _CLAUSE_WORDS.search(statement.parsed_text):
+        return
     for kind, fields in tree.walk(statement.tree):
         if kind == "SelectStmt" and fields.get("lockingClause"):
             raise _refused(statement, "rows cannot be locked")
@@ -193,6 +210,8 @@ def _check_functions(statement: Statement, volatile_functions: frozenset[str]) -
 
 
 def _assignments(statement: Statement) -> Iterator[Assignment]:
+    if not any(name == "set_config" for _, name in statement.functions):
+        return
     for kind, fields in tree.walk(statement.tree):
         if kind != "FuncCall" or tree.strings(fields["funcname"])[-1] != "set_config":
             continue
@@ -224,18 +243,23 @@ def _keeps_values(type_name: Node) -> bool:
     return tree.strings(type_name["names"])[-1] in ("text", "varchar", "bool") and not type_name.get("typmods")
 
 
-def _replacements(statement: Statement) -> Iterator[tuple[int, str]]:
-    columns = tree.column_names(statement.tree)
-    for kind, fields in tree.walk(statement.tree):
+def _replacements(nodes: Iterable[tuple[str, Node]], columns: set[str]) -> Iterator[Replacement]:
+    for kind, fields in nodes:
         if kind == "FuncCall":
-            name = tree.strings(fields["funcname"])[-1]
-            if name in _REWRITTEN and fields.get("location", -1) >= 0:
-                yield int(fields["location"]), f"lakegate.{name}"
+            if fields.get("location", -1) >= 0:
+                yield from _function(tree.strings(fields["funcname"])[-1], fields)
         elif kind == "RangeVar" or "relname" in fields:
             yield from _relation(fields, columns)
 
 
-def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
+def _function(name: str, fields: Node) -> Iterator[Replacement]:
+    if name in _REWRITTEN:
+        yield Replacement(int(fields["location"]), f"lakegate.{name}")
+    elif name in privileges.FUNCTIONS and (replacement := privileges.replace_question(name, fields)):
+        yield replacement
+
+
+def _relation(fields: Node, columns: set[str]) -> Iterator[Replacement]:
     schema, name = fields.get("schemaname"), fields.get("relname", "")
     location = int(fields.get("location", 0))
     in_catalog = schema in (None, "pg_catalog")
@@ -245,4 +269,4 @@ def _relation(fields: Node, columns: set[str]) -> Iterator[tuple[int, str]]:
         or (in_catalog and name in _REWRITTEN_VIEWS)
         or (schema == "information_schema" and name in _PRIVILEGE_VIEWS)
     ):
-        yield location, f"lakegate.{name}"
+        yield Replacement(location, f"lakegate.{name}")

@@ -12,8 +12,9 @@ comments, dollar quotes and quoted names, as PostgreSQL's lexer does with `stand
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from catalog.errors import FeatureNotSupported, SqlSyntaxError
 
@@ -23,6 +24,11 @@ _TOKEN = re.compile(
     |(?P<word>[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)|(?P<number>\d+)|(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
+_OURS = re.compile(
+    r"\bROUTE\b|\bVERSION\b|\bCREATE\b.*\b(?:DELTA|PARTITIONED|TBLPROPERTIES|LOCATION|USING)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What a text with a piece of our syntax has somewhere. Most have not, and are spared the scanner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +66,23 @@ class Extracted:
 def scan(text: str) -> list[Token]:
     """The tokens of a text without blanks and comments. What is unterminated runs to the end, as PostgreSQL will
     tell."""
-    tokens, position = [], 0
+    return list(_read_tokens(text))
+
+
+def _read_tokens(text: str) -> Iterator[Token]:
+    position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
         assert match is not None  # the last alternative takes any character
-        kind, end = _kind(match), match.end()
+        kind, end = str(match.lastgroup), match.end()
         if kind == "comment":
             end = _comment_end(text, end)
         elif kind == "dollar":
             closing = text.find(match[0], end)
             end = len(text) if closing < 0 else closing + len(match[0])
         if kind not in ("blank", "comment"):
-            tokens.append(Token(kind, text[position:end], position, end))
+            yield Token(kind, text[position:end], position, end)
         position = end
-    return tokens
-
-
-def _kind(match: re.Match[str]) -> str:
-    return next(
-        name
-        for name in ("blank", "comment", "escaped", "string", "dollar", "quoted", "word", "number", "other")
-        if match[name] is not None
-    )
 
 
 def _comment_end(text: str, position: int) -> int:
@@ -95,10 +96,7 @@ def _comment_end(text: str, position: int) -> int:
 
 def extract(text: str) -> Extracted:
     """Cuts our syntax out. Raises `SqlSyntaxError` for a piece that is begun but not complete."""
-    upper = text.upper()
-    if not any(
-        word in upper for word in ("ROUTE", "VERSION", "DELTA", "PARTITIONED", "TBLPROPERTIES", "LOCATION", "USING")
-    ):
+    if not _OURS.search(text):
         return Extracted(text)
     return _Extraction(text).run()
 
@@ -213,20 +211,30 @@ def _unquoted(token: Token) -> str:
     return token.text[token.text.index("'") + 1 : -1].replace("''", "'")
 
 
-def replace_names(text: str, replacements: Iterable[tuple[int, str]]) -> str:
-    """The text with other names in the places, in bytes, of these dotted ones. Put in from the end, so that the bytes
-    before keep their places."""
+class Replacement(NamedTuple):
+    """Another name for the dotted one at a place, in bytes; a function that is called by it gets `first` before its
+    arguments."""
+
+    place: int
+    name: str
+    first: str = ""
+
+
+def replace_names(text: str, replacements: Iterable[Replacement]) -> str:
+    """The text with these names. Put in from the end, so that the bytes before keep their places."""
     source = text.encode()
-    for location, name in sorted(replacements, reverse=True):
-        source = source[:location] + name.encode() + source[_name_end(source, location) :]
+    for place, name, first in sorted(replacements, reverse=True):
+        rest = source[place:].decode()
+        end, opened = _ends(rest)
+        replaced = f"{name}({first}, {rest[opened:]}" if first else name + rest[end:]
+        source = source[:place] + replaced.encode()
     return source.decode()
 
 
-def _name_end(source: bytes, location: int) -> int:
-    """Where the dotted name that starts at `location` ends."""
-    rest = source[location:].decode()
-    tokens = scan(rest)
-    last = 0
-    while last + 2 < len(tokens) and tokens[last + 1].text == ".":
-        last += 2
-    return location + len(rest[: tokens[last].end].encode())
+def _ends(text: str) -> tuple[int, int]:
+    """Where the dotted name that a text begins with ends, and where what follows it does, such as a parenthesis."""
+    tokens = _read_tokens(text)
+    end = next(tokens).end
+    while (following := next(tokens, None)) is not None and following.text == ".":
+        end = next(tokens).end
+    return end, end if following is None else following.end

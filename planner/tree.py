@@ -6,7 +6,7 @@ default are absent. Locations count bytes from 0.
 Reference: PostgreSQL `src/include/nodes/parsenodes.h`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 Node = dict[str, Any]
@@ -56,21 +56,28 @@ def walk(node: Any) -> Iterator[tuple[str, Node]]:
     stack = [node]
     while stack:
         current = stack.pop()
-        if isinstance(current, list):
+        if type(current) is list:
             stack.extend(reversed(current))
-        elif isinstance(current, dict):
+        elif type(current) is dict:
             for key, value in reversed(current.items()):
-                if isinstance(value, dict) and key[:1].isupper():
-                    yield key, value
-                if isinstance(value, dict | list):
+                if type(value) is dict:
+                    if "A" <= key < "[":
+                        yield key, value
+                    stack.append(value)
+                elif type(value) is list:
                     stack.append(value)
 
 
-def column_names(node: Any) -> set[str]:
+def columns_among(nodes: Iterable[tuple[str, Node]]) -> set[str]:
     """The last names of every column reference, ``*`` among them unless it is count(*)'s."""
     return {
         part["String"].get("sval", "") if "String" in part else "*"
-        for kind, fields in walk(node)
+        for kind, fields in nodes
         if kind == "ColumnRef"
         for part in fields["fields"][-1:]
     }
+
+
+def column_names(node: Any) -> set[str]:
+    """The same of every node of the tree."""
+    return columns_among(walk(node))

@@ -11,7 +11,7 @@ from catalog.resolution import Resolution, ResolvedTable
 from planner.authorize import require_create, require_owner, require_reads
 from planner.parse import Statement
 from planner.plan import CatalogChange
-from planner.syntax import replace_names
+from planner.syntax import Replacement, replace_names
 from planner.tree import Node
 
 _OPTION = "security_invoker"
@@ -33,7 +33,7 @@ def plan_view(
     name = TableName(require_create(relation.get("schemaname"), resolution), relation["relname"])
     places = {place: table.name for place, table in tables.items() if place is not None}
     places[int(relation.get("location", 0))] = name
-    text = replace_names(statement.parsed_text, ((place, str(each)) for place, each in places.items()))
+    text = replace_names(statement.parsed_text, (Replacement(place, str(each)) for place, each in places.items()))
     unknown = (ref.name for ref in statement.references if ref.role is Role.READ and ref not in resolution.tables)
     return CatalogChange(CreateView(name, text, bool(fields.get("replace")), next(unknown, None)), "CREATE VIEW")
 

@@ -20,6 +20,9 @@ IRRELEVANT = frozenset(
         "lakegate.dialect",
         "lakegate.lane",
         "lakegate.names",
+        "lakegate.owners",
+        "lakegate.session",
+        "lakegate.sessions",
         "lock_timeout",
         "statement_timeout",
     }

@@ -1,6 +1,5 @@
 """What relayed statements are rewritten to: same names and shapes as PostgreSQL's, answers from the control tables."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -17,13 +16,15 @@ from psycopg.errors import (
     UndefinedTable,
 )
 
-from catalog.catalog import Catalog
-from catalog.changes import CreateSchema, Grant, Privilege, RegisterTable
+from catalog.changes import CreateRole, CreateSchema, Grant, Privilege, RegisterTable
 from catalog.names import TableName
-from catalog.postgres import EmbeddedPostgres
 from catalog.principals import Principal
 from catalog.relay import ANSWERS_SCHEMA, REWRITTEN_FUNCTIONS, REWRITTEN_RELATIONS
-from catalog.sessions import SIGNAL_SQLSTATE, Signal, SignalKind
+from catalog.sessions import SIGNAL_SQLSTATE
+from gateway.roster import tell_sessions
+from planner.parse import parse
+from planner.plan import Dialect
+from planner.relay import relay
 from tests.fix_metastore import Metastore
 from tests.lakes import write_table
 
@@ -137,50 +138,85 @@ async def test_questions_about_privileges(sales: Metastore) -> None:
             await ask(sales, user.name, f"SELECT lakegate.{question}")
 
 
-class Told:
-    """A gateway's sessions, and what they are told."""
+EACH = (
+    "has_table_privilege({}relation, 'SELECT')",
+    "has_table_privilege({}relation, 'DELETE')",
+    "has_any_column_privilege({}relation, 'UPDATE')",
+    "has_column_privilege({}relation, 'id', 'INSERT')",
+    "has_column_privilege({}relation, 99::smallint, 'SELECT')",
+)
+LAKEHOUSE = "(SELECT unnest('{sales.orders,sales.lines}'::text[]) AS relation) r"
+RELATIONS = (
+    LAKEHOUSE,
+    "(SELECT unnest('{sales.orders,pg_catalog.pg_class,pg_catalog.pg_authid}'::text[]) AS relation) r",
+    "(SELECT oid AS relation FROM pg_class WHERE relname IN ('orders', 'lines') UNION VALUES (0::oid), (NULL)) r",
+)
 
-    replica = "replica"
 
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self.rows = rows
-        self.received: asyncio.Queue[tuple[Signal, Principal | None]] = asyncio.Queue()
+async def test_questions_about_each_table_are_answered_as_those_about_one(sales: Metastore) -> None:
+    """By the owner's rights, a user's own, a group's, everybody's, and none."""
+    lines, group = TableName("sales", "lines"), sales.unique("group")
+    await sales.apply(RegisterTable(lines, write_table(sales.warehouse / "l", {"id": [1]})))
+    await sales.apply(CreateRole(group, None, login=False))
+    user, member, stranger = [await sales.make_user(*names) for names in (("user",), ("member", group), ("stranger",))]
+    await sales.apply(Grant(frozenset({Privilege.USAGE}), ("public",), schemas=("sales",)))
+    await sales.apply(Grant(frozenset({Privilege.SELECT, Privilege.DELETE}), (user.name,), tables=(TABLE,)))
+    await sales.apply(Grant(frozenset({Privilege.UPDATE}), (group,), tables=(TABLE, lines)))
+    await sales.apply(Grant(frozenset({Privilege.SELECT}), ("public",), tables=(lines,)))
+    told, nothing = set(), await sales.resolve()
+    for who in (user.name, member.name, stranger.name, "admin"):
+        for rows in RELATIONS:
+            for question in (one.format(asked) for one in EACH for asked in ("", "current_user, ")):
+                if "'id'" in question and rows != LAKEHOUSE:
+                    continue
+                (replaced,) = parse(f"SELECT relation, {question} FROM {rows} ORDER BY 1", Dialect.POSTGRES)
+                sent = relay(replaced, nothing).text
+                assert "lakegate.each_" in sent
+                answers = await ask(sales, who, sent)
+                assert answers == await ask(sales, who, f"SELECT relation, lakegate.{question} FROM {rows} ORDER BY 1")
+                told |= {answer for _, answer in answers}
+    assert told == {True, False, None}
 
-    def describe(self, workspace: str) -> list[dict[str, Any]]:
-        return self.rows
 
-    def signal(self, signal: Signal, asker: Principal | None) -> None:
-        self.received.put_nowait((signal, asker))
+SESSIONS = [
+    {"pid": 4711, "usename": "{}", "datname": "demo", "state": "active", "query": "SELECT 'é'"},
+    {"pid": 12, "usename": "admin", "query": "<insufficient privilege>"},
+]
 
 
-async def test_sessions_and_signals(metastore: Metastore, metastore_server: EmbeddedPostgres) -> None:
-    user, other = await metastore.make_user("user"), await metastore.make_user("other")
-    told = Told([{"pid": 4711, "usename": user.name, "state": "active", "query": "SELECT secret"}])
-    watching = Catalog(metastore_server, warehouse_root=str(metastore.warehouse), sessions=told)
-    await watching.open()
-    assert await watching.login(user.name, metastore.workspace) is not None
-    await watching.take_census(metastore.workspace)
-    query = "SELECT pid, usename, state, query FROM lakegate.pg_stat_activity"
-    assert await ask(metastore, user.name, query) == [(4711, user.name, "active", "SELECT secret")]
-    assert await ask(metastore, other.name, query) == [(4711, user.name, None, "<insufficient privilege>")]
-    query = "SELECT datid = (SELECT oid FROM pg_database WHERE datname = current_database()), usesysid::regrole::text"
-    assert await ask(metastore, user.name, f"{query} FROM lakegate.pg_stat_activity") == [(True, user.name)]
+async def ask_told(metastore: Metastore, role: str, query: str, hear: Callable[[Diagnostic], None]) -> Any:
+    """The answer to a query that comes with the sessions that its user is told of."""
+    endpoint = await metastore.catalog.relay_endpoint(role, metastore.workspace)
+    async with await AsyncConnection.connect(endpoint.conninfo(), autocommit=True) as connection:
+        connection.add_notice_handler(hear)
+        for name, value in tell_sessions(SESSIONS, Principal("admin", admin=True, groups=frozenset())).items():
+            await connection.execute("SELECT set_config(%s, %s, false)", (name, value.replace("{}", role)))
+        return await (await connection.execute(query.encode())).fetchone()
 
-    def pass_on(notice: Diagnostic) -> None:
-        if notice.sqlstate == SIGNAL_SQLSTATE:
-            watching.send_signal(metastore.workspace, notice.message_primary or "")
 
-    assert await ask(metastore, user.name, "SELECT lakegate.pg_cancel_backend(4711)", pass_on) == [(True,)]
-    assert await told.received.get() == (Signal(SignalKind.CANCEL, 4711, user.name), user)
+async def test_sessions_and_signals(metastore: Metastore) -> None:
+    user, heard = await metastore.make_user("user"), list[tuple[str | None, str | None]]()
+
+    def hear(notice: Diagnostic) -> None:
+        heard.append((notice.sqlstate, notice.message_primary))
+
+    query = """SELECT usename::text, state, query, datid = (SELECT oid FROM pg_database WHERE datname = current_database()),
+               usesysid::regrole::text FROM lakegate.pg_stat_activity WHERE pid = 4711"""
+    assert await ask(metastore, user.name, query) == []
+    shown = (user.name, "active", "SELECT 'é'", True, user.name)
+    assert await ask_told(metastore, user.name, query, hear) == shown
+    assert await ask_told(metastore, user.name, "SELECT lakegate.pg_cancel_backend(4711)", hear) == (True,)
+    assert heard.pop() == (SIGNAL_SQLSTATE, f'["cancel", 4711, "{user.name}"]')
     for signal, reason in (("cancel", "cancel query"), ("terminate", "terminate process")):
         with pytest.raises(InsufficientPrivilege, match=f"permission denied to {reason}"):
-            await ask(metastore, other.name, f"SELECT lakegate.pg_{signal}_backend(4711)")
-    assert await ask(metastore, "admin", "SELECT lakegate.pg_terminate_backend(4711)", pass_on) == [(True,)]
-    assert await told.received.get() == (Signal(SignalKind.TERMINATE, 4711, "admin"), metastore.admin)
-    assert await ask(metastore, other.name, "SELECT lakegate.pg_cancel_backend(1)") == [(False,)]
+            await ask_told(metastore, user.name, f"SELECT lakegate.pg_{signal}_backend(12)", hear)
+    assert await ask_told(metastore, "admin", "SELECT lakegate.pg_terminate_backend(12)", hear) == (True,)
+    assert heard.pop() == (SIGNAL_SQLSTATE, '["terminate", 12, "admin"]')
+    assert heard == []
+    assert await ask_told(metastore, user.name, "SELECT lakegate.pg_cancel_backend(1)", hear) == (False,)
+    assert heard == [("01000", "PID 1 is not a PostgreSQL backend process")]
     query = "SELECT set_config('lakegate.session', '12', false), lakegate.pg_backend_pid()"
     assert await ask(metastore, user.name, query) == [("12", 12)]
-    await watching.close()
 
 
 async def test_channels_of_the_gateway_are_reserved(metastore: Metastore) -> None:

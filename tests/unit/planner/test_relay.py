@@ -107,6 +107,29 @@ REWRITTEN = (
     ("SELECT * FROM pg_catalog.pg_class", "SELECT * FROM lakegate.pg_class"),
     ("SELECT * FROM information_schema.table_privileges", "SELECT * FROM lakegate.table_privileges"),
     ("SELECT has_table_privilege('x', 'SELECT')", "SELECT lakegate.has_table_privilege('x', 'SELECT')"),
+    ("SELECT has_schema_privilege(a, 'usage') FROM t", "SELECT has_schema_privilege(a, 'usage') FROM t"),
+    ("SELECT has_schema_privilege(a, 'create') FROM t", "SELECT lakegate.has_schema_privilege(a, 'create') FROM t"),
+    (
+        "SELECT has_table_privilege(oid, ' select ') FROM pg_class",
+        "SELECT lakegate.each_has_table_privilege(lakegate.held('SELECT'), oid, ' select ') FROM pg_class",
+    ),
+    (
+        "SELECT pg_catalog.has_column_privilege /* ( */ (user, 'ü' || a, 1, 'UPDATE') FROM t",
+        "SELECT lakegate.each_has_column_privilege(lakegate.held('UPDATE'), user, 'ü' || a, 1, 'UPDATE') FROM t",
+    ),
+    *(
+        (f"SELECT {question} FROM t", f"SELECT lakegate.{question} FROM t")
+        for question in (
+            "has_table_privilege('bob', a, 'SELECT')",
+            "has_table_privilege(session_user, a, 'SELECT')",
+            "has_table_privilege(a, 'REFERENCES')",
+            "has_table_privilege(a, 'SELECT, INSERT')",
+            "has_table_privilege(a, b)",
+            "has_any_column_privilege(a, 'DELETE')",
+            "has_column_privilege('t', a, 'SELECT')",
+            "has_table_privilege(a)",
+        )
+    ),
     ("SELECT p.name FROM pg_prepared_statements p", "SELECT p.name FROM lakegate.pg_prepared_statements p"),
     ("TABLE pg_catalog.pg_cursors", "TABLE lakegate.pg_cursors"),
     (

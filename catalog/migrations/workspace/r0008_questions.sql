@@ -1,0 +1,118 @@
+-- Questions that a statement asks of each table there is. The gateway writes which tables the statement's user holds the
+-- privilege on into the statement, as a call of `held` that PostgreSQL evaluates once, when it plans: the gateway has a
+-- statement planned anew whenever the catalog's version or the role changes, so nothing else can change the answer.
+--
+-- Of the privileges that are asked here nobody but the metastore has any on a shadow, so PostgreSQL's own functions deny
+-- them there, and answer for every other relation.
+
+CREATE FUNCTION lakegate.held(privilege text) RETURNS oid[]
+LANGUAGE sql IMMUTABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH me AS MATERIALIZED (
+        SELECT r.oid, pg_has_role(r.oid, 'lakegate_admin', 'USAGE') AS admin FROM pg_roles r
+        WHERE r.rolname = session_user -- no principal becomes another role
+    )
+    SELECT coalesce(array_agg(t.shadow), '{}') FROM me JOIN lakegate.tables t
+        ON me.admin OR lakegate.holds(me.oid, t.owner_role, t.acl, privilege)
+    WHERE t.shadow IS NOT NULL;
+END;
+
+-- As PostgreSQL's functions, after the tables that are held. One overload for each that is asked of the statement's user.
+DO $generate$
+DECLARE
+    asked text;
+    role_type text;
+    relation_type text;
+    column_type text;
+    types text;
+    given text;
+    relation text;
+    at integer;
+BEGIN
+    FOREACH role_type IN ARRAY '{none,name}'::text[] LOOP
+        at := CASE role_type WHEN 'none' THEN 2 ELSE 3 END;
+        FOREACH relation_type IN ARRAY '{text,oid}'::text[] LOOP
+            relation := format(CASE relation_type WHEN 'oid' THEN '$%s' ELSE '$%s::regclass::oid' END, at);
+            types := array_to_string(array_remove(ARRAY['oid[]', role_type, relation_type], 'none'), ', ');
+            given := array_to_string(array_remove(ARRAY[CASE role_type WHEN 'name' THEN '$2' END, format('$%s', at)], NULL), ', ');
+            FOREACH asked IN ARRAY '{has_table_privilege,has_any_column_privilege}'::text[] LOOP
+                EXECUTE format('CREATE FUNCTION lakegate.each_%1$s(%2$s, text) RETURNS boolean LANGUAGE sql STABLE '
+                               'RETURN %3$s = ANY ($1) OR pg_catalog.%1$s(%4$s, $%5$s)',
+                               asked, types, relation, given, at + 1);
+            END LOOP;
+            -- PostgreSQL's own function first: it raises for a column that is not there, and is NULL for a dropped one.
+            FOREACH column_type IN ARRAY '{text,smallint}'::text[] LOOP
+                EXECUTE format('CREATE FUNCTION lakegate.each_has_column_privilege(%1$s, %2$s, text) RETURNS boolean '
+                               'LANGUAGE sql STABLE RETURN CASE pg_catalog.has_column_privilege(%3$s, $%4$s, $%5$s) '
+                               'WHEN true THEN true WHEN false THEN %6$s = ANY ($1) END',
+                               types, column_type, given, at + 1, at + 2, relation);
+            END LOOP;
+        END LOOP;
+    END LOOP;
+END
+$generate$;
+
+-- Sessions are told by the statement that asks, as its user may see them: lakegate.sessions has the rows, lakegate.owners
+-- a line for each, of process id and owner's name in JSON. The table of that name is what gateways tell each other.
+DO $generate$
+BEGIN
+    EXECUTE (
+        SELECT format('CREATE OR REPLACE VIEW lakegate.pg_stat_activity AS SELECT %s FROM jsonb_populate_recordset('
+                      'NULL::pg_catalog.pg_stat_activity, nullif(current_setting(''lakegate.sessions'', true), '''')::jsonb) s',
+            string_agg(CASE attname
+                WHEN 'datid' THEN '(SELECT oid FROM pg_database WHERE datname = current_database()) AS datid'
+                WHEN 'usesysid' THEN 'to_regrole(quote_ident(s.usename))::oid AS usesysid'
+                ELSE format('s.%I', attname) END, ', ' ORDER BY attnum))
+        FROM pg_attribute
+        WHERE attrelid = 'pg_catalog.pg_stat_activity'::regclass AND attnum > 0 AND NOT attisdropped);
+END
+$generate$;
+
+-- PostgreSQL's rule on who may signal a session, in its words. The gateway that has the session looks at it again, and
+-- tells the client nothing of the INFO that it hears.
+CREATE OR REPLACE FUNCTION lakegate.send_signal(signal text, pid integer, asker name) RETURNS boolean
+LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner text := substring(current_setting('lakegate.owners', true) FROM format(E'\n%s ([^\n]*)', pid))::jsonb #>> '{}';
+    what text := CASE signal WHEN 'cancel' THEN 'cancel query' ELSE 'terminate process' END;
+    whose text := CASE signal WHEN 'cancel' THEN 'query is being canceled' ELSE 'process is being terminated' END;
+    which text := CASE signal WHEN 'cancel' THEN 'cancel this query' ELSE 'terminate this process' END;
+BEGIN
+    IF owner IS NULL THEN
+        RAISE WARNING 'PID % is not a PostgreSQL backend process', pid;
+        RETURN false;
+    END IF;
+    IF NOT lakegate.owns(lakegate.role_oid(asker::text), owner) THEN
+        RAISE EXCEPTION 'permission denied to %', what USING ERRCODE = '42501', DETAIL = format(
+            'Only roles with privileges of the role whose %s or with privileges of the "pg_signal_backend" role may %s.',
+            whose, which);
+    END IF;
+    RAISE INFO USING ERRCODE = 'LG001', MESSAGE = jsonb_build_array(signal, pid, asker)::text;
+    RETURN true;
+END
+$$;
+
+-- Sizes: PostgreSQL is not asked how large a shadow is, which costs it a look at each of its files.
+DO $generate$
+DECLARE
+    measure record;
+BEGIN
+    FOR measure IN SELECT * FROM (VALUES
+        ('pg_table_size', 'regclass', '$1', 'true', 'true'),
+        ('pg_total_relation_size', 'regclass', '$1', 'true', 'true'),
+        ('pg_indexes_size', 'regclass', '$1', 'true', 'false'),
+        ('pg_relation_size', 'regclass', '$1', 'true', 'true'),
+        ('pg_relation_size', 'regclass, text', '$1, $2', '$2 IN (''main'', ''fsm'', ''vm'', ''init'')', '$2 = ''main''')
+    ) AS v (name, types, given, valid, data) LOOP
+        EXECUTE format('CREATE OR REPLACE FUNCTION lakegate.%1$I(%2$s) RETURNS bigint LANGUAGE sql VOLATILE STRICT '
+            'SECURITY DEFINER SET search_path = pg_catalog, pg_temp RETURN (SELECT CASE '
+            'WHEN t.location <> '''' AND %4$s THEN CASE WHEN t.shadow = $1 AND %5$s THEN s.bytes ELSE 0 END '
+            'ELSE pg_catalog.%1$I(%3$s) END FROM (SELECT) one LEFT JOIN lakegate.tables t ON t.shadow = coalesce('
+            '(SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = $1), $1) '
+            'LEFT JOIN lakegate.snapshots s ON s.table_id = t.id)',
+            measure.name, measure.types, measure.given, measure.valid, measure.data);
+    END LOOP;
+END
+$generate$;
+
+DROP FUNCTION lakegate.relation_size(oid, bigint, boolean);
