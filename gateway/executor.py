@@ -155,9 +155,7 @@ class Executor:
         assert statement is not None, "an empty query has no result"
         self._session.block.admit(ends_block=statement.ends_block)
         if statement.verb == COPY:
-            session, catalog = self._session, self._services.catalog
-            admit = functools.partial(self.admit_write, alone=alone)
-            return await open_copy(session, catalog, statement, self.settings(), self._append, admit)
+            return await open_copy(self, self._session, self._services.catalog, portal, alone=alone)
         await self._confirm(prepared)
         circumstances = self._circumstances(statement)
         relayed = self._services.relayed.find(circumstances)
@@ -358,7 +356,7 @@ class Executor:
             drafted,
         )
 
-    def _append(self, query: Query) -> Result:
+    def append(self, query: Query) -> Result:
         """The result of a write without values."""
         source = Source(Execution(query, None), self._surroundings(query), Retention.NONE)
         return QueryResult(source, Scroll(source, scrolls=False), b"")

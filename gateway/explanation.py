@@ -1,8 +1,9 @@
 """EXPLAIN of a statement on lakehouse tables: the gateway's plan with the engine's, and with ANALYZE what it came to.
 
 The lane, the tables' versions and the files that are left are told by the planner. The engine's plan is asked of a
-machine, which wakes one where all sleep. ANALYZE runs the statement as it would run without EXPLAIN, writes too, and
-throws the rows away. Paths of files are not told: clients know tables.
+machine, which wakes one where all sleep; what the engine would read of PostgreSQL's is copied for that. ANALYZE runs
+the statement as it would run without EXPLAIN, writes too, and throws the rows away. Paths of files are not told:
+clients know tables.
 """
 
 from __future__ import annotations
@@ -15,29 +16,31 @@ from typing import TYPE_CHECKING, Any
 from catalog.errors import FeatureNotSupported
 from catalog.types import Oid, PgType, ResultColumn
 from gateway import preparation
+from gateway.outline import ESTIMATE, Properties, write_out
 from gateway.pgwire.encode import BINARY, TEXT, ResultEncoder
 from gateway.portal import Binding, Portal
 from gateway.query import QueryResult
 from gateway.result import ConstantResult
-from planner.plan import ALL_ROWS, Direction, Execute, Lane, Metadata, Movement, Query
+from gateway.temporary.inner import prepare
+from gateway.temporary.transfers import transfer
+from planner.dialects.context import snapshot_of
+from planner.plan import ALL_ROWS, Direction, Execute, Lane, Metadata, Movement, Query, Transfer
 from planner.planning import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
-    from catalog.names import TableName
-    from catalog.resolution import Resolution
+    import pyarrow as pa
+
+    from catalog.names import TableName, TableReference
+    from catalog.resolution import Resolution, ResolvedTable
     from gateway.executor import Executor
     from gateway.result import Result
     from gateway.session import Session
-    from planner.plan import Explain
+    from planner.plan import Explain, Pouring
 
 _ASK = {Lane.DUCKDB: "EXPLAIN (FORMAT json)", Lane.SPARK: "EXPLAIN FORMATTED"}
-_ESTIMATE = "Estimated Cardinality"
 _MILLISECONDS = 1000
-
-Properties = dict[str, Any]
-"""As in PostgreSQL's JSON: names to values; nested ones are lists of the same, or of lines."""
 
 
 @dataclass(slots=True)
@@ -71,30 +74,54 @@ async def _explain(
     planning = time.perf_counter() - began
     if isinstance(query, Metadata):
         return await executor.relay(replace(query, text=planned.prefix + query.text), inner, max_rows)
-    if not isinstance(query, Query):
+    if not isinstance(query, Query | Transfer):
         raise FeatureNotSupported("there is nothing to explain: no machine has a part in this statement")
-    if inner.loan is not None:
-        raise FeatureNotSupported("EXPLAIN does not take a statement that mixes lakehouse tables with PostgreSQL's")
     await _check_options(session, planned)
-    resolution = await session.resolve(statement)
-    node = _describe(query, resolution, planned)
-    node["Warehouse"] = session.preference(query.lane.value)[0] or "default"
-    node["Engine Plan"] = await _ask_engine(executor, query, inner, resolution, planned)
-    told: Properties = {"Plan": node}
+    told: Properties = {"Plan": await _tell(executor, session, query, inner, planned)}
     if planned.settings:
         told["Settings"] = dict(session.settings)
     if planned.summary:
         told["Planning Time"] = _milliseconds(planning)
     if planned.analyze:
-        if query.changes and await executor.admit_write(query, alone=alone):
+        if isinstance(query, Query) and query.changes and await executor.admit_write(query, alone=alone):
             query, values = await executor.plan(statement, inner.prepared, inner)
             assert isinstance(query, Query), "the same statement"
-        result = await executor.open_query(query, inner, values)
-        run = await _run(result, query, planned, session)
-        _add_run(told, run, result, planned)
+        await _analyze(executor, session, query, inner, values, told, planned)
     columns = (ResultColumn("QUERY PLAN", PgType(Oid.JSON if planned.json else Oid.TEXT)),)
-    lines = [json.dumps([told], indent=2, ensure_ascii=False)] if planned.json else list(_write_out(told))
+    lines = [json.dumps([told], indent=2, ensure_ascii=False)] if planned.json else list(write_out(told))
     return ConstantResult.of_texts("EXPLAIN", columns, [(line,) for line in lines])
+
+
+async def _tell(
+    executor: Executor, session: Session, query: Query | Transfer, portal: Portal, planned: Explain
+) -> Properties:
+    """What will happen, as a node with those below it."""
+    if isinstance(query, Transfer):
+        sources = [await _tell_source(executor, session, each, portal, planned) for each in query.pourings]
+        return {"Node Type": "Temporary Write", "Lane": "PostgreSQL", "Plans": sources}
+    assert portal.prepared.statement is not None
+    resolution = await session.resolve(portal.prepared.statement)
+    lent = {} if portal.loan is None else portal.loan.tables
+    resolution = replace(resolution, tables={**resolution.tables, **lent})
+    node = _describe(query, resolution, lent, planned)
+    node["Warehouse"] = session.preference(query.lane.value)[0] or "default"
+    node["Engine Plan"] = await _ask_engine(executor, query, portal, resolution, planned)
+    return node
+
+
+async def _tell_source(
+    executor: Executor, session: Session, pouring: Pouring, outer: Portal, planned: Explain
+) -> Properties:
+    """What a transfer reads in the lakehouse."""
+    prepared = await prepare(session, pouring.select, outer.prepared.description.parameters)
+    portal = session.make_portal(prepared, Binding(outer.binding.formats, outer.binding.values))
+    try:
+        assert prepared.statement is not None
+        query, _ = await executor.plan(prepared.statement, prepared, portal)
+        assert isinstance(query, Query), "a pouring reads lakehouse tables"
+        return await _tell(executor, session, query, portal, planned)
+    finally:
+        await portal.close()
 
 
 async def _check_options(session: Session, planned: Explain) -> None:
@@ -120,11 +147,15 @@ async def _bind(executor: Executor, session: Session, planned: Explain, portal: 
     return session.make_portal(prepared, binding)
 
 
-def _describe(query: Query, resolution: Resolution, planned: Explain) -> Properties:
+def _describe(
+    query: Query, resolution: Resolution, lent: Mapping[TableReference, ResolvedTable], planned: Explain
+) -> Properties:
     node: Properties = {"Node Type": "Lakehouse Query" if query.writes is None else "Lakehouse Write"}
     node["Lane"] = query.lane.value
     node["Reason"] = query.reason
-    node["Tables"] = [_describe_table(query, name, version, resolution) for name, version in query.reads]
+    copied = {table.name for table in lent.values()}
+    node["Tables"] = [_describe_table(query, *read, resolution) for read in query.reads if read[0] not in copied]
+    node["Tables"] += [_describe_lent(reference, table) for reference, table in lent.items()]
     if query.writes is not None:
         node["Writes"] = _name(query.writes)
     if planned.verbose:
@@ -152,6 +183,14 @@ def _describe_table(query: Query, name: TableName, version: int, resolution: Res
     return {**told, "Files": snapshot.files.num_rows, "Bytes": snapshot.size_bytes}
 
 
+def _describe_lent(reference: TableReference, table: ResolvedTable) -> Properties:
+    """What was copied out of PostgreSQL, as the statement names it."""
+    snapshot, name = snapshot_of(table), reference.name
+    rows = sum(snapshot.files.column("num_records").to_pylist())
+    shown = name if reference.schema is None else f"{reference.schema}.{name}"
+    return {"Relation Name": shown, "Copied Rows": rows, "Bytes": snapshot.size_bytes}
+
+
 async def _ask_engine(
     executor: Executor, query: Query, portal: Portal, resolution: Resolution, planned: Explain
 ) -> list[Any]:
@@ -169,7 +208,7 @@ async def _ask_engine(
 
 
 def _read_node(node: Properties, planned: Explain) -> Properties:
-    extra = {name: value for name, value in node.get("extra_info", {}).items() if planned.costs or name != _ESTIMATE}
+    extra = {name: value for name, value in node.get("extra_info", {}).items() if planned.costs or name != ESTIMATE}
     children = [_read_node(child, planned) for child in node.get("children", ())]
     return {"Node Type": node["name"].strip(), **extra, **({"Plans": children} if children else {})}
 
@@ -180,27 +219,44 @@ def _without_paths(text: str, resolution: Resolution) -> str:
     return text.replace(resolution.new_location, "the new table") if resolution.new_location else text
 
 
-async def _run(result: Result, query: Query, planned: Explain, session: Session) -> Run:
-    """To its end; rows are encoded if SERIALIZE asks for that."""
+async def _analyze(
+    executor: Executor,
+    session: Session,
+    query: Query | Transfer,
+    portal: Portal,
+    values: pa.RecordBatch | None,
+    told: Properties,
+    planned: Explain,
+) -> None:
+    """Carries it out, and adds what it came to."""
     run, began = Run(), time.perf_counter()
-    codes = (BINARY if planned.serialize == "binary" else TEXT,)
+    if isinstance(query, Transfer):
+        result = await transfer(session, query, portal)
+    else:
+        result = await executor.open_query(query, portal, values)
     try:
-        if query.columns is None or not isinstance(result, QueryResult):
-            async for _ in result.fetch(0):
-                pass
-            run.rows = int((result.tag or "0").rpartition(" ")[2])
-        else:
-            encoder = ResultEncoder(query.columns, codes, session.variables) if planned.serialize else None
-            async for batch in result.scroll.fetch(Movement(Direction.FORWARD, ALL_ROWS)):
-                run.rows += batch.num_rows
-                if encoder is not None:
-                    encoding = time.perf_counter()
-                    run.output += len(encoder.encode(batch))
-                    run.serialization += time.perf_counter() - encoding
+        await _read(result, run, planned, session)
     finally:
         await result.close()
     run.total = time.perf_counter() - began
-    return run
+    _add_run(told, run, result, planned)
+
+
+async def _read(result: Result, run: Run, planned: Explain, session: Session) -> None:
+    """To its end; rows are encoded if SERIALIZE asks for that."""
+    if not isinstance(result, QueryResult) or result.columns is None:
+        async for _ in result.fetch(0):
+            pass
+        run.rows = int((result.tag or "0").rpartition(" ")[2])
+        return
+    codes = (BINARY if planned.serialize == "binary" else TEXT,)
+    encoder = ResultEncoder(result.columns, codes, session.variables) if planned.serialize else None
+    async for batch in result.scroll.fetch(Movement(Direction.FORWARD, ALL_ROWS)):
+        run.rows += batch.num_rows
+        if encoder is not None:
+            encoding = time.perf_counter()
+            run.output += len(encoder.encode(batch))
+            run.serialization += time.perf_counter() - encoding
 
 
 def _add_run(told: Properties, run: Run, result: Result, planned: Explain) -> None:
@@ -221,45 +277,3 @@ def _add_run(told: Properties, run: Run, result: Result, planned: Explain) -> No
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * _MILLISECONDS, 3)
-
-
-def _write_out(told: Properties) -> Iterator[str]:
-    """In the manner of PostgreSQL's text format."""
-    node = dict(told["Plan"])
-    actual = [f"time={node['Actual Total Time']:.3f}"] if "Actual Total Time" in node else []
-    actual += [f"rows={node['Actual Rows']}"] if "Actual Rows" in node else []
-    yield f"{node['Node Type']} on {node['Lane']}" + (f"  (actual {' '.join(actual)})" if actual else "")
-    for name in ("Reason", "Warehouse", "Writes", "SQL"):
-        if name in node:
-            yield f"  {name}: {node[name]}"
-    if node.get("Output"):
-        yield f"  Output: {', '.join(node['Output'])}"
-    for table in node["Tables"]:
-        yield f"  {_table_line(table)}"
-    for each in node["Engine Plan"]:
-        yield from [f"  {each}"] if isinstance(each, str) else _node_lines(each, "  ")
-    if told.get("Settings"):
-        yield "Settings: " + ", ".join(f"{name} = '{value}'" for name, value in told["Settings"].items())
-    if "Serialization" in told:
-        volume = told["Serialization"]
-        spent = f"time={volume['Time']:.3f} ms  " if "Time" in volume else ""
-        yield f"Serialization: {spent}output={volume['Output Volume']}kB  format={volume['Format']}"
-    yield from (f"{name}: {value:.3f} ms" for name, value in told.items() if name.endswith(" Time"))
-
-
-def _table_line(table: Properties) -> str:
-    line = f"Table: {table['Relation Name']} at version {table['Version']}"
-    if "Files" not in table:
-        return line
-    skipped = f", {table['Files Skipped']} skipped" if "Files Skipped" in table else ""
-    return f"{line}  (files={table['Files']}{skipped}, bytes={table['Bytes']})"
-
-
-def _node_lines(node: Properties, indent: str) -> Iterator[str]:
-    rows = f"  (rows={node[_ESTIMATE]})" if _ESTIMATE in node else ""
-    yield f"{indent}->  {node['Node Type']}{rows}"
-    for name, value in node.items():
-        if name not in ("Node Type", "Plans", _ESTIMATE) and value != "":
-            yield f"{indent}      {name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
-    for child in node.get("Plans", ()):
-        yield from _node_lines(child, f"{indent}      ")

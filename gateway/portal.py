@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from catalog.errors import ObjectNotInPrerequisiteState
 from catalog.types import Description
 from gateway.copy.intake import Client, CopyInResult
+from gateway.copy.relayed import RelayedIntake
 from gateway.pgwire.errors import MalformedMessage
 from gateway.query import QueryResult
 from gateway.relay import Call
@@ -137,7 +138,7 @@ class Portal:
 
     async def receive(self, client: Client) -> None:
         """Hears what an open portal wants of the client, which only COPY FROM does. Raises SqlError."""
-        if isinstance(self._result, CopyInResult):
+        if isinstance(self._result, CopyInResult | RelayedIntake):
             await self._result.receive(client)
 
     @property

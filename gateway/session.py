@@ -226,6 +226,13 @@ class Session:
             self.block.pinned.setdefault(location, version)
         return await enlistment.overlay(self._services.catalog, self.block, resolution)
 
+    async def has_temporary(self, statement: Statement) -> bool:
+        """Whether the only relation that it names is a temporary one."""
+        (reference,) = statement.references
+        if reference.schema is not None:
+            return reference.schema.startswith("pg_temp")
+        return reference.name in await self._temporary_relations(statement)
+
     async def _temporary_relations(self, statement: Statement) -> frozenset[str]:
         """Not asked for by what names none: PostgreSQL would not tell in a block that has failed."""
         if not statement.references:

@@ -17,7 +17,7 @@ from catalog.errors import (
     error_class,
 )
 from catalog.names import TableName, quote_identifier
-from catalog.resolution import Resolution, ResolvedTable
+from catalog.resolution import Resolution
 from catalog.snapshots import Snapshot
 from catalog.types import ELEMENT_OF, Oid, ResultColumn
 from planner import tree
@@ -87,7 +87,7 @@ def read_copy(statement: Statement) -> CopyTo | CopyOptions:
         return options
     columns = tuple(tree.strings(fields.get("attlist")))
     if "query" not in fields:
-        return CopyTo(select_all(statement), fields["relation"]["relname"], columns, options)
+        return CopyTo(_select_all(statement), fields["relation"]["relname"], columns, options)
     kind, query = tree.unwrap(fields["query"])
     if kind not in _READS:
         raise FeatureNotSupported("COPY query must be a SELECT", hint="Run the change, then COPY a SELECT.")
@@ -96,7 +96,7 @@ def read_copy(statement: Statement) -> CopyTo | CopyOptions:
     return CopyTo(_inner(statement.text), None, (), options)
 
 
-def select_all(statement: Statement) -> str:
+def _select_all(statement: Statement) -> str:
     """A SELECT of all of the relation that a COPY names."""
     relation = statement.tree["CopyStmt"]["relation"]
     names = [relation[part] for part in ("catalogname", "schemaname", "relname") if part in relation]
@@ -109,7 +109,7 @@ def _refuse_files(fields: Node, *, is_from: bool) -> None:
     way = "from" if is_from else "to"
     what, role = ("a file", "pg_read_server_files" if is_from else "pg_write_server_files")
     if fields.get("is_program"):
-        what, role = "an external program", "pg_execute_server_program"
+        way, what, role = "to or from", "an external program", "pg_execute_server_program"
     raise InsufficientPrivilege(
         f"permission denied to COPY {way} {what}",
         detail=f'Only roles with privileges of the "{role}" role may COPY {way} {what}.',
@@ -161,7 +161,7 @@ def find_forced(
 def plan_intake(statement: Statement, options: CopyOptions, resolution: Resolution, settings: Settings) -> CopyFrom:
     """What a COPY FROM of a lakehouse table reads. Raises 42501 without INSERT, 0A000 for what cannot be loaded."""
     _, fields = tree.unwrap(statement.tree)
-    table = _target(resolution)
+    (table,) = resolution.tables.values()
     require(table, {Privilege.INSERT})
     if settings.lane is Lane.DUCKDB:
         raise refuse_forced(Lane.DUCKDB, "it only reads")
@@ -183,15 +183,6 @@ def plan_intake(statement: Statement, options: CopyOptions, resolution: Resoluti
             raise FeatureNotSupported(f'column "{name}" of a nested type cannot be written in the postgres dialect')
     required = frozenset(column.name for column in snapshot.columns if not column.nullable)
     return CopyFrom(table.name, tuple(types[name] for name in names), every, required, options, snapshot)
-
-
-def _target(resolution: Resolution) -> ResolvedTable:
-    if not resolution.tables:
-        raise FeatureNotSupported(
-            "COPY FROM is supported on lakehouse tables only", hint="INSERT into temporary tables."
-        )
-    (table,) = resolution.tables.values()
-    return table
 
 
 def plan_load(copy: CopyFrom, resolution: Resolution, folder: str) -> Query:

@@ -159,6 +159,9 @@ def _check_kind(statement: Statement, kind: str, fields: Node) -> None:
             and is_temporary(fields["into"]["rel"])
         )
         or (kind == "ViewStmt" and is_temporary(fields["view"]))
+        or (
+            kind == "CopyStmt" and not fields.get("filename") and not fields.get("is_program") and "query" not in fields
+        )
         or (kind in _OBJECTS and (kind not in ("DropStmt", "RenameStmt", "CommentStmt") or _is_table(fields)))
     ):
         return

@@ -1,10 +1,11 @@
-"""COPY: rows of any SELECT to a client in COPY's formats, and what a client sends into a lakehouse table.
+"""COPY: rows of any SELECT to a client in COPY's formats, and what a client sends into a table.
 
 Owns
     `opening` makes the result of a COPY statement, which `planner.copy` has read. `outflow` (TO) has another result's
     DataRow messages rewritten by native code. `intake` (FROM) hears the client; `loading` takes what it sends apart
     piece by piece, in a thread, with `columns` (texts to values) and `verdict` (which row is wrong, as PostgreSQL would
-    say); `staging` holds the rows as a Parquet file until the last has come.
+    say); `staging` holds the rows as a Parquet file until the last has come. A temporary table's COPY is PostgreSQL's
+    own, and passes through `relayed`.
 
 Lifecycle of a FROM
     CopyInResponse; pieces are read, judged and staged as they come; after CopyDone the Spark machine appends the file

@@ -9,53 +9,60 @@ from catalog.locations import STAGING
 from gateway.copy.intake import CopyInResult
 from gateway.copy.loading import Loader
 from gateway.copy.outflow import CopyOutResult
+from gateway.copy.relayed import RelayedIntake
 from gateway.copy.staging import Staging
 from gateway.pgwire.encode import BINARY, TEXT
 from gateway.portal import Binding, PreparedStatement
+from gateway.result import RelayedResult
 from planner import tree
-from planner.copy import CopyTo, find_forced, plan_intake, plan_load, read_copy, select_all
+from planner.copy import CopyTo, find_forced, plan_intake, plan_load, read_copy
 from planner.parse import parse
 from planner.plan import Dialect
+from planner.relay import relay
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from catalog.catalog import Catalog
+    from gateway.executor import Executor
+    from gateway.portal import Portal
     from gateway.result import Result
     from gateway.session import Session
-    from planner.parse import Statement
-    from planner.plan import Query, Settings
+    from planner.plan import Metadata
 
 MOST_BYTES = 64 * 2**30
 """Bytes of Parquet of one load."""
 
 
-async def open_copy(
-    session: Session,
-    catalog: Catalog,
-    statement: Statement,
-    settings: Settings,
-    append: Callable[[Query], Result],
-    admit: Callable[[Query], Awaitable[bool]],
-) -> Result:
-    """`append` makes the result of the statement that loads what was staged; `admit` says whether it may run, and
-    whether its table is elsewhere from then on. Raises SqlError."""
+async def open_copy(executor: Executor, session: Session, catalog: Catalog, portal: Portal, *, alone: bool) -> Result:
+    """Raises SqlError."""
+    statement = portal.prepared.statement
+    assert statement is not None, "the empty query is no COPY"
     read = read_copy(statement)
-    if isinstance(read, CopyTo):
+    if isinstance(read, CopyTo) and (read.table is None or not await session.has_temporary(statement)):
         return await _open_out(session, read)
     resolution = await session.resolve(statement)
     if not resolution.tables:
-        await _describe(session, CopyTo(select_all(statement), "", (), read), select_all(statement))
-    copy = plan_intake(statement, read, resolution, settings)
+        return await _relay(
+            executor, session, relay(statement, resolution), portal, is_from=not isinstance(read, CopyTo)
+        )
+    assert not isinstance(read, CopyTo), "a temporary table is not a lakehouse table"
+    copy = plan_intake(statement, read, resolution, executor.settings())
     folder = catalog.scratch_location(session.workspace, STAGING, "copy")
     load = plan_load(copy, resolution, folder)
-    if await admit(load):
+    if await executor.admit_write(load, alone=alone):
         resolution = await session.resolve(statement)
-        copy = plan_intake(statement, read, resolution, settings)
+        copy = plan_intake(statement, read, resolution, executor.settings())
         load = plan_load(copy, resolution, folder)
     staging = Staging(folder, Loader.schema(copy), MOST_BYTES)
     loader = Loader(copy, session.variables, staging)
-    return CopyInResult(copy, loader, staging, lambda: append(load), session.inform)
+    return CopyInResult(copy, loader, staging, lambda: executor.append(load), session.inform)
+
+
+async def _relay(executor: Executor, session: Session, planned: Metadata, portal: Portal, *, is_from: bool) -> Result:
+    """PostgreSQL's own COPY of a relation of its own."""
+    variables = await executor.variables_for(planned, portal)
+    if is_from:
+        return RelayedIntake(await session.relay.load(planned.text, variables))
+    return RelayedResult(await session.relay.copy_out(planned.text, variables))
 
 
 async def _open_out(session: Session, read: CopyTo) -> Result:

@@ -5,16 +5,15 @@ cancel, bounds; the cache of descriptions and the memo of answers. What may be r
 here is the second fence.
 
 Layers, top-down: `relay` (one a gateway), `session` (what a client session asks), `flight` (an execution that no task
-waits for), `portal` (an execution's rows), `conversation` (holding a backend), `run` (one request on its way), `pool`
-and `backend` (connections), `login` and `dialogue` (start-up, SCRAM, cancel). Without I/O: `requests` (what is
-written), `exchange` (what comes back), `outcomes` (what it means), `holdings` (why a backend is kept), `statements`,
-`settings`, `caches`, `answers`, `reports`, `notifications`,
-`limits`.
+waits for), `portal` (an execution's rows), `load` (a COPY's), `conversation` (holding a backend), `run` (one request on
+its way), `pool` and `backend` (connections), `login` and `dialogue` (start-up, SCRAM, cancel). Without I/O: `requests`
+(what is written), `exchange` (what comes back), `outcomes` (what it means), `holdings` (why a backend is kept),
+`statements`, `settings`, `caches`, `answers`, `reports`, `notifications`, `limits`.
 
 A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding BEGIN and the
 savepoints if a block has begun, the settings that differ, Parse where the text is new there, Bind, Describe, Execute,
 Sync; one read with the answer. Rows are forwarded as slices of what was read. ReadyForQuery, ParameterStatus and
-BackendKeyData stop here. Rows of the gateway's own go in by COPY FROM STDIN, in the open block: `RelaySession.load`.
+BackendKeyData stop here. Rows of a client's or of the gateway's own go in by COPY FROM STDIN: `RelaySession.load`.
 
 A backend is lent while a statement runs. It stays with its session while something lives there: a block, suspended
 portals, temp tables, channels that it listens on. Its settings travel with it as a note
@@ -33,6 +32,7 @@ References: PostgreSQL documentation, chapters "Frontend/Backend Protocol" and "
 from gateway.relay.answers import RelayAnswer, RelayDescription
 from gateway.relay.flight import Flight
 from gateway.relay.limits import RelayLimits
+from gateway.relay.load import RelayLoad
 from gateway.relay.notifications import Subscriber
 from gateway.relay.portal import RelayPortal
 from gateway.relay.relay import Relay
@@ -57,6 +57,7 @@ __all__ = [
     "RelayDescription",
     "RelayExhausted",
     "RelayLimits",
+    "RelayLoad",
     "RelayPortal",
     "RelaySession",
     "RelayUnavailable",

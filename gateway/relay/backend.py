@@ -43,6 +43,7 @@ class Backend(asyncio.Protocol):
     """`variables` are the settings in force beyond the defaults, None when not known. `deadline` is loop time.
 
     `subscriber` hears what is notified while a session holds it; `listening` says that it has asked for some.
+    `congested`: what was written waits, and no more is to be.
     """
 
     def __init__(self, identity: Identity, limits: RelayLimits) -> None:
@@ -59,6 +60,7 @@ class Backend(asyncio.Protocol):
         self.lost = False
         self.subscriber: Subscriber | None = None
         self.listening = False
+        self.congested = False
         self._telling: asyncio.Task[None] | None = None
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -67,8 +69,6 @@ class Backend(asyncio.Protocol):
         self._rest = bytearray()
         self._needed = HEADER_SIZE
         self._paused = False
-        self._writable = asyncio.Event()
-        self._writable.set()
 
     @property
     def is_busy(self) -> bool:
@@ -95,11 +95,10 @@ class Backend(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.write(data)
 
-    async def pass_on(self, data: bytes) -> None:
-        """Writes what a COPY is given, and returns when there is room for more; who gives it says how long it takes."""
+    def pass_on(self, data: bytes) -> None:
+        """Writes what a COPY is given; who gives it says how long it takes."""
         self.deadline = UNTIMED
         self._write(data)
-        await self._writable.wait()
 
     def end_copy(self, end: bytes) -> None:
         """Writes the last that a COPY is given; the answer is timed again."""
@@ -107,13 +106,15 @@ class Backend(asyncio.Protocol):
         self._write(end)
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self.congested = True
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self.congested = False
+        if self.exchange.copies:
+            self._wake()
 
     def wait(self) -> asyncio.Future[None]:
-        """To be awaited: done when more has been answered or the backend is lost."""
+        """To be awaited: done when more has been answered, a COPY may be given more, or the backend is lost."""
         self._resume()
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._notify = partial(_release, waiter)
@@ -153,7 +154,6 @@ class Backend(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = self.exchange.lost = True
-        self._writable.set()
         if self.subscriber is not None and self.listening:
             self._telling = self._loop.create_task(self._wait_for(self.subscriber.tell(None)))
         self._wake()

@@ -6,18 +6,18 @@ before it is used again.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InFailedSqlTransaction, InvalidCursorName, SqlError
 from gateway.pgwire.codec import encode
-from gateway.pgwire.messages import CopyDone, CopyFail
+from gateway.pgwire.messages import CopyFail
 from gateway.relay.answers import read_cell, read_values
 from gateway.relay.backend import FOREVER, IDLE, Backend, Identity
 from gateway.relay.holdings import Holdings, savepoint
 from gateway.relay.outcomes import changes_settings, error_of, is_plain, leaves_state, listens
 from gateway.relay.pool import Pool
-from gateway.relay.requests import FLUSH, SYNC, Call, Request
+from gateway.relay.requests import SYNC, Call, Request
 from gateway.relay.run import Assignment, Kind, Run
 from gateway.relay.settings import Scope, Settings, modes_of
 from planner.plan import Modes
@@ -32,7 +32,6 @@ _STATE_HELD = Call(
     " OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"
 )
 
-_COPY_DONE = encode(CopyDone())
 _COPY_FAIL = encode(CopyFail("the rows could not be had"))
 
 
@@ -149,36 +148,28 @@ class Conversation:
         self._let_go(backend, clean=True)
         return run.exchange.take() + run.exchange.complete
 
-    async def load(self, copy: Call, content: AsyncIterator[bytes]) -> None:
-        """Runs a COPY FROM STDIN in the open block; `content` are its CopyData messages. Raises SqlError, and what
-        `content` raises, after which PostgreSQL takes the COPY for failed."""
+    async def start_copy(self, copy: Call, kind: Kind, end: bytes) -> Run:
+        """Sends a COPY: an execution that gives data, or a question that takes them."""
         backend = await self.hold_to_begin()
         request = self.open_request(backend)
-        request.execute(copy, None, end=FLUSH)
-        run = Run(backend, request, Kind.QUESTION, FLUSH)
-        run.exchange.loads = True
-        try:
-            await self._give(run, content)
-            await run.finish()
-        except BaseException:
-            self._break_off(run)
-            raise
+        request.execute(copy, None, end=end)
+        run = Run(backend, request, kind, end)
+        run.exchange.copies = True
+        return run
+
+    async def end_load(self, run: Run) -> None:
+        """It has all its rows, or has failed. Raises SqlError."""
+        await run.finish()
         await self._settle(run)
 
-    async def _give(self, run: Run, content: AsyncIterator[bytes]) -> None:
-        while not (run.exchange.invited or run.answered):
-            await run.backend.wait()
-        async for messages in content:
-            if run.answered:
-                break  # It has failed, and takes no more.
-            await run.backend.pass_on(messages)
-        run.backend.end_copy(_COPY_DONE)
-
-    def _break_off(self, run: Run) -> None:
-        """A COPY that waits for more does not hear a cancel: it is told, and its end awaited before the next use."""
-        if not run.synced:
-            run.synced, run.flushed = True, False
-            run.backend.end_copy(_COPY_FAIL + SYNC)
+    def break_off(self, run: Run) -> None:
+        """Leaves a COPY FROM STDIN half-way. One that waits for more does not hear a cancel: it is told, and its end
+        awaited before the next use."""
+        if run.synced:
+            self.abandon(run)
+            return
+        run.synced, run.flushed = True, False
+        run.backend.end_copy(_COPY_FAIL + SYNC)
         self._unfinished = run
 
     async def advance(self, run: Run) -> None:

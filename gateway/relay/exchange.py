@@ -13,7 +13,7 @@ from gateway.pgwire.codec import HEADER_SIZE, split
 _LENGTH = struct.Struct("!xI").unpack_from
 _SIGNAL = b"\0C%b\0" % SIGNAL_SQLSTATE.encode()
 """A field ends with a zero byte, so nothing that a user writes is taken for it."""
-_ROWS = frozenset(b"D")
+_ROWS = frozenset(b"Dd")
 
 
 class Exchange:
@@ -21,7 +21,8 @@ class Exchange:
 
     `description`, `parameters`, `complete`, `error` are whole messages, empty until they come. `status` is
     ReadyForQuery's, 0 until then. `changed` says that a setting was changed by the statement itself, `copying` that it
-    asks for COPY, which is not relayed; where `loads` says that it is ours, `invited` that its rows may come.
+    asks for COPY unasked; where `copies` says that it is to, its data are kept as rows are, and `invitation` is the
+    CopyInResponse.
     `oversized` is the length of a message that was too long. `notifications`, and `signals` for other sessions, are
     whole messages too, to be taken at once: they are no answer.
     """
@@ -31,12 +32,12 @@ class Exchange:
         "buffered",
         "changed",
         "complete",
+        "copies",
         "copying",
         "description",
         "discarding",
         "error",
-        "invited",
-        "loads",
+        "invitation",
         "lost",
         "no_data",
         "noticed",
@@ -58,8 +59,8 @@ class Exchange:
         self.oversized = 0
         self.description = self.parameters = self.complete = self.error = b""
         self.suspended = self.no_data = self.noticed = False
-        self.loads = self.invited = False
-        self.changed = self.copying = self.lost = self.discarding = False
+        self.invitation = b""
+        self.copies = self.changed = self.copying = self.lost = self.discarding = False
         self.notifications: tuple[bytes, ...] = ()
         self.signals: set[bytes] = set()
         self._runs: list[bytes] = []
@@ -83,7 +84,7 @@ class Exchange:
         """Takes the whole messages of `data`; returns how many bytes they are."""
         at, size = 0, len(data)
         while at + HEADER_SIZE <= size:
-            if data[at] == 68:  # DataRow
+            if data[at] in _ROWS:  # DataRow, CopyData
                 end = split(data, at, _ROWS)
                 if end == at:
                     break
@@ -154,7 +155,10 @@ class Exchange:
                 self.notifications = (*self.notifications, message)
             case 83:  # ParameterStatus
                 self.changed = self.changed or not self.skipped
-            case 71 if self.loads:
-                self.invited = True
+            case 71 if self.copies:
+                self.invitation = message
+            case 72 | 99 if self.copies:  # CopyDone
+                self._keep(message)
             case 71 | 72 | 87:  # CopyInResponse, CopyOutResponse, CopyBothResponse
                 self.copying = True
+                self.discard()

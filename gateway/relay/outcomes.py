@@ -10,7 +10,9 @@ from gateway.relay.requests import Call
 from gateway.relay.statements import PRESENT
 
 _CANCELED = "57014"
-_STATELESS_TAGS = frozenset({"", "INSERT", "UPDATE", "DELETE", "MERGE", "BEGIN", "COMMIT", "ROLLBACK", "NOTIFY"})
+_STATELESS_TAGS = frozenset(
+    {"", "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "BEGIN", "COMMIT", "ROLLBACK", "NOTIFY"}
+)
 _READ_TAGS = (b"SELECT", b"SHOW", b"FETCH")
 _SETTING_TAGS = (b"ROLLBACK", b"SET", b"RESET", b"DISCARD")
 

@@ -5,7 +5,7 @@ first. A session is used by one task; only `cancel` may come from another.
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +17,7 @@ from gateway.relay.caches import RecentlyUsed
 from gateway.relay.conversation import Conversation
 from gateway.relay.flight import Flight
 from gateway.relay.limits import RelayLimits
+from gateway.relay.load import RelayLoad, begin_load
 from gateway.relay.notifications import Subscriber
 from gateway.relay.outcomes import is_repeatable
 from gateway.relay.pool import Pool
@@ -178,10 +179,20 @@ class RelaySession:
         run = self._conversation.launch(call, scope)
         return None if run is None else Flight(self._conversation, run, landed)
 
-    async def load(self, copy: str, content: AsyncIterator[bytes], variables: Mapping[str, str]) -> None:
-        """Carries out a COPY … FROM STDIN in the open block; `content` are its CopyData messages."""
+    async def copy_out(self, copy: str, variables: Mapping[str, str]) -> RelayPortal:
+        """Carries out a COPY … TO STDOUT: its data are the portal's rows, from CopyOutResponse to CopyDone."""
+        _check_text(copy)
         self._settings.read(variables)
-        await self._conversation.load(Call(copy), content)
+        conversation = self._conversation
+        run = await conversation.start_copy(Call(copy), Kind.EXECUTE, conversation.holdings.choose_end())
+        await conversation.advance(run)
+        return RelayPortal(conversation, run)
+
+    async def load(self, copy: str, variables: Mapping[str, str]) -> RelayLoad:
+        """A COPY … FROM STDIN, up to where it wants its rows."""
+        _check_text(copy)
+        self._settings.read(variables)
+        return await begin_load(self._conversation, Call(copy))
 
     async def set_variable(self, name: str, value: str | None, variables: Mapping[str, str]) -> str:
         """What SET makes of the value (None: the default), in canonical form, validated by PostgreSQL for this role.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from catalog.errors import ProgramLimitExceeded
@@ -86,7 +87,10 @@ async def _pour(session: Session, pouring: Pouring, name: str, portal: Portal, b
     await made.close()
     bound = Binding(binding.formats, binding.values, (BINARY,))
     async with opened(session, described, bound) as source:
-        await session.relay.load(f"COPY {name} FROM STDIN (FORMAT binary)", _framed(source, budget), session.settings)
+        with closing(await session.relay.load(f"COPY {name} FROM STDIN (FORMAT binary)", session.settings)) as load:
+            async for content in _framed(source, budget):
+                await load.give(content)
+            await load.finish()
     return described
 
 

@@ -91,3 +91,38 @@ def test_analyze_of_a_write_writes(connection: psycopg.Connection[Any]) -> None:
         assert "/warehouse/" not in "".join(text)
     finally:
         connection.execute("DROP TABLE tpch.explained")
+
+
+@pytest.mark.parametrize("lane", ["duckdb", pytest.param("spark", marks=pytest.mark.spark)])
+def test_relations_of_postgresql_beside_lakehouse_tables(connection: psycopg.Connection[Any], lane: str) -> None:
+    connection.execute(f"SET lakegate.lane = {lane}".encode())
+    connection.execute("CREATE TEMP TABLE few AS SELECT generate_series(1, 4) AS k")
+    mix = "SELECT n_name, typname FROM few JOIN tpch.nation ON n_nationkey = k, pg_type WHERE typname = 'int4'"
+    told = plan(connection, f"EXPLAIN (FORMAT json) {mix}")
+    node = told["Plan"]
+    few, types = ({t["Relation Name"]: t for t in node["Tables"]}[name] for name in ("few", "pg_type"))
+    assert few["Copied Rows"] == 4
+    assert types["Copied Rows"] > 300
+    assert node["Lane"] == lane
+    assert "Actual Rows" not in node
+    assert ".lakegate" not in json.dumps(told)
+    told = plan(connection, f"EXPLAIN (ANALYZE, FORMAT json) {mix}")
+    assert told["Plan"]["Actual Rows"] == 4
+    assert "Table: few copied from PostgreSQL  (rows=4" in "".join(lines(connection, f"EXPLAIN {mix}"))
+    assert "/warehouse/" not in "".join(lines(connection, f"EXPLAIN (VERBOSE) {mix}"))
+
+
+def test_what_writes_a_temporary_table(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("CREATE TEMP TABLE few (k int)")
+    write = "INSERT INTO few SELECT n_nationkey FROM tpch.nation WHERE n_nationkey < %s"
+    node = plan(connection, f"EXPLAIN (FORMAT json) {write}", 7)["Plan"]
+    assert (node["Node Type"], node["Plans"][0]["Tables"][0]["Relation Name"]) == ("Temporary Write", "tpch.nation")
+    assert connection.execute("SELECT count(*) FROM few").fetchone() == 0
+    told = plan(connection, f"EXPLAIN (ANALYZE, FORMAT json) {write}", 7)
+    assert told["Plan"]["Actual Rows"] == 7
+    assert connection.execute("SELECT count(*) FROM few").fetchone() == 7
+    text = lines(connection, "EXPLAIN ANALYZE UPDATE few SET k = r_regionkey FROM tpch.region WHERE k = r_regionkey")
+    assert text[0].startswith("Temporary Write on PostgreSQL  (actual time=")
+    assert text[1] == "  ->  Lakehouse Query on duckdb"
+    assert connection.execute("EXPLAIN ANALYZE CREATE TEMP TABLE made AS TABLE tpch.region").fetchall()
+    assert connection.execute("SELECT count(*) FROM made").fetchone() == 5

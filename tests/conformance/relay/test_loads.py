@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import closing
 
 import pytest
 
@@ -22,6 +23,13 @@ async def content(rows: Iterable[str]) -> AsyncIterator[bytes]:
         yield encode(CopyData(f"{row}\n".encode()))
 
 
+async def load(session: RelaySession, rows: AsyncIterator[bytes], copy: str = COPY) -> str:
+    with closing(await session.load(copy, {})) as begun:
+        async for row in rows:
+            await begun.give(row)
+        return await begun.finish()
+
+
 async def begin(relay: Relay) -> RelaySession:
     session = relay.open("alice", "lake")
     await query(session, "CREATE TEMP TABLE mine (a int CHECK (a >= 0))")
@@ -31,13 +39,13 @@ async def begin(relay: Relay) -> RelaySession:
 
 async def test_rows_come_with_the_block(relay: Relay) -> None:
     session = await begin(relay)
-    await session.load(COPY, content(map(str, range(3))), {})
+    await load(session, content(map(str, range(3))))
     assert await value(session, COUNT) == "3"
     await session.end(commit=False)
     assert await value(session, COUNT) == "0"
     await session.begin()
-    await session.load(COPY, content("\n".join(map(str, range(BIG))) for _ in range(2)), {"DateStyle": "German"})
-    await session.load(COPY, content(()), {})
+    await load(session, content("\n".join(map(str, range(BIG))) for _ in range(2)))
+    await load(session, content(()))
     await session.end(commit=True)
     assert await value(session, COUNT) == str(2 * BIG)
 
@@ -45,7 +53,7 @@ async def test_rows_come_with_the_block(relay: Relay) -> None:
 async def test_what_postgresql_refuses_ends_the_load(relay: Relay) -> None:
     session = await begin(relay)
     with pytest.raises(CheckViolation):
-        await session.load(COPY, content(["1", "-1", *map(str, range(BIG))]), {})
+        await load(session, content(["1", "-1", *map(str, range(BIG))]))
     with pytest.raises(InFailedSqlTransaction):
         await value(session, COUNT)
     await session.end(commit=False)
@@ -55,7 +63,7 @@ async def test_what_postgresql_refuses_ends_the_load(relay: Relay) -> None:
 async def test_what_fails_before_the_first_row_takes_none(relay: Relay) -> None:
     session = await begin(relay)
     with pytest.raises(Exception, match="does not exist"):
-        await session.load("COPY missing FROM STDIN", content(["1"]), {})
+        await load(session, content(["1"]), "COPY missing FROM STDIN")
     await session.end(commit=False)
     assert await value(session, COUNT) == "0"
 
@@ -68,9 +76,9 @@ async def test_rows_that_cannot_be_had_leave_none(relay: Relay) -> None:
     session = await begin(relay)
     await session.save()
     with pytest.raises(DivisionByZero):
-        await session.load(COPY, broken(), {})
+        await load(session, broken())
     await session.go_back(0)
-    await session.load(COPY, content(["5"]), {})
+    await load(session, content(["5"]))
     await session.end(commit=True)
     assert await value(session, COUNT) == "1"
 
@@ -84,7 +92,7 @@ async def test_an_interrupted_load_leaves_none(relay: Relay) -> None:
             begun.set()
 
     session = await begin(relay)
-    task = asyncio.ensure_future(session.load(COPY, endless(), {}))
+    task = asyncio.ensure_future(load(session, endless()))
     await begun.wait()
     task.cancel()
     await asyncio.wait([task])
@@ -103,6 +111,6 @@ async def test_a_lost_backend_ends_the_load(relay: Relay, metastore: Metastore) 
 
     session = await begin(relay)
     with pytest.raises(Exception, match="ended the connection"):
-        await session.load(COPY, severed(), {})
+        await load(session, severed())
     await session.end(commit=False)
     assert not session.holds_state
