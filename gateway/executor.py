@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError
 from catalog.types import Description, Oid, PgType, ResultColumn
-from gateway import actions, cursors, explanation, names, preparation
+from gateway import actions, cursors, definitions, enlistment, explanation, names, preparation
 from gateway.arguments import describe_schema, give_arguments
 from gateway.assignments import relay_assigning
 from gateway.copy.opening import open_copy
-from gateway.enlistment import enlist
 from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, date_order, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
@@ -189,16 +188,17 @@ class Executor:
             return await self._open_execute(planned, portal, max_rows, alone=alone)
         if isinstance(planned, Explain):
             return await explanation.explain(self, self._session, planned, portal, max_rows, alone=alone)
-        return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
+        catalog = self._services.catalog
+        return ActionResult(functools.partial(actions.act, self._session, catalog, planned, alone=alone))
 
     async def admit_write(self, write: Query, *, alone: bool) -> bool:
         """Refuses a write that may not run. Whether it has to be planned anew, since its block writes the table
         elsewhere. Raises SqlError."""
         self._session.admit_write(write.tag)
         if write.then is not None:
-            self._session.block.admit_alone(alone=alone)
+            await definitions.make_room(self._session, self._services.catalog, write, alone=alone)
             return False
-        return await enlist(self._session, self._services, write, alone=alone)
+        return await enlistment.enlist(self._session, self._services, write, alone=alone)
 
     async def _open_execute(self, planned: Execute, portal: Portal, max_rows: int, *, alone: bool) -> Result:
         session = self._session
@@ -338,8 +338,8 @@ class Executor:
         return QueryResult(source, rows, message, columns, encoder)
 
     def _surroundings(self, query: Query, reroute: Callable[[], Awaitable[Execution]] | None = None) -> Surroundings:
-        session, draft = self._session, self._session.block.draft
-        drafted = draft is not None and draft.table == query.writes
+        session = self._session
+        drafted = enlistment.find(self._services.catalog, session, query.writes) is not None
         return Surroundings(
             self._leases,
             session.vault,
