@@ -19,6 +19,7 @@ from planner.plan import CatalogChange, Deallocate, Discard, Plan, Query, ResetV
 
 if TYPE_CHECKING:
     from catalog.catalog import Catalog
+    from gateway.services import Services
     from gateway.session import Session
 
 
@@ -30,7 +31,7 @@ class Notice:
     severity: str
 
 
-async def act(session: Session, catalog: Catalog, planned: Plan, *, alone: bool) -> str:
+async def act(session: Session, services: Services, planned: Plan, *, alone: bool) -> str:
     """Carries out a plan that returns no rows; returns the command tag. `alone` says that no statement follows in the
     same simple Query. Raises SqlError."""
     if isinstance(planned, Demarcation):
@@ -48,7 +49,7 @@ async def act(session: Session, catalog: Catalog, planned: Plan, *, alone: bool)
             return await _discard(session, planned)
         case CatalogChange():
             session.admit_write(planned.tag)
-            await definitions.change(session, catalog, planned.change, alone=alone)
+            await definitions.change(session, services, planned.change, alone=alone)
             return planned.tag
         case _:
             raise InternalError(f"no action for {type(planned).__name__}")

@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog.changes import AlterRole, Change, CreateRole, DropRole, GrantMembership, RegisterTable, SyncTable
+from catalog.changes import (
+    AlterRole,
+    Change,
+    CreateRole,
+    DropRole,
+    DropTable,
+    GrantMembership,
+    RegisterTable,
+    SyncTable,
+)
 
 if TYPE_CHECKING:
     from catalog.catalog import Catalog
     from catalog.definitions import Definitions
+    from catalog.names import TableName
+    from gateway.services import Services
     from gateway.session import Session
     from gateway.transaction import Block
     from planner.plan import Query
@@ -46,16 +57,29 @@ async def joins(block: Block, *, alone: bool) -> bool:
     return block.changes or block.explicit or not alone or bool(block.goes_on and await block.goes_on())
 
 
-async def change(session: Session, catalog: Catalog, wanted: Change, *, alone: bool) -> None:
-    """Carries it out, in the block or by itself. Raises SqlError."""
-    block = session.block
+async def change(session: Session, services: Services, wanted: Change, *, alone: bool) -> None:
+    """Carries it out, in the block or by itself. DROP TABLE waits for the table's writers. Raises SqlError."""
+    block, catalog, who, workspace = session.block, services.catalog, session.principal, session.workspace
+    joining, dropped = await joins(block, alone=alone), wanted.name if isinstance(wanted, DropTable) else None
     if isinstance(wanted, _APART):
-        block.admit_alone(alone=not await joins(block, alone=alone))
-    elif await joins(block, alone=alone):
-        definitions = await open_definitions(session, catalog)
-        await catalog.define(definitions, wanted, session.principal, session.workspace)
+        block.admit_alone(alone=not joining)
+    elif joining:
+        if dropped is not None:
+            await _keep_from_others(session, services, dropped)
+        await catalog.define(await open_definitions(session, catalog), wanted, who, workspace)
         return
-    await catalog.apply(wanted, session.principal, session.workspace)
+    async with services.writers.turn(workspace, dropped, session.lock_seconds):
+        await catalog.apply(wanted, who, workspace)
+
+
+async def _keep_from_others(session: Session, services: Services, table: TableName) -> None:
+    """To the block's end, unless it has the table for itself already."""
+    block, workspace = session.block, session.workspace
+    location = services.catalog.find_location(workspace, table, block.definitions)
+    if location is None or location in block.made or location in block.drafts or table in block.turns:
+        return
+    await block.held.enter_async_context(services.writers.turn(workspace, table, session.lock_seconds))
+    block.turns.add(table)
 
 
 async def make_room(session: Session, catalog: Catalog, write: Query, *, alone: bool) -> None:

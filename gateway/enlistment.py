@@ -77,7 +77,7 @@ async def _open(session: Session, services: Services, table: TableName) -> Draft
             hint=f"COMMIT before you write {table}.",
         )
     async with AsyncExitStack() as held:
-        if not made:
+        if not made and table not in block.turns:
             await held.enter_async_context(services.writers.turn(workspace, table, session.lock_seconds))
         newest = await catalog.read_newest(workspace, table, location)
         level = block.modes.isolation or session.settings.get("default_transaction_isolation")
@@ -150,7 +150,10 @@ async def _is_there(session: Session, catalog: Catalog, draft: Draft) -> bool:
     if name is None and _touches(block, draft.table):
         return False
     if not draft.made:
-        draft.require_table(await catalog.read_newest(workspace, draft.table if name is None else name))
+        called = draft.table if name is None else name
+        draft.require_table(
+            await catalog.read_newest(workspace, called, location if _touches(block, called) else None)
+        )
     return name is not None
 
 
@@ -181,6 +184,6 @@ async def go_back(block: Block, marks: Mapping[str, Mark]) -> None:
 async def leave(block: Block) -> None:
     """What is not committed is gone."""
     drafts, block.drafts = block.drafts, {}
-    async with AsyncExitStack() as rest:
+    async with block.held as rest:
         for draft in drafts.values():
             rest.push_async_callback(draft.discard)

@@ -188,8 +188,7 @@ class Executor:
             return await self._open_execute(planned, portal, max_rows, alone=alone)
         if isinstance(planned, Explain):
             return await explanation.explain(self, self._session, planned, portal, max_rows, alone=alone)
-        catalog = self._services.catalog
-        return ActionResult(functools.partial(actions.act, self._session, catalog, planned, alone=alone))
+        return ActionResult(functools.partial(actions.act, self._session, self._services, planned, alone=alone))
 
     async def admit_write(self, write: Query, *, alone: bool) -> bool:
         """Refuses a write that may not run. Whether it has to be planned anew, since its block writes the table
@@ -340,11 +339,12 @@ class Executor:
     def _surroundings(self, query: Query, reroute: Callable[[], Awaitable[Execution]] | None = None) -> Surroundings:
         session = self._session
         drafted = enlistment.find(self._services.catalog, session, query.writes) is not None
+        waits = not drafted and query.location is None
         return Surroundings(
             self._leases,
             session.vault,
             functools.partial(actions.settle, session, self._services.catalog),
-            self._services.writers.turn(session.workspace, None if drafted else query.writes, session.lock_seconds),
+            self._services.writers.turn(session.workspace, query.writes if waits else None, session.lock_seconds),
             reroute,
             self._services.trees,
             drafted,

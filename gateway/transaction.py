@@ -8,6 +8,7 @@ each table at one version. Reference: PostgreSQL protocol, "Multiple Statements 
 from __future__ import annotations
 
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from catalog.definitions import Definitions
+    from catalog.names import TableName
     from gateway.draft import Draft
     from gateway.draft import Mark as DraftMark
     from gateway.variables import Mark
@@ -51,7 +53,8 @@ class Block:
     `since` is when an explicit block began, in seconds since 1970. `implicit` says that several statements share the
     block without BEGIN, and `doomed` that one has failed after a write; `goes_on` asks whether the client has more to
     say before the block ends. `drafts` are the tables that the block writes, by where they lie, and `definitions` what
-    it has changed of these, None where that is nothing. `points` are the savepoints in the order in
+    it has changed of these, None where that is nothing; `turns` are tables that it keeps from other writers beside,
+    by `held`, to its end. `points` are the savepoints in the order in
     which they were set; of two with a name the later one counts. `now` is the block's start, None until somebody has
     asked for it.
     """
@@ -72,6 +75,8 @@ class Block:
         self.pinned: dict[str, int] = {}
         self.drafts: dict[str, Draft] = {}
         self.definitions: Definitions | None = None
+        self.held = AsyncExitStack()
+        self.turns: set[TableName] = set()
         self._parted = False
 
     @property
