@@ -7,21 +7,25 @@ Owns
 Layers, top down
     `catalog`                                      the only door: login, resolve, apply
     `resolver`, `lookup`                           names to tables and views, and to what is read behind these
+    `definitions`                                  what an open block has changed, seen by it alone
     `dispatch`                                     changes to the functions that carry them out
     `resolution`, `resolution_cache`               what a statement's names mean to somebody, kept while nothing changes
     `tables`, `views`, `keys`, `grants`, `roles`, `tokens`     one change each, in the caller's transaction
     `expansion`                                    how many relations come to stand in a view's place
     `observations`                                 rows, sizes and properties of what was read, for the catalogs
     `discovery`                                    Delta tables below a folder
+    `leftovers`                                    folders that are no table's, or not yet
     `shadows`, `mirror`                            the PostgreSQL side of a table and of a grant
     `control`, `inventory`, `principals`           control tables, cached and kept current by LISTEN
+    `connection`, `sealed`                         what changes are carried out on: ours, or in a user's transaction
     `snapshot_cache`, `deltalog`, `unsupported`    Delta logs to snapshots
     `replay`, `clone`, `commit`, `checkpoint`      a log's own words; a block's table; what it comes to in the log
     `writerrows`, `owner`                          who writes a table now; whose rights file work has
     `credentials`                                  what reads an object store: the own, or a role's for one table
     `migrations`, `databases`                      the tables' histories (Alembic over plain SQL)
     `postgres`, `external`, `endpoint`             the server: embedded, or somebody else's
-    `relay`, `sessions`                            what relayed statements ask us instead of PostgreSQL
+    `relay`                                        what relayed statements ask us instead of PostgreSQL
+    `sessions`, `attendance`                       who is connected to any gateway, and how a signal finds him
     `gateways`                                     who else shares the metastore, and where
 
 Lifecycle
@@ -29,9 +33,9 @@ Lifecycle
     and `apply` a statement at a time; `Catalog.close`, `EmbeddedPostgres.stop`.
 
 One workspace is one database: shadows in schemas of the lakehouse's names, control tables in schema ``lakegate``. The
-account (principals, memberships, workspaces) is database ``lakegate``. A change takes its database's version row,
-writes control rows and their mirror, and notifies, all in one transaction. Statements are resolved from memory: no
-query waits.
+account (principals, memberships, workspaces) is database ``lakegate``. A change writes control rows and their mirror,
+raises its database's version, and notifies, all in one transaction; in a block that is the block's own. Statements are
+resolved from memory: no query waits.
 
 Shown
     PostgreSQL's catalogs tell of shadows: `pg_class.reltuples` and `relpages`, generated and identity columns, views.

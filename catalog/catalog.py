@@ -4,15 +4,17 @@ import asyncio
 import base64
 import functools
 import hmac
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
 
-from catalog import gateways
+from catalog import leftovers
+from catalog.attendance import Attendance
 from catalog.changes import (
     AlterRole,
     Change,
     CreateRole,
     DropRole,
+    DropTable,
     GrantMembership,
     RegisterTable,
     SyncTable,
@@ -20,29 +22,22 @@ from catalog.changes import (
 from catalog.control import ControlDatabase
 from catalog.credentials import CredentialProvider, ObjectStore
 from catalog.databases import ACCOUNT_DATABASE, check_workspace_name, find_relay_key, prepare_database
+from catalog.definitions import Definitions
 from catalog.discovery import Bounds, find_tables
 from catalog.dispatch import change_roles, change_workspace
 from catalog.endpoint import Endpoint, Server
-from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
+from catalog.errors import InsufficientPrivilege, InvalidCatalogName, SqlError, UndefinedTable
 from catalog.gateways import Gateways
 from catalog.inventory import Inventory, load_inventory, refresh_inventory
 from catalog.locations import fresh_location, is_below, is_object, normalize_location, split_object
 from catalog.migrations import History
 from catalog.names import TableName, TableReference
-from catalog.observations import Observation, Observations, record
+from catalog.observations import Observations, write_down
 from catalog.principals import AccessToken, Directory, Login, Principal, list_tokens, load_directory
 from catalog.resolution import Resolution
 from catalog.resolver import Pins, Resolver, Workspace
-from catalog.sessions import (
-    CENSUS_CHANNEL,
-    SIGNAL_CHANNEL,
-    Census,
-    Sessions,
-    Signals,
-    publish,
-    read_sessions,
-    read_signal,
-)
+from catalog.sealed import Backend, SealedConnection, find_owner
+from catalog.sessions import SIGNAL_CHANNEL, Sessions
 from catalog.snapshot_cache import SnapshotCache
 from catalog.snapshots import Snapshot
 from catalog.tokens import TokenRequest, make_token, revoke_token
@@ -50,6 +45,7 @@ from catalog.translation import as_sql_errors
 from catalog.verifier import build_verifier, derive_salt
 from catalog.writerrows import WriterRows
 
+_log = logging.getLogger(__name__)
 OPERATOR = Principal("lakegate", admin=True, groups=frozenset())
 """Who acts when nobody is logged in yet: the gateway's own start."""
 
@@ -62,8 +58,8 @@ class Catalog:
     """One for a gateway. `open` first, `close` last.
 
     `warehouse_root` is the folder below which managed tables live; `credentials` are for tables in an object store.
-    `sessions` are this gateway's, which others see and send signals to. `gateways` are all that share the metastore;
-    `writer_rows` say which tables this one writes.
+    `sessions` are this gateway's; `attendance` has those of all `gateways` that share the metastore. `writer_rows` say
+    which tables this one writes.
     """
 
     def __init__(
@@ -79,16 +75,17 @@ class Catalog:
         self._credentials = credentials or CredentialProvider(ObjectStore())
         self._snapshots = SnapshotCache(credentials)
         self._resolver = Resolver(self._snapshots, self._warehouse_root)
-        self._sessions = sessions
-        self._census: Census | None = None
-        self._signals = Signals(lambda workspace: self._workspaces[workspace].database.connection())
         self.gateways = Gateways(lambda: self._account.connection(), lambda: self._account.hearing)
-        channels = {gateways.CHANNEL: self.gateways.notice}
-        if sessions is not None:
-            self._census = Census(sessions.replica, lambda: self._account.connection(), self._publish_sessions)
-            channels[CENSUS_CHANNEL] = self._census.hear
+        self.attendance = Attendance(
+            sessions,
+            self.gateways,
+            lambda: self._account.connection(),
+            lambda workspace: self._workspaces[workspace].database.connection(),
+            lambda workspace: workspace in self._workspaces,
+            lambda name: self._account.state.find(name),
+        )
         endpoint = server.owner_endpoint(ACCOUNT_DATABASE)
-        self._account = ControlDatabase[Directory](endpoint, load_directory, channels=channels)
+        self._account = ControlDatabase[Directory](endpoint, load_directory, channels=self.attendance.channels)
         self.writer_rows = WriterRows(endpoint)
         self._workspaces: dict[str, Workspace] = {}
         self._opening = asyncio.Lock()
@@ -104,9 +101,7 @@ class Catalog:
 
     async def close(self) -> None:
         """Gives up every connection to the metastore; no table is written by this gateway any more."""
-        if self._census is not None:
-            await self._census.close()
-        await self._signals.close()
+        await self.attendance.close()
         for workspace in self._workspaces.values():
             await workspace.observations.close()
             await workspace.database.close()
@@ -191,17 +186,19 @@ class Catalog:
         *,
         pinned: Pins = _NO_PINS,
         temporary: frozenset[str] = frozenset(),
+        definitions: Definitions | None = None,
     ) -> Resolution:
         """What the references mean to `who`, with grants and snapshots of one catalog version.
 
         `pinned` holds the versions that the transaction has read already, by location, `temporary` the names of the
-        session's temporary tables. A table whose Delta schema was changed outside gets its shadow brought up first.
+        session's temporary tables, `definitions` what the block has changed. A table whose Delta schema was changed
+        outside gets its shadow brought up first.
         Raises InsufficientPrivilege, UnreadableTable, InvalidParameterValue.
         """
         opened, directory = await self._workspace(workspace), await self._account.read()
         who = _find_current(who, directory)
         question = who, workspace, tuple(references), tuple(search_path), temporary
-        return await self._resolver.resolve(question, directory, opened, pinned)
+        return await self._resolver.resolve(question, directory, opened, pinned, definitions)
 
     async def apply(self, change: Change, who: Principal, workspace: str) -> None:
         """Carries out one change, authorised anew, in one transaction. Raises PostgreSQL's errors for what is wrong."""
@@ -212,9 +209,55 @@ class Catalog:
                 await change_roles(revision, change, who, self._role_verifier)
             return
         opened = await self._workspace(workspace)
-        snapshot = await self._snapshot_for(change, who, workspace, opened.database)
+        inventory = await opened.database.read()
+        snapshot = await self._snapshot_for(change, who, workspace, inventory)
+        folder = self._folder_left_by(change, inventory)
         async with opened.database.change() as revision:
             await change_workspace(revision, change, who, directory, snapshot)
+            if folder is not None:
+                await leftovers.note(revision.connection, folder)
+        if folder is not None:
+            await self.clear_leftovers(workspace)
+
+    async def open_definitions(self, who: Principal, workspace: str, backend: Backend) -> Definitions:
+        """For a block of theirs, on that backend of its own."""
+        opened = await self._workspace(workspace)
+        async with opened.database.connection() as connection:
+            owner = await find_owner(connection, who.name)
+        return Definitions(SealedConnection(backend, owner), opened.database)
+
+    async def define(self, definitions: Definitions, change: Change, who: Principal, workspace: str) -> None:
+        """`apply` in a block: everybody else sees it with COMMIT. Raises what `apply` raises."""
+        directory = await self._account.read()
+        who = _find_current(who, directory)
+        inventory = definitions.over(await (await self._workspace(workspace)).database.read())
+        snapshot = await self._snapshot_for(change, who, workspace, inventory)
+        folder = self._folder_left_by(change, inventory)
+        await definitions.apply(change, who, directory, snapshot)
+        if folder is not None:
+            await definitions.leave(folder)
+
+    async def clear_leftovers(self, workspace: str) -> None:
+        """Removes the folders of tables that are none, or are none any more. What cannot be had now is done later."""
+        try:
+            async with (await self._workspace(workspace)).database.connection() as connection:
+                await leftovers.clear(connection)
+        except SqlError as error:
+            _log.warning("folders without a table are not looked for: %s", error.message)
+
+    def find_location(self, workspace: str, table: TableName, definitions: Definitions | None = None) -> str | None:
+        """Where a table lies, None where there is none. Answered from the cache."""
+        entry = self._seen(workspace, definitions).tables.get(table)
+        return None if entry is None or entry.view is not None else entry.location
+
+    def find_name(self, workspace: str, location: str, definitions: Definitions | None = None) -> TableName | None:
+        """What the table there is called, None where there is none. Answered from the cache."""
+        tables = self._seen(workspace, definitions).tables.values()
+        return next((entry.name for entry in tables if entry.location == location), None)
+
+    def _seen(self, workspace: str, definitions: Definitions | None) -> Inventory:
+        inventory = self._workspaces[workspace].database.state
+        return inventory if definitions is None else definitions.over(inventory)
 
     async def discover(self, workspace: str, location: str, bounds: Bounds) -> AsyncIterator[str]:
         """The locations of the Delta tables below a folder, as `find_tables` has them. For the operator."""
@@ -239,9 +282,9 @@ class Catalog:
         """How a backend connection as that role is made."""
         return self._server.role_endpoint(role, workspace, self._role_secret(role))
 
-    async def managed_folder(self, workspace: str, table: TableName) -> str | None:
-        """A managed table's folder, None for a table elsewhere. Asked before DropTable, it may be removed after."""
-        entry = (await (await self._workspace(workspace)).database.read()).tables.get(table)
+    def _folder_left_by(self, change: Change, inventory: Inventory) -> str | None:
+        """The folder of a managed table that is dropped."""
+        entry = inventory.tables.get(change.name) if isinstance(change, DropTable) else None
         return entry.location if entry and is_below(entry.location, self._warehouse_root) else None
 
     async def observe(self, workspace: str, table: TableName) -> None:
@@ -256,28 +299,6 @@ class Catalog:
     async def publish_statistics(self, workspace: str) -> None:
         """What this gateway has seen of tables, and the metastore has not: before a statement asks for it."""
         await (await self._workspace(workspace)).observations.flush()
-
-    async def list_sessions(self, workspace: str) -> list[dict[str, Any]]:
-        """The rows of pg_stat_activity for all gateways' sessions in a workspace, which is open."""
-        assert self._census is not None, "a gateway with sessions"
-        assert self._sessions is not None, "it takes a census of them"
-        others = await self.gateways.living() - {self._sessions.replica}
-        if others:
-            await self._census.take(workspace, others)
-            async with self._workspaces[workspace].database.connection() as connection:
-                return self._sessions.describe(workspace) + await read_sessions(connection, others)
-        return self._sessions.describe(workspace)
-
-    def send_signal(self, workspace: str, payload: str) -> None:
-        """Has the gateway whose session a signal names hear of it."""
-        self._signals.send(workspace, payload)
-
-    async def _publish_sessions(self, workspace: str) -> None:
-        """A workspace that is not open here has no session here."""
-        if self._sessions is not None and workspace in self._workspaces:
-            activities, living = self._sessions.describe(workspace), await self.gateways.living()
-            async with self._workspaces[workspace].database.connection() as connection:
-                await publish(connection, self._sessions.replica, activities, living)
 
     async def _workspace(self, name: str) -> Workspace:
         """Opened on first use, migrated before."""
@@ -294,15 +315,12 @@ class Catalog:
         with as_sql_errors():
             await prepare_database(self._server, name, History.WORKSPACE)
         endpoint = self._server.owner_endpoint(name)
-        channels = {SIGNAL_CHANNEL: self._receive_signal}
+        channels = {SIGNAL_CHANNEL: self.attendance.receive_signal}
         database = ControlDatabase[Inventory](endpoint, load_inventory, refresh_inventory, channels)
         await database.open()
-        return Workspace(name, database, Observations(functools.partial(_write_down, database)))
-
-    def _receive_signal(self, payload: str) -> None:
-        signal = read_signal(payload)
-        if signal is not None and self._sessions is not None:
-            self._sessions.signal(signal, self._account.state.find(signal.asker))
+        async with database.connection() as connection:
+            await leftovers.clear(connection)
+        return Workspace(name, database, Observations(functools.partial(write_down, database)))
 
     def scratch_location(self, workspace: str, parent: str, name: str) -> str:
         """A fresh folder in the workspace's folder `parent`, for what is under way."""
@@ -323,7 +341,7 @@ class Catalog:
         self._snapshots.forget(location)
 
     async def _snapshot_for(
-        self, change: Change, who: Principal, workspace: str, database: ControlDatabase[Inventory]
+        self, change: Change, who: Principal, workspace: str, inventory: Inventory
     ) -> Snapshot | None:
         """The snapshot that the change needs, read before its transaction begins."""
         if isinstance(change, RegisterTable):
@@ -334,7 +352,7 @@ class Catalog:
                 raise InsufficientPrivilege(f"permission denied for location {location}")
             return await self._snapshots.read(workspace, change.name, location)
         if isinstance(change, SyncTable):
-            entry = (await database.read()).tables.get(change.name)
+            entry = inventory.tables.get(change.name)
             if entry is None:
                 raise UndefinedTable(f'relation "{change.name.schema}.{change.name.name}" does not exist')
             if not entry.privileges(who):
@@ -351,15 +369,6 @@ class Catalog:
     def _role_verifier(self, role: str) -> str | None:
         password = self._role_secret(role)
         return None if password is None else build_verifier(password)
-
-
-async def _write_down(database: ControlDatabase[Inventory], seen: tuple[Observation, ...]) -> bool:
-    """False while a change is under way, which it must not run into."""
-    async with database.connection() as connection, connection.transaction():
-        turn = await connection.execute("SELECT FROM lakegate.version FOR SHARE SKIP LOCKED")
-        if turn.rowcount:
-            await record(connection, *seen)
-        return bool(turn.rowcount)
 
 
 def _find_current(who: Principal, directory: Directory) -> Principal:

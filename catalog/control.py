@@ -1,8 +1,9 @@
 """One database of control tables: a pool, the cached state of its tables, and the channel that keeps the cache current.
 
-Every change takes the version row's lock first, so changes of one database happen one after another; it raises the
-version and notifies every replica, naming the tables that it touched. A replica that misses a step, or is cut off from
-the channel, reads again instead of trusting its cache.
+Changes of one database happen one after another, but for those of blocks, which wait as PostgreSQL has it. The last
+thing that each does is to raise the version, and to notify every replica, naming the tables that it touched: from
+there to its COMMIT nothing is waited for. A replica that misses a step, or is cut off from the channel, reads again
+instead of trusting its cache.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from catalog.connection import Connection
 from catalog.endpoint import Endpoint
 from catalog.errors import SqlError
 from catalog.names import TableName
@@ -24,6 +26,8 @@ from catalog.translation import as_sql_errors
 
 CHANNEL = "lakegate_version"
 LOCK_SECONDS = 10
+TURN = 0x6C616B65
+"""The advisory lock of the changes that happen one after another."""
 _OPTIONS = f"-c lock_timeout={LOCK_SECONDS}s -c search_path=pg_catalog"
 """With this path PostgreSQL writes every name of the lakehouse with its schema, and finds none without."""
 _RETRY_SECONDS = 0.5
@@ -50,9 +54,16 @@ Refresh = Callable[[AsyncConnection[Any], State, int, Iterable[TableName]], Awai
 class Revision:
     """A change under way. `tables` are the only ones it touches; None stands for anything."""
 
-    connection: AsyncConnection[Any]
-    version: int
+    connection: Connection
     tables: set[TableName] | None = None
+
+    async def finish(self) -> int:
+        """Raises the version, which it returns, and has every replica hear of it at COMMIT."""
+        raised = "UPDATE lakegate.version SET version = version + 1 RETURNING version"
+        row = await (await self.connection.execute(raised)).fetchone()
+        description = _describe(row[0], self.tables)
+        await self.connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, description))
+        return int(row[0])
 
 
 class ControlDatabase(Generic[State]):
@@ -135,13 +146,11 @@ class ControlDatabase(Generic[State]):
         """
         with as_sql_errors():
             async with self._pool.connection() as connection, connection.transaction():
-                cursor = await connection.execute("UPDATE lakegate.version SET version = version + 1 RETURNING version")
-                row = await cursor.fetchone()
-                assert row is not None
-                revision = Revision(connection, row[0])
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (TURN,))
+                revision = Revision(connection)
                 yield revision
-                await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, _describe(revision)))
-            await self._advance(revision.version, revision.tables)
+                version = await revision.finish()
+            await self.advance(version, revision.tables)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
@@ -172,13 +181,14 @@ class ControlDatabase(Generic[State]):
                 if receive := self._channels.get(notice.channel):
                     receive(notice.payload)
                 else:
-                    await self._advance(*_read_description(notice.payload))
+                    await self.advance(*_read_description(notice.payload))
 
     async def _reload(self) -> None:
         async with self._reading, self.connection() as connection:
             self._state = await self._load(connection)
 
-    async def _advance(self, version: int, tables: set[TableName] | None) -> None:
+    async def advance(self, version: int, tables: set[TableName] | None) -> None:
+        """The state holds that version from then on, in which only those tables are others."""
         async with self._reading:
             if self.state.version >= version:
                 return
@@ -189,11 +199,11 @@ class ControlDatabase(Generic[State]):
                     self._state = await self._refresh(connection, self.state, version, tables)
 
 
-def _describe(revision: Revision) -> str:
+def _describe(version: int, touched: set[TableName] | None) -> str:
     """The notification: a version and the touched tables, None for anything (also where they do not fit)."""
-    tables = None if revision.tables is None else [[name.schema, name.name] for name in revision.tables]
-    text = json.dumps([revision.version, tables])
-    return text if len(text) < 7900 else json.dumps([revision.version, None])
+    tables = None if touched is None else [[name.schema, name.name] for name in touched]
+    text = json.dumps([version, tables])
+    return text if len(text) < 7900 else json.dumps([version, None])
 
 
 def _read_description(payload: str) -> tuple[int, set[TableName] | None]:

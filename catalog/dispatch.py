@@ -60,8 +60,9 @@ async def change_workspace(
     match change:
         case CreateSchema():
             await create_schema(connection, change, who)
+            revision.tables = set()
         case DropSchema():
-            await drop_schema(connection, change, who)
+            revision.tables = await drop_schema(connection, change, who)
         case Grant():
             revision.tables = await apply_grant(connection, change, who, directory)
         case RegisterTable() if snapshot is not None:

@@ -7,10 +7,8 @@ view there are 2^n of them. So a view is made only where it stays below ours, as
 
 from collections import Counter, defaultdict
 from graphlib import TopologicalSorter
-from typing import Any
 
-from psycopg import AsyncConnection
-
+from catalog.connection import Connection, fetch
 from catalog.errors import ProgramLimitExceeded
 
 MOST_BEHIND = 1000
@@ -29,17 +27,17 @@ reached (oid) AS (
     SELECT d.refobjid
     FROM reached JOIN pg_rewrite r ON r.ev_class = reached.oid
     JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass)
-SELECT r.ev_class, r.ev_class::regclass::text, found[1]::oid, count(*)
+SELECT r.ev_class::bigint, r.ev_class::regclass::text, found[1]::bigint, count(*)
 FROM reached JOIN pg_rewrite r ON r.ev_class = reached.oid,
      regexp_matches(r.ev_action::text, ':rtekind 0 :relid (\d+) ', 'g') found
 GROUP BY 1, 2, 3
 """
 
 
-async def check_expansion(connection: AsyncConnection[Any], shadow: int) -> None:
+async def check_expansion(connection: Connection, shadow: int) -> None:
     """Raises ProgramLimitExceeded where this view, or one that reads it, comes to too many. None may read itself."""
     named, names = defaultdict[int, Counter[int]](Counter), dict[int, str]()
-    for view, name, relation, times in await (await connection.execute(_NAMED.encode(), (shadow,))).fetchall():
+    for view, name, relation, times in await fetch(connection, _NAMED, (shadow,)):
         named[view][relation], names[view] = times, name
     sizes: dict[int, int] = {}
     for each in TopologicalSorter(named).static_order():

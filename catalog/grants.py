@@ -1,10 +1,7 @@
 """GRANT and REVOKE on schemas and tables: control rows first, their mirror after, in the caller's transaction."""
 
-from typing import Any
-
-from psycopg import AsyncConnection
-
 from catalog.changes import Grant, Privilege
+from catalog.connection import Connection
 from catalog.errors import InsufficientPrivilege, InvalidParameterValue, UndefinedObject
 from catalog.inventory import SCHEMA_PRIVILEGES, TABLE_PRIVILEGES, find_schema, find_table, is_owner, list_tables
 from catalog.mirror import mirror_schema, mirror_table
@@ -12,10 +9,8 @@ from catalog.names import TableName
 from catalog.principals import PUBLIC, Directory, Principal
 
 
-async def apply_grant(
-    connection: AsyncConnection[Any], grant: Grant, who: Principal, directory: Directory
-) -> set[TableName] | None:
-    """Returns the tables whose grants changed, None when a schema's did.
+async def apply_grant(connection: Connection, grant: Grant, who: Principal, directory: Directory) -> set[TableName]:
+    """Returns the tables whose grants changed.
 
     Raises UndefinedObject for an unknown role, UndefinedTable, InvalidSchemaName, InsufficientPrivilege when `who`
     neither owns the object nor is an admin.
@@ -31,10 +26,10 @@ async def apply_grant(
         await _grant_on_table(connection, grant, table, who)
     for schema in grant.schemas:
         await _grant_on_schema(connection, grant, schema, who)
-    return None if grant.schemas else set(tables)
+    return set(tables)
 
 
-async def _grant_on_table(connection: AsyncConnection[Any], grant: Grant, name: TableName, who: Principal) -> None:
+async def _grant_on_table(connection: Connection, grant: Grant, name: TableName, who: Principal) -> None:
     table = await find_table(connection, name)
     _require_owner(who, table.owner, f"table {name.name}")
     _require_known(grant.privileges, TABLE_PRIVILEGES, "table")
@@ -42,7 +37,7 @@ async def _grant_on_table(connection: AsyncConnection[Any], grant: Grant, name: 
     await mirror_table(connection, await find_table(connection, name))
 
 
-async def _grant_on_schema(connection: AsyncConnection[Any], grant: Grant, name: str, who: Principal) -> None:
+async def _grant_on_schema(connection: Connection, grant: Grant, name: str, who: Principal) -> None:
     schema = await find_schema(connection, name)
     _require_owner(who, schema.owner, f"schema {name}")
     _require_known(grant.privileges, SCHEMA_PRIVILEGES, "schema")
@@ -60,7 +55,7 @@ def _require_known(privileges: frozenset[Privilege], possible: frozenset[Privile
         raise InvalidParameterValue(f"invalid privilege type {wrong[0]} for {kind}")
 
 
-async def _change_rows(connection: AsyncConnection[Any], table: str, key: str, value: int | str, grant: Grant) -> None:
+async def _change_rows(connection: Connection, table: str, key: str, value: int | str, grant: Grant) -> None:
     pairs = [(grantee, str(privilege)) for grantee in grant.grantees for privilege in grant.privileges]
     parameters = (value, [grantee for grantee, _ in pairs], [privilege for _, privilege in pairs])
     pairs_of = "unnest(%s::text[], %s::text[]) AS p (grantee, privilege)"

@@ -1,16 +1,15 @@
 """A workspace's schemas, tables and grants at one catalog version, held in memory so that no statement waits for a
 query.
 
-`load_inventory` reads all of it; `refresh_inventory` re-reads only the tables that one change named.
+`load_inventory` reads all of it; `refresh_inventory` re-reads only schemas, and the tables that one change named.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from psycopg import AsyncConnection
-
 from catalog.changes import Privilege
+from catalog.connection import Connection, fetch
 from catalog.errors import InvalidSchemaName, UndefinedTable
 from catalog.names import TableName
 from catalog.principals import Principal
@@ -85,6 +84,19 @@ class Inventory:
     system_relations: Mapping[str, frozenset[str]]
     volatile_functions: frozenset[str]
 
+    def with_others(
+        self,
+        names: Collection[TableName],
+        tables: Mapping[TableName, TableEntry],
+        schemas: Mapping[str, SchemaEntry],
+        version: int,
+    ) -> "Inventory":
+        """This, with `schemas`, and `tables` in place of what has one of the names."""
+        kept = dict(self.tables)
+        for name in names:
+            kept.pop(name, None)
+        return replace(self, version=version, schemas=schemas, tables=kept | dict(tables))
+
 
 def is_owner(who: Principal, owner: str) -> bool:
     """Admins own everything; members of a group own what the group owns."""
@@ -100,7 +112,7 @@ _SCHEMAS = """
            (SELECT array_agg(ARRAY[g.grantee, g.privilege]) FROM lakegate.schema_grants g WHERE g.schema_name = s.name)
     FROM lakegate.schemas s"""
 _TABLES = """
-    SELECT t.id, t.schema_name, t.name, t.location, t.owner, t.shadow, t.obstacle, t.schema_digest,
+    SELECT t.id, t.schema_name, t.name, t.location, t.owner, t.shadow::bigint, t.obstacle, t.schema_digest,
            (SELECT array_agg(ARRAY[g.grantee, g.privilege]) FROM lakegate.table_grants g WHERE g.table_id = t.id),
            CASE WHEN v.table_id IS NOT NULL THEN jsonb_build_array(
                coalesce(v.definition, pg_get_viewdef(t.shadow)),
@@ -120,74 +132,73 @@ _SYSTEM_RELATIONS = """
 _VOLATILE_FUNCTIONS = "SELECT DISTINCT proname::text FROM pg_proc WHERE provolatile = 'v'"
 
 
-async def load_inventory(connection: AsyncConnection[Any]) -> Inventory:
+async def load_inventory(connection: Connection) -> Inventory:
     """Reads everything in one snapshot of the workspace's database."""
     async with connection.transaction():
         await _begin_snapshot(connection)
-        system = await _fetch(connection, _SYSTEM_RELATIONS)
+        system = await fetch(connection, _SYSTEM_RELATIONS)
         return Inventory(
             version=await _version(connection),
-            schemas=_schemas(await _fetch(connection, _SCHEMAS)),
-            tables=_tables(await _fetch(connection, _TABLES)),
+            schemas=await find_schemas(connection),
+            tables=_tables(await fetch(connection, _TABLES)),
             system_relations={schema: frozenset(names) for schema, names in system},
-            volatile_functions=frozenset(name for (name,) in await _fetch(connection, _VOLATILE_FUNCTIONS)),
+            volatile_functions=frozenset(name for (name,) in await fetch(connection, _VOLATILE_FUNCTIONS)),
         )
 
 
 async def refresh_inventory(
-    connection: AsyncConnection[Any], old: Inventory, version: int, changed: Iterable[TableName]
+    connection: Connection, old: Inventory, version: int, changed: Iterable[TableName]
 ) -> Inventory:
-    """`old` brought to the next version, `version`, in which only `changed` differ; reads all when more has
-    happened.
+    """`old` brought to the next version, `version`, in which of the tables only `changed` differ; reads all when more
+    has happened.
     """
-    names = list(changed)
     async with connection.transaction():
         await _begin_snapshot(connection)
         current = await _version(connection)
         if current == version == old.version + 1:
-            keys = [name.schema for name in names], [name.name for name in names]
-            found = await _fetch(
-                connection,
-                _TABLES + " JOIN unnest(%s::text[], %s::text[]) AS k (s, n) ON (t.schema_name, t.name) = (k.s, k.n)",
-                keys,
-            )
-            tables = dict(old.tables)
-            for name in names:
-                tables.pop(name, None)
-            return replace(old, version=version, tables=tables | _tables(found))
+            names = set(changed)
+            return old.with_others(names, await find_tables(connection, names), await find_schemas(connection), version)
     return old if current == old.version else await load_inventory(connection)
 
 
-async def find_schema(connection: AsyncConnection[Any], name: str) -> SchemaEntry:
+async def find_schemas(connection: Connection) -> dict[str, SchemaEntry]:
+    """All schemas as the caller's transaction sees them."""
+    return _schemas(await fetch(connection, _SCHEMAS))
+
+
+async def find_tables(connection: Connection, names: Iterable[TableName]) -> dict[TableName, TableEntry]:
+    """Those tables as the caller's transaction sees them, without those that are none."""
+    query = _TABLES + " JOIN unnest(%s::text[], %s::text[]) AS k (s, n) ON (t.schema_name, t.name) = (k.s, k.n)"
+    listed = list(names)
+    return _tables(await fetch(connection, query, ([each.schema for each in listed], [each.name for each in listed])))
+
+
+async def find_schema(connection: Connection, name: str) -> SchemaEntry:
     """One schema as the caller's transaction sees it. Raises InvalidSchemaName."""
-    for entry in _schemas(await _fetch(connection, _SCHEMAS + " WHERE s.name = %s", (name,))).values():
+    for entry in _schemas(await fetch(connection, _SCHEMAS + " WHERE s.name = %s", (name,))).values():
         return entry
     raise InvalidSchemaName(f'schema "{name}" does not exist')
 
 
-async def find_table(connection: AsyncConnection[Any], name: TableName) -> TableEntry:
+async def find_table(connection: Connection, name: TableName) -> TableEntry:
     """One table as the caller's transaction sees it. Raises UndefinedTable."""
     query = _TABLES + " WHERE (t.schema_name, t.name) = (%s, %s)"
-    for entry in _tables(await _fetch(connection, query, (name.schema, name.name))).values():
+    for entry in _tables(await fetch(connection, query, (name.schema, name.name))).values():
         return entry
     raise UndefinedTable(f'relation "{name.schema}.{name.name}" does not exist')
 
 
-async def list_tables(connection: AsyncConnection[Any], schema: str) -> list[TableEntry]:
+async def list_tables(connection: Connection, schema: str) -> list[TableEntry]:
     """Every table of a schema as the caller's transaction sees it."""
-    return list(_tables(await _fetch(connection, _TABLES + " WHERE t.schema_name = %s", (schema,))).values())
+    return list(_tables(await fetch(connection, _TABLES + " WHERE t.schema_name = %s", (schema,))).values())
 
 
-async def _begin_snapshot(connection: AsyncConnection[Any]) -> None:
+async def _begin_snapshot(connection: Connection) -> None:
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
-async def _version(connection: AsyncConnection[Any]) -> int:
-    return int((await _fetch(connection, "SELECT version FROM lakegate.version"))[0][0])
-
-
-async def _fetch(connection: AsyncConnection[Any], query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-    return await (await connection.execute(query.encode(), parameters)).fetchall()
+async def _version(connection: Connection) -> int:
+    return int((await fetch(connection, "SELECT version FROM lakegate.version"))[0][0])
 
 
 def _schemas(rows: Iterable[tuple[Any, ...]]) -> dict[str, SchemaEntry]:

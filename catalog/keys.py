@@ -7,13 +7,12 @@ alone. ALTER TABLE carries them along; where a shadow is made anew, those that s
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, sql
-from psycopg.rows import class_row
+from psycopg import sql
 
 from catalog.changes import AddKey, DropKey, Key
+from catalog.connection import Connection, fetch
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InvalidTableDefinition, UndefinedObject
 from catalog.inventory import TableEntry, find_table, is_owner
 from catalog.names import TableName
@@ -57,7 +56,7 @@ class HeldKey:
         return AddKey(TableName(self.schema, self.table), key)
 
 
-async def add_key(connection: AsyncConnection[Any], change: AddKey, who: Principal) -> None:
+async def add_key(connection: Connection, change: AddKey, who: Principal) -> None:
     """Raises InsufficientPrivilege, InvalidTableDefinition for a column that can be NULL, else what PostgreSQL does."""
     await _find_own(connection, change.table, who)
     other = change.key.references
@@ -66,7 +65,7 @@ async def add_key(connection: AsyncConnection[Any], change: AddKey, who: Princip
     await _make(connection, change)
 
 
-async def drop_key(connection: AsyncConnection[Any], change: DropKey, who: Principal) -> None:
+async def drop_key(connection: Connection, change: DropKey, who: Principal) -> None:
     """Raises InsufficientPrivilege, UndefinedObject, and PostgreSQL's error where another key depends on it."""
     table = await _find_own(connection, change.table, who)
     if change.name not in {key.name for key in await read_keys(connection, table) if key.table == table.name.name}:
@@ -79,13 +78,12 @@ async def drop_key(connection: AsyncConnection[Any], change: DropKey, who: Princ
     await connection.execute(statement + sql.SQL(" CASCADE" if change.cascade else ""))
 
 
-async def read_keys(connection: AsyncConnection[Any], table: TableEntry) -> list[HeldKey]:
+async def read_keys(connection: Connection, table: TableEntry) -> list[HeldKey]:
     """The table's own keys and those of others that refer to it."""
-    async with connection.cursor(row_factory=class_row(HeldKey)) as cursor:
-        return await (await cursor.execute(_HELD, {"shadow": table.shadow})).fetchall()
+    return [HeldKey(*row) for row in await fetch(connection, _HELD, {"shadow": table.shadow})]
 
 
-async def restore_keys(connection: AsyncConnection[Any], keys: list[HeldKey]) -> None:
+async def restore_keys(connection: Connection, keys: list[HeldKey]) -> None:
     """Those whose columns are still there and still fit; the others go, as with a dropped column."""
     for key in keys:
         with suppress(psycopg.errors.ProgrammingError, InvalidTableDefinition):
@@ -93,7 +91,7 @@ async def restore_keys(connection: AsyncConnection[Any], keys: list[HeldKey]) ->
                 await _make(connection, key.change())
 
 
-async def _find_own(connection: AsyncConnection[Any], name: TableName, who: Principal) -> TableEntry:
+async def _find_own(connection: Connection, name: TableName, who: Principal) -> TableEntry:
     table = await find_table(connection, name)
     if not is_owner(who, table.owner):
         raise InsufficientPrivilege(f"must be owner of table {name.name}")
@@ -102,7 +100,7 @@ async def _find_own(connection: AsyncConnection[Any], name: TableName, who: Prin
     return table
 
 
-async def _make(connection: AsyncConnection[Any], change: AddKey) -> None:
+async def _make(connection: Connection, change: AddKey) -> None:
     key, table = change.key, _identifier(change.table)
     columns = sql.SQL(", ").join(map(sql.Identifier, key.columns))
     head = sql.SQL("ALTER TABLE {} ADD ").format(table)
@@ -118,9 +116,9 @@ async def _make(connection: AsyncConnection[Any], change: AddKey) -> None:
     await connection.execute(head + sql.SQL("FOREIGN KEY ({}) REFERENCES {}").format(columns, target))
 
 
-async def _refuse_nullable(connection: AsyncConnection[Any], change: AddKey) -> None:
-    path = _identifier(change.table).as_string(connection)
-    found = await (await connection.execute(_NULLABLE, (path, list(change.key.columns)))).fetchone()
+async def _refuse_nullable(connection: Connection, change: AddKey) -> None:
+    query = await connection.execute(_NULLABLE, (str(change.table), list(change.key.columns)))
+    found = await query.fetchone()
     if found is not None:
         raise InvalidTableDefinition(
             f'column "{found[0]}" of table "{change.table.name}" can be NULL, so it cannot be in a primary key',

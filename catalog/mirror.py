@@ -6,11 +6,11 @@ makes PostgreSQL refuse to drop a role that still has rights somewhere.
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 
 from catalog.changes import Privilege
+from catalog.connection import Connection, fetch
 from catalog.inventory import Grants, SchemaEntry, TableEntry
 from catalog.principals import PUBLIC
 
@@ -23,7 +23,7 @@ _SHOWN_OF_TABLE = f"{_SHOWN.format('tables')} WHERE id = %s".encode()
 _SHOWN_OF_SCHEMA = f"{_SHOWN.format('schemas')} WHERE name = %s".encode()
 
 
-async def mirror_table(connection: AsyncConnection[Any], table: TableEntry) -> None:
+async def mirror_table(connection: Connection, table: TableEntry) -> None:
     """Makes the shadow's privileges equal to what `table` says."""
     await connection.execute(_SHOWN_OF_TABLE, (*_shown(table.owner, table.grants), _OWNER_OF_TABLE, table.id))
     if table.shadow is None:
@@ -34,7 +34,7 @@ async def mirror_table(connection: AsyncConnection[Any], table: TableEntry) -> N
     await _equalise(connection, target, present, wanted)
 
 
-async def mirror_new_tables(connection: AsyncConnection[Any], tables: Collection[int], owner: str) -> None:
+async def mirror_new_tables(connection: Connection, tables: Collection[int], owner: str) -> None:
     """The same for the tables of these numbers, which were made just now: nobody but their owner has a right yet."""
     shown = """UPDATE lakegate.tables SET owner_role = lakegate.find_role(%s) WHERE id = ANY (%s)
                RETURNING schema_name, name, shadow IS NOT NULL"""
@@ -45,13 +45,13 @@ async def mirror_new_tables(connection: AsyncConnection[Any], tables: Collection
         await _equalise(connection, target, set(), {owner, ADMINS})
 
 
-async def mirror_schema(connection: AsyncConnection[Any], schema: SchemaEntry) -> None:
+async def mirror_schema(connection: Connection, schema: SchemaEntry) -> None:
     """Makes the schema's privileges equal to what `schema` says."""
     await connection.execute(_SHOWN_OF_SCHEMA, (*_shown(schema.owner, schema.grants), _OWNER_OF_SCHEMA, schema.name))
     wanted = {grantee for grantee, privileges in schema.grants.items() if Privilege.USAGE in privileges}
-    oid = await (await connection.execute("SELECT oid FROM pg_namespace WHERE nspname = %s", (schema.name,))).fetchone()
-    assert oid is not None
-    present = await _grantees(connection, "pg_namespace", "nspacl", "nspowner", oid[0])
+    query = "SELECT oid::bigint FROM pg_namespace WHERE nspname = %s"
+    ((oid,),) = await fetch(connection, query, (schema.name,))
+    present = await _grantees(connection, "pg_namespace", "nspacl", "nspowner", oid)
     target = sql.SQL("USAGE ON SCHEMA {}").format(sql.Identifier(schema.name))
     await _equalise(connection, target, present, wanted | {schema.owner, ADMINS})
 
@@ -62,7 +62,7 @@ def _shown(owner: str, grants: Grants) -> tuple[str, str, list[str]]:
     return owner, owner, pairs
 
 
-async def _grantees(connection: AsyncConnection[Any], catalog: str, acl: str, owner: str, oid: int) -> set[str]:
+async def _grantees(connection: Connection, catalog: str, acl: str, owner: str, oid: int) -> set[str]:
     """Whom the object's access list names, its owner (who is our own role) apart."""
     query = sql.SQL(
         """SELECT DISTINCT CASE a.grantee WHEN 0 THEN {public} ELSE pg_get_userbyid(a.grantee)::text END
@@ -77,9 +77,7 @@ async def _grantees(connection: AsyncConnection[Any], catalog: str, acl: str, ow
     return {name for (name,) in await (await connection.execute(query)).fetchall()}
 
 
-async def _equalise(
-    connection: AsyncConnection[Any], target: sql.Composable, present: set[str], wanted: set[str]
-) -> None:
+async def _equalise(connection: Connection, target: sql.Composable, present: set[str], wanted: set[str]) -> None:
     owner = connection.info.user
     for statement, names in (("GRANT {} TO {}", wanted - present), ("REVOKE {} FROM {}", present - wanted)):
         if names - {owner}:

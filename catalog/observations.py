@@ -11,20 +11,23 @@ without that number makes the table's rows unknown, which is -1 in PostgreSQL.
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import pyarrow.compute as pc
-from psycopg import AsyncConnection
+from psycopg.errors import LockNotAvailable
 
+from catalog.connection import Connection, fetch
+from catalog.control import TURN, ControlDatabase
 from catalog.errors import SqlError
+from catalog.inventory import Inventory
 from catalog.snapshots import Snapshot
 
 DELAY_SECONDS = 2.0
 """How long what was seen waits for more."""
 
 _log = logging.getLogger(__name__)
+_IMPATIENT = "SET LOCAL lock_timeout = '20ms'"
 _RECORD = """
 WITH seen AS (SELECT * FROM jsonb_to_recordset(%s) AS s (
     table_id bigint, version bigint, files bigint, bytes bigint, rows bigint, partition_columns text[], delta_id text,
@@ -86,7 +89,7 @@ def observe(table_id: int, snapshot: Snapshot) -> Observation:
     )
 
 
-async def record(connection: AsyncConnection[Any], *seen: Observation) -> None:
+async def record(connection: Connection, *seen: Observation) -> None:
     """Writes them down, but for versions older than those known. Not beside a change of the same table: see `write`."""
     await connection.execute(_RECORD, (json.dumps([asdict(each) for each in seen]),))
 
@@ -137,6 +140,20 @@ class Observations:
                 _log.warning("statistics of tables could not be written, trying again: %s", error.message)
             if not self._pending:
                 return
+
+
+async def write_down(database: ControlDatabase[Inventory], seen: Sequence[Observation]) -> bool:
+    """False while a change is under way, which it must not run into, or a block keeps one of the tables."""
+    async with database.connection() as connection:
+        try:
+            async with connection.transaction():
+                ((is_free,),) = await fetch(connection, "SELECT pg_try_advisory_xact_lock_shared(%s)", (TURN,))
+                if is_free:
+                    await connection.execute(_IMPATIENT)
+                    await record(connection, *seen)
+                return bool(is_free)
+        except LockNotAvailable:
+            return False
 
 
 def _count_rows(snapshot: Snapshot) -> int | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection
+from catalog.connection import Connection, fetch
 
 PUBLIC = "public"
 """The grantee that stands for everybody; no principal can have this name."""
@@ -62,16 +62,16 @@ class Directory:
         return login.principal if login else self.groups.get(name)
 
 
-async def load_directory(connection: AsyncConnection[Any]) -> Directory:
+async def load_directory(connection: Connection) -> Directory:
     """Reads it in one snapshot of the account's database."""
     async with connection.transaction():
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        version = await _fetch(connection, "SELECT version FROM lakegate.version")
-        principals = await _fetch(
+        version = await fetch(connection, "SELECT version FROM lakegate.version")
+        principals = await fetch(
             connection, "SELECT name, login, admin, verifier, connection_limit FROM lakegate.principals"
         )
-        memberships = await _fetch(connection, "SELECT member_name, group_name FROM lakegate.memberships")
-        workspaces = await _fetch(connection, "SELECT name FROM lakegate.workspaces")
+        memberships = await fetch(connection, "SELECT member_name, group_name FROM lakegate.memberships")
+        workspaces = await fetch(connection, "SELECT name FROM lakegate.workspaces")
         tokens = collect((token.principal, token) for token in await list_tokens(connection))
     parents = collect(memberships)
     found = {name: Principal(name, admin, ancestors(name, parents), limit) for name, _, admin, _, limit in principals}
@@ -87,7 +87,7 @@ async def load_directory(connection: AsyncConnection[Any]) -> Directory:
     )
 
 
-async def list_tokens(connection: AsyncConnection[Any]) -> list[AccessToken]:
+async def list_tokens(connection: Connection) -> list[AccessToken]:
     """Those that have not expired, the oldest first."""
     rows = await connection.execute(
         """SELECT id, principal, label, expires_at, workspaces, read_only, verifier
@@ -97,10 +97,6 @@ async def list_tokens(connection: AsyncConnection[Any]) -> list[AccessToken]:
         AccessToken(token, who, label, until, None if places is None else frozenset(places), read_only, verifier)
         for token, who, label, until, places, read_only, verifier in await rows.fetchall()
     ]
-
-
-async def _fetch(connection: AsyncConnection[Any], query: str) -> list[tuple[Any, ...]]:
-    return await (await connection.execute(query.encode())).fetchall()
 
 
 def collect(pairs: Iterable[tuple[Any, ...]]) -> dict[str, set[Any]]:

@@ -3,11 +3,12 @@
 Partner of `catalog.catalog`, which opens workspaces and carries out changes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catalog.control import ControlDatabase
+from catalog.definitions import Definitions
 from catalog.errors import FeatureNotSupported, ObjectNotInPrerequisiteState, ProgramLimitExceeded
 from catalog.expansion import MOST_BEHIND
 from catalog.inventory import Inventory, TableEntry
@@ -48,26 +49,35 @@ class Resolver:
         self._warehouse_root = warehouse_root
         self._resolutions = ResolutionCache()
 
-    async def resolve(self, question: Question, directory: Directory, workspace: Workspace, pins: Pins) -> Resolution:
+    async def resolve(
+        self,
+        question: Question,
+        directory: Directory,
+        workspace: Workspace,
+        pins: Pins,
+        definitions: Definitions | None = None,
+    ) -> Resolution:
         """See `Catalog.resolve`."""
+        if definitions is not None:
+            return await self._resolve(question, directory, _InBlock(workspace, definitions), pins)
         inventory = await workspace.database.read()
         recent = self._resolutions.find(question, directory, inventory)
         if recent is None or not await self._is_newest(recent, pins):
-            recent = await self._resolve(question, directory, workspace, pins)
+            recent = await self._resolve(question, directory, _Shared(workspace), pins)
             self._resolutions.keep(question, directory, workspace.database.state, recent)
         return recent
 
-    async def _resolve(self, question: Question, directory: Directory, workspace: Workspace, pins: Pins) -> Resolution:
+    async def _resolve(self, question: Question, directory: Directory, view: "_Shared", pins: Pins) -> Resolution:
         who, name, references, search_path, temporary = question
-        inventory = await workspace.database.read()
+        inventory = await view.read()
         found = find_entries(references, inventory, who, name, search_path, temporary)
         if any(is_unknown(ref, inventory, temporary) for ref in references if ref not in found):
-            inventory = await workspace.database.confirm()
+            inventory = await view.confirm()
             found = find_entries(references, inventory, who, name, search_path, temporary)
         reading = _Reading(inventory, directory, who, pins)
         read = await self._read(name, reading, found)
-        if await self._follow_schemas(workspace, inventory, read):
-            inventory = workspace.database.state
+        if await self._follow_schemas(view, inventory, read):
+            inventory = view.state
             found = {ref: inventory.tables.get(entry.name, entry) for ref, entry in found.items()}
             reading = _Reading(inventory, directory, who, pins)
         current = find_current_schema(inventory, who, search_path)
@@ -102,17 +112,15 @@ class Resolver:
             for (name, version), entry in wanted.items()
         }
 
-    async def _follow_schemas(self, workspace: Workspace, inventory: Inventory, read: _Read) -> bool:
+    @staticmethod
+    async def _follow_schemas(view: "_Shared", inventory: Inventory, read: _Read) -> bool:
         """Brings up the shadows of tables whose newest snapshot has another schema than they show; whether any was."""
         newest = [(inventory.tables[name], snapshot) for (name, version), snapshot in read.items() if version is None]
         stale = [snapshot for entry, snapshot in newest if snapshot.schema_digest != entry.schema_digest]
         if stale:
-            async with workspace.database.change() as revision:
-                revision.tables = set()
-                for snapshot in stale:
-                    revision.tables |= await sync_table(revision.connection, snapshot)
+            await view.follow(stale)
         for entry, snapshot in newest:
-            workspace.observations.note(entry.id, snapshot)
+            view.note(entry, snapshot)
         return bool(stale)
 
     def _new_location(self, workspace: str, references: Iterable[TableReference], current: str | None) -> str:
@@ -121,6 +129,65 @@ class Resolver:
             return ""
         table = TableName(made.schema or current or "public", made.name)
         return fresh_location(self._warehouse_root, workspace, table)
+
+
+class _Shared:
+    """A workspace as everybody sees it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    @property
+    def state(self) -> Inventory:
+        return self._workspace.database.state
+
+    async def read(self) -> Inventory:
+        return await self._workspace.database.read()
+
+    async def confirm(self) -> Inventory:
+        return await self._workspace.database.confirm()
+
+    async def follow(self, stale: Sequence[Snapshot]) -> None:
+        """Brings shadows up to these."""
+        async with self._workspace.database.change() as revision:
+            revision.tables = set()
+            for snapshot in stale:
+                revision.tables |= await sync_table(revision.connection, snapshot)
+
+    def note(self, entry: TableEntry, snapshot: Snapshot) -> None:
+        """This is its newest."""
+        self._workspace.observations.note(entry.id, snapshot)
+
+
+class _InBlock(_Shared):
+    """A workspace as a block sees it that has changed definitions."""
+
+    def __init__(self, workspace: Workspace, definitions: Definitions) -> None:
+        super().__init__(workspace)
+        self._definitions = definitions
+
+    @property
+    def state(self) -> Inventory:
+        return self._definitions.over(super().state)
+
+    async def read(self) -> Inventory:
+        return self._definitions.over(await super().read())
+
+    async def confirm(self) -> Inventory:
+        return self._definitions.over(await super().confirm())
+
+    async def follow(self, stale: Sequence[Snapshot]) -> None:
+        """On the block's own connection where it has locked what is to be changed."""
+        touched = self._definitions.touched
+        for snapshot in stale:
+            if snapshot.table in touched:
+                await self._definitions.follow(snapshot)
+        if others := [snapshot for snapshot in stale if snapshot.table not in touched]:
+            await super().follow(others)
+
+    def note(self, entry: TableEntry, snapshot: Snapshot) -> None:
+        if entry.name not in self._definitions.touched:
+            super().note(entry, snapshot)
 
 
 class _Reading:

@@ -7,11 +7,11 @@ gateway can derive.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 
 from catalog.changes import AlterRole, CreateRole, DropRole, GrantMembership
+from catalog.connection import Connection
 from catalog.errors import (
     DuplicateObject,
     InsufficientPrivilege,
@@ -32,9 +32,7 @@ RolePassword = Callable[[str], str | None]
 """The password that PostgreSQL knows a role by; None where it lets the gateway in without."""
 
 
-async def create_role(
-    connection: AsyncConnection[Any], change: CreateRole, who: Principal, role_password: RolePassword
-) -> None:
+async def create_role(connection: Connection, change: CreateRole, who: Principal, role_password: RolePassword) -> None:
     """Raises DuplicateObject, ReservedName, and InsufficientPrivilege unless `who` is an admin."""
     _require_admin(who, "permission denied to create role")
     _refuse_reserved(change.name, connection.info.user)
@@ -53,9 +51,7 @@ async def create_role(
     await _mirror_admin(connection, change.name, change.admin)
 
 
-async def alter_role(
-    connection: AsyncConnection[Any], change: AlterRole, who: Principal, role_password: RolePassword
-) -> None:
+async def alter_role(connection: Connection, change: AlterRole, who: Principal, role_password: RolePassword) -> None:
     """Admins change anybody; everybody may change his own password. Raises UndefinedObject."""
     if change.name != who.name or (change.login, change.admin, change.connection_limit) != (None, None, None):
         _require_admin(who, "permission denied to alter role")
@@ -74,7 +70,7 @@ async def alter_role(
     await _require_some_admin(connection)
 
 
-async def drop_role(connection: AsyncConnection[Any], change: DropRole, who: Principal) -> None:
+async def drop_role(connection: Connection, change: DropRole, who: Principal) -> None:
     """PostgreSQL itself refuses (2BP01) while the role has rights or tables anywhere. Raises UndefinedObject."""
     _require_admin(who, "permission denied to drop role")
     for name in change.names:
@@ -86,7 +82,7 @@ async def drop_role(connection: AsyncConnection[Any], change: DropRole, who: Pri
             raise UndefinedObject(f'role "{name}" does not exist')
 
 
-async def change_membership(connection: AsyncConnection[Any], change: GrantMembership, who: Principal) -> None:
+async def change_membership(connection: Connection, change: GrantMembership, who: Principal) -> None:
     """GRANT group TO member. Raises UndefinedObject; PostgreSQL refuses circles (0LP01)."""
     for group in change.groups:
         _require_admin(who, f'permission denied to grant role "{group}"')
@@ -126,20 +122,20 @@ def _attributes(login: bool, password: str | None) -> sql.Composable:
     return words if password is None else sql.SQL("{} PASSWORD {}").format(words, sql.Literal(password))
 
 
-async def _mirror_admin(connection: AsyncConnection[Any], name: str, admin: bool) -> None:
+async def _mirror_admin(connection: Connection, name: str, admin: bool) -> None:
     statement = "GRANT {} TO {} WITH SET FALSE" if admin else "REVOKE {} FROM {}"
     roles = sql.Identifier(ADMINS), sql.Identifier(name)
     await connection.execute(sql.SQL(statement).format(*roles))
 
 
-async def _require_some_admin(connection: AsyncConnection[Any]) -> None:
+async def _require_some_admin(connection: Connection) -> None:
     query = "SELECT EXISTS (SELECT FROM lakegate.principals WHERE admin AND login)"
     found = await (await connection.execute(query)).fetchone()
     if found is None or not found[0]:
         raise ObjectNotInPrerequisiteState("the account's last admin must stay an admin who can log in")
 
 
-async def _require_principals(connection: AsyncConnection[Any], names: tuple[str, ...]) -> None:
+async def _require_principals(connection: Connection, names: tuple[str, ...]) -> None:
     query = "SELECT n FROM unnest(%s::text[]) n WHERE n NOT IN (SELECT name FROM lakegate.principals)"
     for (name,) in await (await connection.execute(query, (list(names),))).fetchall():
         raise UndefinedObject(f'role "{name}" does not exist')

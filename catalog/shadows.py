@@ -6,11 +6,11 @@ privilege, information_schema lists what one has any right on, and a relayed rea
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from psycopg import AsyncConnection, sql
-from psycopg.abc import Query
+from psycopg import sql
+from psycopg.abc import QueryNoTemplate
 
+from catalog.connection import Connection
 from catalog.names import SYSTEM_COLUMNS, TableName
 from catalog.snapshots import Identity, Snapshot, SnapshotColumn
 from catalog.types import shadow_type
@@ -99,7 +99,7 @@ def comment_on_column(table: TableName, column: str, comment: str | None) -> sql
     return sql.SQL("COMMENT ON COLUMN {} IS {}").format(name, sql.Literal(comment))
 
 
-async def read_shadow(connection: AsyncConnection[Any], table_id: int, shadow: int) -> list[ShadowColumn]:
+async def read_shadow(connection: Connection, table_id: int, shadow: int) -> list[ShadowColumn]:
     """The shadow's columns in order."""
     cursor = await connection.execute(
         """SELECT a.attname::text, c.physical_name, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
@@ -111,7 +111,7 @@ async def read_shadow(connection: AsyncConnection[Any], table_id: int, shadow: i
     return [ShadowColumn(*row) for row in await cursor.fetchall()]
 
 
-async def run(connection: AsyncConnection[Any], statements: Sequence[Query]) -> None:
+async def run(connection: Connection, statements: Sequence[QueryNoTemplate]) -> None:
     """All of them in one round trip."""
     async with connection.pipeline():
         for statement in statements:

@@ -1,12 +1,12 @@
 """Schemas and tables: their control rows and their shadows, made and changed in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 
 from catalog.changes import CommentOnTable, CreateSchema, DropSchema, DropTable, Privilege, RenameTable
+from catalog.connection import Connection
 from catalog.errors import (
     DatatypeMismatch,
     DependentObjectsStillExist,
@@ -44,7 +44,7 @@ from catalog.views import HeldView, mend_views, read_dependents, refuse_dependen
 RESERVED_SCHEMAS = frozenset({"lakegate", "information_schema"})
 
 
-async def create_schema(connection: AsyncConnection[Any], change: CreateSchema, who: Principal) -> None:
+async def create_schema(connection: Connection, change: CreateSchema, who: Principal) -> None:
     """Only admins may. Raises DuplicateSchema, ReservedName."""
     if not who.admin:
         raise InsufficientPrivilege(f"permission denied for database {connection.info.dbname}")
@@ -63,13 +63,14 @@ async def create_schema(connection: AsyncConnection[Any], change: CreateSchema, 
     await mirror_schema(connection, await find_schema(connection, change.name))
 
 
-async def drop_schema(connection: AsyncConnection[Any], change: DropSchema, who: Principal) -> None:
-    """Raises InvalidSchemaName, InsufficientPrivilege, and DependentObjectsStillExist without CASCADE."""
+async def drop_schema(connection: Connection, change: DropSchema, who: Principal) -> set[TableName]:
+    """Returns the relations that have gone with it. Raises InvalidSchemaName, InsufficientPrivilege, and
+    DependentObjectsStillExist without CASCADE."""
     try:
         schema = await find_schema(connection, change.name)
     except InvalidSchemaName:
         if change.if_exists:
-            return
+            return set()
         raise
     if not is_owner(who, schema.owner):
         raise InsufficientPrivilege(f"must be owner of schema {change.name}")
@@ -80,13 +81,17 @@ async def drop_schema(connection: AsyncConnection[Any], change: DropSchema, who:
             detail="\n".join(f"{table.kind} {table.name} depends on schema {change.name}" for table in tables[:100]),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
+    gone = {table.name for table in tables}
     for table in tables:
-        await _remove(connection, table, await read_dependents(connection, table.shadow))
+        views = await read_dependents(connection, table.shadow)
+        await _remove(connection, table, views)
+        gone |= {view.table for view in views}
     await connection.execute("DELETE FROM lakegate.schemas WHERE name = %s", (change.name,))
     await connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(change.name)))
+    return gone
 
 
-async def register_tables(connection: AsyncConnection[Any], snapshots: Sequence[Snapshot], who: Principal) -> None:
+async def register_tables(connection: Connection, snapshots: Sequence[Snapshot], who: Principal) -> None:
     """Control rows, shadows and the owner's right to see them, of many tables in a few round trips. Raises
     DuplicateTable, InvalidSchemaName."""
     for schema in {snapshot.table.schema for snapshot in snapshots}:
@@ -100,9 +105,7 @@ async def register_tables(connection: AsyncConnection[Any], snapshots: Sequence[
     await mirror_new_tables(connection, made, who.name)
 
 
-async def _insert_rows(
-    connection: AsyncConnection[Any], snapshots: Sequence[Snapshot], who: Principal
-) -> Mapping[int, Snapshot]:
+async def _insert_rows(connection: Connection, snapshots: Sequence[Snapshot], who: Principal) -> Mapping[int, Snapshot]:
     insert = """INSERT INTO lakegate.tables (schema_name, name, location, owner, obstacle, schema_digest)
                 SELECT s, n, l, %s, 'not made yet', '' FROM unnest(%s::text[], %s::text[], %s::text[]) AS t (s, n, l)
                 ON CONFLICT DO NOTHING RETURNING schema_name, name, id"""
@@ -136,7 +139,7 @@ def check_columns(expected: Sequence[ResultColumn], snapshot: Snapshot) -> None:
         )
 
 
-async def sync_table(connection: AsyncConnection[Any], snapshot: Snapshot) -> set[TableName]:
+async def sync_table(connection: Connection, snapshot: Snapshot) -> set[TableName]:
     """Brings the shadow to the snapshot's schema: by ALTER TABLE where that keeps the order and what depends on it,
     else made anew, with its keys and views. Returns the relations that are others now."""
     table = await find_table(connection, snapshot.table)
@@ -155,7 +158,7 @@ async def sync_table(connection: AsyncConnection[Any], snapshot: Snapshot) -> se
     return {table.name, *(view.table for view in views)} | await mend_views(connection)
 
 
-async def drop_table(connection: AsyncConnection[Any], change: DropTable, who: Principal) -> set[TableName]:
+async def drop_table(connection: Connection, change: DropTable, who: Principal) -> set[TableName]:
     """Removes control rows and shadow, or a view; the files stay. Returns what has gone. Raises UndefinedTable,
     InsufficientPrivilege, WrongObjectType, and DependentObjectsStillExist without CASCADE."""
     kind = "view" if change.view else "table"
@@ -178,7 +181,7 @@ async def drop_table(connection: AsyncConnection[Any], change: DropTable, who: P
     return {table.name, *(view.table for view in views)}
 
 
-async def rename_table(connection: AsyncConnection[Any], change: RenameTable, who: Principal) -> set[TableName]:
+async def rename_table(connection: Connection, change: RenameTable, who: Principal) -> set[TableName]:
     """A table or view; its place, keys, grants and comments stay. Returns the relations that are others now. Raises
     InsufficientPrivilege, DuplicateTable, FeatureNotSupported."""
     table, new = await find_table(connection, change.name), TableName(change.name.schema, change.new)
@@ -195,7 +198,7 @@ async def rename_table(connection: AsyncConnection[Any], change: RenameTable, wh
     return {table.name, new, *(view.table for view in await read_dependents(connection, table.shadow))}
 
 
-async def comment_on(connection: AsyncConnection[Any], change: CommentOnTable, who: Principal) -> None:
+async def comment_on(connection: Connection, change: CommentOnTable, who: Principal) -> None:
     """Comments live on the shadow until the Delta schema next changes it. Raises UndefinedColumn."""
     table = await find_table(connection, change.name)
     if not is_owner(who, table.owner):
@@ -211,7 +214,7 @@ async def comment_on(connection: AsyncConnection[Any], change: CommentOnTable, w
     await connection.execute(comment_on_column(change.name, change.column, change.comment))
 
 
-async def _alter(connection: AsyncConnection[Any], table: TableEntry, snapshot: Snapshot) -> bool:
+async def _alter(connection: Connection, table: TableEntry, snapshot: Snapshot) -> bool:
     """Whether it was done: not where the order changes, nor where what depends on a column (a key, a view) forbids
     it."""
     if table.shadow is None or find_obstacle(table.name, snapshot.columns) is not None:
@@ -227,7 +230,7 @@ async def _alter(connection: AsyncConnection[Any], table: TableEntry, snapshot: 
     return True
 
 
-async def _refuse_taken_location(connection: AsyncConnection[Any], location: str) -> None:
+async def _refuse_taken_location(connection: Connection, location: str) -> None:
     """Nobody makes somebody else's files a table of his own."""
     query = """SELECT EXISTS (SELECT FROM lakegate.tables
                WHERE location <> '' AND (starts_with(location || '/', %(here)s || '/')
@@ -237,7 +240,7 @@ async def _refuse_taken_location(connection: AsyncConnection[Any], location: str
         raise InsufficientPrivilege("permission denied for the location, which belongs to another table")
 
 
-async def _make_shadows(connection: AsyncConnection[Any], tables: Mapping[int, Snapshot]) -> None:
+async def _make_shadows(connection: Connection, tables: Mapping[int, Snapshot]) -> None:
     """For the tables of these numbers, of those that PostgreSQL can hold; of the others it is written down why not."""
     obstacles = {number: find_obstacle(snapshot.table, snapshot.columns) for number, snapshot in tables.items()}
     possible = [snapshot for number, snapshot in tables.items() if obstacles[number] is None]
@@ -250,7 +253,7 @@ async def _make_shadows(connection: AsyncConnection[Any], tables: Mapping[int, S
     await _record_columns(connection, tables)
 
 
-async def _record_columns(connection: AsyncConnection[Any], tables: Mapping[int, Snapshot]) -> None:
+async def _record_columns(connection: Connection, tables: Mapping[int, Snapshot]) -> None:
     columns = [(number, column) for number, snapshot in tables.items() for column in snapshot.columns]
     names = [column.name for _, column in columns], [column.physical_name for _, column in columns]
     insert = "INSERT INTO lakegate.columns SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[])"
@@ -264,7 +267,7 @@ async def _record_columns(connection: AsyncConnection[Any], tables: Mapping[int,
     await record(connection, *(observe(number, snapshot) for number, snapshot in tables.items()))
 
 
-async def _remove(connection: AsyncConnection[Any], table: TableEntry, views: list[HeldView]) -> None:
+async def _remove(connection: Connection, table: TableEntry, views: list[HeldView]) -> None:
     """With the views that read it. One that went with another before is gone already."""
     if table.view is None:
         await _drop_shadow(connection, table)
@@ -275,7 +278,7 @@ async def _remove(connection: AsyncConnection[Any], table: TableEntry, views: li
     await connection.execute("DELETE FROM lakegate.tables WHERE id = ANY (%s)", (ids,))
 
 
-async def _drop_shadow(connection: AsyncConnection[Any], table: TableEntry) -> None:
+async def _drop_shadow(connection: Connection, table: TableEntry) -> None:
     """CASCADE, because a session's temporary view may depend on the shadow."""
     if table.shadow is not None:
         await connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(*table.name.parts)))

@@ -10,10 +10,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from psycopg import AsyncConnection
-
+from catalog.connection import Connection
 from catalog.errors import ObjectNotInPrerequisiteState, ProgramLimitExceeded, UndefinedObject
 from catalog.principals import list_tokens
 from catalog.verifier import ITERATIONS, build_verifier, is_verifier, read_salt
@@ -35,7 +33,7 @@ class TokenRequest:
     read_only: bool = False
 
 
-async def make_token(connection: AsyncConnection[Any], request: TokenRequest, derived_salt: bytes) -> str:
+async def make_token(connection: Connection, request: TokenRequest, derived_salt: bytes) -> str:
     """The token's text, which is nowhere else from then on. Raises UndefinedObject, ProgramLimitExceeded."""
     found = await connection.execute(
         "SELECT verifier FROM lakegate.principals WHERE name = %s AND login", (request.principal,)
@@ -65,13 +63,13 @@ async def make_token(connection: AsyncConnection[Any], request: TokenRequest, de
     return text
 
 
-async def revoke_token(connection: AsyncConnection[Any], token_id: str) -> None:
+async def revoke_token(connection: Connection, token_id: str) -> None:
     """Raises UndefinedObject."""
     if (await connection.execute("DELETE FROM lakegate.tokens WHERE id = %s", (token_id,))).rowcount == 0:
         raise UndefinedObject(f'there is no access token "{token_id}"')
 
 
-async def find_salt(connection: AsyncConnection[Any], principal: str) -> tuple[int, bytes] | None:
+async def find_salt(connection: Connection, principal: str) -> tuple[int, bytes] | None:
     """Iterations and salt that a new secret of the principal must have; None where it has none yet."""
     rows = await connection.execute(
         """SELECT verifier FROM lakegate.tokens WHERE principal = %s AND expires_at > now()
@@ -82,7 +80,7 @@ async def find_salt(connection: AsyncConnection[Any], principal: str) -> tuple[i
     return None if row is None else read_salt(row[0])
 
 
-async def renew_verifier(connection: AsyncConnection[Any], principal: str, password: str) -> str:
+async def renew_verifier(connection: Connection, principal: str, password: str) -> str:
     """The verifier of a new password, under the salt that its principal's secrets share.
 
     Raises ObjectNotInPrerequisiteState for a ready verifier that would make the principal's tokens useless.
@@ -99,7 +97,7 @@ async def renew_verifier(connection: AsyncConnection[Any], principal: str, passw
     return password
 
 
-async def _refuse_too_many(connection: AsyncConnection[Any], principal: str) -> None:
+async def _refuse_too_many(connection: Connection, principal: str) -> None:
     await connection.execute("DELETE FROM lakegate.tokens WHERE expires_at <= now()")
     rows = await connection.execute("SELECT count(*) FROM lakegate.tokens WHERE principal = %s", (principal,))
     counted = await rows.fetchone()
@@ -107,7 +105,7 @@ async def _refuse_too_many(connection: AsyncConnection[Any], principal: str) -> 
         raise ProgramLimitExceeded(f'role "{principal}" has {MOST_TOKENS} access tokens already', hint="Revoke some.")
 
 
-async def _check_workspaces(connection: AsyncConnection[Any], names: Sequence[str]) -> None:
+async def _check_workspaces(connection: Connection, names: Sequence[str]) -> None:
     query = "SELECT n FROM unnest(%s::text[]) n WHERE n NOT IN (SELECT name FROM lakegate.workspaces)"
     for (name,) in await (await connection.execute(query, (list(names),))).fetchall():
         raise UndefinedObject(f'workspace "{name}" does not exist')

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 import psycopg_pool
 
-from catalog.errors import CannotConnectNow, error_class
+from catalog.errors import CannotConnectNow, SqlError, error_class
 
 
 @contextmanager
@@ -20,6 +20,8 @@ def as_sql_errors() -> Iterator[None]:
     except psycopg_pool.PoolTimeout as error:
         raise CannotConnectNow("the metastore is too busy", hint="Try again later.") from error
     except psycopg.Error as error:
+        if isinstance(error.__cause__, SqlError):
+            raise error.__cause__ from error
         if error.sqlstate is None:
             raise CannotConnectNow("the metastore cannot be reached", hint="Try again later.") from error
         found = error.diag

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, sql
-from psycopg.rows import class_row
+from psycopg import sql
 
 from catalog.changes import CreateView, Privilege
+from catalog.connection import Connection, fetch
 from catalog.errors import (
     DependentObjectsStillExist,
     DuplicateTable,
@@ -110,7 +110,7 @@ class HeldView:
         ]
 
 
-async def create_view(connection: AsyncConnection[Any], change: CreateView, who: Principal) -> set[TableName]:
+async def create_view(connection: Connection, change: CreateView, who: Principal) -> set[TableName]:
     """Returns the relations that are others now. Raises what PostgreSQL does, FeatureNotSupported for a view that reads
     anything but lakehouse relations, ProgramLimitExceeded for one that reads too many."""
     name = change.name
@@ -142,7 +142,7 @@ async def create_view(connection: AsyncConnection[Any], change: CreateView, who:
     return {name, *(each.table for each in dependents)}
 
 
-async def _find_present(connection: AsyncConnection[Any], change: CreateView, who: Principal) -> TableEntry | None:
+async def _find_present(connection: Connection, change: CreateView, who: Principal) -> TableEntry | None:
     """The view that is to be replaced."""
     name = change.name.name
     try:
@@ -158,7 +158,7 @@ async def _find_present(connection: AsyncConnection[Any], change: CreateView, wh
     return present
 
 
-async def read_dependents(connection: AsyncConnection[Any], shadow: int | None) -> list[HeldView]:
+async def read_dependents(connection: Connection, shadow: int | None) -> list[HeldView]:
     """All views that read the relation, directly or through others; none before those that it reads."""
     return [] if shadow is None else await _read(connection, _DEPENDENTS, shadow)
 
@@ -173,7 +173,7 @@ def refuse_dependents(kind: str, name: TableName, dependents: list[HeldView]) ->
         )
 
 
-async def restore_views(connection: AsyncConnection[Any], views: list[HeldView]) -> None:
+async def restore_views(connection: Connection, views: list[HeldView]) -> None:
     """Makes again those that went with a shadow. One that cannot be becomes a placeholder."""
     for view in views:
         reason = view.reason or await _try(connection, view.original())
@@ -186,7 +186,7 @@ async def restore_views(connection: AsyncConnection[Any], views: list[HeldView])
         await mirror_table(connection, await find_table(connection, view.table))
 
 
-async def mend_views(connection: AsyncConnection[Any]) -> set[TableName]:
+async def mend_views(connection: Connection) -> set[TableName]:
     """Tries those that cannot be read again, after a table has changed; returns those that can now."""
     mended: set[TableName] = set()
     for view in await _read(connection, _BROKEN):
@@ -196,12 +196,11 @@ async def mend_views(connection: AsyncConnection[Any]) -> set[TableName]:
     return mended
 
 
-async def _read(connection: AsyncConnection[Any], query: str, *parameters: Any) -> list[HeldView]:
-    async with connection.cursor(row_factory=class_row(HeldView)) as cursor:
-        return await (await cursor.execute(query.encode(), parameters)).fetchall()
+async def _read(connection: Connection, query: str, *parameters: Any) -> list[HeldView]:
+    return [HeldView(*row) for row in await fetch(connection, query, parameters)]
 
 
-async def _try(connection: AsyncConnection[Any], statement: sql.Composed) -> str | None:
+async def _try(connection: Connection, statement: sql.Composed) -> str | None:
     """Why it cannot be carried out; None if it was."""
     try:
         async with connection.transaction():
@@ -211,7 +210,7 @@ async def _try(connection: AsyncConnection[Any], statement: sql.Composed) -> str
     return None
 
 
-async def _note_reason(connection: AsyncConnection[Any], view: HeldView, reason: str | None) -> None:
+async def _note_reason(connection: Connection, view: HeldView, reason: str | None) -> None:
     update = "UPDATE lakegate.view_states SET definition = %s, reason = %s WHERE table_id = %s"
     await connection.execute(update, (None if reason is None else view.definition, reason, view.id))
 

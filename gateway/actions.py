@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalog.changes import DropTable
 from catalog.errors import (
     ActiveSqlTransaction,
     InternalError,
     NoActiveSqlTransaction,
     SqlError,
 )
+from gateway import definitions
 from gateway.demarcation import Demarcation, demarcate, set_modes
 from gateway.preparation import deallocate
 from planner.plan import CatalogChange, Deallocate, Discard, Plan, Query, ResetVariable, SetModes, SetVariable
 
 if TYPE_CHECKING:
     from catalog.catalog import Catalog
+    from gateway.services import Services
     from gateway.session import Session
 
 
@@ -32,8 +31,9 @@ class Notice:
     severity: str
 
 
-async def act(session: Session, catalog: Catalog, planned: Plan) -> str:
-    """Carries out a plan that returns no rows; returns the command tag. Raises SqlError."""
+async def act(session: Session, services: Services, planned: Plan, *, alone: bool) -> str:
+    """Carries out a plan that returns no rows; returns the command tag. `alone` says that no statement follows in the
+    same simple Query. Raises SqlError."""
     if isinstance(planned, Demarcation):
         return await demarcate(session, planned)
     match planned:
@@ -48,7 +48,9 @@ async def act(session: Session, catalog: Catalog, planned: Plan) -> str:
         case Discard():
             return await _discard(session, planned)
         case CatalogChange():
-            return await _change(session, catalog, planned)
+            session.admit_write(planned.tag)
+            await definitions.change(session, services, planned.change, alone=alone)
+            return planned.tag
         case _:
             raise InternalError(f"no action for {type(planned).__name__}")
 
@@ -57,8 +59,8 @@ async def settle(session: Session, catalog: Catalog, query: Query) -> None:
     """Follows a write into the catalog, that of a block with its COMMIT. Statistics that cannot be had now are those of
     the next read."""
     if query.then is not None:
-        await catalog.apply(query.then, session.principal, session.workspace)
-    elif query.writes is not None and session.block.draft is None:
+        await definitions.settle(session, catalog, query.then)
+    elif query.writes is not None and not session.block.drafts:
         with suppress(SqlError):
             await catalog.observe(session.workspace, query.writes)
 
@@ -110,15 +112,3 @@ async def _discard(session: Session, planned: Discard) -> str:
 async def _relay(session: Session, sql: str) -> None:
     relayed = await session.relay.execute(sql, (), (), (), (), session.variables.effective)
     await relayed.close()
-
-
-async def _change(session: Session, catalog: Catalog, planned: CatalogChange) -> str:
-    session.admit_write(planned.tag)
-    session.block.admit_alone(alone=True)
-    change, folder = planned.change, None
-    if isinstance(change, DropTable):
-        folder = await catalog.managed_folder(session.workspace, change.name)
-    await catalog.apply(change, session.principal, session.workspace)
-    if folder is not None:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    return planned.tag

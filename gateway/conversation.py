@@ -272,7 +272,7 @@ class Conversation:
         return self._door.drain()
 
     def _signal(self, payload: str) -> None:
-        self._reception.services.catalog.send_signal(self.session.workspace, payload)
+        self._reception.services.catalog.attendance.send_signal(self.session.workspace, payload)
 
     def _send_notices(self) -> None:
         for notice in self.session.notices:

@@ -79,7 +79,7 @@ async def _end(session: Session, *, commit: bool, chain: bool) -> str:
             command = "COMMIT" if commit else "ROLLBACK"
             raise NoActiveSqlTransaction(f"{command} AND CHAIN can only be used in transaction blocks")
         session.warn(NoActiveSqlTransaction("there is no transaction in progress"))
-        if session.block.draft is not None:
+        if session.block.changes:
             await session.end_block(commit=commit)
         return "COMMIT" if commit else "ROLLBACK"
     commit = commit and not session.block.failed
@@ -113,7 +113,7 @@ async def _go_back(session: Session, name: str) -> str:
     await session.relay.go_back(place)
     point = block.go_back(place)
     session.variables.go_back(point.settings)
-    await enlistment.go_back(block, point.draft)
+    await enlistment.go_back(block, point.drafts)
     return "ROLLBACK"
 
 

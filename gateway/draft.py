@@ -21,6 +21,7 @@ from catalog.clone import HINT, admit_state, net_actions, placed, write_clone
 from catalog.commit import Commit, Origin, replaced
 from catalog.completion import complete
 from catalog.errors import DiskFull, FeatureNotSupported, UnreadableTable
+from catalog.names import TableName
 from catalog.owner import Owner, acting_as, find_owner
 from catalog.replay import Action, LogState, newest_version, read_commit, read_definition, read_state
 from catalog.snapshots import Snapshot
@@ -40,14 +41,23 @@ class Mark:
 
 
 class Draft:
-    """Of the table `origin.table`. `held` is what it gives back when it is discarded: the table, for other writers;
+    """Of the table at `origin.location`, which is called `origin.table`, and which the block has `made` itself or not.
+    `held` is what it gives back when it is discarded: the table, for other writers;
     `forget` is told then of each folder in which nothing is read any more. `reads` says that a write has read the
     table beside what it does to it."""
 
-    def __init__(self, origin: Origin, scratch: Scratch, held: AsyncExitStack, forget: Callable[[str], None]) -> None:
-        self.table = origin.table
+    def __init__(
+        self,
+        origin: Origin,
+        scratch: Scratch,
+        held: AsyncExitStack,
+        forget: Callable[[str], None],
+        *,
+        made: bool = False,
+    ) -> None:
+        self.origin = origin
+        self.made = made
         self.reads = False
-        self._origin = origin
         self._scratch = scratch
         self._held = held
         self._forget = forget
@@ -55,6 +65,11 @@ class Draft:
         self._base: LogState
         self._clone = self._version = 0
         self._histories: list[Sequence[Action]] = [()]
+
+    @property
+    def table(self) -> TableName:
+        """What it was called when it was first written."""
+        return self.origin.table
 
     @property
     def location(self) -> str:
@@ -67,7 +82,7 @@ class Draft:
 
     def require_table(self, found: Snapshot) -> None:
         """Raises SerializationFailure where the name means another table by now, of which this is `found`."""
-        if (found.location, found.log.id) != (self._origin.location, self._origin.id):
+        if (found.location, found.log.id) != (self.origin.location, self.origin.id):
             raise replaced(self.table)
 
     def mark(self) -> Mark:
@@ -95,18 +110,18 @@ class Draft:
         return self._scratch.path / str(clone)
 
     def _begin(self) -> None:
-        location, version = self._origin.location, self._origin.version
+        location, version = self.origin.location, self.origin.version
         _admit_place(Path(location), self._scratch.path)
         definition = read_definition(location, version)
         admit_state(definition)
-        if definition.metadata["id"] != self._origin.id:
+        if definition.metadata["id"] != self.origin.id:
             raise replaced(self.table)
         self._base = read_state(location, version)
         admit_state(self._base)
         self._owner = find_owner(location)
         with self._acting():
             self._scratch.open()
-            write_clone(self._folder(0), self._base, placed(self._base.files, self._origin.location))
+            write_clone(self._folder(0), self._base, placed(self._base.files, self.origin.location))
 
     def _restore(self, mark: Mark) -> None:
         state = read_state(self._folder(mark.clone), mark.version)
@@ -124,14 +139,14 @@ class Draft:
     def _publish(self) -> None:
         mark = self.mark()
         clone = read_state(self.location, mark.version)
-        net = net_actions(self._base, self._origin.location, clone, self._folder(mark.clone))
+        net = net_actions(self._base, self.origin.location, clone, self._folder(mark.clone))
         if not net:
             return
         with self._acting():
             history, folder = self._history(mark), self._scratch.path
-            version = Commit(self._origin, net, history, folder, reads=self.reads).put()
+            version = Commit(self.origin, net, history, folder, reads=self.reads).put()
         if self._owner is not None and is_due(version, self._base):
-            make_checkpoint(self._origin.location, version, self._owner)
+            make_checkpoint(self.origin.location, version, self._owner)
 
     def _remove(self) -> None:
         """What stays is nobody's any more, and removed by whoever comes next: no client hears of it."""

@@ -1,9 +1,10 @@
-"""The table that a block writes: enlisted by its first write, seen by its own statements alone, and committed or
+"""The tables that a block writes: enlisted by its first write, seen by its own statements alone, and committed or
 discarded with it.
 
-One table a block. Its first write waits for other writers, and takes the table's newest version, at READ COMMITTED
-also where the block has read an earlier one; above that level the table must not have moved since. At COMMIT an outside
-commit may have come in between: `catalog.commit` has the rule.
+One table that was there before, and any that the block has made. The first write of the one waits for other writers,
+and takes the table's newest version, at READ COMMITTED also where the block has read an earlier one; above that level
+the table must not have moved since. At COMMIT an outside commit may have come in between: `catalog.commit` has the
+rule. Definitions that the block has changed are committed with it: PostgreSQL's COMMIT comes last.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from catalog.commit import Origin, overtaken, withdraw
+from catalog.commit import Origin, overtaken, replaced, withdraw
 from catalog.completion import complete
 from catalog.errors import FeatureNotSupported, SqlError
 from catalog.locations import BLOCKS
+from gateway.definitions import joins
 from gateway.draft import Draft
 from gateway.scratch import Scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from catalog.catalog import Catalog
     from catalog.names import TableName
     from catalog.resolution import Resolution, ResolvedTable
@@ -37,38 +41,52 @@ async def enlist(session: Session, services: Services, write: Query, *, alone: b
     """Has the block write its table. Whether that is elsewhere for the block from now on, so that the statement has to
     be planned anew. A statement that is `alone`, and no block's, commits by itself.
 
-    Raises FeatureNotSupported for a second table, and for what cannot be written in a block; LockNotAvailable;
-    SerializationFailure.
+    Raises FeatureNotSupported for a second table that was there before, and for what cannot be written in a block;
+    LockNotAvailable; SerializationFailure.
     """
     block, table = session.block, write.writes
     assert table is not None, "a write has a table"
-    if block.draft is None and not block.explicit and alone and not (block.goes_on and await block.goes_on()):
+    if not await joins(block, alone=alone):
         return False
-    fresh = block.draft is None
-    if block.draft is None:
-        block.draft = await _open(session, services, table)
-    elif block.draft.table != table:
-        raise FeatureNotSupported(
-            "a transaction block writes one lakehouse table",
-            detail=f"This one has written {block.draft.table}.",
-            hint=f"COMMIT before you write {table}.",
-        )
-    block.draft.reads |= any(name == table for name, _ in write.reads)
+    draft = find(services.catalog, session, table)
+    fresh = draft is None
+    if draft is None:
+        draft = await _open(session, services, table)
+        block.drafts[draft.origin.location] = draft
+    draft.reads |= any(name == table for name, _ in write.reads)
     return fresh
 
 
+def find(catalog: Catalog, session: Session, table: TableName | None) -> Draft | None:
+    """The draft of what has that name in the block, if it has written that."""
+    if table is None or not session.block.drafts:
+        return None
+    location = catalog.find_location(session.workspace, table, session.block.definitions)
+    return session.block.drafts.get(location or "")
+
+
 async def _open(session: Session, services: Services, table: TableName) -> Draft:
-    catalog, workspace = services.catalog, session.workspace
+    catalog, workspace, block = services.catalog, session.workspace, session.block
+    location = catalog.find_location(workspace, table, block.definitions)
+    made = location in block.made
+    other = None if made else next((each for each in block.drafts.values() if not each.made), None)
+    if other is not None:
+        raise FeatureNotSupported(
+            "a transaction block writes one lakehouse table beside those that it makes",
+            detail=f"This one has written {other.table}.",
+            hint=f"COMMIT before you write {table}.",
+        )
     async with AsyncExitStack() as held:
-        await held.enter_async_context(services.writers.turn(workspace, table, session.lock_seconds))
-        newest = await catalog.read_newest(workspace, table)
-        level = session.block.modes.isolation or session.settings.get("default_transaction_isolation")
-        pinned, strict = session.block.pinned.get(newest.location, newest.version), level in _STRICT
+        if not made and table not in block.turns:
+            await held.enter_async_context(services.writers.turn(workspace, table, session.lock_seconds))
+        newest = await catalog.read_newest(workspace, table, location)
+        level = block.modes.isolation or session.settings.get("default_transaction_isolation")
+        pinned, strict = block.pinned.get(newest.location, newest.version), level in _STRICT
         if strict and pinned != newest.version:
             raise overtaken(table, pinned, newest.version)
         origin = Origin(table, newest.location, newest.log.id, newest.version, strict)
         scratch = Scratch(catalog.scratch_location(workspace, BLOCKS, table.name), withdraw)
-        draft = Draft(origin, scratch, held.pop_all(), catalog.forget)
+        draft = Draft(origin, scratch, held.pop_all(), catalog.forget, made=made)
         held.push_async_callback(draft.discard)
         await draft.open()
         held.pop_all()
@@ -76,49 +94,94 @@ async def _open(session: Session, services: Services, table: TableName) -> Draft
 
 
 async def overlay(catalog: Catalog, block: Block, resolution: Resolution) -> Resolution:
-    """As the block's own statements see it: its table, behind views too, as it has written it. Raises
-    SerializationFailure where that name has another table by now."""
-    draft = block.draft
-    if draft is None or all(known.table != draft.table for known in resolution.snapshots()):
+    """As the block's own statements see it: its tables, behind views too, as it has written them. Raises
+    SerializationFailure where the name of one has another table by now."""
+    written: dict[str, Snapshot] = {}
+    for known in resolution.snapshots():
+        draft = block.drafts.get(known.location)
+        if draft is not None:
+            draft.require_table(known)
+            written[known.location] = await catalog.read_newest(resolution.workspace, known.table, draft.location)
+        elif any(known.table == each.table for each in block.drafts.values()) and not _touches(block, known.table):
+            raise replaced(known.table)
+    if not written:
         return resolution
-    written = await catalog.read_newest(resolution.workspace, draft.table, draft.location)
     tables = {
-        reference: _written(resolved, draft, written) if reference.version is None else resolved
+        reference: _written(resolved, written) if reference.version is None else resolved
         for reference, resolved in resolution.tables.items()
     }
     return replace(resolution, tables=tables)
 
 
-def _written(resolved: ResolvedTable, draft: Draft, written: Snapshot) -> ResolvedTable:
+def _touches(block: Block, table: TableName) -> bool:
+    return block.definitions is not None and table in block.definitions.touched
+
+
+def _written(resolved: ResolvedTable, written: Mapping[str, Snapshot]) -> ResolvedTable:
     if resolved.view is not None:
-        relations = {name: _written(behind, draft, written) for name, behind in resolved.view.relations.items()}
+        relations = {name: _written(behind, written) for name, behind in resolved.view.relations.items()}
         return replace(resolved, view=replace(resolved.view, relations=relations))
-    if resolved.snapshot is None or resolved.name != written.table:
+    if resolved.snapshot is None or resolved.snapshot.location not in written:
         return resolved
-    draft.require_table(resolved.snapshot)
-    return replace(resolved, snapshot=written)
+    return replace(resolved, snapshot=written[resolved.snapshot.location])
 
 
-async def commit(catalog: Catalog, workspace: str, block: Block) -> None:
-    """Raises SerializationFailure, UndefinedTable; the block is to be rolled back then. Once it has happened nothing is
-    raised, also when it is cancelled: statistics that cannot be had now are those of the next read."""
-    if block.draft is not None and not block.doomed:
-        block.draft.require_table(await catalog.read_newest(workspace, block.draft.table))
-        await block.draft.commit()
+async def commit(session: Session, catalog: Catalog) -> None:
+    """Raises SerializationFailure, UndefinedTable, and what PostgreSQL has against it; the block is to be rolled back
+    then. Once it has happened nothing is raised, also when it is cancelled: statistics that cannot be had now are
+    those of the next read."""
+    block, workspace = session.block, session.workspace
+    drafts = [draft for draft in block.drafts.values() if await _is_there(session, catalog, draft)]
+    if block.definitions is None:
+        for draft in drafts:
+            await draft.commit()
+    else:
+        await complete(_commit_definitions(session, drafts))
+    for draft in drafts:
+        name = catalog.find_name(workspace, draft.origin.location)
         with suppress(SqlError):
-            await complete(catalog.observe(workspace, block.draft.table))
+            await complete(catalog.observe(workspace, name or draft.table))
 
 
-async def go_back(block: Block, mark: Mark | None) -> None:
-    """The block's table is what it was at a savepoint: at `mark`, or not written yet."""
-    if mark is None:
-        await leave(block)
-    elif block.draft is not None:
-        await block.draft.go_back(mark)
+async def _is_there(session: Session, catalog: Catalog, draft: Draft) -> bool:
+    """Not where the block has dropped it. Raises UndefinedTable, SerializationFailure where somebody else has."""
+    block, workspace, location = session.block, session.workspace, draft.origin.location
+    name = catalog.find_name(workspace, location, block.definitions)
+    if name is None and _touches(block, draft.table):
+        return False
+    if not draft.made:
+        called = draft.table if name is None else name
+        draft.require_table(await catalog.read_newest(workspace, called, location if _touches(block, called) else None))
+    return name is not None
+
+
+async def _commit_definitions(session: Session, drafts: list[Draft]) -> None:
+    """PostgreSQL has the last word on them, so the tables' logs have theirs before. A failure there is rare, and comes
+    late for the one table that was there: what has been written stays then."""
+    definitions = session.block.definitions
+    assert definitions is not None, "definitions to be committed"
+    version = await definitions.finish()
+    for draft in sorted(drafts, key=lambda each: not each.made):
+        await draft.commit()
+    await session.relay.end(commit=True)
+    await definitions.publish(version)
+
+
+async def go_back(block: Block, marks: Mapping[str, Mark]) -> None:
+    """The block's tables are what they were at a savepoint: at their mark, or not written yet."""
+    for location, draft in list(block.drafts.items()):
+        if location in marks:
+            await draft.go_back(marks[location])
+        else:
+            del block.drafts[location]
+            await draft.discard()
+    if block.definitions is not None:
+        await block.definitions.refresh()
 
 
 async def leave(block: Block) -> None:
     """What is not committed is gone."""
-    draft, block.draft = block.draft, None
-    if draft is not None:
-        await draft.discard()
+    drafts, block.drafts = block.drafts, {}
+    async with block.held as rest:
+        for draft in drafts.values():
+            rest.push_async_callback(draft.discard)

@@ -6,24 +6,20 @@ The partner of `gateway.session`, which owns the state that is read and changed 
 from __future__ import annotations
 
 import functools
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError
+from catalog.errors import FeatureNotSupported, InternalError, SqlError
 from catalog.types import Description, Oid, PgType, ResultColumn
-from gateway import actions, cursors, explanation, names, preparation
+from gateway import actions, cursors, definitions, enlistment, explanation, handover, preparation
 from gateway.arguments import describe_schema, give_arguments
 from gateway.assignments import relay_assigning
 from gateway.copy.opening import open_copy
-from gateway.enlistment import enlist
 from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, date_order, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.query import QueryResult
-from gateway.relay.settings import SESSION_VARIABLE
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
-from gateway.roster import tell_sessions
 from gateway.rows import describe_rows, with_formats
 from gateway.scroll import Scroll
 from gateway.source import Execution, Source, Surroundings
@@ -62,13 +58,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from gateway.leases import Leases
-    from gateway.relay import RelayDescription, RelayPortal
+    from gateway.relay import RelayDescription
     from gateway.services import Services
     from gateway.session import Session
     from planner.parse import Statement
-
-_DENIED = re.compile(r"permission denied for table (.+)")
-"""What PostgreSQL's own fence says to a statement that should never have come to it."""
 
 
 class Executor:
@@ -187,7 +180,7 @@ class Executor:
             return await self._open_execute(planned, portal, max_rows, alone=alone)
         if isinstance(planned, Explain):
             return await explanation.explain(self, self._session, planned, portal, max_rows, alone=alone)
-        return ActionResult(functools.partial(actions.act, self._session, self._services.catalog, planned))
+        return ActionResult(functools.partial(actions.act, self._session, self._services, planned, alone=alone))
 
     def _circumstances(self, statement: Statement) -> Hashable:
         """All that decides whether and how a statement is relayed; the epoch of what a session has in PostgreSQL is no
@@ -201,9 +194,9 @@ class Executor:
         elsewhere. Raises SqlError."""
         self._session.admit_write(write.tag)
         if write.then is not None:
-            self._session.block.admit_alone(alone=alone)
+            await definitions.make_room(self._session, self._services.catalog, write, alone=alone)
             return False
-        return await enlist(self._session, self._services, write, alone=alone)
+        return await enlistment.enlist(self._session, self._services, write, alone=alone)
 
     async def _open_execute(self, planned: Execute, portal: Portal, max_rows: int, *, alone: bool) -> Result:
         session = self._session
@@ -280,47 +273,15 @@ class Executor:
             portal.prepared = await self.describe(statement, portal.prepared.types)
         if planned.assigns:
             values = self._decode(portal.prepared, portal.binding)
-            execute = functools.partial(self._execute, planned, portal, 0)
+            execute = functools.partial(handover.hand_over, self._session, self._services.catalog, planned, portal, 0)
             return await relay_assigning(self._session, planned.assigns, values, execute)
-        relayed = await self._execute(planned, portal, max_rows)
+        relayed = await handover.hand_over(self._session, self._services.catalog, planned, portal, max_rows)
         repeats = not (planned.asks_for_sessions or planned.asks_for_names or planned.asks_for_statistics)
         return RelayedResult(relayed, repeats=repeats)
 
     async def variables_for(self, planned: Metadata, portal: Portal) -> Mapping[str, str]:
-        """The session's, and what the statement asks for beside them."""
-        session, variables = self._session, self._session.variables.effective
-        if planned.asks_for_all:
-            rows = await self._services.catalog.list_sessions(session.workspace)
-            variables = {**variables, **tell_sessions(rows, session.principal)}
-        if planned.asks_for_sessions:
-            variables = {**variables, SESSION_VARIABLE: str(session.pid)}
-        if planned.asks_for_names:
-            variables = {**variables, names.VARIABLE: names.list_names(session, portal)}
-        if planned.asks_for_statistics:
-            await self._services.catalog.publish_statistics(session.workspace)
-        return variables
-
-    async def _execute(self, planned: Metadata, portal: Portal, max_rows: int) -> RelayPortal:
-        statement, binding = portal.prepared.statement, portal.binding
-        session = self._session
-        variables = await self.variables_for(planned, portal)
-        try:
-            return await session.relay.execute(
-                planned.text,
-                portal.prepared.types,
-                binding.formats,
-                binding.values,
-                binding.result_formats,
-                variables,
-                max_rows=max_rows,
-                immutable=statement is not None and statement.immutable,
-                alters=bool(planned.assigns),
-            )
-        except InsufficientPrivilege as error:
-            denied = _DENIED.fullmatch(error.message)
-            if denied and self._services.catalog.has_table_called(session.workspace, denied[1]):
-                raise RuntimeError("a statement that reads a lakehouse table was relayed") from error
-            raise
+        """What a statement that PostgreSQL answers is to see of the session."""
+        return await handover.variables_for(self._session, self._services.catalog, planned, portal)
 
     async def open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
         """The result of a query, whose work begins with the first rows that are asked for. Raises SqlError."""
@@ -344,13 +305,14 @@ class Executor:
         return QueryResult(source, rows, message, columns, encoder)
 
     def _surroundings(self, query: Query, reroute: Callable[[], Awaitable[Execution]] | None = None) -> Surroundings:
-        session, draft = self._session, self._session.block.draft
-        drafted = draft is not None and draft.table == query.writes
+        session = self._session
+        drafted = enlistment.find(self._services.catalog, session, query.writes) is not None
+        waits = not drafted and query.location is None
         return Surroundings(
             self._leases,
             session.vault,
             functools.partial(actions.settle, session, self._services.catalog),
-            self._services.writers.turn(session.workspace, None if drafted else query.writes, session.lock_seconds),
+            self._services.writers.turn(session.workspace, query.writes if waits else None, session.lock_seconds),
             reroute,
             self._services.trees,
             drafted,

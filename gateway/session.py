@@ -221,6 +221,7 @@ class Session:
             self._executor.settings().search_path,
             pinned=self.block.pinned,
             temporary=await self._temporary_relations(statement),
+            definitions=self.block.definitions,
         )
         for location, version in resolution.pins():
             self.block.pinned.setdefault(location, version)
@@ -259,7 +260,7 @@ class Session:
     def end_implicit_block_at_once(self) -> bool:
         """Ends an implicit block that holds nothing; False for an explicit one, or when something has to be awaited."""
         self.state_change = time.time()
-        held = self.block.draft or self.relay.in_block or not self.portals.idle
+        held = self.block.changes or self.relay.in_block or not self.portals.idle
         if self.block.explicit or held or self.variables.pending:
             return False
         self.portals.forget()
@@ -270,6 +271,7 @@ class Session:
         """The end of a block, explicit or implicit: portals close, pins are gone, settings stay or go back. The queries
         of cursors WITH HOLD are read to their ends first, then what was written is committed. Raises what that raises;
         the block is rolled back then."""
+        commit, leaves = commit and not self.block.doomed, self.block.definitions is not None
         if commit:
             await self._commit()
         await self.portals.end_block(commit=commit)
@@ -279,11 +281,13 @@ class Session:
             self.variables.end(commit=commit)
             self.block.end()
             await self.relay.end(commit=commit)
+            if leaves:
+                await self._services.catalog.clear_leftovers(self.workspace)
 
     async def _commit(self) -> None:
         try:
             await self.portals.keep()
-            await enlistment.commit(self._services.catalog, self.workspace, self.block)
+            await enlistment.commit(self, self._services.catalog)
         except BaseException:
             await self.end_block(commit=False)
             raise
@@ -368,7 +372,12 @@ class Session:
     async def close(self) -> None:
         """Ends the session: portals, machines and the backend go back, whatever one of them raises."""
         async with AsyncExitStack() as rest:
+            if self.block.definitions is not None:
+                rest.push_async_callback(self._services.catalog.clear_leftovers, self.workspace)
             rest.push_async_callback(self.relay.close)
+            if self.block.definitions is not None:
+                # Told, PostgreSQL lets go of what the block has made before that is looked for.
+                rest.push_async_callback(self.relay.end, commit=False)
             rest.push_async_callback(self._leases.close)
             rest.push_async_callback(enlistment.leave, self.block)
             await self.portals.abandon()

@@ -8,6 +8,7 @@ each table at one version. Reference: PostgreSQL protocol, "Multiple Statements 
 from __future__ import annotations
 
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,11 @@ from catalog.errors import (
 from planner.plan import Modes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection, Mapping
     from datetime import datetime
 
+    from catalog.definitions import Definitions
+    from catalog.names import TableName
     from gateway.draft import Draft
     from gateway.draft import Mark as DraftMark
     from gateway.variables import Mark
@@ -36,12 +39,12 @@ MOST_SAVEPOINTS = 10_000
 @dataclass(frozen=True, slots=True)
 class Point:
     """What ROLLBACK TO goes back to: the settings and modes there were at a savepoint, and what the block had written,
-    None where that was nothing."""
+    by where the tables lie."""
 
     name: str
     settings: Mark
     modes: Modes
-    draft: DraftMark | None
+    drafts: Mapping[str, DraftMark]
 
 
 class Block:
@@ -49,7 +52,9 @@ class Block:
 
     `since` is when an explicit block began, in seconds since 1970. `implicit` says that several statements share the
     block without BEGIN, and `doomed` that one has failed after a write; `goes_on` asks whether the client has more to
-    say before the block ends. `draft` is the table that the block writes. `points` are the savepoints in the order in
+    say before the block ends. `drafts` are the tables that the block writes, by where they lie, and `definitions` what
+    it has changed of these, None where that is nothing; `turns` are tables that it keeps from other writers beside,
+    by `held`, to its end. `points` are the savepoints in the order in
     which they were set; of two with a name the later one counts. `now` is the block's start, None until somebody has
     asked for it.
     """
@@ -68,8 +73,21 @@ class Block:
         self.points: list[Point] = []
         self.now: datetime | None = None
         self.pinned: dict[str, int] = {}
-        self.draft: Draft | None = None
+        self.drafts: dict[str, Draft] = {}
+        self.definitions: Definitions | None = None
+        self.held = AsyncExitStack()
+        self.turns: set[TableName] = set()
         self._parted = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to commit beside what PostgreSQL answers itself."""
+        return bool(self.drafts) or self.definitions is not None
+
+    @property
+    def made(self) -> Collection[str]:
+        """The folders of the tables that the block has made."""
+        return () if self.definitions is None else self.definitions.made
 
     @property
     def shared(self) -> bool:
@@ -114,7 +132,8 @@ class Block:
         """SAVEPOINT."""
         if len(self.points) >= MOST_SAVEPOINTS:
             raise ProgramLimitExceeded("too many savepoints", hint="RELEASE those that are not needed any more.")
-        self.points.append(Point(name, settings, self.modes, None if self.draft is None else self.draft.mark()))
+        marks = {location: draft.mark() for location, draft in self.drafts.items()}
+        self.points.append(Point(name, settings, self.modes, marks))
 
     def find(self, name: str) -> int:
         """The place of the latest savepoint of that name. Raises InvalidSavepointSpecification."""
@@ -138,7 +157,7 @@ class Block:
         """An error happened: an explicit block accepts nothing but its end from now on, and an implicit one is not
         committed."""
         self.failed = self.explicit
-        self.doomed = not self.explicit and self.draft is not None
+        self.doomed = not self.explicit and self.changes
 
     def admit(self, *, ends_block: bool) -> None:
         """Refuses statements in a failed block. Raises InFailedSqlTransaction; the client should send ROLLBACK."""
@@ -156,20 +175,20 @@ class Block:
             raise _refuse_company()
 
     def admit_alone(self, *, alone: bool) -> None:
-        """Refuses what commits by itself where it could not be undone with the block. `alone` says that no statement
-        follows in the same simple Query. Raises FeatureNotSupported."""
+        """Refuses what commits by itself where it could not be undone with the block. `alone` says that the statement
+        is in none. Raises FeatureNotSupported."""
         if self.explicit:
             raise FeatureNotSupported(
-                "changes of lakehouse tables' definitions inside a transaction block are not supported",
+                "changes of roles, and of lakehouse tables' columns, inside a transaction block are not supported",
                 hint="Run the statement outside BEGIN … COMMIT; it is atomic by itself.",
             )
-        if self.draft is not None or not alone:
+        if not alone:
             raise _refuse_company()
         self._parted = True
 
 
 def _refuse_company() -> FeatureNotSupported:
     return FeatureNotSupported(
-        "a change of a lakehouse table's definition must be the last write of an implicit transaction block",
+        "a change of roles, or of a lakehouse table's columns, must be the last write of an implicit transaction block",
         hint="Send the statements one by one, with a Sync after each.",
     )

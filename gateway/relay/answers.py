@@ -63,6 +63,10 @@ def read_cell(row: bytes) -> str:
 
 def read_values(rows: bytes) -> tuple[bytes | None, ...]:
     """The cells of an only row, among notices."""
-    (row,) = split_rows(rows)
-    values: tuple[bytes | None, ...] = LAYOUTS[DataRow].decode(row[HEADER_SIZE:]).values
-    return values
+    (row,) = read_rows(rows)
+    return row
+
+
+def read_rows(rows: bytes) -> list[tuple[bytes | None, ...]]:
+    """The cells of rows, among notices."""
+    return [LAYOUTS[DataRow].decode(row[HEADER_SIZE:]).values for row in split_rows(rows)]

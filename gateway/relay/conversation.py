@@ -222,10 +222,12 @@ class Conversation:
         else:
             holdings.begin += f" {modes}"
 
-    async def save(self) -> None:
-        """A savepoint. PostgreSQL hears of it now, or with its block."""
-        await self._command(savepoint(self.holdings.depth))
+    async def save(self) -> int:
+        """A savepoint; its place. PostgreSQL hears of it now, or with its block."""
+        place = self.holdings.depth
+        await self._command(savepoint(place))
         self.holdings.depth += 1
+        return place
 
     async def release(self, place: int) -> None:
         """The savepoints from that place on are forgotten."""

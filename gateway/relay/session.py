@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from catalog.errors import CharacterNotInRepertoire
+from catalog.errors import CharacterNotInRepertoire, SqlError, error_class
 from catalog.types import Oid
-from gateway.relay.answers import RelayAnswer, RelayDescription, read_description
+from gateway.relay.answers import RelayAnswer, RelayDescription, read_description, read_rows
 from gateway.relay.backend import Identity
 from gateway.relay.caches import RecentlyUsed
 from gateway.relay.conversation import Conversation
@@ -39,6 +39,8 @@ _TEMPORARY_RELATIONS = (
     " WHERE relnamespace = pg_catalog.pg_my_temp_schema()"
 )
 _CURRENT_SETTING = "SELECT pg_catalog.current_setting($1)"
+_CARRY_OUT = "SELECT lakegate.carry_out($1, $2, $3)"
+_CARRIED = (Oid.TEXT, Oid.BYTEA, Oid.BOOL)
 _NOW = "SELECT (extract(epoch FROM pg_catalog.now()) * 1000000)::pg_catalog.int8"
 _CURRENT_SCHEMA = "SELECT pg_catalog.current_schema()"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -255,9 +257,21 @@ class RelaySession:
         """SET TRANSACTION, in the open block. PostgreSQL refuses what comes too late."""
         await self._conversation.set_modes(modes)
 
-    async def save(self) -> None:
-        """A savepoint in the open block. Its place is how many there were."""
-        await self._conversation.save()
+    async def carry_out(self, statement: str, seal: bytes, variables: Mapping[str, str], *, answers: bool) -> list[str]:
+        """Has the metastore's own function carry out a statement that is sealed for this role, in the open block.
+        Returns its rows. Raises SqlError, of which PostgreSQL's context and positions are not the client's."""
+        values = (statement.encode(), b"\\x" + seal.hex().encode(), b"true" if answers else b"false")
+        try:
+            portal = await self.execute(_CARRY_OUT, _CARRIED, (), values, (), variables)
+            rows = b"".join([run async for run in portal.fetch()])
+        except SqlError as error:
+            raise error_class(error.sqlstate)(error.message, detail=error.detail, hint=error.hint) from None
+        self._conversation.holdings.touch()
+        return [(row[0] or b"").decode() for row in read_rows(rows)]
+
+    async def save(self) -> int:
+        """A savepoint in the open block. Returns its place: how many there were."""
+        return await self._conversation.save()
 
     async def release(self, place: int) -> None:
         """RELEASE the savepoint of that place."""

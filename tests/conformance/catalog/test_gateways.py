@@ -84,7 +84,7 @@ async def test_a_gateway_is_found_once_it_has_said_where(metastore: Metastore, g
 
 
 async def shown(metastore: Metastore, asked: Catalog) -> set[int]:
-    return {row["pid"] for row in await asked.list_sessions(metastore.workspace)}
+    return {row["pid"] for row in await asked.attendance.list(metastore.workspace)}
 
 
 @pytest.fixture

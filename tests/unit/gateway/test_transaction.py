@@ -71,7 +71,7 @@ async def test_an_implicit_block_that_fails_after_a_write_is_doomed(tmp_path: Pa
     block.fail()
     assert not block.doomed
     origin = Origin(TableName("tpch", "region"), str(tmp_path), "", 0, strict=False)
-    block.draft = Draft(origin, Scratch(str(tmp_path / "b")), AsyncExitStack(), lambda location: None)
+    block.drafts[str(tmp_path)] = Draft(origin, Scratch(str(tmp_path / "b")), AsyncExitStack(), lambda location: None)
     block.fail()
     assert block.doomed
     block.end()

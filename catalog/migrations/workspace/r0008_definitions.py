@@ -1,4 +1,4 @@
-"""Questions about each table are answered from one look at the control tables; sessions come with who asks for them."""
+"""Definitions change in a block's own transaction, and folders that lose their table, or never get one, are known."""
 
 from catalog.migrations import run_script
 

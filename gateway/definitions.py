@@ -1,0 +1,111 @@
+"""Definitions that a block changes: made, renamed and dropped on its own backend, seen by it alone until COMMIT.
+
+`catalog.definitions` has what they are; here is how a session comes to have them, and when a statement's are a block's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catalog.changes import (
+    AlterRole,
+    Change,
+    CreateRole,
+    DropRole,
+    DropTable,
+    GrantMembership,
+    RegisterTable,
+    SyncTable,
+)
+
+if TYPE_CHECKING:
+    from catalog.catalog import Catalog
+    from catalog.definitions import Definitions
+    from catalog.names import TableName
+    from gateway.services import Services
+    from gateway.session import Session
+    from gateway.transaction import Block
+    from planner.plan import Query
+
+_APART = AlterRole | CreateRole | DropRole | GrantMembership | SyncTable
+"""What commits by itself: roles are the account's, and columns change with the table's log."""
+
+
+class _Backend:
+    """The session's, which its block is begun on. See `catalog.sealed.Backend`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def carry_out(self, statement: str, seal: bytes, *, answers: bool) -> list[str]:
+        session = self._session
+        return await session.relay.carry_out(statement, seal, session.settings, answers=answers)
+
+    async def save(self) -> int:
+        return await self._session.relay.save()
+
+    async def go_back(self, place: int) -> None:
+        await self._session.relay.go_back(place)
+
+    async def release(self, place: int) -> None:
+        await self._session.relay.release(place)
+
+
+async def joins(block: Block, *, alone: bool) -> bool:
+    """Whether what a statement changes is its block's to commit. One that is `alone`, and in no block, commits by
+    itself."""
+    return block.changes or block.explicit or not alone or bool(block.goes_on and await block.goes_on())
+
+
+async def change(session: Session, services: Services, wanted: Change, *, alone: bool) -> None:
+    """Carries it out, in the block or by itself. DROP TABLE waits for the table's writers. Raises SqlError."""
+    block, catalog, who, workspace = session.block, services.catalog, session.principal, session.workspace
+    joining, dropped = await joins(block, alone=alone), wanted.name if isinstance(wanted, DropTable) else None
+    if isinstance(wanted, _APART):
+        block.admit_alone(alone=not joining)
+    elif joining:
+        if dropped is not None:
+            await _keep_from_others(session, services, dropped)
+        await catalog.define(await open_definitions(session, catalog), wanted, who, workspace)
+        return
+    async with services.writers.turn(workspace, dropped, session.lock_seconds):
+        await catalog.apply(wanted, who, workspace)
+
+
+async def _keep_from_others(session: Session, services: Services, table: TableName) -> None:
+    """To the block's end, unless it has the table for itself already."""
+    block, workspace = session.block, session.workspace
+    location = services.catalog.find_location(workspace, table, block.definitions)
+    if location is None or location in block.made or location in block.drafts or table in block.turns:
+        return
+    await block.held.enter_async_context(services.writers.turn(workspace, table, session.lock_seconds))
+    block.turns.add(table)
+
+
+async def make_room(session: Session, catalog: Catalog, write: Query, *, alone: bool) -> None:
+    """Before a machine makes a table, or changes its columns. Raises SqlError."""
+    block = session.block
+    is_joining = await joins(block, alone=alone)
+    if not isinstance(write.then, RegisterTable) or write.location is None:
+        block.admit_alone(alone=not is_joining)
+    elif is_joining:
+        await (await open_definitions(session, catalog)).make_room(write.location)
+
+
+async def settle(session: Session, catalog: Catalog, wanted: Change) -> None:
+    """What a machine has made becomes a table."""
+    definitions = session.block.definitions
+    if definitions is None:
+        await catalog.apply(wanted, session.principal, session.workspace)
+    else:
+        await catalog.define(definitions, wanted, session.principal, session.workspace)
+
+
+async def open_definitions(session: Session, catalog: Catalog) -> Definitions:
+    """The block's. An implicit block begins in PostgreSQL with them."""
+    block = session.block
+    if block.definitions is None:
+        await session.relay.begin(block.modes)
+        backend = _Backend(session)
+        block.definitions = await catalog.open_definitions(session.principal, session.workspace, backend)
+    return block.definitions

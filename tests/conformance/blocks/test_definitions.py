@@ -1,0 +1,143 @@
+"""Definitions in a block: seen by it alone until COMMIT, gone with ROLLBACK; as PostgreSQL has it."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from tests.blocks import ROWS, open_blocks, things
+from tests.scripts import hear
+from tests.target import Target
+
+pytestmark = pytest.mark.spark
+
+CREATE = "CREATE TABLE written.more (n int NOT NULL, word text)"
+COPY = "CREATE TABLE written.copied AS SELECT n, word FROM written.things WHERE n < 3"
+FILL = "INSERT INTO written.more VALUES (1, 'a'), (2, 'b')"
+MORE = "SELECT n, word FROM written.more ORDER BY n"
+COPIED = "SELECT n, word FROM written.copied ORDER BY n"
+NAMES = (
+    "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'written' ORDER BY table_name"
+)
+QUIET = "SET client_min_messages = warning"
+"""Notices are told with other codes, or not at all, also outside blocks."""
+COLUMNS = (
+    "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
+    " WHERE table_schema = 'written' ORDER BY table_name, ordinal_position"
+)
+SCRIPTS: dict[str, Sequence[str]] = {
+    "created": ("BEGIN", CREATE, MORE, FILL, MORE, NAMES, COLUMNS, "COMMIT", MORE, "DROP TABLE written.more"),
+    "created and rolled back": (
+        "BEGIN", CREATE, FILL, MORE, "ROLLBACK", MORE, NAMES, CREATE, "DROP TABLE written.more",
+    ),
+    "made of a query": (
+        "BEGIN", COPY, COPIED, "INSERT INTO written.copied VALUES (9, 'nine')", COPIED, "COMMIT", COPIED,
+        "DROP TABLE written.copied",
+    ),
+    "swapped": (
+        "BEGIN", COPY, "ALTER TABLE written.things RENAME TO things_before",
+        "ALTER TABLE written.copied RENAME TO things", ROWS, NAMES, "COMMIT", ROWS,
+        "DROP TABLE written.things", "ALTER TABLE written.things_before RENAME TO things", ROWS,
+    ),
+    "swapped back": (
+        "BEGIN", COPY, "ALTER TABLE written.things RENAME TO things_before",
+        "ALTER TABLE written.copied RENAME TO things", ROWS, "ROLLBACK", ROWS, NAMES,
+    ),
+    "dropped": ("BEGIN", "DROP TABLE written.things", ROWS, "ROLLBACK", ROWS),
+    "dropped and made anew": (
+        "BEGIN", "DROP TABLE written.things", "CREATE TABLE written.things (n int, word text)", ROWS,
+        "INSERT INTO written.things VALUES (7, 'seven')", ROWS, "COMMIT", ROWS,
+    ),
+    "savepoints": (
+        "BEGIN", CREATE, "SAVEPOINT a", FILL, "SAVEPOINT b", COPY, "DELETE FROM written.more WHERE n = 1", MORE,
+        "ROLLBACK TO b", COPIED, "ROLLBACK TO b", MORE, NAMES, "ROLLBACK TO a", MORE, FILL, "COMMIT", MORE, NAMES,
+        "DROP TABLE written.more",
+    ),
+    "a savepoint before all": ("BEGIN", "SAVEPOINT a", COPY, "ROLLBACK TO a", COPIED, "ROLLBACK TO a", NAMES, "COMMIT"),
+    "a statement fails": ("BEGIN", CREATE, CREATE, MORE, "COMMIT", MORE, NAMES),
+    "a query fails": ("BEGIN", CREATE, "CREATE TABLE written.bad AS SELECT m FROM written.things", "COMMIT", NAMES),
+    "what was there is written too": (
+        "BEGIN", CREATE, FILL, "INSERT INTO written.things SELECT n + 10, word FROM written.more", ROWS,
+        "UPDATE written.more SET word = word || '!'", MORE, "COMMIT", ROWS, MORE, "DROP TABLE written.more",
+    ),
+    "what was written is renamed": (
+        "BEGIN", "DELETE FROM written.things WHERE n = 1", "ALTER TABLE written.things RENAME TO other",
+        "SELECT count(*) FROM written.other", "INSERT INTO written.other VALUES (5, 'five')", "COMMIT",
+        "SELECT n FROM written.other ORDER BY n", "ALTER TABLE written.other RENAME TO things",
+    ),
+    "what was renamed is written": (
+        "BEGIN", "ALTER TABLE written.things RENAME TO other", "DELETE FROM written.other WHERE n = 1",
+        "SAVEPOINT a", "ALTER TABLE written.other RENAME TO third", "DELETE FROM written.third WHERE n = 2",
+        "SELECT n FROM written.third", "ROLLBACK TO a", "SELECT n FROM written.other ORDER BY n", "COMMIT",
+        "SELECT n FROM written.other ORDER BY n", "ALTER TABLE written.other RENAME TO things",
+    ),
+    "what was written is dropped": (
+        "BEGIN", "DELETE FROM written.things", CREATE, FILL, "DROP TABLE written.more", "DROP TABLE written.things",
+        "COMMIT", NAMES, "CREATE TABLE written.things (n int, word text)",
+    ),
+    "views": (
+        "BEGIN", "CREATE VIEW written.seen AS SELECT n FROM written.things", "SELECT count(*) FROM written.seen",
+        "CREATE OR REPLACE VIEW written.seen AS SELECT n, word FROM written.things WHERE n > 1",
+        "SELECT * FROM written.seen ORDER BY n", "ALTER VIEW written.seen RENAME TO looked_at", NAMES, "COMMIT",
+        "SELECT * FROM written.looked_at ORDER BY n", "BEGIN", "DROP VIEW written.looked_at", NAMES, "ROLLBACK", NAMES,
+        "DROP VIEW written.looked_at",
+    ),
+    "a view of a table of the block": (
+        "BEGIN", CREATE, FILL, "CREATE VIEW written.seen AS SELECT word FROM written.more", "SELECT * FROM written.seen"
+        " ORDER BY word", "ALTER TABLE written.more RENAME TO most", "SELECT * FROM written.seen ORDER BY word",
+        "ROLLBACK", NAMES,
+    ),
+    "comments": (
+        "BEGIN", CREATE, "COMMENT ON TABLE written.more IS 'it''s \\ returning'",
+        "COMMENT ON COLUMN written.more.word IS 'a word'",
+        "SELECT obj_description('written.more'::regclass), col_description('written.more'::regclass, 2)", "COMMIT",
+        "SELECT obj_description('written.more'::regclass), col_description('written.more'::regclass, 2)",
+        "DROP TABLE written.more",
+    ),
+    "schemas": (
+        QUIET, "BEGIN", "CREATE SCHEMA other", "CREATE TABLE other.t (n int)", "INSERT INTO other.t VALUES (1)",
+        "SELECT * FROM other.t", "ROLLBACK", "SELECT * FROM other.t", "BEGIN", "CREATE SCHEMA other",
+        "CREATE TABLE other.t (n int)", "COMMIT", "SELECT * FROM other.t", "BEGIN", "DROP SCHEMA other CASCADE",
+        "SELECT * FROM other.t", "COMMIT", "CREATE SCHEMA other", "DROP SCHEMA other",
+    ),
+    "if exists": (
+        QUIET, "BEGIN", "DROP TABLE IF EXISTS written.more", "CREATE TABLE IF NOT EXISTS written.things (n int)", CREATE,
+        "DROP TABLE IF EXISTS written.more", "COMMIT", NAMES,
+    ),
+    "one query": (f"{CREATE}; {FILL}; {MORE}", MORE, "DROP TABLE written.more; DROP TABLE written.things", NAMES,
+                  "CREATE TABLE written.things (n int, word text)"),
+    "one query that fails": (f"{CREATE}; {FILL}; DROP TABLE written.things; SELECT 1 / 0", NAMES, ROWS),
+    "one query with ends": (f"{CREATE}; ROLLBACK; {CREATE}; COMMIT; {COPY}; SELECT 1 / 0", NAMES,
+                            "DROP TABLE written.more"),
+    "a block out of an implicit one": (f"{CREATE}; BEGIN; {FILL}", MORE, "ROLLBACK", NAMES),
+    "read only": ("BEGIN READ ONLY", CREATE, "ROLLBACK", NAMES),
+    "repeatable read": (
+        "BEGIN ISOLATION LEVEL REPEATABLE READ", ROWS, CREATE, FILL, MORE, COPY, COPIED, "COMMIT", MORE,
+        "DROP TABLE written.more", "DROP TABLE written.copied",
+    ),
+    "beside temporary tables": (
+        "BEGIN", "CREATE TEMP TABLE passing AS SELECT n FROM written.things", CREATE,
+        "INSERT INTO written.more SELECT n, 'x' FROM passing", MORE, "COMMIT", MORE, "DROP TABLE written.more",
+        "DROP TABLE passing",
+    ),
+    "a cursor": (
+        "BEGIN", COPY, f"DECLARE c CURSOR WITH HOLD FOR {COPIED}", "FETCH 1 FROM c", "COMMIT", "FETCH ALL FROM c",
+        "CLOSE c", "DROP TABLE written.copied",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def table(gateway: Target) -> Iterator[None]:
+    with things(gateway):
+        yield
+    assert open_blocks(gateway) == []
+
+
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_answers_are_postgresqls(gateway: Target, oracle: Target, script: str, *, extended: bool) -> None:
+    if extended and any(";" in statement for statement in SCRIPTS[script]):
+        return
+    with things(oracle):
+        heard = [hear(target, list(SCRIPTS[script]), extended=extended) for target in (gateway, oracle)]
+    assert heard[0] == heard[1]
