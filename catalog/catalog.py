@@ -4,7 +4,7 @@ import asyncio
 import base64
 import functools
 import hmac
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from catalog import gateways
@@ -83,7 +83,7 @@ class Catalog:
         self._census: Census | None = None
         self._signals = Signals(lambda workspace: self._workspaces[workspace].database.connection())
         self.gateways = Gateways(lambda: self._account.connection(), lambda: self._account.hearing)
-        channels = {gateways.CHANNEL: self.gateways.notice}
+        channels: dict[str, Callable[[str], None]] = {gateways.CHANNEL: self.gateways.notice}
         if sessions is not None:
             self._census = Census(sessions.replica, lambda: self._account.connection(), self._publish_sessions)
             channels[CENSUS_CHANNEL] = self._census.hear

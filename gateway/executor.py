@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InternalError, SqlError
 from catalog.types import Description, Oid, PgType, ResultColumn
-from gateway import actions, cursors, explanation, names, preparation
+from gateway import actions, cursors, explanation, preparation
 from gateway.arguments import describe_schema, give_arguments
 from gateway.assignments import relay_assigning
+from gateway.briefing import brief
 from gateway.copy.opening import open_copy
 from gateway.enlistment import enlist
 from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, date_order, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.query import QueryResult
-from gateway.relay.settings import SESSION_VARIABLE
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
-from gateway.roster import tell_sessions
 from gateway.rows import describe_rows, with_formats
 from gateway.scroll import Scroll
 from gateway.source import Execution, Source, Surroundings
@@ -289,18 +288,8 @@ class Executor:
         return RelayedResult(relayed, repeats=repeats)
 
     async def variables_for(self, planned: Metadata, portal: Portal) -> Mapping[str, str]:
-        """The session's, and what the statement asks for beside them."""
-        session, variables = self._session, self._session.variables.effective
-        if planned.asks_for_all:
-            rows = await self._services.catalog.list_sessions(session.workspace)
-            variables = {**variables, **tell_sessions(rows, session.principal)}
-        if planned.asks_for_sessions:
-            variables = {**variables, SESSION_VARIABLE: str(session.pid)}
-        if planned.asks_for_names:
-            variables = {**variables, names.VARIABLE: names.list_names(session, portal)}
-        if planned.asks_for_statistics:
-            await self._services.catalog.publish_statistics(session.workspace)
-        return variables
+        """The settings that a statement of the portal's is relayed with."""
+        return await brief(self._session, self._services.catalog, planned, portal)
 
     async def _execute(self, planned: Metadata, portal: Portal, max_rows: int) -> RelayPortal:
         statement, binding = portal.prepared.statement, portal.binding
