@@ -14,6 +14,7 @@ from catalog.types import Description, Oid, PgType, ResultColumn
 from gateway import actions, cursors, definitions, enlistment, explanation, handover, preparation
 from gateway.arguments import describe_schema, give_arguments
 from gateway.assignments import relay_assigning
+from gateway.briefing import brief
 from gateway.copy.opening import open_copy
 from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, date_order, spread_formats
@@ -280,8 +281,8 @@ class Executor:
         return RelayedResult(relayed, repeats=repeats)
 
     async def variables_for(self, planned: Metadata, portal: Portal) -> Mapping[str, str]:
-        """What a statement that PostgreSQL answers is to see of the session."""
-        return await handover.variables_for(self._session, self._services.catalog, planned, portal)
+        """What a statement that PostgreSQL answers is told beside its own text."""
+        return await brief(self._session, self._services.catalog, planned, portal)
 
     async def open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
         """The result of a query, whose work begins with the first rows that are asked for. Raises SqlError."""

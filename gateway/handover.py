@@ -6,13 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from catalog.errors import InsufficientPrivilege
-from gateway import names
-from gateway.relay.settings import SESSION_VARIABLE
-from gateway.roster import tell_sessions
+from gateway.briefing import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from catalog.catalog import Catalog
     from gateway.portal import Portal
     from gateway.relay import RelayPortal
@@ -28,7 +24,7 @@ async def hand_over(
 ) -> RelayPortal:
     """PostgreSQL's answer, begun. Raises SqlError."""
     statement, binding = portal.prepared.statement, portal.binding
-    variables = await variables_for(session, catalog, planned, portal)
+    variables = await brief(session, catalog, planned, portal)
     try:
         return await session.relay.execute(
             planned.text,
@@ -46,18 +42,3 @@ async def hand_over(
         if denied and catalog.has_table_called(session.workspace, denied[1]):
             raise RuntimeError("a statement that reads a lakehouse table was relayed") from error
         raise
-
-
-async def variables_for(session: Session, catalog: Catalog, planned: Metadata, portal: Portal) -> Mapping[str, str]:
-    """The session's, and what the statement asks for beside them."""
-    variables = session.variables.effective
-    if planned.asks_for_all:
-        rows = await catalog.attendance.list(session.workspace)
-        variables = {**variables, **tell_sessions(rows, session.principal)}
-    if planned.asks_for_sessions:
-        variables = {**variables, SESSION_VARIABLE: str(session.pid)}
-    if planned.asks_for_names:
-        variables = {**variables, names.VARIABLE: names.list_names(session, portal)}
-    if planned.asks_for_statistics:
-        await catalog.publish_statistics(session.workspace)
-    return variables

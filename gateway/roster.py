@@ -1,6 +1,8 @@
 """What pg_stat_activity tells, and whom pg_cancel_backend and its kin find: the sessions of all gateways, as the one
 that asks may see them. Schema `lakegate` of a workspace shows them out of two settings, which only the statement that
 asks comes with.
+
+Reference: PostgreSQL documentation, `pg_stat_activity`.
 """
 
 import json

@@ -19,7 +19,7 @@ from catalog.errors import FeatureNotSupported, ReservedName
 from catalog.names import SYSTEM_COLUMNS
 from catalog.relay import ANSWERS_SCHEMA, SHOWN_RELATIONS
 from catalog.resolution import Resolution
-from planner import privileges, tree
+from planner import privileges, sizes, tree
 from planner.parse import Statement
 from planner.plan import Assignment, Metadata
 from planner.syntax import Replacement, replace_names
@@ -55,17 +55,14 @@ _OF_ITSELF = "lakegate.pg_backend_pid"
 _NAMES = frozenset({"pg_prepared_statement", "pg_cursor"})
 """Functions that tell of prepared statements and cursors; their views have the plural."""
 _OF_NAMES = frozenset(f"lakegate.{name}{plural}" for name in _NAMES for plural in ("", "s"))
-_SIZES = frozenset(
-    {"pg_table_size", "pg_total_relation_size", "pg_relation_size", "pg_indexes_size", "pg_database_size"}
-)
-_REWRITTEN = _SIGNALS | _NAMES | _SIZES | {"pg_notify"}
+_REWRITTEN = _SIGNALS | _NAMES | {"pg_notify", "pg_database_size"}
 _REWRITTEN_VIEWS = frozenset({"pg_stat_activity", *(f"{name}s" for name in _NAMES)})
-_OF_STATISTICS = frozenset(f"lakegate.{name}" for name in _SIZES)
+_OF_STATISTICS = frozenset({"pg_database_size", *sizes.FUNCTIONS})
 _STATISTICS = frozenset({"reltuples", "relpages", "*"})
 _PRIVILEGE_VIEWS = frozenset(
     {"table_privileges", "column_privileges", "role_table_grants", "role_column_grants", "views"}
 )
-_ANSWERED_FUNCTIONS = _REWRITTEN | privileges.FUNCTIONS
+_ANSWERED_FUNCTIONS = _REWRITTEN | privileges.FUNCTIONS | sizes.FUNCTIONS
 _ANSWERED_RELATIONS = _REWRITTEN_VIEWS | _PRIVILEGE_VIEWS
 _SET_CONFIG_ARGUMENTS = 3
 _CLAUSE_WORDS = re.compile(r"(?<![A-Za-z_])(?:FOR|INTO)(?![A-Za-z_])", re.IGNORECASE)
@@ -109,7 +106,7 @@ def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metada
         asks_for_sessions=bool(asked),
         asks_for_all=not asked <= {_OF_ITSELF},
         asks_for_names=bool(names & _OF_NAMES),
-        asks_for_statistics=bool(names & _OF_STATISTICS) or _reads_statistics(statement, columns),
+        asks_for_statistics=_reads_statistics(statement, columns),
         assigns=tuple(_assignments(statement)),
     )
 
@@ -126,6 +123,8 @@ def _names_answered(statement: Statement) -> bool:
 
 def _reads_statistics(statement: Statement, columns: set[str]) -> bool:
     """Whether it reads what pg_class tells of rows and pages, or more of lakehouse tables."""
+    if any(name in _OF_STATISTICS for _, name in statement.functions):
+        return True
     if any(each.schema == ANSWERS_SCHEMA for each in statement.references):
         return True
     named = any(each.name == "pg_class" and each.schema in (None, "pg_catalog") for each in statement.references)
@@ -258,6 +257,8 @@ def _replacements(nodes: Iterable[tuple[str, Node]], columns: set[str]) -> Itera
 def _function(name: str, fields: Node) -> Iterator[Replacement]:
     if name in _REWRITTEN:
         yield Replacement(int(fields["location"]), f"lakegate.{name}")
+    elif name in sizes.FUNCTIONS:
+        yield sizes.replace_size(name, fields)
     elif name in privileges.FUNCTIONS and (replacement := privileges.replace_question(name, fields)):
         yield replacement
 

@@ -43,9 +43,13 @@ async def expire(metastore: Metastore, replica: str) -> None:
         await connection.execute(f"NOTIFY {CHANNEL}".encode())
 
 
-async def forgotten(asked: Catalog, replica: str) -> None:
-    while replica in await asked.gateways.living():
-        await asyncio.sleep(0)
+async def known(asked: Gateways, *names: str, living: bool) -> None:
+    """Waits until it has heard that all of them live, or that none does."""
+    async with asyncio.timeout(300):
+        while True:
+            if set(names) & await asked.living() == (set(names) if living else set()):
+                return
+            await asyncio.sleep(0)
 
 
 def peer(replica: str, port: int = 5439) -> Peer:
@@ -57,10 +61,9 @@ async def test_numbers_differ_and_are_given_again(metastore: Metastore, gateways
     numbers = await asyncio.gather(*map(gateways.register, names))
     assert len(set(numbers)) == len(names)
     assert all(2 <= number <= 1023 for number in numbers)
-    while not set(names) <= await gateways.living():
-        await asyncio.sleep(0)
+    await known(gateways, *names, living=True)
     await expire(metastore, names[0])
-    await forgotten(metastore.catalog, names[0])
+    await known(gateways, names[0], living=False)
     assert await gateways.renew(peer(names[0])), "nobody has taken its place yet"
     await expire(metastore, names[0])
     later = metastore.unique("later")
@@ -68,8 +71,7 @@ async def test_numbers_differ_and_are_given_again(metastore: Metastore, gateways
     assert not await gateways.renew(peer(names[0]))
     for name in (*names[1:], later):
         await gateways.leave(name)
-    for name in (*names, later):
-        await forgotten(metastore.catalog, name)
+    await known(gateways, *names, later, living=False)
 
 
 async def test_a_gateway_is_found_once_it_has_said_where(metastore: Metastore, gateways: Gateways) -> None:
@@ -115,18 +117,17 @@ async def test_who_comes_and_goes_is_heard_of(metastore: Metastore, replicas: li
     name = metastore.unique("replica2")
     assert await shown(metastore, asked) == {1, 2}
     await other.gateways.leave(name)
-    await forgotten(asked, name)
+    await known(asked.gateways, name, living=False)
     assert await shown(metastore, asked) == {1}
     await other.gateways.register(name)
-    while name not in await asked.gateways.living():
-        await asyncio.sleep(0)
+    await known(asked.gateways, name, living=True)
     assert await shown(metastore, asked) == {1, 2}
 
 
 async def test_who_is_dead_is_forgotten(metastore: Metastore, replicas: list[Catalog]) -> None:
     assert await shown(metastore, replicas[0]) == {1, 2}
     await expire(metastore, metastore.unique("replica2"))
-    await forgotten(replicas[0], metastore.unique("replica2"))
+    await known(replicas[0].gateways, metastore.unique("replica2"), living=False)
     assert await shown(metastore, replicas[0]) == {1}
 
 

@@ -200,10 +200,11 @@ async def test_sessions_and_signals(metastore: Metastore) -> None:
     def hear(notice: Diagnostic) -> None:
         heard.append((notice.sqlstate, notice.message_primary))
 
-    query = """SELECT usename::text, state, query, datid = (SELECT oid FROM pg_database WHERE datname = current_database()),
-               usesysid::regrole::text FROM lakegate.pg_stat_activity WHERE pid = 4711"""
+    query = """SELECT usename::text, state, query, usesysid::regrole::text,
+               datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+               FROM lakegate.pg_stat_activity WHERE pid = 4711"""
     assert await ask(metastore, user.name, query) == []
-    shown = (user.name, "active", "SELECT 'é'", True, user.name)
+    shown = (user.name, "active", "SELECT 'é'", user.name, True)
     assert await ask_told(metastore, user.name, query, hear) == shown
     assert await ask_told(metastore, user.name, "SELECT lakegate.pg_cancel_backend(4711)", hear) == (True,)
     assert heard.pop() == (SIGNAL_SQLSTATE, f'["cancel", 4711, "{user.name}"]')

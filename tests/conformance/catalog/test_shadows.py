@@ -181,7 +181,7 @@ async def test_dropping(sales: Metastore) -> None:
     await sales.apply(DropTable(TABLE))
     assert (await sales.resolve(REFERENCE)).tables == {}
     assert await columns(sales) == []
-    assert not Path(location).exists()
+    assert not DeltaTable.is_deltatable(location)
     write_table(Path(location), {"a": [1]})
     await sales.apply(RegisterTable(TABLE, location))
     await sales.apply(DropSchema("sales", cascade=True))

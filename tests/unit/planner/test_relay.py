@@ -107,6 +107,15 @@ REWRITTEN = (
     ("SELECT * FROM pg_catalog.pg_class", "SELECT * FROM lakegate.pg_class"),
     ("SELECT * FROM information_schema.table_privileges", "SELECT * FROM lakegate.table_privileges"),
     ("SELECT has_table_privilege('x', 'SELECT')", "SELECT lakegate.has_table_privilege('x', 'SELECT')"),
+    (
+        "SELECT pg_table_size('t'), pg_indexes_size(a)",
+        "SELECT lakegate.pg_table_size('t'), lakegate.pg_indexes_size(a)",
+    ),
+    (
+        "SELECT pg_relation_size(c.oid::regclass) FROM t",
+        "SELECT lakegate.each_pg_relation_size((SELECT lakegate_bytes FROM lakegate.sizes WHERE lakegate_relation ="
+        ' "c"."oid"::pg_catalog.regclass), c.oid::regclass) FROM t',
+    ),
     ("SELECT has_schema_privilege(a, 'usage') FROM t", "SELECT has_schema_privilege(a, 'usage') FROM t"),
     ("SELECT has_schema_privilege(a, 'create') FROM t", "SELECT lakegate.has_schema_privilege(a, 'create') FROM t"),
     (
@@ -160,7 +169,7 @@ def test_names_are_rewritten(text: str, sent: str) -> None:
         asks_for_sessions=asks is not None,
         asks_for_all=asks is not None and asks[1] != "backend_pid",
         asks_for_names=names,
-        asks_for_statistics="* FROM lakegate.pg_class" in sent,
+        asks_for_statistics="* FROM lakegate.pg_class" in sent or "_size(" in sent,
     )
 
 
