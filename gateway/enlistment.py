@@ -151,9 +151,7 @@ async def _is_there(session: Session, catalog: Catalog, draft: Draft) -> bool:
         return False
     if not draft.made:
         called = draft.table if name is None else name
-        draft.require_table(
-            await catalog.read_newest(workspace, called, location if _touches(block, called) else None)
-        )
+        draft.require_table(await catalog.read_newest(workspace, called, location if _touches(block, called) else None))
     return name is not None
 
 
