@@ -51,11 +51,12 @@ class Block:
     """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E.
 
     `since` is when an explicit block began, in seconds since 1970. `implicit` says that several statements share the
-    block without BEGIN, `begun` that PostgreSQL knows of that, and `doomed` that one has failed after a write; `goes_on`
-    asks whether the client has more to say before the block ends. `drafts` are the tables that the block writes, by
-    where they lie, and `definitions` what it has changed of these, None where that is nothing; `turns` are tables that
-    it keeps from other writers beside, by `held`, to its end. `points` are the savepoints in the order in which they
-    were set; of two with a name the later one counts. `now` is the block's start, None until somebody has asked for it.
+    block without BEGIN, `begun` that PostgreSQL knows of that, and `doomed` that one has failed after a write.
+    `goes_on` asks whether the client has more to say before the block ends. `drafts` are the tables that the block
+    writes, by where they lie, and `definitions` what it has changed of these, None where that is nothing. `turns` are
+    tables that it keeps from other writers beside, by `held`, to its end. `points` are the savepoints in the order in
+    which they were set; of two with a name the later one counts. `now` is the block's start, None until somebody has
+    asked for it.
     """
 
     def __init__(self) -> None:
