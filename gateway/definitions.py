@@ -105,7 +105,8 @@ async def open_definitions(session: Session, catalog: Catalog) -> Definitions:
     """The block's. An implicit block begins in PostgreSQL with them."""
     block = session.block
     if block.definitions is None:
-        await session.relay.begin(block.modes)
+        if not block.explicit:
+            await session.begin_implicit_block()
         backend = _Backend(session)
         block.definitions = await catalog.open_definitions(session.principal, session.workspace, backend)
     return block.definitions

@@ -167,7 +167,7 @@ class Executor:
                 assert isinstance(planned, Query), "the same statement"
             return await self.open_query(planned, portal, values)
         if isinstance(planned, Transfer):
-            return await transfer(self._session, planned, portal)
+            return await transfer(self._session, planned, portal, alone=alone)
         if isinstance(planned, Constant):
             return ConstantResult.of_texts(planned.tag, planned.columns, planned.rows)
         if isinstance(planned, ShowVariable):

@@ -267,6 +267,11 @@ class Session:
         self.block.end()
         return True
 
+    async def begin_implicit_block(self) -> None:
+        """PostgreSQL takes what it is asked from now on, to the block's end, for one transaction."""
+        self.block.begun = True
+        await self.relay.begin(self.block.modes)
+
     async def end_block(self, *, commit: bool) -> None:
         """The end of a block, explicit or implicit: portals close, pins are gone, settings stay or go back. The queries
         of cursors WITH HOLD are read to their ends first, then what was written is committed. Raises what that raises;

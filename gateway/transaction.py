@@ -51,10 +51,10 @@ class Block:
     """The state of one session's transaction. `status` is what ReadyForQuery shows: I, T or E.
 
     `since` is when an explicit block began, in seconds since 1970. `implicit` says that several statements share the
-    block without BEGIN, and `doomed` that one has failed after a write; `goes_on` asks whether the client has more to
-    say before the block ends. `drafts` are the tables that the block writes, by where they lie, and `definitions` what
-    it has changed of these, None where that is nothing; `turns` are tables that it keeps from other writers beside,
-    by `held`, to its end. `points` are the savepoints in the order in
+    block without BEGIN, `begun` that PostgreSQL knows of that, and `doomed` that one has failed after a write.
+    `goes_on` asks whether the client has more to say before the block ends. `drafts` are the tables that the block
+    writes, by where they lie, and `definitions` what it has changed of these, None where that is nothing. `turns` are
+    tables that it keeps from other writers beside, by `held`, to its end. `points` are the savepoints in the order in
     which they were set; of two with a name the later one counts. `now` is the block's start, None until somebody has
     asked for it.
     """
@@ -68,7 +68,7 @@ class Block:
         self.since: float | None = None
         self.implicit = False
         self.goes_on: Callable[[], Awaitable[bool]] | None = None
-        self.failed = self.doomed = False
+        self.failed = self.doomed = self.begun = False
         self.modes = Modes()
         self.points: list[Point] = []
         self.now: datetime | None = None
@@ -81,8 +81,8 @@ class Block:
 
     @property
     def changes(self) -> bool:
-        """Whether there is anything to commit beside what PostgreSQL answers itself."""
-        return bool(self.drafts) or self.definitions is not None
+        """Whether anything of it is still to be committed, beside what PostgreSQL has of an explicit block."""
+        return bool(self.drafts) or self.begun or self.definitions is not None
 
     @property
     def made(self) -> Collection[str]:

@@ -18,6 +18,7 @@ from planner.bind import Joined, Scope, Source
 from planner.dialects.coercion import STRINGS, TEXT
 from planner.dialects.context import Context, snapshot_of
 from planner.dialects.queries import Queries, Target
+from planner.membership import join_members
 from planner.parse import Statement
 from planner.plan import Lane, Query, Settings
 from planner.reads import SPELLINGS, finish
@@ -192,15 +193,28 @@ class _Write:
         require(
             self.table, {Privilege.DELETE, Privilege.SELECT} if "whereClause" in self.fields else {Privilege.DELETE}
         )
-        if self.fields.get("usingClause"):
-            source, alias, scope = self._with_source(self.fields["usingClause"])
-            condition = self._condition(self.fields.get("whereClause"), scope)
+        fields = join_members(self.fields)
+        if fields.get("usingClause"):
+            source, alias, scope = self._beside(fields)
+            condition = self._condition(fields.get("whereClause"), scope)
             return self._merge(source, alias, condition, ["WHEN MATCHED THEN DELETE"]), "DELETE"
         alias, scope = self._target_scope(self.fields["relation"])
         return (
             f"DELETE FROM {self.path} AS {alias} WHERE {self._condition(self.fields.get('whereClause'), scope)}",
             "DELETE",
         )
+
+    def _beside(self, fields: Node) -> tuple[str, str, Scope]:
+        """What a DELETE looks at beside its table. PostgreSQL has found all names: one that is missing is a row's of
+        the table."""
+        try:
+            return self._with_source(fields["usingClause"])
+        except UndefinedColumn:
+            if fields is self.fields:
+                raise
+            raise FeatureNotSupported(
+                "a sub-select that depends on the row is not supported here on lakehouse tables", hint="Use MERGE."
+            ) from None
 
     def _with_source(self, nodes: Sequence[Node]) -> tuple[str, str, Scope]:
         if len(nodes) != 1 or tree.kind(nodes[0]) == "JoinExpr":

@@ -42,9 +42,11 @@ async def opened(session: Session, prepared: PreparedStatement, binding: Binding
 
 
 @asynccontextmanager
-async def transaction(session: Session, modes: Modes) -> AsyncIterator[None]:
+async def transaction(session: Session, modes: Modes, *, joins: bool = False) -> AsyncIterator[None]:
     """What PostgreSQL is asked inside is one transaction there: the session's block, the one that another has begun
-    round this, or one of its own, with these modes."""
+    round this, that of an implicit block which it `joins`, or one of its own, with these modes."""
+    if joins and not session.block.explicit:
+        await session.begin_implicit_block()
     if session.block.explicit or session.relay.in_block:
         yield
         return

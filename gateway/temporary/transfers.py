@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import ProgramLimitExceeded
 from catalog.names import quote_identifier
+from gateway.definitions import joins
 from gateway.pgwire.encode import BINARY
 from gateway.portal import Binding
 from gateway.result import ConstantResult
@@ -35,10 +36,11 @@ _ONE_MOMENT = Modes("repeatable read")
 _DATA_ROW = ord("D")
 
 
-async def transfer(session: Session, planned: Transfer, portal: Portal) -> Result:
-    """Carries it out; the result has what it answered. Raises SqlError, and nothing has happened then."""
+async def transfer(session: Session, planned: Transfer, portal: Portal, *, alone: bool) -> Result:
+    """Carries it out; the result has what it answered. `alone` says that no statement follows in the same simple Query.
+    Raises SqlError, and nothing has happened then."""
     budget = Budget(MOST_BYTES)
-    async with transaction(session, _ONE_MOMENT):
+    async with transaction(session, _ONE_MOMENT, joins=await joins(session.block, alone=alone)):
         text, names = planned.text, []
         # From the last, so that the places before it stay where they are.
         for number, pouring in sorted(enumerate(planned.pourings, 1), key=lambda pair: -pair[1].start):

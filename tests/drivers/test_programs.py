@@ -25,17 +25,7 @@ PROGRAMS: Mapping[Callable[[], Program], tuple[str, str]] = {
 }
 """Where each has the versions of what it is made of."""
 SCHEMAS = {"SQLTables, schemas": "one is more, `lakegate`"}
-BUILDING = "dbt makes and fills relations in transaction blocks, which are refused so far"
 DIFFERENT: Mapping[str, Mapping[str, str]] = {
-    "dbt-postgres": dict.fromkeys(
-        (
-            *("seed", "view", "table", "incremental model", "snapshot", "tests of models", "a change", "all again"),
-            *("docs generate, nodes", "rows of a seed", "rows of a view", "rows of a table", "rows of a snapshot"),
-            "rows of an incremental model",
-        ),
-        BUILDING,
-    ),
-    "lib/pq": {"COPY": "lib/pq loads in a transaction block only, where writes are refused so far"},
     "psqlODBC": SCHEMAS,
     "psqlODBC, UseDeclareFetch and savepoints": SCHEMAS,
 }

@@ -43,3 +43,30 @@ def test_a_killed_gateways_block_is_swept_away(lake: Mapping[TableName, Path]) -
             connection.execute("UPDATE written.things SET word = 'free'")
             assert rows(connection) == [(1, "free")]
             assert DeltaTable(folder).version() == 2
+
+
+def test_a_killed_gateways_definitions_are_gone(lake: Mapping[TableName, Path]) -> None:
+    password = secrets.token_urlsafe()
+    with lake_folder(lake, password) as data:
+        with started_gateway(data, password, ["--max-spark-machines", "1"]) as daemon:
+            target = Target.parse(daemon.ready_line.removeprefix("ready ").split()[0], password, daemon.process.pid)
+            with closing(target.connect()) as connection:
+                connection.execute("CREATE SCHEMA written")
+                connection.execute("CREATE TABLE written.things (n int, word text)")
+                connection.execute("BEGIN")
+                for statement in (
+                    "CREATE TABLE written.more AS SELECT 1 AS n",
+                    "INSERT INTO written.more VALUES (2)",
+                    "CREATE VIEW written.seen AS SELECT n FROM written.more",
+                    "DROP TABLE written.things",
+                ):
+                    connection.execute(statement.encode())
+                folder = table_folder(target)
+                assert len(list(folder.parent.iterdir())) == 2
+                os.kill(daemon.process.pid, signal.SIGKILL)
+            daemon.process.wait()
+        with running_gateway(data, password) as again, again.connect() as connection:
+            assert list(folder.parent.iterdir()) == [folder]
+            shadows = "SELECT relname FROM pg_class WHERE relnamespace = 'written'::regnamespace"
+            assert connection.execute(shadows.encode()).fetchall() == [("things",)]
+            assert rows(connection) == []

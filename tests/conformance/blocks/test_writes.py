@@ -144,14 +144,6 @@ def test_a_second_table_is_refused(gateway: Target) -> None:
         connection.execute("DROP TABLE written.more")
 
 
-def test_definitions_do_not_change_in_a_block(gateway: Target) -> None:
-    with gateway.connect() as connection:
-        for statement in ("ALTER TABLE written.things ADD COLUMN more int", "DROP TABLE written.things"):
-            with pytest.raises(psycopg.errors.FeatureNotSupported):
-                run_block(connection, INSERT, statement)
-        assert len(rows(connection)) == 3
-
-
 PROPERTIES = {
     "delta.enableChangeDataFeed": "a change data feed",
     "delta.enableDeletionVectors": "deletion vectors",

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from tests.scripts import hear
 from tests.target import Target
 
 READ = "INSERT INTO few SELECT f.k + a.r_regionkey FROM few f, tpch.region a, tpch.region b"
@@ -28,3 +29,20 @@ def test_what_fails_after_rows_were_poured(
         assert connection.execute("SELECT * FROM few").fetchall() == [(1,)]
         assert connection.execute(LEFT.encode()).fetchone() == (0,)
         assert connection.execute(READ.encode()).statusmessage == "INSERT 0 25"
+
+
+FILL = "INSERT INTO few SELECT r_regionkey FROM tpch.region"
+QUERIES = (
+    "CREATE TEMP TABLE few (k int)",
+    f"{FILL}; {FILL}; SELECT 1 / 0",
+    "SELECT count(*) FROM few",
+    f"{FILL}; {FILL}",
+    "SELECT count(*) FROM few",
+    f"{FILL}; ROLLBACK; {FILL}",
+    "SELECT count(*) FROM few",
+)
+
+
+def test_several_in_one_query_are_one_block(gateway: Target, ordinary: Target) -> None:
+    ours, theirs = (hear(target, list(QUERIES)) for target in (gateway, ordinary))
+    assert ours == theirs

@@ -22,6 +22,7 @@ STATEMENTS = (
     "UPDATE samples.w SET n = id / 2, t = t || '!' WHERE id > 1 AND t IS DISTINCT FROM 'x'",
     "UPDATE samples.w AS w SET d = v.d FROM samples.v WHERE v.id = w.id",
     "DELETE FROM samples.w USING samples.v WHERE v.id + 10 = w.id AND v.b",
+    "DELETE FROM samples.w AS x WHERE x.id > 10 AND (id) IN (SELECT id + 11 FROM samples.v)",
     "MERGE INTO samples.w USING (SELECT id, i2 FROM samples.v WHERE i2 IS NOT NULL) v ON v.id = w.id"
     " WHEN MATCHED AND v.i2 = 2 THEN DELETE WHEN MATCHED THEN UPDATE SET n = v.i2"
     " WHEN NOT MATCHED THEN INSERT (id, n) VALUES (v.id, v.i2 + 0.5)",
