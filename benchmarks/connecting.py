@@ -35,6 +35,8 @@ class Client:
         """Without a context, without TLS. Raises OSError, ConnectionError where the server does not let it in."""
         self._connection = Connection(Side.CLIENT)
         self._socket = socket.create_connection((target.host, target.port), SECONDS)
+        # As libpq: else what follows the handshake waits for the kernel's delayed acknowledgement, 40 ms.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if context is not None:
                 self._send(m.SSLRequest())
