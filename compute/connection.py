@@ -8,6 +8,7 @@ is asked for signs of life, once it is watched (`pulse`).
 import asyncio
 import logging
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from catalog.errors import MachineLost
@@ -15,9 +16,11 @@ from compute.pulse import Pulse
 from compute.transport import Decoder, Frame, FrameError, Kind, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 READ_AHEAD_BYTES = 4 << 20
+FRAMES_A_TURN = 256
+"""Frames of one guest that are parsed at once: about a millisecond of the event loop's time."""
 LONGEST_ERROR = 160 << 10
 CONTROLS: "Mapping[int, int]" = {
     Kind.HELLO: 4 << 10,
@@ -37,9 +40,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self) -> None:
         self._decoder = Decoder(CONTROLS)
+        self._unparsed: Iterator[Frame] | None = None
         self._frames: deque[Frame] = deque()
+        self._pongs_owed = 0
         self.read_ahead = 0
-        self._paused = False
+        self._full = self._paused = False
         self._writable = asyncio.Event()
         self._writable.set()
         self._arrived: asyncio.Future[None] | None = None
@@ -62,31 +67,43 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
             on_silence()
 
-        self._pulse = Pulse(lambda: self._arrived is not None, lambda: self.send(Frame(Kind.PING)), give_up)
+        self._pulse = Pulse(lambda: self._arrived is not None, self._ping, give_up)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._decoder.writable()
 
     def buffer_updated(self, nbytes: int) -> None:
         """Queues the frames that have become whole. A peer that sends what is no frame is left."""
+        self._unparsed = self._decoder.wrote(nbytes)
+        self._parse()
+
+    def _parse(self) -> None:
+        """Some of what was read; the rest in the loop's next turn, before which nothing more is read."""
+        if self.lost or self._unparsed is None:
+            return
         try:
-            frames = [frame for frame in self._decoder.wrote(nbytes) if not self._is_aside(frame)]
+            frames = list(islice(self._unparsed, FRAMES_A_TURN))
+            kept = [frame for frame in frames if not self._is_aside(frame)]
         except FrameError as error:
             log.warning("a guest is left: %s", error)
             self.abort()
             return
+        if len(frames) < FRAMES_A_TURN:
+            self._unparsed = None
+        else:
+            asyncio.get_running_loop().call_soon(self._parse)
         if self._pulse is not None:
             self._pulse.hear()
-        if frames:
-            self._frames += frames
-            self.read_ahead += sum(frame.weight for frame in frames)
-            self._pause_or_resume()
+        self._frames += kept
+        self.read_ahead += sum(frame.weight for frame in kept)
+        self._pause_or_resume()
+        if kept:
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Lets go of all that refers back here: else memory would wait for the collector, thousands of lives long."""
         self._lose()
-        self._transport, self.on_read = None, _refuse_read
+        self._transport, self.on_read, self._unparsed = None, _refuse_read, None
         self._writable.set()
         self._wake()
 
@@ -139,11 +156,22 @@ class Connection(asyncio.BufferedProtocol):
             raise machine_lost()
         return frame
 
+    def _ping(self) -> None:
+        self._pongs_owed += 1
+        self.send(Frame(Kind.PING))
+
     def _is_aside(self, frame: Frame) -> bool:
-        """Answers a READ or LINK; a PONG has been heard. Raises FrameError."""
-        if frame.kind in (Kind.READ, Kind.LINK):
-            self.on_read(frame)
-        return frame.kind in (Kind.READ, Kind.LINK, Kind.PONG)
+        """Answers a READ or LINK; a PONG that was asked for has been heard. Raises FrameError."""
+        match frame.kind:
+            case Kind.READ | Kind.LINK:
+                self.on_read(frame)
+            case Kind.PONG if self._pongs_owed:
+                self._pongs_owed -= 1
+            case Kind.PONG:
+                raise FrameError("a sign of life that nobody asked for")
+            case _:
+                return False
+        return True
 
     def _lose(self) -> None:
         self.lost = True
@@ -158,12 +186,13 @@ class Connection(asyncio.BufferedProtocol):
     def _pause_or_resume(self) -> None:
         if self._transport is None or self.lost:
             return
-        if not self._paused and self.read_ahead > READ_AHEAD_BYTES:
+        self._full = self.read_ahead > (READ_AHEAD_BYTES // 2 if self._full else READ_AHEAD_BYTES)
+        pauses = self._full or self._unparsed is not None
+        if pauses and not self._paused:
             self._transport.pause_reading()
-            self._paused = True
-        elif self._paused and self.read_ahead < READ_AHEAD_BYTES // 2:
+        elif self._paused and not pauses:
             self._transport.resume_reading()
-            self._paused = False
+        self._paused = pauses
 
 
 def _refuse_read(_frame: Frame) -> None:

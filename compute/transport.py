@@ -23,12 +23,12 @@ A machine whose IDENTITY gave it a network may ask by LINK for a file of a store
 DATA brings a `url` by which it reads the file there for so many `seconds`. What it read so has a `tag`, which its later
 READs of the file name: all of a file's bytes are of one object.
 
-PING asks for a sign of life, at any moment after READY, and PONG gives it, whatever the engine does.
+PING asks for a sign of life, at any moment after READY, and one PONG gives it, whatever the engine does.
 """
 
 import json
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -128,40 +128,40 @@ class Decoder:
         self._body_length = 0
         self._weight = 0
         self._part = self._missing = memoryview(b"")
-        self._whole: Callable[[list[Frame]], None] = self._read_prefix
+        self._whole: Callable[[], Frame | None] = self._read_prefix
         self._expect_prefix()
 
     def writable(self) -> memoryview:
         """Where the next bytes belong; never empty. Valid until the next `wrote`."""
         return self._missing if len(self._missing) >= CHUNK_BYTES else self._chunk
 
-    def wrote(self, count: int) -> Sequence[Frame]:
-        """Accounts for `count` bytes put into `writable()`. The frames that are whole by now. Raises FrameError."""
-        frames: list[Frame] = []
+    def wrote(self, count: int) -> Iterator[Frame]:
+        """Accounts for `count` bytes put into `writable()`. The frames that are whole by now, each parsed when it is
+        asked for: ask for all of them before more is written. Raises FrameError."""
         if len(self._missing) >= CHUNK_BYTES:
-            self._account(count, frames)
-            return frames
+            yield from self._account(count)
+            return
         received = self._chunk[:count]
         while received:
             taken = min(len(received), len(self._missing))
             self._missing[:taken] = received[:taken]
             received = received[taken:]
-            self._account(taken, frames)
-        return frames
+            yield from self._account(taken)
 
-    def _account(self, count: int, frames: list[Frame]) -> None:
+    def _account(self, count: int) -> Iterator[Frame]:
         self._missing = self._missing[count:]
         while not self._missing:
-            self._whole(frames)
+            if (frame := self._whole()) is not None:
+                yield frame
 
-    def _expect(self, part: memoryview, whole: Callable[[list[Frame]], None]) -> None:
+    def _expect(self, part: memoryview, whole: Callable[[], Frame | None]) -> None:
         self._part = self._missing = part
         self._whole = whole
 
     def _expect_prefix(self) -> None:
         self._expect(memoryview(bytearray(PREFIX.size)), self._read_prefix)
 
-    def _read_prefix(self, frames: list[Frame]) -> None:
+    def _read_prefix(self) -> None:
         kind, self._statement, control_length, self._body_length = PREFIX.unpack(self._part)
         most_control = MAX_CONTROL if self._controls is None else self._controls.get(kind, 0)
         if control_length > most_control or self._body_length > MAX_BODY:
@@ -172,15 +172,16 @@ class Decoder:
             raise FrameError(f"unknown frame kind {kind}") from error
         self._expect(memoryview(bytearray(control_length)), self._read_control)
 
-    def _read_control(self, frames: list[Frame]) -> None:
+    def _read_control(self) -> None:
         self._control = _parse_control(self._part.tobytes())
         self._weight = FRAME_WEIGHT + CONTROL_WEIGHT * len(self._part) + self._body_length
         self._body = pa.allocate_buffer(self._body_length) if self._body_length else None
         self._expect(memoryview(self._body or b"").cast("B"), self._read_body)
 
-    def _read_body(self, frames: list[Frame]) -> None:
-        frames.append(Frame(self._kind, self._statement, self._control, self._body, self._weight))
+    def _read_body(self) -> Frame:
+        frame = Frame(self._kind, self._statement, self._control, self._body, self._weight)
         self._expect_prefix()
+        return frame
 
 
 def _parse_control(text: bytes) -> Mapping[str, Any]:

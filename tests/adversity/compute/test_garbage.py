@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import psutil
@@ -21,9 +22,10 @@ from hypothesis import strategies as st
 
 from catalog.errors import MachineLost, SqlError
 from compute import lease as leases
-from compute.connection import LONGEST_ERROR, READ_AHEAD_BYTES, Connection
+from compute import pulse
+from compute.connection import FRAMES_A_TURN, LONGEST_ERROR, READ_AHEAD_BYTES, Connection
 from compute.lease import Lease
-from compute.transport import MAX_BODY, PREFIX, PROTOCOL_VERSION, Frame, Kind, encode
+from compute.transport import FRAME_WEIGHT, MAX_BODY, PREFIX, PROTOCOL_VERSION, Frame, Kind, encode
 
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("tags", pa.list_(pa.int32()))])
 BATCH = pa.record_batch({"id": [1, None], "name": ["é", "b"], "tags": [[1, 2], None]}, SCHEMA)
@@ -227,6 +229,7 @@ FRAMES = {
     "deep JSON": PREFIX.pack(Kind.ERROR, 1, 100_000, 0) + b"[" * 100_000,
     "a long number": PREFIX.pack(Kind.ERROR, 1, 100_005, 0) + b'{"a":' + b"9" * 100_000,
     "frames of earlier statements": written(*[Frame(Kind.DONE, 0)] * 2000),
+    "a sign of life that nobody asked for": written(Frame(Kind.PONG)),
 }
 
 
@@ -321,5 +324,41 @@ async def test_endless_frames_without_bodies_are_not_hoarded(control: dict[str, 
             if ends.connection.read_ahead == before:
                 break
         assert READ_AHEAD_BYTES < ends.connection.read_ahead < 4 * READ_AHEAD_BYTES
+
+    await meet(use)
+
+
+async def test_one_sign_of_life_is_owed_for_each_that_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest that shouts more of them, which nobody would count, is left."""
+    monkeypatch.setattr(pulse, "PERIOD_SECONDS", 0.01)
+    monkeypatch.setattr(pulse, "MOST_SILENT_PERIODS", 1_000_000)
+    ping, pong = written(Frame(Kind.PING)), written(Frame(Kind.PONG))
+
+    async def use(ends: Ends) -> None:
+        ends.connection.watch(lambda: None)
+        answer = asyncio.create_task(ends.lease.execute("SELECT 1"))
+        heard = b""
+        while heard.count(ping) < 2:
+            heard += await asyncio.get_running_loop().sock_recv(ends.guest, 4096)
+        ends.say(pong * 2 + written(ANSWER[0]))
+        await answer
+        ends.say(pong * 1000)
+        with pytest.raises(MachineLost):
+            await anext(await answer)
+
+    await meet(use)
+
+
+async def test_few_frames_are_parsed_in_one_turn_of_the_loop() -> None:
+    """Whatever a guest sends at once, its neighbours have their turns between."""
+    sent = 4000
+
+    async def use(ends: Ends) -> None:
+        ends.say(written(*[Frame(Kind.DONE, 1)] * sent))
+        parsed = [0]
+        while parsed[-1] < sent:
+            await asyncio.sleep(0)
+            parsed.append(ends.connection.read_ahead // FRAME_WEIGHT)
+        assert max(after - before for before, after in pairwise(parsed)) == FRAMES_A_TURN
 
     await meet(use)
