@@ -68,6 +68,14 @@ class Kind(IntEnum):
     LINK = 17
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Bytes that a frame of some kind may have at most."""
+
+    control: int = 0
+    body: int = 0
+
+
 class FrameError(Exception):
     """The peer sent what is no frame, or more than the bounds allow. The connection is of no further use."""
 
@@ -111,15 +119,18 @@ def _encode_head(frame: Frame) -> bytes:
     return PREFIX.pack(frame.kind, frame.statement, len(control), body_length) + control
 
 
+_WIDEST, _NONE = Bound(MAX_CONTROL, MAX_BODY), Bound()
+
+
 class Decoder:
     """Turns received bytes into frames. Fill `writable()` and say how much with `wrote()`.
 
-    Small frames come many to a read; a long body is received in place. `controls` bounds the bytes of each kind's
-    control, and a kind that it lacks has none; without it all have the same bound.
+    Small frames come many to a read; a long body is received in place. `bounds` are those of each kind, and of a kind
+    that it lacks only a bare prefix is taken; without them all have the same.
     """
 
-    def __init__(self, controls: Mapping[int, int] | None = None) -> None:
-        self._controls = controls
+    def __init__(self, bounds: Mapping[int, Bound] | None = None) -> None:
+        self._bounds = bounds
         self._chunk = memoryview(bytearray(CHUNK_BYTES))
         self._kind = Kind.HELLO
         self._statement = 0
@@ -134,6 +145,21 @@ class Decoder:
     def writable(self) -> memoryview:
         """Where the next bytes belong; never empty. Valid until the next `wrote`."""
         return self._missing if len(self._missing) >= CHUNK_BYTES else self._chunk
+
+    @property
+    def announced(self) -> int:
+        """Bytes of the body under way, whole."""
+        return 0 if self._body is None else self._body_length
+
+    @property
+    def begun(self) -> int:
+        """Bytes of the body under way that have come."""
+        return 0 if self._body is None else self._body_length - len(self._missing)
+
+    def drop(self) -> None:
+        """Lets go of the body under way: nothing more comes."""
+        self._body = None
+        self._expect_prefix()
 
     def wrote(self, count: int) -> Iterator[Frame]:
         """Accounts for `count` bytes put into `writable()`. The frames that are whole by now, each parsed when it is
@@ -163,8 +189,8 @@ class Decoder:
 
     def _read_prefix(self) -> None:
         kind, self._statement, control_length, self._body_length = PREFIX.unpack(self._part)
-        most_control = MAX_CONTROL if self._controls is None else self._controls.get(kind, 0)
-        if control_length > most_control or self._body_length > MAX_BODY:
+        bound = _WIDEST if self._bounds is None else self._bounds.get(kind, _NONE)
+        if control_length > bound.control or self._body_length > bound.body:
             raise FrameError(f"frame of {control_length} + {self._body_length} bytes is over the bound")
         try:
             self._kind = Kind(kind)
@@ -180,7 +206,7 @@ class Decoder:
 
     def _read_body(self) -> Frame:
         frame = Frame(self._kind, self._statement, self._control, self._body, self._weight)
-        self._expect_prefix()
+        self.drop()
         return frame
 
 
