@@ -23,12 +23,12 @@ A machine whose IDENTITY gave it a network may ask by LINK for a file of a store
 DATA brings a `url` by which it reads the file there for so many `seconds`. What it read so has a `tag`, which its later
 READs of the file name: all of a file's bytes are of one object.
 
-PING asks for a sign of life, at any moment after READY, and PONG gives it, whatever the engine does.
+PING asks for a sign of life, at any moment after READY, and one PONG gives it, whatever the engine does.
 """
 
 import json
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -66,6 +66,14 @@ class Kind(IntEnum):
     PING = 15
     PONG = 16
     LINK = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Bytes that a frame of some kind may have at most."""
+
+    control: int = 0
+    body: int = 0
 
 
 class FrameError(Exception):
@@ -111,15 +119,18 @@ def _encode_head(frame: Frame) -> bytes:
     return PREFIX.pack(frame.kind, frame.statement, len(control), body_length) + control
 
 
+_WIDEST, _NONE = Bound(MAX_CONTROL, MAX_BODY), Bound()
+
+
 class Decoder:
     """Turns received bytes into frames. Fill `writable()` and say how much with `wrote()`.
 
-    Small frames come many to a read; a long body is received in place. `controls` bounds the bytes of each kind's
-    control, and a kind that it lacks has none; without it all have the same bound.
+    Small frames come many to a read; a long body is received in place. `bounds` are those of each kind, and of a kind
+    that it lacks only a bare prefix is taken; without them all have the same.
     """
 
-    def __init__(self, controls: Mapping[int, int] | None = None) -> None:
-        self._controls = controls
+    def __init__(self, bounds: Mapping[int, Bound] | None = None) -> None:
+        self._bounds = bounds
         self._chunk = memoryview(bytearray(CHUNK_BYTES))
         self._kind = Kind.HELLO
         self._statement = 0
@@ -128,43 +139,58 @@ class Decoder:
         self._body_length = 0
         self._weight = 0
         self._part = self._missing = memoryview(b"")
-        self._whole: Callable[[list[Frame]], None] = self._read_prefix
+        self._whole: Callable[[], Frame | None] = self._read_prefix
         self._expect_prefix()
 
     def writable(self) -> memoryview:
         """Where the next bytes belong; never empty. Valid until the next `wrote`."""
         return self._missing if len(self._missing) >= CHUNK_BYTES else self._chunk
 
-    def wrote(self, count: int) -> Sequence[Frame]:
-        """Accounts for `count` bytes put into `writable()`. The frames that are whole by now. Raises FrameError."""
-        frames: list[Frame] = []
+    @property
+    def announced(self) -> int:
+        """Bytes of the body under way, whole."""
+        return 0 if self._body is None else self._body_length
+
+    @property
+    def begun(self) -> int:
+        """Bytes of the body under way that have come."""
+        return 0 if self._body is None else self._body_length - len(self._missing)
+
+    def drop(self) -> None:
+        """Lets go of the body under way: nothing more comes."""
+        self._body = None
+        self._expect_prefix()
+
+    def wrote(self, count: int) -> Iterator[Frame]:
+        """Accounts for `count` bytes put into `writable()`. The frames that are whole by now, each parsed when it is
+        asked for: ask for all of them before more is written. Raises FrameError."""
         if len(self._missing) >= CHUNK_BYTES:
-            self._account(count, frames)
-            return frames
+            yield from self._account(count)
+            return
         received = self._chunk[:count]
         while received:
             taken = min(len(received), len(self._missing))
             self._missing[:taken] = received[:taken]
             received = received[taken:]
-            self._account(taken, frames)
-        return frames
+            yield from self._account(taken)
 
-    def _account(self, count: int, frames: list[Frame]) -> None:
+    def _account(self, count: int) -> Iterator[Frame]:
         self._missing = self._missing[count:]
         while not self._missing:
-            self._whole(frames)
+            if (frame := self._whole()) is not None:
+                yield frame
 
-    def _expect(self, part: memoryview, whole: Callable[[list[Frame]], None]) -> None:
+    def _expect(self, part: memoryview, whole: Callable[[], Frame | None]) -> None:
         self._part = self._missing = part
         self._whole = whole
 
     def _expect_prefix(self) -> None:
         self._expect(memoryview(bytearray(PREFIX.size)), self._read_prefix)
 
-    def _read_prefix(self, frames: list[Frame]) -> None:
+    def _read_prefix(self) -> None:
         kind, self._statement, control_length, self._body_length = PREFIX.unpack(self._part)
-        most_control = MAX_CONTROL if self._controls is None else self._controls.get(kind, 0)
-        if control_length > most_control or self._body_length > MAX_BODY:
+        bound = _WIDEST if self._bounds is None else self._bounds.get(kind, _NONE)
+        if control_length > bound.control or self._body_length > bound.body:
             raise FrameError(f"frame of {control_length} + {self._body_length} bytes is over the bound")
         try:
             self._kind = Kind(kind)
@@ -172,15 +198,16 @@ class Decoder:
             raise FrameError(f"unknown frame kind {kind}") from error
         self._expect(memoryview(bytearray(control_length)), self._read_control)
 
-    def _read_control(self, frames: list[Frame]) -> None:
+    def _read_control(self) -> None:
         self._control = _parse_control(self._part.tobytes())
         self._weight = FRAME_WEIGHT + CONTROL_WEIGHT * len(self._part) + self._body_length
         self._body = pa.allocate_buffer(self._body_length) if self._body_length else None
         self._expect(memoryview(self._body or b"").cast("B"), self._read_body)
 
-    def _read_body(self, frames: list[Frame]) -> None:
-        frames.append(Frame(self._kind, self._statement, self._control, self._body, self._weight))
-        self._expect_prefix()
+    def _read_body(self) -> Frame:
+        frame = Frame(self._kind, self._statement, self._control, self._body, self._weight)
+        self.drop()
+        return frame
 
 
 def _parse_control(text: bytes) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import psutil
@@ -21,9 +22,13 @@ from hypothesis import strategies as st
 
 from catalog.errors import MachineLost, SqlError
 from compute import lease as leases
-from compute.connection import LONGEST_ERROR, READ_AHEAD_BYTES, Connection
+from compute import pulse
+from compute.allowance import BODIES, UNCOUNTED
+from compute.connection import FRAMES_A_TURN, LONGEST_ERROR, READ_AHEAD_BYTES, Connection
+from compute.inspection import MAX_SCHEMA_BYTES
 from compute.lease import Lease
-from compute.transport import MAX_BODY, PREFIX, PROTOCOL_VERSION, Frame, Kind, encode
+from compute.transport import FRAME_WEIGHT, MAX_BODY, PREFIX, PROTOCOL_VERSION, Frame, Kind, encode
+from tests.fix_cluster import eventually
 
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("tags", pa.list_(pa.int32()))])
 BATCH = pa.record_batch({"id": [1, None], "name": ["é", "b"], "tags": [[1, 2], None]}, SCHEMA)
@@ -223,10 +228,15 @@ FRAMES = {
     "an unknown kind": PREFIX.pack(99, 1, 0, 0),
     "a long control": PREFIX.pack(Kind.ERROR, 1, LONGEST_ERROR + 1, 0),
     "a control where there is none": PREFIX.pack(Kind.BATCH, 1, 2, 0) + b"{}",
+    "a long schema": PREFIX.pack(Kind.SCHEMA, 1, 0, MAX_SCHEMA_BYTES + 1),
+    "a sign of life with a body": PREFIX.pack(Kind.PONG, 0, 0, 1),
+    "a greeting with a body": PREFIX.pack(Kind.HELLO, 0, 0, 1),
+    "an error with a body": PREFIX.pack(Kind.ERROR, 1, 0, 1),
     "a long body": PREFIX.pack(Kind.BATCH, 1, 0, MAX_BODY + 1),
     "deep JSON": PREFIX.pack(Kind.ERROR, 1, 100_000, 0) + b"[" * 100_000,
     "a long number": PREFIX.pack(Kind.ERROR, 1, 100_005, 0) + b'{"a":' + b"9" * 100_000,
     "frames of earlier statements": written(*[Frame(Kind.DONE, 0)] * 2000),
+    "a sign of life that nobody asked for": written(Frame(Kind.PONG)),
 }
 
 
@@ -266,7 +276,75 @@ async def test_a_length_that_is_only_announced_takes_no_memory() -> None:
         await asyncio.sleep(0)
         assert psutil.Process().memory_info().rss - before < MAX_BODY // 4
 
-    await asyncio.gather(*(meet(use) for _ in range(4)))
+    await meet(use)
+
+
+async def test_a_body_that_is_not_whole_is_counted() -> None:
+    """What has come of it is read ahead."""
+
+    async def use(ends: Ends) -> None:
+        ends.say(ENDLESS + bytes(1000))
+        await ends.lease.execute("SELECT 1")
+        await eventually(lambda: ends.connection.read_ahead == 1000)
+
+    await meet(use)
+
+
+async def announce(ends: Ends, length: int) -> None:
+    """A batch of that length, of which nothing comes."""
+    ends.say(written(ANSWER[0]) + PREFIX.pack(Kind.BATCH, 1, 0, length))
+    await ends.lease.execute("SELECT 1")
+
+
+async def test_long_bodies_of_all_guests_have_one_bound() -> None:
+    """For one too many, who has announced most is left."""
+
+    async def use(*guests: Ends) -> None:
+        greedy, *modest, late = guests
+        await announce(greedy, MAX_BODY)
+        for each in modest:
+            await announce(each, MAX_BODY // 3)
+        assert not any(each.lease.lost for each in guests)
+        await announce(late, MAX_BODY // 2)
+        assert greedy.lease.lost
+        assert not any(each.lease.lost for each in (*modest, late))
+
+    await meet(lambda a: meet(lambda b: meet(lambda c: meet(lambda d: use(a, b, c, d)))))
+    assert BODIES.taken == 0
+
+
+async def test_a_long_body_is_counted_until_it_is_received() -> None:
+    """Then it is its session's, which counts itself what it keeps."""
+
+    async def use(ends: Ends) -> None:
+        wide = pa.record_batch({"c": pa.array(["x" * (UNCOUNTED + 1)])})
+        said = written(Frame(Kind.SCHEMA, 1, body=wide.schema.serialize()), Frame(Kind.BATCH, 1, body=wide.serialize()))
+        saying = asyncio.create_task(asyncio.get_running_loop().sock_sendall(ends.guest, said))
+        answer = await ends.lease.execute("SELECT 1")
+        await saying
+        await eventually(lambda: ends.connection.read_ahead > UNCOUNTED)
+        assert BODIES.taken > UNCOUNTED
+        assert await anext(answer) == wide
+        assert BODIES.taken == 0
+
+    await meet(use)
+
+
+async def test_a_body_that_drips_is_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a byte comes, its guest is given up. Who sends as much as a channel carries is not."""
+    monkeypatch.setattr(pulse, "PERIOD_SECONDS", 0.01)
+
+    async def use(ends: Ends) -> None:
+        ends.connection.watch(lambda: None)
+        await announce(ends, MAX_BODY)
+        receiving = asyncio.create_task(ends.connection.receive())
+        while not receiving.done():
+            ends.say(b"\0")
+            await asyncio.sleep(0)
+        with pytest.raises(MachineLost):
+            await receiving
+
+    await meet(use)
 
 
 async def test_who_is_cancelled_while_cancelling_gives_the_machine_up() -> None:
@@ -321,5 +399,41 @@ async def test_endless_frames_without_bodies_are_not_hoarded(control: dict[str, 
             if ends.connection.read_ahead == before:
                 break
         assert READ_AHEAD_BYTES < ends.connection.read_ahead < 4 * READ_AHEAD_BYTES
+
+    await meet(use)
+
+
+async def test_one_sign_of_life_is_owed_for_each_that_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest that shouts more of them, which nobody would count, is left."""
+    monkeypatch.setattr(pulse, "PERIOD_SECONDS", 0.01)
+    monkeypatch.setattr(pulse, "MOST_SILENT_PERIODS", 1_000_000)
+    ping, pong = written(Frame(Kind.PING)), written(Frame(Kind.PONG))
+
+    async def use(ends: Ends) -> None:
+        ends.connection.watch(lambda: None)
+        answer = asyncio.create_task(ends.lease.execute("SELECT 1"))
+        heard = b""
+        while heard.count(ping) < 2:
+            heard += await asyncio.get_running_loop().sock_recv(ends.guest, 4096)
+        ends.say(pong * 2 + written(ANSWER[0]))
+        await answer
+        ends.say(pong * 1000)
+        with pytest.raises(MachineLost):
+            await anext(await answer)
+
+    await meet(use)
+
+
+async def test_few_frames_are_parsed_in_one_turn_of_the_loop() -> None:
+    """Whatever a guest sends at once, its neighbours have their turns between."""
+    sent = 4000
+
+    async def use(ends: Ends) -> None:
+        ends.say(written(*[Frame(Kind.DONE, 1)] * sent))
+        parsed = [0]
+        while parsed[-1] < sent:
+            await asyncio.sleep(0)
+            parsed.append(ends.connection.read_ahead // FRAME_WEIGHT)
+        assert max(after - before for before, after in pairwise(parsed)) == FRAMES_A_TURN
 
     await meet(use)
