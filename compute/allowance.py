@@ -35,7 +35,7 @@ class Allowance:
         self._held[holder] = size
         while self.taken > self._most:
             [(greediest, _)] = self._held.most_common(1)
-            greediest.leave("there is no room for as much as it says")
+            greediest.expel("there is no room for as much as it says")
 
 
 BODIES = Allowance(2 * MAX_BODY)

@@ -97,7 +97,7 @@ class Connection(asyncio.BufferedProtocol):
             frames = list(islice(self._unparsed, FRAMES_A_TURN))
             kept = [frame for frame in frames if not self._is_aside(frame)]
         except FrameError as error:
-            self.leave(str(error))
+            self.expel(str(error))
             return
         if len(frames) < FRAMES_A_TURN:
             self._unparsed = None
@@ -133,7 +133,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
         self._wake()
 
-    def leave(self, why: str) -> None:
+    def expel(self, why: str) -> None:
         """Aborts the connection of a guest that does what it should not."""
         log.warning("a guest is left: %s", why)
         self.abort()

@@ -28,9 +28,7 @@ from planner.plan import ALL_ROWS, Direction, Execute, Lane, Metadata, Movement,
 from planner.planning import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pyarrow as pa
+    from collections.abc import Awaitable, Mapping
 
     from catalog.names import TableName, TableReference
     from catalog.resolution import Resolution, ResolvedTable
@@ -86,7 +84,11 @@ async def _explain(
         if isinstance(query, Query) and query.changes and await executor.admit_write(query, alone=alone):
             query, values = await executor.plan(statement, inner.prepared, inner)
             assert isinstance(query, Query), "the same statement"
-        await _analyze(executor, session, query, inner, values, told, planned)
+        if isinstance(query, Transfer):
+            opening = transfer(session, query, inner, alone=alone)
+        else:
+            opening = executor.open_query(query, inner, values)
+        await _analyze(opening, session, told, planned)
     columns = (ResultColumn("QUERY PLAN", PgType(Oid.JSON if planned.json else Oid.TEXT)),)
     lines = [json.dumps([told], indent=2, ensure_ascii=False)] if planned.json else list(write_out(told))
     return ConstantResult.of_texts("EXPLAIN", columns, [(line,) for line in lines])
@@ -219,21 +221,10 @@ def _without_paths(text: str, resolution: Resolution) -> str:
     return text.replace(resolution.new_location, "the new table") if resolution.new_location else text
 
 
-async def _analyze(
-    executor: Executor,
-    session: Session,
-    query: Query | Transfer,
-    portal: Portal,
-    values: pa.RecordBatch | None,
-    told: Properties,
-    planned: Explain,
-) -> None:
+async def _analyze(opening: Awaitable[Result], session: Session, told: Properties, planned: Explain) -> None:
     """Carries it out, and adds what it came to."""
     run, began = Run(), time.perf_counter()
-    if isinstance(query, Transfer):
-        result = await transfer(session, query, portal)
-    else:
-        result = await executor.open_query(query, portal, values)
+    result = await opening
     try:
         await _read(result, run, planned, session)
     finally:

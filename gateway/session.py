@@ -7,18 +7,16 @@ Lifecycle: opened after login; `prepare`, `bind` and fetching from portals by on
 `close` gives everything back.
 """
 
-import asyncio
 import functools
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from catalog.errors import (
     InsufficientPrivilege,
     InvalidCursorName,
-    QueryCanceled,
     SqlError,
     SuccessfulCompletion,
 )
@@ -30,6 +28,7 @@ from compute.lease import Lease
 from gateway import enlistment
 from gateway.actions import Notice
 from gateway.executor import Executor
+from gateway.interruption import Interruption
 from gateway.leases import Leases
 from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedStatement, check_formats, check_values
 from gateway.portals import Portals
@@ -46,12 +45,6 @@ _UNHEARD = {"warning": ("NOTICE",), "error": ("NOTICE", "WARNING")}
 """What is not sent at a value of client_min_messages."""
 Situation = tuple[int, int, int]
 """What decides, beside a statement's text, what it means to this session."""
-
-
-class Cancellable(Protocol):
-    """Work that can be told to end."""
-
-    def cancel(self) -> object: ...
 
 
 class Session:
@@ -84,9 +77,7 @@ class Session:
         self._admission = admission
         self._leases = Leases(self._acquire, services.limits.lease_idle_seconds)
         self._executor = Executor(self, services, self._leases)
-        self._working: Cancellable | None = None
-        self._cancelled = False
-        self._abandoned = False
+        self._interruption = Interruption()
 
     @property
     def status(self) -> bytes:
@@ -96,7 +87,7 @@ class Session:
     @property
     def working(self) -> bool:
         """Whether a statement runs."""
-        return self._working is not None
+        return self._interruption.working
 
     @property
     def situation(self) -> Situation:
@@ -325,53 +316,31 @@ class Session:
 
         Raises ConnectionResetError, and starts nothing, when the client has left.
         """
-        if self._abandoned:
-            work.close()
-            raise ConnectionResetError("the client is gone")
-        task = self._working = asyncio.current_task()
-        assert task is not None, "sessions run in tasks"
-        self._cancelled = False
-        timer = asyncio.timeout(read_duration(self.variables.effective.get("statement_timeout", "0")))
-        try:
-            async with timer:
-                return await work
-        except TimeoutError:
-            if timer.expired():
-                raise QueryCanceled("canceling statement due to statement timeout") from None
-            raise
-        except asyncio.CancelledError:
-            if not self._cancelled:
-                raise
-            raise QueryCanceled("canceling statement due to user request") from None
-        finally:
-            self._working = None
-            if self._cancelled:
-                task.uncancel()
+        seconds = read_duration(self.variables.effective.get("statement_timeout", "0"))
+        return await self._interruption.run(work, seconds)
 
     def launch(self, call: Call, landed: Callable[[Flight], None]) -> Flight | None:
         """Relays a statement that was relayed before, outside a block, if that can be done at once; `land` ends it."""
         variables = self.variables.effective
-        if self._abandoned or "statement_timeout" in variables:
+        if self._interruption.abandoned or "statement_timeout" in variables:
             return None
         flight = self.relay.launch(call, variables, landed)
         if flight is not None:
-            self._working, self._cancelled = flight, False
+            self._interruption.begin(flight)
         return flight
 
     def land(self) -> None:
         """What was launched has been answered."""
-        self._working = None
+        self._interruption.end()
         self.state_change = time.time()
 
     def cancel(self) -> None:
         """Cancels the running statement; nothing happens when none runs."""
-        if self._working is not None and not self._cancelled:
-            self._cancelled = True
-            self._working.cancel()
+        self._interruption.cancel()
 
     def abandon(self) -> None:
         """The client has left: cancels what runs, and nothing runs from now on."""
-        self._abandoned = True
+        self._interruption.abandoned = True
         self.cancel()
 
     async def close(self) -> None:
