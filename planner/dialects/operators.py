@@ -85,6 +85,7 @@ class Operators:
         return left, right
 
     def compare(self, operator: str, left: Expression, right: Expression) -> Expression:
+        """One of COMPARISONS. Raises `Unverified`."""
         left, right = self.comparable(left, right)
         if (
             self.spelling.lane is Lane.SPARK
