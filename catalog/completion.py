@@ -1,7 +1,7 @@
 """Work that is not left half done: it goes on to its end, whoever cancels the task that waits for it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -17,3 +17,10 @@ async def complete(work: Coroutine[Any, Any, T]) -> tuple[T, bool]:
         except asyncio.CancelledError:
             cancelled = True
     return task.result(), cancelled
+
+
+async def complete_in_thread(work: Callable[[], None]) -> None:
+    """Work that blocks. Who is cancelled waits for it, as it uses what is removed then. Raises what the work raises."""
+    _, cancelled = await complete(asyncio.to_thread(work))
+    if cancelled:
+        raise asyncio.CancelledError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from catalog.completion import complete_in_thread
 from catalog.errors import QueryCanceled, SqlError
 from gateway.pgwire import messages
 from gateway.pgwire.encode import BINARY, TEXT
@@ -50,7 +51,6 @@ class CopyInResult:
         self._append = append
         self._tell = tell
         self._appending: Result | None = None
-        self._work: asyncio.Future[None] | None = None
         self._open = True
 
     @property
@@ -59,7 +59,7 @@ class CopyInResult:
 
     async def receive(self, client: Client) -> None:
         """The dialogue, up to the client's CopyDone. Raises SqlError, and ConnectionResetError when the client left."""
-        await self._run(self._staging.open)
+        await complete_in_thread(self._staging.open)
         code = BINARY if self._copy.options.format == "binary" else TEXT
         client.send(messages.CopyInResponse(code, (code,) * len(self._copy.columns)))
         waiting = bytearray()
@@ -85,7 +85,7 @@ class CopyInResult:
         """Appends what came; nothing where no row did."""
         self._loader.summarise()
         self._pass_notices()
-        await self._run(self._staging.finish)
+        await complete_in_thread(self._staging.finish)
         rows = self._staging.rows
         if rows:
             self._appending = self._append()
@@ -99,20 +99,13 @@ class CopyInResult:
         self._open = False
         if self._appending is not None:
             await self._appending.close()
-        if self._work is not None:
-            await asyncio.wait([self._work])
         await asyncio.to_thread(self._staging.discard)
 
     async def _feed(self, data: bytes, *, last: bool) -> None:
         try:
-            await self._run(lambda: self._loader.feed(data, last=last))
+            await complete_in_thread(lambda: self._loader.feed(data, last=last))
         finally:
             self._pass_notices()
-
-    async def _run(self, work: Callable[[], None]) -> None:
-        """Work in a thread, which cannot be interrupted: `close` waits for it."""
-        self._work = asyncio.ensure_future(asyncio.to_thread(work))
-        await asyncio.shield(self._work)
 
     def _pass_notices(self) -> None:
         told, self._loader.notices = self._loader.notices, []

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from deltalake import convert_to_deltalake
 
-from catalog.completion import complete
+from catalog.completion import complete_in_thread
 from catalog.locations import STAGING
 from catalog.scans import DataFile
 from gateway.copy.staging import Staging
@@ -35,7 +35,7 @@ from planner.plan import Modes
 from planner.transfers import is_transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from catalog.catalog import Catalog
     from catalog.names import TableName, TableReference
@@ -113,13 +113,13 @@ async def _copy(session: Session, catalog: Catalog, statement: Statement, name: 
     location = catalog.scratch_location(session.workspace, STAGING, "loan")
     staging = Staging(location, reader.schema, MOST_BYTES, _REFUSAL, _HINT)
     loan.add(staging)
-    await _run(staging.open)
+    await complete_in_thread(staging.open)
     staging.add(reader.read(b""))  # So that there is a file, if of no row.
     async with opened(session, await prepare(session, select_rows(name, columns)), _BINARY) as portal:
         async for messages in portal.fetch():
-            await _run(partial(_keep, staging, reader, messages))
-    await _run(staging.finish)
-    await _run(partial(convert_to_deltalake, location, collect_stats=False))
+            await complete_in_thread(partial(_keep, staging, reader, messages))
+    await complete_in_thread(staging.finish)
+    await complete_in_thread(partial(convert_to_deltalake, location, collect_stats=False))
     return lent_table(name, columns, location, await asyncio.to_thread(_list_files, location), staging.rows)
 
 
@@ -139,13 +139,6 @@ async def _measure(session: Session, name: TableName, columns: tuple[LentColumn,
 def _read_numbers(message: bytes) -> list[int]:
     """The int4 values of one DataRow in binary, none of them NULL: each is 4 bytes behind its length."""
     return [int.from_bytes(message[at + 4 : at + 8], signed=True) for at in range(7, len(message), 8)]
-
-
-async def _run(work: Callable[[], None]) -> None:
-    """Work in a thread. It cannot be interrupted: who is, waits for it, as it uses what is removed then."""
-    _, cancelled = await complete(asyncio.to_thread(work))
-    if cancelled:
-        raise asyncio.CancelledError
 
 
 def _keep(staging: Staging, reader: RowReader, messages: bytes) -> None:

@@ -14,8 +14,7 @@ from gateway.portal import Binding
 from gateway.result import ConstantResult
 from gateway.temporary.inner import opened, prepare, transaction
 from lakegate_native import CopyWriter
-from planner.parse import parse
-from planner.plan import Dialect, Modes
+from planner.plan import Modes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -73,13 +72,13 @@ async def _pour(session: Session, pouring: Pouring, name: str, portal: Portal, b
     """Makes the table as PostgreSQL types the query, reading nothing, and fills it with the rows that it gives."""
     types = portal.prepared.description.parameters
     described = await prepare(session, pouring.select, types)
-    (statement,) = parse(pouring.select, Dialect.POSTGRES)
+    assert described.statement is not None, "a query is poured"
     columns = described.description.columns or ()
     names = ", ".join(f"c{number}" for number in range(1, len(columns) + 1))
     listed = f" ({names})" if names else ""
     binding, variables = portal.binding, session.settings
     made = await session.relay.execute(
-        f"CREATE TEMP TABLE {name.removeprefix('pg_temp.')}{listed} AS {statement.parsed_text}\nWITH NO DATA",
+        f"CREATE TEMP TABLE {name.removeprefix('pg_temp.')}{listed} AS {described.statement.parsed_text}\nWITH NO DATA",
         types,
         binding.formats,
         binding.values,

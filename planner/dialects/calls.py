@@ -8,11 +8,14 @@ from catalog.types import Oid, PgType
 from planner import tree
 from planner.bind import Scope
 from planner.dialects.aggregates import AGGREGATES, aggregate, window_function
+from planner.dialects.arrays import array_type, cardinality, joined
+from planner.dialects.casts import cast
 from planner.dialects.coercion import (
     APPROXIMATE,
     DATE,
     FLOAT8,
     FLOATS,
+    INT4,
     INTEGERS,
     STRINGS,
     TEXT,
@@ -28,13 +31,16 @@ from planner.dialects.expression import Expression, Unverified
 from planner.dialects.functions import DATE_FORMATS, FIELDS, FUNCTIONS, TARGETS
 from planner.dialects.moments import read_moment
 from planner.dialects.windows import over_clause
+from planner.dialects.zones import UTC, check_zone
 from planner.plan import Lane
 from planner.tree import Node
 
 if TYPE_CHECKING:
     from planner.dialects.translator import Expressions
 
-_TRUNCATIONS = frozenset({"year", "quarter", "month", "week", "day", "hour", "minute", "second"})
+_WITHIN_A_DAY = frozenset({"hour", "minute", "second"})
+_TRUNCATIONS = frozenset({"year", "quarter", "month", "week", "day"}) | _WITHIN_A_DAY
+_DATETIMES = (DATE, TIMESTAMP, TIMESTAMPTZ)
 
 
 class Calls:
@@ -55,6 +61,8 @@ class Calls:
             return self._aggregate(name, arguments, fields, scope)
         if name == "string_agg":
             return self._string_agg(arguments, fields, scope)
+        if name == "array_agg":
+            return self._array_agg(arguments, fields, scope)
         if name in SESSION_FUNCTIONS and not arguments:
             return self.context.session_parameter(name)
         special = getattr(self, f"_call_{name}", None)
@@ -83,7 +91,7 @@ class Calls:
         return value
 
     def _aggregate(self, name: str, arguments: list[Expression], fields: Node, scope: Scope) -> Expression:
-        if fields.get("agg_within_group") or (fields.get("agg_order") and name not in ("array_agg",)):
+        if fields.get("agg_within_group") or fields.get("agg_order"):
             raise Unverified(f"{name}() with an order is not supported on lakehouse tables")
         tail = self._filter(fields, scope)
         if "over" in fields:
@@ -112,6 +120,29 @@ class Calls:
         else:
             call = f"listagg({distinct}{value}, {separator}){f' WITHIN GROUP (ORDER BY {order})' if order else ''}"
         return Expression(call + self._filter(fields, scope), TEXT, name="string_agg")
+
+    def _array_agg(self, arguments: list[Expression], fields: Node, scope: Scope) -> Expression:
+        """PostgreSQL sorts distinct elements to tell them apart. Spark would leave NULLs out."""
+        if self.lane is Lane.SPARK or arguments[0].type is None:
+            raise Unverified("array_agg() of this is not supported on lakehouse tables")
+        value, distinct = arguments[0].sql, bool(fields.get("agg_distinct"))
+        order = self.expressions.queries.order_list(fields.get("agg_order", []), scope)
+        order = order or (f"{value} ASC NULLS LAST" if distinct else "")
+        call = f"array_agg({'DISTINCT ' if distinct else ''}{value}{' ORDER BY ' + order if order else ''})"
+        return Expression(call + self._filter(fields, scope), array_type(arguments[0].type), name="array_agg")
+
+    def _call_array_length(self, arguments: list[Expression]) -> Expression:
+        """An empty array has no length."""
+        if arguments[1].sql != "1":
+            raise Unverified("array_length() takes dimension 1 on lakehouse tables")
+        counted = cardinality(arguments[0], self.lane)
+        return Expression(f"nullif({counted.sql}, 0)", INT4)
+
+    def _call_cardinality(self, arguments: list[Expression]) -> Expression:
+        return cardinality(arguments[0], self.lane)
+
+    def _call_array_to_string(self, arguments: list[Expression]) -> Expression | None:
+        return joined(arguments[0], arguments[1], self.lane) if len(arguments) == 2 else None
 
     def _call_concat(self, arguments: list[Expression]) -> Expression:
         texts = [self.expressions.as_type(argument, TEXT).sql for argument in arguments]
@@ -156,32 +187,71 @@ class Calls:
     def _field(self, arguments: list[Expression]) -> tuple[str, int]:
         field, value = (arguments[0].literal or "").lower(), arguments[1]
         clock = field in ("hour", "minute", "second")
-        if field not in FIELDS or value.type not in (DATE, TIMESTAMP) or (clock and value.type == DATE):
+        if field not in FIELDS or value.type not in _DATETIMES or (clock and value.type == DATE):
             raise Unverified(f"extract({field} from {type_name(value.type)}) is not supported on lakehouse tables")
         decimals, duckdb, spark = FIELDS[field]
         template = duckdb if self.lane is Lane.DUCKDB else spark
-        return template.format(
-            value.sql if field != "epoch" else self.expressions.as_type(value, TIMESTAMP).sql
-        ), decimals
+        if (field == "epoch") != (value.type == TIMESTAMPTZ):
+            # What clocks show; but an epoch counts from a moment.
+            value = self.expressions.as_type(value, TIMESTAMP)
+        return template.format(value.sql), decimals
 
     def _call_date_trunc(self, arguments: list[Expression]) -> Expression:
         """A date counts as its midnight in the session's time zone, and like a moment is truncated there."""
         unit, value = (arguments[0].literal or "").lower(), arguments[1]
-        if unit not in _TRUNCATIONS or value.type not in (DATE, TIMESTAMP, TIMESTAMPTZ) or len(arguments) > 2:
+        zone = arguments[2].literal if len(arguments) == 3 else self.context.time_zone
+        zoned = len(arguments) == 2 or value.type == TIMESTAMPTZ
+        if unit not in _TRUNCATIONS or value.type not in _DATETIMES or not zoned or zone is None:
             kinds = ", ".join(type_name(argument.type) for argument in arguments[1:])
             raise Unverified(f"date_trunc('{unit}', {kinds}) is not supported on lakehouse tables")
-        local = self.expressions.as_type(value, TIMESTAMP).sql
+        if value.type == TIMESTAMP:
+            return Expression(self._truncated(unit, value.sql), TIMESTAMP)
+        zone = check_zone(zone)
+        if value.type == DATE:
+            midnight = self.expressions.as_type(value, TIMESTAMP)
+            return self._placed(Expression(self._truncated(unit, midnight.sql), TIMESTAMP), zone)
+        local = self._shown(value, zone)
+        if unit in _WITHIN_A_DAY and zone not in UTC:
+            return self._without_rest(unit, value, local)
+        return self._placed(Expression(self._truncated(unit, local.sql), TIMESTAMP), zone)
+
+    def _truncated(self, unit: str, local: str) -> str:
         if self.lane is Lane.DUCKDB:
-            sql = f"date_trunc('{unit}', {local})"
-        else:
-            sql = f"CAST(date_trunc('{unit}', CAST({local} AS TIMESTAMP)) AS TIMESTAMP_NTZ)"
-        truncated = Expression(sql, TIMESTAMP)
-        return truncated if value.type == TIMESTAMP else self.expressions.as_type(truncated, TIMESTAMPTZ)
+            return f"date_trunc('{unit}', {local})"
+        return f"CAST(date_trunc('{unit}', CAST({local} AS TIMESTAMP)) AS TIMESTAMP_NTZ)"
+
+    def _without_rest(self, unit: str, moment: Expression, local: Expression) -> Expression:
+        """The moment less what clocks show beyond the unit: an hour that comes twice stays the one that it is."""
+        if self.lane is Lane.DUCKDB:
+            rest = f"(epoch_us({local.sql}) - epoch_us({self._truncated(unit, local.sql)}))"
+            return Expression(f"make_timestamptz(epoch_us({moment.sql}) - {rest})", TIMESTAMPTZ)
+        shown, start = (
+            f"unix_micros(CAST({sql} AS TIMESTAMP))" for sql in (local.sql, self._truncated(unit, local.sql))
+        )
+        return Expression(f"timestamp_micros(unix_micros({moment.sql}) - ({shown} - {start}))", TIMESTAMPTZ)
+
+    def _shown(self, moment: Expression, zone: str) -> Expression:
+        """What clocks in the zone show at a moment."""
+        return cast(moment, TIMESTAMP, self.context.spelling, zone)
+
+    def _placed(self, local: Expression, zone: str) -> Expression:
+        """When they show it."""
+        return cast(local, TIMESTAMPTZ, self.context.spelling, zone)
+
+    def _call_timezone(self, arguments: list[Expression]) -> Expression | None:
+        """AT TIME ZONE."""
+        zone, value = arguments[0].literal, arguments[-1]
+        if zone is None or value.type not in (TIMESTAMP, TIMESTAMPTZ):
+            return None
+        move = self._placed if value.type == TIMESTAMP else self._shown
+        return move(value, check_zone(zone))
 
     def _call_to_char(self, arguments: list[Expression]) -> Expression:
         value, pattern = arguments
-        if value.type not in (DATE, TIMESTAMP) or pattern.literal is None:
+        if value.type not in _DATETIMES or pattern.literal is None:
             raise Unverified("to_char() takes a date or timestamp and a literal pattern on lakehouse tables")
+        if value.type == TIMESTAMPTZ:
+            value = self.expressions.as_type(value, TIMESTAMP)
         parts = re.findall(r"YYYY|MM|DD|HH24|MI|SS|[-/:. ]|.", pattern.literal)
         if any(part not in DATE_FORMATS and part not in "-/:. " for part in parts):
             raise Unverified(f"to_char() with the pattern '{pattern.literal}' is not supported on lakehouse tables")

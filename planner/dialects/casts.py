@@ -6,6 +6,7 @@ intervals, timestamptz as text) is refused.
 """
 
 from catalog.types import ELEMENT_OF, Oid, PgType
+from planner.dialects.arrays import array_type, element_type
 from planner.dialects.coercion import (
     DATETIMES,
     FLOATS,
@@ -20,9 +21,8 @@ from planner.dialects.coercion import (
 from planner.dialects.expression import Expression, Unverified
 from planner.dialects.literals import coerce_literal
 from planner.dialects.spelling import Spelling
+from planner.dialects.zones import UTC, check_zone
 from planner.plan import Lane
-
-_UTC = ("UTC", "Etc/UTC", "GMT", "Z", "utc")
 
 
 def cast(value: Expression, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
@@ -40,9 +40,17 @@ def cast(value: Expression, target: PgType, spelling: Spelling, time_zone: str) 
         return _to_datetime(value, source, target, spelling, time_zone)
     if target.oid == Oid.BOOL and (source.oid == Oid.INT4 or source.oid in STRINGS):
         return _cast(value, target, spelling)
-    if source.oid in ELEMENT_OF and target.oid in ELEMENT_OF and source.oid == target.oid:
-        return value
+    if source.oid in ELEMENT_OF and target.oid in ELEMENT_OF:
+        return value if source.oid == target.oid else _cast_each(value, target, spelling, time_zone)
     raise Unverified(f"cast from {type_name(source)} to {type_name(target)} is not supported")
+
+
+def _cast_each(value: Expression, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
+    """An array, element by element."""
+    inner = PgType(ELEMENT_OF[target.oid], target.typmod)
+    array_type(inner)
+    one = cast(Expression("one_", element_type(value)), inner, spelling, time_zone)
+    return Expression(spelling.each(value.sql, "one_", one.sql), target, name=value.name)
 
 
 def _cast(value: Expression, target: PgType, spelling: Spelling, sql: str | None = None) -> Expression:
@@ -106,12 +114,23 @@ def _parse_number(value: Expression, target: PgType, spelling: Spelling) -> Expr
 
 def _to_datetime(value: Expression, source: PgType, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
     crosses_zones = (source.oid == Oid.TIMESTAMPTZ) != (target.oid == Oid.TIMESTAMPTZ)
-    if crosses_zones and time_zone not in _UTC:
-        raise Unverified(
-            f"cast from {type_name(source)} to {type_name(target)} depends on the time zone",
-            hint="SET TimeZone = 'UTC' makes it possible.",
-        )
+    if crosses_zones and time_zone not in UTC:
+        return _cross_zones(value, source, target, spelling, check_zone(time_zone))
     if source.oid == Oid.TIMESTAMPTZ and spelling.lane is Lane.DUCKDB:
         # The engine's own cast would follow its TimeZone setting.
         return _cast(value, target, spelling, f"make_timestamp(epoch_us({value.sql}))")
     return _cast(value, target, spelling)
+
+
+def _cross_zones(value: Expression, source: PgType, target: PgType, spelling: Spelling, zone: str) -> Expression:
+    """Between moments and the dates and times that clocks show."""
+    if source.oid in STRINGS:
+        raise Unverified(
+            f"cast from {type_name(source)} to {type_name(target)} depends on the time zone",
+            hint="Cast it to timestamp first, which is read without a zone.",
+        )
+    if source.oid == Oid.TIMESTAMPTZ:
+        local = Expression(spelling.local(value.sql, zone), PgType(Oid.TIMESTAMP), name=value.name)
+        return local if target.oid == Oid.TIMESTAMP else _cast(local, target, spelling)
+    start = value if source.oid == Oid.TIMESTAMP else _cast(value, PgType(Oid.TIMESTAMP), spelling)
+    return Expression(spelling.moment(start.sql, zone), target, name=value.name)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from planner import tree
+from planner.dialects.arrays import written_elements
 from planner.parse import Statement, parse
 from planner.plan import Dialect
 from planner.tree import Node
@@ -37,7 +38,7 @@ def _operation(fields: Node) -> Node:
     operator = tree.strings(fields.get("name"))[-1]
     if fields["kind"] == "AEXPR_OP" and operator in _LIKES:
         return {**fields, "kind": _LIKES[operator], "rexpr": _pattern(fields["rexpr"])}
-    if (fields["kind"], operator) in _MEMBERSHIPS and (listed := _elements(fields["rexpr"])) is not None:
+    if (fields["kind"], operator) in _MEMBERSHIPS and (listed := written_elements(fields["rexpr"])) is not None:
         return {**fields, "kind": "AEXPR_IN", "rexpr": {"List": {"items": listed}}}
     return fields
 
@@ -49,16 +50,3 @@ def _pattern(node: Node) -> Node:
         found: Node = fields["arg"]
         return found
     return node
-
-
-def _elements(node: Node) -> list[Node] | None:
-    """The elements of a written array; a cast of the array becomes one of each."""
-    kind, fields = tree.unwrap(node)
-    if kind == "A_ArrayExpr":
-        found: list[Node] = fields.get("elements", [])
-        return found
-    if kind != "TypeCast" or not fields["typeName"].get("arrayBounds"):
-        return None
-    inner = _elements(fields["arg"])
-    one = {name: value for name, value in fields["typeName"].items() if name != "arrayBounds"}
-    return None if inner is None else [{"TypeCast": {**fields, "arg": item, "typeName": one}} for item in inner]

@@ -1,6 +1,7 @@
 """DuckDB's spellings. The SQL reads relations ``scan_0``, ``scan_1``… and parameters ``$p1``, ``$p2``…"""
 
 import datetime
+from collections.abc import Sequence
 
 from catalog.types import PgType
 from planner.dialects.spelling import Span, engine_type
@@ -24,5 +25,17 @@ class DuckDb:
         parts = [f"INTERVAL ({amount}) {unit}" for amount, unit in fields if amount] or ["INTERVAL (0) DAY"]
         return f"({' + '.join(parts)})"
 
+    def array(self, elements: Sequence[str], type_: PgType) -> str:
+        return f"CAST([{', '.join(elements)}] AS {self.type(type_)})"
+
+    def each(self, array: str, name: str, sql: str) -> str:
+        return f"list_transform({array}, lambda {name}: {sql})"
+
     def timestamptz(self, moment: datetime.datetime) -> str:
         return f"CAST('{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S.%f}+00' AS TIMESTAMPTZ)"
+
+    def local(self, moment: str, zone: str) -> str:
+        return f"timezone('{zone}', {moment})"
+
+    def moment(self, local: str, zone: str) -> str:
+        return f"timezone('{zone}', {local})"

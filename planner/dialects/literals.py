@@ -7,13 +7,14 @@ refused, never passed to an engine that might read it otherwise.
 import datetime
 import re
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
-from catalog.types import Oid, PgType
+from catalog.types import ELEMENT_OF, Oid, PgType
+from planner.dialects.arrays import array_of, read_items
 from planner.dialects.coercion import FLOATS, INT4, INT8, INTEGERS, INTERVAL, MAX_PRECISION, STRINGS, decimal, type_name
 from planner.dialects.expression import Expression, Unverified
 from planner.dialects.intervals import parse_interval
 from planner.dialects.spelling import Spelling
+from planner.dialects.zones import place
 from planner.predicates import ConstantTerm, Term
 
 _TIMESTAMP = re.compile(
@@ -68,12 +69,22 @@ def coerce_literal(literal: Expression, target: PgType, spelling: Spelling, time
     if oid in FLOATS:
         return Expression(f"CAST({spelling.string(text.strip())} AS {spelling.type(target)})", target)
     if oid == Oid.INTERVAL:
-        return Expression(spelling.span(parse_interval(text)), INTERVAL)
+        return interval(text, spelling)
     if oid in (Oid.DATE, Oid.TIMESTAMP, Oid.TIMESTAMPTZ):
         return _moment(text, target, spelling, time_zone)
     if oid == Oid.BYTEA:
         return _bytes(text, target)
+    if oid in ELEMENT_OF:
+        items = [Expression("NULL", None, literal=item) for item in read_items(text)]
+        inner = PgType(ELEMENT_OF[oid], target.typmod)
+        return array_of([coerce_literal(item, inner, spelling, time_zone) for item in items], inner, spelling)
     raise Unverified(f"literals of type {type_name(target)} are not supported")
+
+
+def interval(text: str, spelling: Spelling, field: int | None = None) -> Expression:
+    """See `parse_interval`."""
+    span = parse_interval(text, field)
+    return Expression(spelling.span(span), INTERVAL, span=span)
 
 
 def _canonical_uuid(text: str) -> str:
@@ -143,6 +154,6 @@ def _moment(text: str, target: PgType, spelling: Spelling, time_zone: str) -> Ex
     aware = (
         datetime.datetime.fromisoformat(f"{moment.isoformat()}{offset if len(offset) > 3 else offset + ':00'}")
         if offset
-        else moment.replace(tzinfo=ZoneInfo(time_zone))
+        else place(moment, time_zone)
     )
     return Expression(spelling.timestamptz(aware), target, term=ConstantTerm(aware))

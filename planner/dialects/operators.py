@@ -4,7 +4,7 @@ Integers divide towards zero and refuse a zero divisor; `||` joins text; dates m
 bring both sides to PostgreSQL's common type; LIKE escapes with a backslash.
 """
 
-from catalog.types import Oid, PgType
+from catalog.types import ELEMENT_OF, Oid, PgType
 from planner.dialects.casts import cast
 from planner.dialects.coercion import (
     APPROXIMATE,
@@ -30,7 +30,8 @@ from planner.dialects.coercion import (
     type_name,
 )
 from planner.dialects.expression import Expression, Unverified
-from planner.dialects.spelling import Spelling
+from planner.dialects.spelling import Span, Spelling
+from planner.dialects.zones import UTC, check_zone
 from planner.plan import Lane
 from planner.predicates import ColumnTerm, ConstantTerm, ParameterTerm, Prefix, comparison
 
@@ -84,7 +85,15 @@ class Operators:
         return left, right
 
     def compare(self, operator: str, left: Expression, right: Expression) -> Expression:
+        """One of COMPARISONS. Raises `Unverified`."""
         left, right = self.comparable(left, right)
+        if (
+            self.spelling.lane is Lane.SPARK
+            and left.type
+            and left.type.oid in ELEMENT_OF
+            and operator not in ("=", "<>")
+        ):
+            raise Unverified("the order of arrays depends on where NULLs in them come")
         predicate = comparison(left.term, operator, right.term)
         return Expression(f"({left.sql} {operator} {right.sql})", BOOL, predicate=predicate)
 
@@ -251,17 +260,27 @@ class Operators:
         if lt.oid in DATETIMES and rt.oid in DATETIMES and operator == "-" and duckdb:
             return self._difference(left, right, lt, rt)
         if lt.oid in DATETIMES and rt.oid == Oid.INTERVAL and operator in "+-":
-            if lt.oid == Oid.TIMESTAMPTZ and self.time_zone != "UTC":
-                raise Unverified(
-                    "timestamptz with an interval depends on the time zone",
-                    hint="SET TimeZone = 'UTC' makes it possible.",
-                )
+            if lt.oid == Oid.TIMESTAMPTZ and self.time_zone not in UTC:
+                return self._shift(operator, left, right)
             start = self.as_type(left, TIMESTAMP) if lt.oid == Oid.DATE else left
             type_ = TIMESTAMP if lt.oid == Oid.DATE else lt
             return Expression(f"({start.sql} {operator} {right.sql})", type_)
         if lt.oid == rt.oid == Oid.INTERVAL and operator in "+-" and duckdb:
             return Expression(f"({left.sql} {operator} {right.sql})", INTERVAL)
         raise Unverified(f"operator {operator} on {type_name(lt)} and {type_name(rt)} is not supported")
+
+    def _shift(self, operator: str, left: Expression, right: Expression) -> Expression:
+        """A moment and an interval: its months, then its days, are counted on local clocks, its time is not."""
+        span, zone = right.span, check_zone(self.time_zone)
+        if span is None:
+            raise Unverified("timestamptz with an interval that is no literal depends on the time zone")
+        sql = left.sql
+        for part in (Span(months=span.months), Span(days=span.days)):
+            if part != Span():
+                local = f"({self.spelling.local(sql, zone)} {operator} {self.spelling.span(part)})"
+                sql = self.spelling.moment(local, zone)
+        rest = Span(microseconds=span.microseconds)
+        return Expression(sql if rest == Span() else f"({sql} {operator} {self.spelling.span(rest)})", TIMESTAMPTZ)
 
     def _difference(self, left: Expression, right: Expression, lt: PgType, rt: PgType) -> Expression:
         """Days and time, as in PostgreSQL. Moments with a zone are taken in UTC: between them DuckDB counts months."""

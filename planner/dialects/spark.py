@@ -1,7 +1,7 @@
 """Spark SQL's spellings (ANSI mode). Tables are read as ``delta.`path` VERSION AS OF n``, parameters as ``:p1``…"""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from catalog.types import PgType
 from planner import tree
@@ -11,6 +11,14 @@ from planner.plan import Lane
 from planner.tree import Node
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"})
+
+_LATER = (
+    "element_at(element_at(transform(array(CAST({local} AS TIMESTAMP)), shown -> transform("
+    "array(to_utc_timestamp(shown, '{zone}')), early -> transform("
+    "array(shown - (from_utc_timestamp(early + INTERVAL '1' DAY, '{zone}') - (early + INTERVAL '1' DAY))), late -> "
+    "CASE WHEN from_utc_timestamp(late, '{zone}') = shown THEN late ELSE early END))), 1), 1)[0]"
+)
+"""Spark takes the earlier of two moments. The later is what the offset of a day later gives, if that shows the same."""
 
 
 class Spark:
@@ -36,8 +44,20 @@ class Spark:
             return f"(INTERVAL '{span.days}' DAY + make_dt_interval(0, 0, 0, {seconds}))"
         return f"INTERVAL '{span.days}' DAY"
 
+    def array(self, elements: Sequence[str], type_: PgType) -> str:
+        return f"CAST(array({', '.join(elements)}) AS {self.type(type_)})"
+
+    def each(self, array: str, name: str, sql: str) -> str:
+        return f"transform({array}, {name} -> {sql})"
+
     def timestamptz(self, moment: datetime.datetime) -> str:
         return f"TIMESTAMP '{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S.%f}+00:00'"
+
+    def local(self, moment: str, zone: str) -> str:
+        return f"CAST(from_utc_timestamp({moment}, '{zone}') AS TIMESTAMP_NTZ)"
+
+    def moment(self, local: str, zone: str) -> str:
+        return _LATER.format(local=local, zone=zone)
 
 
 def check_memberships(node: Node, *, filters: bool) -> None:

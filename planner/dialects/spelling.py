@@ -1,6 +1,7 @@
 """How a lane spells what every translation needs: names, literals, types, parameters, scans."""
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +29,19 @@ class Spelling(Protocol):
     def string(self, text: str) -> str: ...
     def type(self, type_: PgType) -> str: ...
     def span(self, span: Span) -> str: ...
+    def array(self, elements: Sequence[str], type_: PgType) -> str: ...
+    def each(self, array: str, name: str, sql: str) -> str:
+        """The array of what `sql` makes of each element, which it calls `name`."""
+        ...
+
     def timestamptz(self, moment: datetime.datetime) -> str: ...
+    def local(self, moment: str, zone: str) -> str:
+        """The timestamp that clocks in the zone show at a timestamptz."""
+        ...
+
+    def moment(self, local: str, zone: str) -> str:
+        """The timestamptz at which they show a timestamp; see `planner.dialects.zones` for which."""
+        ...
 
 
 _SCALARS = {

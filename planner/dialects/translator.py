@@ -9,12 +9,12 @@ from catalog.types import ELEMENT_OF, PgType
 from planner import tree
 from planner.bind import Scope
 from planner.dialects import literals
+from planner.dialects.arrays import array_of, array_type, subscript, written_elements
 from planner.dialects.calls import Calls
 from planner.dialects.casts import cast
-from planner.dialects.coercion import BOOL, INTERVAL, common
+from planner.dialects.coercion import BOOL, INT4, INTERVAL, common
 from planner.dialects.context import Context
 from planner.dialects.expression import NULL, Expression, Unverified
-from planner.dialects.intervals import parse_interval
 from planner.dialects.operators import COMPARISONS, unary
 from planner.dialects.typenames import named_type
 from planner.plan import Lane
@@ -95,11 +95,29 @@ class Expressions:
 
     def _visit_TypeCast(self, fields: Node, scope: Scope) -> Expression:
         target, name, field = named_type(fields["typeName"])
+        elements = written_elements({"TypeCast": fields}) if target.oid in ELEMENT_OF else None
+        if elements is not None:
+            return self._array(elements, scope, PgType(ELEMENT_OF[target.oid], target.typmod)).named(name)
         value = self.translate(fields["arg"], scope)
         if target == INTERVAL and value.literal is not None:
-            return Expression(self.context.spelling.span(parse_interval(value.literal, field)), INTERVAL, name=name)
+            return literals.interval(value.literal, self.context.spelling, field).named(name)
         converted = cast(value, target, self.context.spelling, self.context.time_zone)
         return converted.named(value.name if value.name != "?column?" else name)
+
+    def _visit_A_ArrayExpr(self, fields: Node, scope: Scope) -> Expression:
+        return self._array(written_elements({"A_ArrayExpr": fields}) or [], scope)
+
+    def _array(self, nodes: list[Node], scope: Scope, element: PgType | None = None) -> Expression:
+        values = [self.translate(node, scope) for node in nodes]
+        inner = element or common([value.type for value in values], "ARRAY")
+        return array_of([self.as_type(value, inner) for value in values], inner, self.context.spelling)
+
+    def _visit_A_Indirection(self, fields: Node, scope: Scope) -> Expression:
+        (kind, index), *others = map(tree.unwrap, fields["indirection"])
+        if others or kind != "A_Indices" or index.get("is_slice"):
+            raise Unverified("slices of arrays and parts of values are not supported on lakehouse tables")
+        place = self.as_type(self.translate(index["uidx"], scope), INT4)
+        return subscript(self.translate(fields["arg"], scope), place, self.context.spelling.lane)
 
     def _visit_BoolExpr(self, fields: Node, scope: Scope) -> Expression:
         parts = [self.condition(argument, scope) for argument in fields["args"]]
@@ -260,19 +278,23 @@ class Expressions:
 
     def _visit_AEXPR_OP_ANY(self, fields: Node, operator: str, scope: Scope) -> Expression:
         """``x op ANY (array)``: a written array becomes a chain of OR, a parameter the engine's list function."""
-        value, array = self.translate(fields["lexpr"], scope), fields["rexpr"]
-        if tree.kind(array) == "A_ArrayExpr" and operator in COMPARISONS:
-            elements = [self.translate(item, scope) for item in array["A_ArrayExpr"].get("elements", [])]
+        value, listed = self.translate(fields["lexpr"], scope), written_elements(fields["rexpr"])
+        if listed is not None and operator in COMPARISONS:
+            elements = [self.translate(item, scope) for item in listed]
             tests = [self.operators.compare(operator, value, element) for element in elements]
             sql = " OR ".join(test.sql for test in tests) or "FALSE"
             return Expression(f"({sql})", BOOL, predicate=any_of([test.predicate for test in tests]))
-        return self._any_of_array(operator, value, self.translate(array, scope))
+        return self._any_of_array(operator, value, self.translate(fields["rexpr"], scope))
 
     def _visit_AEXPR_OP_ALL(self, fields: Node, operator: str, scope: Scope) -> Expression:
-        value, array = self.translate(fields["lexpr"], scope), fields["rexpr"]
-        if tree.kind(array) != "A_ArrayExpr" or operator not in COMPARISONS:
+        value, listed = self.translate(fields["lexpr"], scope), written_elements(fields["rexpr"])
+        if listed is None and operator == "<>":
+            return Expression(
+                f"(NOT {self._any_of_array('=', value, self.translate(fields['rexpr'], scope)).sql})", BOOL
+            )
+        if listed is None or operator not in COMPARISONS:
             raise Unverified(f"{operator} ALL of this array is not supported")
-        elements = [self.translate(item, scope) for item in array["A_ArrayExpr"].get("elements", [])]
+        elements = [self.translate(item, scope) for item in listed]
         tests = [self.operators.compare(operator, value, element) for element in elements]
         sql = " AND ".join(test.sql for test in tests) or "TRUE"
         return Expression(f"({sql})", BOOL, predicate=all_of([test.predicate for test in tests]))
@@ -280,9 +302,9 @@ class Expressions:
     def _any_of_array(self, operator: str, value: Expression, array: Expression) -> Expression:
         if operator != "=" or array.type is None or array.type.oid not in ELEMENT_OF or value.type is None:
             raise Unverified(f"{operator} ANY of this array is not supported")
-        element = PgType(ELEMENT_OF[array.type.oid])
-        if common((value.type, element), "ANY").oid != element.oid:
-            raise Unverified("= ANY of an array of a narrower type is not supported")
+        element = common((value.type, PgType(ELEMENT_OF[array.type.oid])), "ANY")
+        if element.oid != ELEMENT_OF[array.type.oid]:
+            array = self.as_type(array, array_type(element))
         sought = self.as_type(value, element).sql
         contains, size, holes = self._array_functions(array.sql)
         cases = f"WHEN {size} = 0 THEN FALSE WHEN {sought} IS NULL OR {array.sql} IS NULL THEN NULL"

@@ -1,7 +1,7 @@
 """psycopg 3: simple, prepared, pipelined, binary; parameters and results of every type; errors; cancel; blocks."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -223,3 +223,19 @@ def cancel_ends(connection: psycopg.Connection) -> None:
     finally:
         ended.set()
         canceller.join()
+
+
+def test_lists_are_sought_in(gateway: Target, oracle: Target) -> None:
+    wanted: Sequence[tuple[str, object]] = (
+        ("n_nationkey = ANY(%s)", [1, 2, 3]),
+        ("n_nationkey = ANY(%s)", [1, None, 3_000_000_000]),
+        ("n_nationkey <> ALL(%s)", [1, 2, 3]),
+        ("n_name = ANY(%s)", ["FRANCE", "GERMANY", 'q"u,o\\te']),
+        ("n_name <> ALL(%s)", ["FRANCE", None]),
+        ("n_name = (%s::text[])[2]", ["FRANCE", "GERMANY"]),
+        ("n_nationkey = ANY(%s)", []),
+    )
+    with gateway.connect() as ours, oracle.connect() as theirs:
+        for condition, value in wanted:
+            query = f"SELECT n_name, %s::bigint[] FROM tpch.nation WHERE {condition} ORDER BY 1".encode()
+            assert ours.execute(query, ([7], value)).fetchall() == theirs.execute(query, ([7], value)).fetchall()

@@ -288,3 +288,39 @@ id = any (select i2 from samples.v)
 -- bytes
 '\x00ff5c27'::bytea
 '\x'::bytea
+-- moments in other zones than the session's
+tz AT TIME ZONE 'Europe/Berlin'
+ts AT TIME ZONE 'America/New_York'
+date_trunc('day', tz, 'Asia/Tokyo')
+date_trunc('hour', tz, 'Asia/Kathmandu')
+extract(hour from tz)
+extract(epoch from tz)
+to_char(tz, 'YYYY-MM-DD HH24:MI')
+-- arrays
+ARRAY[i4, i2]
+ARRAY[t, NULL]
+ARRAY[b, true]
+ARRAY[d, '2024-01-02']
+ARRAY[f8, 1]
+ARRAY[]::int[]
+'{1,NULL,3}'::int[]
+'{"a b",NULL,"NULL"," x, y ",qé}'::text[]
+'{2024-02-29}'::date[]
+ARRAY[i4, 5]::bigint[]
+ARRAY[i4, NULL]::text[]
+(ARRAY[i4, 5])[2]
+(ARRAY[i4, 5])[0]
+(ARRAY[i4, 5])[i2]
+cardinality(ARRAY[i4, i2])
+array_length('{}'::int[], 1)
+array_length(ARRAY[i4], 1)
+array_to_string(ARRAY[t, NULL, u], ', ')
+array_to_string('{}'::text[], ', ')
+i4 = ANY('{1,-7}')
+i4 = ANY('{1,-7,NULL}'::bigint[])
+i4 < ANY('{0,1}'::int[])
+t = ANY('{hello,"HELLO World"}'::text[])
+i4 <> ALL('{1,3}')
+i8 = ANY(ARRAY[i4, i2]::int[])
+ARRAY[i4, i2] = ARRAY[1, 1]
+ARRAY[i4, NULL] <> ARRAY[1, NULL]

@@ -53,3 +53,6 @@ SELECT count(*) FROM samples.v HAVING count(*) > 100
 TABLE samples.v ORDER BY id
 SELECT id FROM samples.v FETCH FIRST 0 ROWS ONLY
 SELECT id, 1 AS "a""b", 2 AS "c`d", t AS "select" FROM samples.v ORDER BY id
+SELECT array_agg(id ORDER BY id), array_agg(i4 ORDER BY id DESC), array_agg(DISTINCT b) FROM samples.v
+SELECT b, array_agg(t ORDER BY id) FILTER (WHERE id < 5) FROM samples.v GROUP BY b ORDER BY b
+SELECT array_agg(id) FROM samples.v WHERE id + 0 > 100

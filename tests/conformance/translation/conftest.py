@@ -87,16 +87,24 @@ class Answer:
 
 
 class Rig:
-    """Runs one text on PostgreSQL and on a lane."""
+    """Runs one text on PostgreSQL and on a lane; DuckDB reads `rows`, if there are any, for every table."""
 
     def __init__(self, oracle: psycopg.Connection, delta: dict[TableName, Path]) -> None:
         self.oracle = oracle
-        self.snapshots: dict[TableName, Snapshot] = {
-            name: read_snapshot(DeltaTable(folder), name, str(folder)) for name, folder in delta.items()
-        }
+        self.delta = delta
+        self.snapshots: dict[TableName, Snapshot] = {}
+        self.refresh()
         self.duckdb = duckdb.connect()
         self.duckdb.execute("SET TimeZone = 'UTC'")
         self.spark: SparkSession | None = None
+        self.time_zone = "UTC"
+        self.rows: pa.Table | None = None
+
+    def refresh(self) -> None:
+        """Reads the tables as they are now."""
+        self.snapshots = {
+            name: read_snapshot(DeltaTable(folder), name, str(folder)) for name, folder in self.delta.items()
+        }
 
     def describe(self, text: str) -> Description:
         self.oracle.pgconn.prepare(b"", text.encode())
@@ -123,7 +131,9 @@ class Rig:
 
     def plan(self, text: str, lane: Lane) -> Query:
         (statement,) = parse(text, Dialect.POSTGRES)
-        planned = plan(statement, self.resolve(statement), Settings(lane=lane), self.describe(text))
+        planned = plan(
+            statement, self.resolve(statement), Settings(lane=lane, time_zone=self.time_zone), self.describe(text)
+        )
         assert isinstance(planned, Query)
         return planned
 
@@ -134,7 +144,8 @@ class Rig:
             return _tuples(self.spark.execute(query.sql, None, [], {}).reader.read_all())
         for scan in query.scans:
             files = [file.path for file in scan.files]
-            self.duckdb.read_parquet(files).create_view(scan.relation, replace=True)
+            rows = self.duckdb.read_parquet(files) if self.rows is None else self.duckdb.from_arrow(self.rows)
+            rows.create_view(scan.relation, replace=True)
         return _tuples(self.duckdb.execute(query.sql).to_arrow_table())
 
 
