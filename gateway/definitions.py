@@ -1,6 +1,9 @@
 """Definitions that a block changes: made, renamed and dropped on its own backend, seen by it alone until COMMIT.
 
 `catalog.definitions` has what they are; here is how a session comes to have them, and when a statement's are a block's.
+
+PostgreSQL knows its locks and nothing of writers' turns, so it finds no deadlock that goes over both. Whoever has
+locked definitions, or is about to, therefore waits for neither without an end.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from catalog.changes import (
     RegisterTable,
     SyncTable,
 )
+from catalog.control import LOCK_SECONDS
 
 if TYPE_CHECKING:
     from catalog.catalog import Catalog
@@ -38,8 +42,10 @@ class _Backend:
         self._session = session
 
     async def carry_out(self, statement: str, seal: bytes, *, answers: bool) -> list[str]:
-        session = self._session
-        return await session.relay.carry_out(statement, seal, session.settings, answers=answers)
+        session, variables = self._session, self._session.settings
+        if session.lock_seconds is None:
+            variables = {**variables, "lock_timeout": f"{LOCK_SECONDS}s"}
+        return await session.relay.carry_out(statement, seal, variables, answers=answers)
 
     async def save(self) -> int:
         return await self._session.relay.save()
@@ -49,6 +55,12 @@ class _Backend:
 
     async def release(self, place: int) -> None:
         await self._session.relay.release(place)
+
+
+def patience(session: Session) -> float | None:
+    """The seconds that the block waits for a table's writers; None where it has no end."""
+    own = session.lock_seconds
+    return own if own is not None or session.block.definitions is None else LOCK_SECONDS
 
 
 async def joins(block: Block, *, alone: bool) -> bool:
@@ -78,7 +90,7 @@ async def _keep_from_others(session: Session, services: Services, table: TableNa
     location = services.catalog.find_location(workspace, table, block.definitions)
     if location is None or location in block.made or location in block.drafts or table in block.turns:
         return
-    await block.held.enter_async_context(services.writers.turn(workspace, table, session.lock_seconds))
+    await block.held.enter_async_context(services.writers.turn(workspace, table, patience(session)))
     block.turns.add(table)
 
 

@@ -17,7 +17,7 @@ from catalog.commit import Origin, overtaken, replaced, withdraw
 from catalog.completion import complete
 from catalog.errors import FeatureNotSupported, SqlError
 from catalog.locations import BLOCKS
-from gateway.definitions import joins
+from gateway.definitions import joins, patience
 from gateway.draft import Draft
 from gateway.scratch import Scratch
 
@@ -78,7 +78,7 @@ async def _open(session: Session, services: Services, table: TableName) -> Draft
         )
     async with AsyncExitStack() as held:
         if not made and table not in block.turns:
-            await held.enter_async_context(services.writers.turn(workspace, table, session.lock_seconds))
+            await held.enter_async_context(services.writers.turn(workspace, table, patience(session)))
         newest = await catalog.read_newest(workspace, table, location)
         level = block.modes.isolation or session.settings.get("default_transaction_isolation")
         pinned, strict = block.pinned.get(newest.location, newest.version), level in _STRICT

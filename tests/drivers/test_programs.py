@@ -26,6 +26,7 @@ PROGRAMS: Mapping[Callable[[], Program], tuple[str, str]] = {
 """Where each has the versions of what it is made of."""
 SCHEMAS = {"SQLTables, schemas": "one is more, `lakegate`"}
 DIFFERENT: Mapping[str, Mapping[str, str]] = {
+    "dbt-postgres": {"docs generate, nodes": "a stored column has a precision: that of a sum is numeric(38,2)"},
     "psqlODBC": SCHEMAS,
     "psqlODBC, UseDeclareFetch and savepoints": SCHEMAS,
 }
