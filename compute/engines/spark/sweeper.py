@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from compute.spark.client import ConnectError, ConnectSession, Execution
 
-PAUSES = (0.1, 0.4, 1.6, 6.4, 25.6, 102.4)
+PAUSES = tuple(0.1 * 2**step for step in range(11))
 """Seconds between the sweeps after one statement. Most such threads submit within some tenths of a second, one that has
-much code to compile after many seconds: its job runs for about four times as long."""
+much code to compile, on a busy machine, after many seconds: its job runs for about as long again."""
 MOST = 256
 """Statements that are swept after at a time; beyond them it ends for the one that has been swept after most."""
 logger = logging.getLogger(__name__)
