@@ -10,6 +10,8 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:5439
 HOME_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lakegate
 export LAKEGATE_CACHE := $(or $(LAKEGATE_CACHE),$(if $(filter 0,$(shell id -u)),/var/cache/lakegate,$(HOME_CACHE)))
+# Bytecode is kept whatever the caller's environment says: each of hundreds of processes would compile what it imports.
+export PYTHONDONTWRITEBYTECODE :=
 UV_FOLDER := $(LAKEGATE_CACHE)/uv
 PYTHON := .venv/bin/python
 
