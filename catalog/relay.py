@@ -1,6 +1,7 @@
 """What a relayed statement must call by another schema's name, because PostgreSQL would answer about shadows.
 
-Each name exists in schema ``lakegate`` of every workspace with the arguments, columns and types of the original. The
+Each name exists in schema ``lakegate`` of every workspace with the arguments, columns and types of the original; those
+that begin with ``each_``, for what is asked of the rows of a catalog, have one argument before them. The
 views of pg_class and pg_namespace differ only in owner and access list, so a statement that reads neither needs no
 rewriting.
 """

@@ -21,7 +21,8 @@ A statement's way
     PostgreSQL, constant, an action on the session or catalog, or a query on a leased machine whose batches go through
     the `Spool` and are encoded in native code. A cursor is such a portal under a name, which FETCH moves in. PREPARE
     and EXECUTE (`preparation`) make and run the prepared statements that the protocol has too (`statements`); `names`
-    tells of them and of cursors, `explanation` of how a statement runs.
+    tells of them and of cursors, `roster` of all gateways' sessions, as a relayed statement's `briefing`; `explanation`
+    of how a statement runs.
 
 A client's way in
     `pgwire.door` (a balancer's header, TLS) -> `entry` -> `route` (which workspace) -> `proofs` (a certificate, SCRAM,

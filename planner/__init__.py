@@ -6,6 +6,7 @@
 
     planning    statement + resolution + settings -> plan; the memo
     relay  session  cursors  prepared  explain  roles  definitions  views  writes  reads  copy  sparkplan   a kind each
+    privileges  sizes                                         what is asked of relations: who answers
     elements                                                                         columns and keys of a new table
     transfers  loans                                          PostgreSQL's tables beside the lakehouse's
     authorize  route  prune                                           may it, where, which files
