@@ -212,7 +212,10 @@ class Api:
                 server_hostname=self._configuration.tls_server_name,
             )
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise OSError(f"the API server does not answer: {error!r}") from error
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise OSError(
+                f"the API server of KUBECONFIG or of this pod, {self._host}, does not answer: {why}"
+            ) from error
 
 
 def _proxy_of(host: str) -> str | None:
