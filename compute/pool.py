@@ -252,7 +252,12 @@ class Pool:
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finish)
+
+    def _finish(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the pool failed unexpectedly", exc_info=error)
 
     async def _start(self, start: Start) -> None:
         """Reports Ready once the guest has said HELLO, Failed otherwise; stops it if it is not wanted any more."""
@@ -263,12 +268,13 @@ class Pool:
             async with asyncio.timeout(config.start_seconds):
                 machine = await self._spawner.start(spec)
                 connection, hello = await _greet(machine)
-        except (CannotStart, OSError, SqlError, TimeoutError) as error:
-            log.warning("a %s machine did not start: %r", start.engine, error)
+        except Exception as error:
             self._starting.discard(number)
-            if machine is not None:
-                await self._spawner.stop(machine, now=True)
-            self._handle(Failed(number, str(error) or type(error).__name__))
+            try:
+                if machine is not None:
+                    await self._spawner.stop(machine, now=True)
+            finally:
+                self._handle(Failed(number, _logged(start.engine, error)))
             return
         remote = hello.get("reads") == "channel"
         self._members[number] = _Member(machine, connection, remote)
@@ -315,6 +321,16 @@ def _fitted(config: PoolConfig, spawner: Spawner) -> PoolConfig:
         return config
     engines = tuple(replace(each, footprint=spawner.footprint(each.spec)) for each in config.engines)
     return replace(config, engines=engines)
+
+
+def _logged(engine: str, error: Exception) -> str:
+    """Why a machine did not start, as it is told. What nobody expected is told as an id, by which the log has more."""
+    if isinstance(error, CannotStart | OSError | SqlError):
+        log.warning("a %s machine did not start: %r", engine, error)
+        return str(error) or type(error).__name__
+    incident = secrets.token_hex(4)
+    log.error("internal error %s: a %s machine did not start", incident, engine, exc_info=error)
+    return f"internal error {incident}"
 
 
 async def _greet(machine: Machine) -> tuple[Connection, Mapping[str, Any]]:

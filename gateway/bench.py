@@ -46,8 +46,10 @@ def starts(spawner: str, engine: str, count: int, at_once: int, as_json: bool) -
     warehouse = Warehouse(spawner=spawner, spark_spawner=spark_spawner)
     try:
         measured = uvloop.run(measure(warehouse, engine, count, at_once))
-    except (OSError, CannotStart, SqlError) as error:
+    except (OSError, CannotStart, SqlError, ValueError) as error:
         raise click.ClickException(str(error)) from None
+    if measured.isolation.level == "none":
+        click.echo(f"machines were not isolated: {'; '.join(measured.isolation.missing)}", err=True)
     if as_json:
         click.echo(json.dumps(measured.summary()))
     else:

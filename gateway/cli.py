@@ -8,11 +8,13 @@ from typing import Any
 import click
 import uvloop
 
+from catalog.errors import CannotConnectNow
 from catalog.postgres import PostgresUnavailable
 from compute.spawners import CannotStart
 from gateway.access import read_access
 from gateway.bench import bench
 from gateway.config import (
+    LEAST_MEMORY,
     MEBIBYTE,
     USUAL_EXECUTORS,
     Config,
@@ -53,18 +55,33 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
             metavar="FILE.toml",
             help="Who is let in, from where, by which proof: certificates, issuers' tokens, balancers, limits.",
         ),
-        click.option("--min-machines", default=1, show_default=True, help="Machines of each engine kept warm."),
-        click.option("--max-machines", default=16, show_default=True, help="DuckDB machines at most."),
+        click.option(
+            "--min-machines",
+            type=click.IntRange(0),
+            default=1,
+            show_default=True,
+            help="Machines of each engine kept warm.",
+        ),
+        click.option(
+            "--max-machines", type=click.IntRange(1), default=16, show_default=True, help="DuckDB machines at most."
+        ),
         click.option(
             "--max-spark-machines",
+            type=click.IntRange(1),
             default=Warehouse().spark_most,
             show_default=True,
             help="Spark machines at most. What is not used stands by: some 0.7 GiB of memory.",
         ),
-        click.option("--memory", default=4096, show_default=True, help="MiB that a DuckDB machine may use."),
+        click.option(
+            "--memory",
+            type=click.IntRange(LEAST_MEMORY),
+            default=4096,
+            show_default=True,
+            help="MiB that a DuckDB machine may use.",
+        ),
         click.option(
             "--spill",
-            type=int,
+            type=click.IntRange(1),
             help="MiB that a machine may spill to disk.  [default: a quarter of the free, 4 GiB in a microVM]",
         ),
         click.option("--spawner", type=click.Choice(NAMES), default="process", show_default=True, help="Of machines."),
@@ -105,7 +122,9 @@ def serve_command(**options: Any) -> None:
 
 @main.command()
 @_gateway_options
-@click.option("--scale", default=0.1, show_default=True, help="TPC-H scale factor.")
+@click.option(
+    "--scale", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True, help="TPC-H scale factor."
+)
 def demo(scale: float, **options: Any) -> None:
     """Serve TPC-H tables in the schema tpch, after a first query."""
     server = Server(_load(**options))
@@ -123,6 +142,9 @@ def _run(serving: Coroutine[None, None, None]) -> None:
         uvloop.run(serving)
     except (OSError, CannotStart, PostgresUnavailable) as error:
         raise click.ClickException(str(error)) from None
+    except CannotConnectNow as error:
+        why = str(error.__cause__ or error.hint).strip()
+        raise click.ClickException(f"{error.message}, which LAKEGATE_METASTORE_DSN names: {why}") from None
 
 
 def _load(

@@ -5,11 +5,11 @@ The only module that reads the environment. Command-line options arrive as argum
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from catalog.credentials import ObjectStore, Role
 from compute.config import ANY_NODES, Executors, WorkspacePolicy
@@ -17,7 +17,10 @@ from compute.events import Priority
 from compute.spark.master import YARN, Master, executor_properties, parse_addresses
 from gateway.access import Access
 
+N = TypeVar("N", int, float)
 MEBIBYTE = 1024 * 1024
+LEAST_MEMORY = 64
+"""MiB of a machine: with less its engine does not start, or does nothing."""
 USUAL_EXECUTORS = "1:8"
 """Of a master's cluster, unless the operator says otherwise."""
 
@@ -240,8 +243,8 @@ def parse_executors(span: str | None) -> Executors | None:
     return Executors(
         int(least),
         int(most),
-        threads=int(os.environ.get("LAKEGATE_EXECUTOR_THREADS") or usual.threads),
-        memory_bytes=int(os.environ.get("LAKEGATE_EXECUTOR_MEMORY") or usual.memory_bytes // MEBIBYTE) * MEBIBYTE,
+        threads=_number("LAKEGATE_EXECUTOR_THREADS", int, usual.threads),
+        memory_bytes=_number("LAKEGATE_EXECUTOR_MEMORY", int, usual.memory_bytes // MEBIBYTE) * MEBIBYTE,
         node_type=os.environ.get("LAKEGATE_EXECUTOR_NODES") or ANY_NODES,
     )
 
@@ -257,7 +260,7 @@ def parse_master(url: str | None) -> Master | None:
         parse_addresses(url, yarn),
         secret=None if secret is None or url == YARN else str(secret.absolute()),
         host=os.environ.get("LAKEGATE_SPARK_ADDRESS") or None,
-        port=int(os.environ.get("LAKEGATE_SPARK_PORT") or 0),
+        port=_number("LAKEGATE_SPARK_PORT", int, 0),
         hadoop=None if yarn is None else str(yarn),
         queue=os.environ.get("LAKEGATE_YARN_QUEUE") or "default",
         jars=os.environ.get("LAKEGATE_YARN_JARS") or None,
@@ -281,7 +284,7 @@ def parse_kubernetes() -> Kubernetes:
         )
         if (value := os.environ.get(f"LAKEGATE_KUBERNETES_{name.upper()}"))
     }
-    share = float(os.environ.get("LAKEGATE_KUBERNETES_CPU_SHARE") or 1.0)
+    share = _number("LAKEGATE_KUBERNETES_CPU_SHARE", float, 1.0)
     return Kubernetes(**settings, kubeconfig=_path("KUBECONFIG"), cpu_share=share)
 
 
@@ -291,6 +294,15 @@ def _address(listen: str) -> tuple[str, int]:
     if not separator or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"cannot listen on {listen!r}: write HOST:PORT, such as 127.0.0.1:5439")
     return host.strip("[]"), int(port)
+
+
+def _number(variable: str, parse: Callable[[str], N], usual: N) -> N:
+    """Raises ValueError, which names the variable."""
+    value = os.environ.get(variable)
+    try:
+        return parse(value) if value else usual
+    except ValueError:
+        raise ValueError(f"{variable} can't be {value!r}: write a number, such as {usual}") from None
 
 
 def _path(variable: str) -> Path | None:

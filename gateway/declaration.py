@@ -53,7 +53,7 @@ from typing import Any
 from catalog.credentials import Role
 from compute.config import Budget, WorkspacePolicy
 from compute.events import Priority
-from gateway.config import MEBIBYTE, Declaration, Preference
+from gateway.config import LEAST_MEMORY, MEBIBYTE, Declaration, Preference
 from gateway.toml import (
     Keys,
     Unfit,
@@ -86,7 +86,7 @@ def _priority(value: Any) -> Priority:
 
 
 def _memory(value: Any) -> int:
-    return int(check_number(value, least=64, whole=True)) * MEBIBYTE
+    return int(check_number(value, least=LEAST_MEMORY, whole=True)) * MEBIBYTE
 
 
 _count = partial(check_number, least=0, whole=True)

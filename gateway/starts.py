@@ -24,12 +24,13 @@ POLL_SECONDS = 0.001
 class Starts:
     """Seconds: `start` from asking for a machine that does not exist to its first answer, `claim` the same for one that
     waits in the pool, `recycle` from the order to stop until nothing of it is left. `elapsed` is for all of `start`,
-    each with its recycling."""
+    each with its recycling. `isolation` is what the machines had."""
 
     start: Sequence[float]
     claim: Sequence[float]
     recycle: Sequence[float]
     elapsed: float
+    isolation: Isolation
 
     def summary(self) -> dict[str, float]:
         """Milliseconds, and starts a second."""
@@ -63,7 +64,7 @@ async def measure_starts(
     warm = replace(engine, warm_machines=1, max_machines=3)
     async with _running(Pool(watched, PoolConfig((warm,)), lambda _workspace: warehouse)) as pool:
         claim = [await _claim(pool, watched, engine.engine, rest) for _ in range(count)]
-    return Starts([one for each in timed for one in each], claim, recycle, elapsed)
+    return Starts([one for each in timed for one in each], claim, recycle, elapsed, pool.isolation)
 
 
 async def first_answer(pool: Pool, engine: str) -> float:

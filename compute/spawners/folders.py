@@ -4,6 +4,7 @@ A folder is locked while its spawner lives. Whoever opens a run folder first rea
 gateways that were killed, unless what is left there can be adopted.
 """
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from compute.spawners import journal
 from compute.spawners.journal import Journal, Resource
@@ -24,6 +26,7 @@ LOCK = "owner.lock"
 JOURNAL = "journal"
 BORN_SECONDS = 60.0
 """Far longer than it takes to lock a folder that has been made."""
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -57,6 +60,17 @@ def make_folder(parent: str | None, reapers: Mapping[str, Reaper] | None = None)
     known = {**REAPERS, **(reapers or {})}
     reap_abandoned(parent or tempfile.gettempdir(), known)
     return RunFolder(*_make_locked(parent), known)
+
+
+async def finish(work: Callable[[], T]) -> T:
+    """The result of work in a thread, whose end is awaited by a caller that is cancelled, too: what it leaves is then
+    known to who takes it away."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise
 
 
 def adopt_folder(parent: str | None, accept: Callable[[str], bool]) -> RunFolder | None:

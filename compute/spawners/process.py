@@ -20,7 +20,7 @@ from compute.sandbox import cgroups
 from compute.sandbox.cgroups import CgroupTree
 from compute.spawners import CannotStart, Isolation, Machine, reapers
 from compute.spawners.adoption import Adopted, AdoptedProcess, adopt
-from compute.spawners.folders import RunFolder, make_folder, reap_abandoned
+from compute.spawners.folders import RunFolder, finish, make_folder, reap_abandoned
 from compute.spawners.zygote import PACKAGE_ROOT, ZYGOTE, ZygoteProcess, engine_options, open_zygote
 
 GUEST_UID = 64023
@@ -111,12 +111,9 @@ class ProcessSpawner:
 
     async def _running_zygote(self) -> "ZygoteProcess":
         async with self._opening:
-            if self._folder is None:
-                adopted = await asyncio.to_thread(adopt, self._parent, self._wanted)
-                self._folder = adopted.folder if adopted else await asyncio.to_thread(make_folder, self._parent)
-                self._tree, self._withheld = await asyncio.to_thread(_open_groups, self._folder)
-                if adopted:
-                    self._zygote = await self._greet(adopted)
+            if self._folder is None and (adopted := await finish(self._open_folder)):
+                self._zygote = await self._greet(adopted)
+            assert self._folder is not None, "opened"
             if self._zygote is not None and self._zygote.gone:
                 await self._zygote.close()
                 await asyncio.to_thread(_reap_machines, self._folder, self._tree)
@@ -126,6 +123,13 @@ class ProcessSpawner:
                 configuration = {"wanted": self._wanted, "cgroups": groups, "grace_seconds": self._grace_seconds}
                 self._zygote = await open_zygote(self._folder.path, configuration, self._folder.journal)
             return self._zygote
+
+    def _open_folder(self) -> Adopted | None:
+        """With who was left in it, if it is a dead gateway's."""
+        adopted = adopt(self._parent, self._wanted)
+        self._folder = adopted.folder if adopted else make_folder(self._parent)
+        self._tree, self._withheld = _open_groups(self._folder)
+        return adopted
 
     async def _greet(self, adopted: Adopted) -> ZygoteProcess:
         """What it has not kept is reaped."""

@@ -19,8 +19,14 @@ class SplitSpawner:
         self._owners: dict[str, Spawner] = {}
 
     async def open(self) -> Isolation:
-        """The isolation that all of them have: the weakest. Raises CannotStart."""
-        return weakest(await asyncio.gather(*(spawner.open() for spawner in self._each)))
+        """The isolation that all of them have: the weakest. Raises what the first that fails has raised, CannotStart,
+        once none is being opened any more."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                opening = [group.create_task(spawner.open()) for spawner in self._each]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return weakest([each.result() for each in opening])
 
     async def start(self, spec: MachineSpec) -> Machine:
         """Raises CannotStart."""

@@ -7,6 +7,7 @@ left out: they take longer than the API server does. What it opens are the conne
 import asyncio
 import random
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 LONGEST_EVENT = 8 << 20
 """Bytes of a watch's line. etcd itself takes no object above 1.5 MiB."""
+QUOTED_BYTES = 200
 T = TypeVar("T")
 
 
@@ -180,8 +182,10 @@ class Api:
                 raise OSError(f"the API server's answer broke off: {error!r}") from error
         if answer.status not in (200, 201, 202):
             raise _refused(answer, content)
-        parsed: Object = orjson.loads(content)
-        return parsed
+        try:
+            return _read_object(content)
+        except ValueError as error:
+            raise OSError(f"no API server has answered: {error}") from error
 
     async def _send(
         self,
@@ -208,7 +212,10 @@ class Api:
                 server_hostname=self._configuration.tls_server_name,
             )
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise OSError(f"the API server does not answer: {error!r}") from error
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise OSError(
+                f"the API server of KUBECONFIG or of this pod, {self._host}, does not answer: {why}"
+            ) from error
 
 
 def _proxy_of(host: str) -> str | None:
@@ -230,11 +237,24 @@ def _drop(task: "asyncio.Task[Any]") -> None:
         task.result().close()
 
 
+def _read_object(content: bytes) -> Object:
+    """Raises ValueError, which quotes what it is instead: a page of a proxy's, for example."""
+    try:
+        parsed = orjson.loads(content)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise ValueError(f"{content[:QUOTED_BYTES].decode(errors='replace')!r} is no object")
+    return parsed
+
+
 def _read_event(line: bytes) -> Object:
     """Raises Refused where the event is an error, ValueError where it is none at all."""
     if len(line) > LONGEST_EVENT:
         raise ValueError("an event is too long")
-    event: Object = orjson.loads(line)
+    event = _read_object(line)
+    if not {"type", "object"} <= event.keys():
+        raise ValueError(f"{line[:QUOTED_BYTES].decode(errors='replace')!r} is no event")
     if event["type"] == "ERROR":
         status = event["object"]
         raise Refused(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
@@ -252,10 +272,9 @@ def _would_pass(method: str, refused: Refused) -> bool:
 
 
 def _refused(answer: aiohttp.ClientResponse, content: bytes) -> Refused:
-    try:
-        told = orjson.loads(content)
-    except ValueError:
-        told = {}
-    message = str(told.get("message", content[:200].decode(errors="replace")))
+    told: Object = {}
+    with suppress(ValueError):
+        told = _read_object(content)
+    message = str(told.get("message", content[:QUOTED_BYTES].decode(errors="replace")))
     asked = answer.headers.get("Retry-After", "")
     return Refused(answer.status, str(told.get("reason", "")), message, float(asked) if asked.isdecimal() else 0.0)

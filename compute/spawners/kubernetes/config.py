@@ -101,9 +101,15 @@ def configure(
 ) -> KubernetesConfig:
     """What an operator wrote, checked. `node_types` is JSON. Raises CannotStart."""
     if NAME.fullmatch(gateway) is None:
-        raise CannotStart(f"a gateway can't be called {gateway!r} here: letters, digits and dashes, at most 40")
+        raise CannotStart(
+            f"a gateway can't be called {gateway!r} here: set LAKEGATE_KUBERNETES_GATEWAY to a name of small letters, "
+            "digits and dashes, at most 40, that no other gateway has"
+        )
     if not 0 < cpu_share <= 1:
-        raise CannotStart(f"a machine can't be promised {cpu_share:g} of its processors: above 0, at most 1")
+        raise CannotStart(
+            f"a machine can't be promised {cpu_share:g} of its processors: "
+            "LAKEGATE_KUBERNETES_CPU_SHARE is above 0, at most 1"
+        )
     try:
         types = parse_node_types(node_types)
     except ValueError as error:

@@ -73,6 +73,10 @@ class Informer:
                     await self._back_off(refused)
             except OSError as error:
                 await self._back_off(error)
+            except Exception as error:
+                log.exception("watching %s failed unexpectedly: everything is listed again", self._path)
+                self._version = ""
+                await self._back_off(error)
 
     async def _back_off(self, error: Exception) -> None:
         """Half of each pause is chance, so that gateways that lost their server do not come back as one."""

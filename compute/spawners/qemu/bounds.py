@@ -44,11 +44,9 @@ class MachineBounds:
         await self._do(lambda: self._opened().reap(machine))
 
     async def close(self) -> None:
-        """Once all have ended. Idempotent."""
-        if self._folder is not None:
-            await self._do(self._folder.remove)
-            self._folder = None
+        """Once all have ended, and after what was being done for one who was cancelled. Idempotent."""
         if self._thread is not None:
+            await self._do(self._close)
             self._thread.shutdown()
             self._thread = None
 
@@ -70,6 +68,11 @@ class MachineBounds:
         self._folder.journal.record(RUN, *(reapers.cgroup(path) for path in cgroups.run_folders(name)))
         self._tree, withheld = cgroups.open_run(name)
         return [f"{controller}: {reason}" for controller, reason in withheld.items()]
+
+    def _close(self) -> None:
+        if self._folder is not None:
+            self._folder.remove()
+            self._folder = None
 
     def _enclose(self, machine: str, pid: int, memory_bytes: int) -> None:
         groups = self._tree.groups(machine)

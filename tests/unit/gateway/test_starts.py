@@ -1,13 +1,16 @@
 """`lakegate bench starts`: percentiles, and its last line with real machines."""
 
 import json
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
 
-from gateway import spawners
+from compute.spawners import Isolation
+from gateway import bench, spawners
 from gateway.bench import LABELS
 from gateway.cli import main
+from gateway.config import IsolationLevel, Warehouse
 from gateway.starts import Starts, percentile
 
 
@@ -20,7 +23,9 @@ def test_percentiles_are_values_that_were_seen(values: list[float], share: float
 
 
 def test_a_summary_is_in_milliseconds() -> None:
-    summary = Starts(start=[0.02, 0.03], claim=[0.01], recycle=[0.004], elapsed=0.5).summary()
+    summary = Starts(
+        start=[0.02, 0.03], claim=[0.01], recycle=[0.004], elapsed=0.5, isolation=Isolation("none")
+    ).summary()
     expected = {"p50_ms": 20, "p99_ms": 30, "claim_p50_ms": 10, "recycle_p99_ms": 4, "starts_per_s": 4}
     assert summary == expected
     assert list(summary) == list(LABELS)
@@ -45,3 +50,14 @@ def test_a_spawner_that_this_build_lacks_is_named(monkeypatch: pytest.MonkeyPatc
     done = CliRunner().invoke(main, ["bench", "starts", "--spawner", "process"])
     assert done.exit_code == 1
     assert "this build has no spawner 'process'" in done.output
+
+
+@pytest.mark.parametrize(("level", "said"), [(IsolationLevel.NONE, 1), (IsolationLevel.AUTO, 0)])
+def test_machines_that_were_not_isolated_are_told(
+    monkeypatch: pytest.MonkeyPatch, level: IsolationLevel, said: int
+) -> None:
+    """They start faster than those that are."""
+    monkeypatch.setattr(bench, "Warehouse", partial(Warehouse, isolation=level))
+    done = CliRunner().invoke(main, ["bench", "starts", "--count", "1", "--json"])
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("machines were not isolated: ") == said
