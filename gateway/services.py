@@ -1,5 +1,6 @@
 """What a session is given: what all of a gateway share, and what it may by how its client came."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from catalog.catalog import Catalog
@@ -13,7 +14,8 @@ from gateway.writers import Writers
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all sessions of a gateway share. `trees`: Spark machines have no files of their own (`gateway.trees`)."""
+    """What all sessions of a gateway share. `engines` are those that it has machines of. `trees`: Spark machines have
+    no files of their own (`gateway.trees`)."""
 
     catalog: Catalog
     relay: Relay
@@ -23,6 +25,7 @@ class Services:
     verdicts: Verdicts
     writers: Writers
     storage: Storage
+    engines: AbstractSet[str]
     trees: bool = False
 
 
