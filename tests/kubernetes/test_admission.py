@@ -280,7 +280,8 @@ async def test_a_driver_touches_nothing_else(machines: Machines, driver: Api) ->
 
 
 async def test_only_what_is_no_job_has_tables(machines: Machines, driver: Api) -> None:
-    """Jobs have a volume that is kept for them; their code could have its executors mount another."""
+    """Jobs have a volume that is kept for them, and a quota; their code could have its executors mount another, or take
+    all that machines may."""
     pods = pods_path(machines.namespace) + "?dryRun=All"
     pod = executor(machines)
     tables, kept = ({"name": "t", "persistentVolumeClaim": {"claimName": name}} for name in ("tables", JOB_CLAIM))
@@ -288,12 +289,12 @@ async def test_only_what_is_no_job_has_tables(machines: Machines, driver: Api) -
     await driver.create(pods, pod)
     await machines.admin.delete(pods_path(machines.namespace, DRIVER), grace_seconds=0)
     async with driver_client(machines, for_job(machines.config, "/shared")) as job:
-        with pytest.raises(Refused, match="the place of machines"):
-            await job.create(pods, pod)
-        pod["spec"]["priorityClassName"] = JOB_CLASS
         with pytest.raises(Refused, match="no tables beside a job"):
             await job.create(pods, pod)
         pod["spec"]["volumes"][-1] = kept
+        with pytest.raises(Refused, match="the place of machines"):
+            await job.create(pods, pod)
+        pod["spec"]["priorityClassName"] = JOB_CLASS
         await job.create(pods, pod)
         await exhaust(machines, JOB_CLASS)
         with pytest.raises(Refused, match="exceeded quota: lakegate-job"):

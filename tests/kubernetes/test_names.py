@@ -71,7 +71,7 @@ async def test_what_a_later_instance_has_is_not_reaped(machines: Machines) -> No
     async with open_spawner(patient) as earlier, open_spawner(patient) as later:
         earlier.watch_name(told.append)
         await later._informers[-1].stop()
-        claimed = {**ownership.labels("gw-0", "a later one", "t"), ownership.STATE: ownership.CLAIMED}
+        claimed = {**ownership.labels("gw-0", "later", "t"), ownership.STATE: ownership.CLAIMED}
         await machines.admin.create(
             pods_path(machines.namespace), guest_pod(machines.config, "pod", SPEC, claimed, owner)
         )
