@@ -70,7 +70,7 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
             type=click.IntRange(1),
             default=Warehouse().spark_most,
             show_default=True,
-            help="Spark machines at most. What is not used stands by: some 0.7 GiB of memory.",
+            help="Spark machines at most; 0: no Spark. What is not used stands by: some 0.7 GiB of memory.",
         ),
         click.option(
             "--memory",
@@ -177,7 +177,7 @@ def _load(
             duckdb_warm=min_machines,
             duckdb_most=max_machines,
             duckdb_memory=memory * MEBIBYTE,
-            spark_warm=min(min_machines, 1),
+            spark_warm=min(min_machines, max_spark_machines, 1),
             spark_most=max_spark_machines,
             isolation=IsolationLevel(isolation),
             spawner=spawner,

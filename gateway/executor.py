@@ -287,7 +287,7 @@ class Executor:
     async def open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
         """The result of a query, whose work begins with the first rows that are asked for. Raises SqlError."""
         execution = Execution(query, await give_arguments(self._session, query, values))
-        may_reroute = query.lane is Lane.DUCKDB and self.settings().lane is None
+        may_reroute = query.lane is Lane.DUCKDB and self.settings().lane is None and "spark" in self._services.engines
         reroute = functools.partial(self._reroute, portal, values) if may_reroute else None
         surroundings = self._surroundings(query, reroute)
         formats = portal.binding.result_formats

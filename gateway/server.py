@@ -25,6 +25,7 @@ from catalog.locations import BLOCKS, STAGING
 from catalog.postgres import EmbeddedPostgres
 from compute.objects import ObjectReader
 from compute.pool import Pool
+from compute.spawners import CannotStart, Supersedable
 from gateway import tls
 from gateway.activity import Activity
 from gateway.admission import Admission, Quota
@@ -47,7 +48,7 @@ from gateway.settings import Verdicts
 from gateway.sole import SolePrincipal
 from gateway.spawners import make_spawner
 from gateway.storage import Storage
-from gateway.warehouse import pool_config
+from gateway.warehouse import pool_config, present_engines
 from gateway.writers import Writers
 
 if TYPE_CHECKING:
@@ -61,13 +62,15 @@ log = logging.getLogger(__name__)
 
 class Server:
     """One gateway. `port` and `catalog` are known while it runs; `password` is the admin's, None where it was set
-    before."""
+    before. `ending` is set when it should serve no longer, `superseded` then says why if nobody asked it to."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.port = 0
         self.password = config.admin_password
         self.machine_uid: int | None = None
+        self.ending = asyncio.Event()
+        self.superseded: str | None = None
         self._keyring = Keyring()
         self._quota = _quota(config)
         self._activity = Activity(self._keyring, Admission(self._quota))
@@ -94,6 +97,7 @@ class Server:
                 Verdicts(),
                 Writers(self.catalog.writer_rows.held),
                 Storage(config.spool_directory, config.limits),
+                present_engines(config),
                 config.warehouse.spark_spawner == "qemu",
             )
             sole = _sole_principal(config, pool.isolation)
@@ -172,6 +176,8 @@ class Server:
         objects = ObjectReader(self._credentials)
         pool = Pool(spawner, config, lambda workspace: str(self.config.warehouse_root / workspace), objects)
         stack.push_async_callback(pool.close)
+        if isinstance(spawner, Supersedable):
+            spawner.watch_name(self._give_way)
         await pool.start()
         for resource in pool.isolation.unbounded:
             log.warning("a machine can take from others: %s", resource)
@@ -180,6 +186,10 @@ class Server:
         if self.machine_uid is not None:
             await asyncio.to_thread(os.chown, workspace, self.machine_uid, self.machine_uid)
         return pool
+
+    def _give_way(self, reason: str) -> None:
+        self.superseded = reason
+        self.ending.set()
 
     async def _read_reported(self, relay: Relay) -> Mapping[str, str]:
         session = relay.open(self.config.admin, self.config.workspace)
@@ -190,18 +200,21 @@ class Server:
 
 
 async def serve(server: Server, prepare: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Serves until SIGINT or SIGTERM, then drains. `prepare` runs when clients may connect, before that is
-    announced."""
-    stop = asyncio.Event()
+    """Serves until SIGINT or SIGTERM, then drains. `prepare` runs when clients may connect, before that is announced.
+
+    Raises CannotStart after it has drained because another gateway has its machines.
+    """
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, stop.set)
+        loop.add_signal_handler(signal_number, server.ending.set)
     async with server.running():
         if prepare is not None:
             await prepare()
         click.echo(f"ready {server.url}")
-        await stop.wait()
+        await server.ending.wait()
         log.info("draining")
+    if server.superseded is not None:
+        raise CannotStart(server.superseded)
 
 
 def _quota(config: Config) -> Quota:

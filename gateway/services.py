@@ -1,5 +1,6 @@
 """What a session is given: what all of a gateway share, and what it may by how its client came."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from catalog.catalog import Catalog
@@ -18,8 +19,9 @@ _MOST_REMEMBERED = 2 << 20
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all sessions of a gateway share. `trees`: Spark machines have no files of their own (`gateway.trees`).
-    `relayed`: the plans of late for what PostgreSQL answers, by everything that they depend on."""
+    """What all sessions of a gateway share. `engines` are those that it has machines of. `trees`: Spark machines have
+    no files of their own (`gateway.trees`). `relayed`: the plans of late for what PostgreSQL answers, by everything
+    that they depend on."""
 
     catalog: Catalog
     relay: Relay
@@ -29,6 +31,7 @@ class Services:
     verdicts: Verdicts
     writers: Writers
     storage: Storage
+    engines: AbstractSet[str]
     trees: bool = False
     relayed: RecentlyUsed[Metadata] = field(default_factory=lambda: RecentlyUsed(_MOST_REMEMBERED))
 

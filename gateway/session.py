@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from catalog.errors import (
+    FeatureNotSupported,
     InsufficientPrivilege,
     InvalidCursorName,
     SqlError,
@@ -362,6 +363,12 @@ class Session:
         return self._services.declaration.preference(engine, self.workspace, who, asked)
 
     async def _acquire(self, engine: str) -> Lease:
+        if engine not in self._services.engines:
+            raise FeatureNotSupported(
+                f"the statement needs {engine}, of which this gateway has no machines",
+                hint="an operator gives it some: --executors, --spark-master, --spark-remote or --max-spark-machines; "
+                "in the chart machines.spark.executors",
+            )
         size, priority = self.preference(engine)
         lease = await self._services.pool.lease(
             engine, workspace=self.workspace, principal=self.principal.name, size=size, priority=priority

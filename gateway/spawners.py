@@ -18,7 +18,7 @@ from compute.spawners.qemu.network import StoreAddress
 from compute.spawners.relay import RelaySpawner
 from compute.spawners.split import SplitSpawner
 from gateway.config import Config, IsolationLevel, Kubernetes, Warehouse
-from gateway.warehouse import templates
+from gateway.warehouse import present_engines, templates
 
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 NAMES = ("process", "qemu", "firecracker", "kubernetes")
@@ -146,7 +146,7 @@ def _beside_spark(make: Callable[[Config], Spawner]) -> Callable[[Config], Spawn
 
     def split(config: Config) -> Spawner:
         spawner = make(config)
-        if not config.warehouse.computes_here:
+        if not config.warehouse.computes_here or "spark" not in present_engines(config):
             return spawner
         return SplitSpawner({"duckdb": spawner, "spark": _processes(config, ())})
 

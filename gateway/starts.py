@@ -6,7 +6,7 @@ compare it.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from math import ceil
@@ -45,14 +45,20 @@ class Starts:
 
 
 async def measure_starts(
-    spawner: Spawner, engine: EngineConfig, warehouse: str, *, count: int, at_once: int = 1, rest: float = 0.0
+    make: Callable[[], Spawner],
+    engine: EngineConfig,
+    warehouse: str,
+    *,
+    count: int,
+    at_once: int = 1,
+    rest: float = 0.0,
 ) -> Starts:
     """Starts, asks and stops `count` machines, `at_once` at a time, then claims as many from a warm pool, one by one.
 
-    The spawner is used up. `warehouse` is a folder that machines may read. A claimed machine has waited for `rest`
-    seconds. Raises CannotStart, SqlError.
+    `make` makes a spawner for each of the two. `warehouse` is a folder that machines may read. A claimed machine has
+    waited for `rest` seconds. Raises CannotStart, SqlError.
     """
-    watched = _Watched(spawner)
+    watched = _Watched(make())
     engine = replace(engine, mode="user", leases_per_machine=1)
     cold = replace(engine, warm_machines=0, max_machines=2 * at_once)
     async with _running(Pool(watched, PoolConfig((cold,)), lambda _workspace: warehouse)) as pool:
@@ -61,7 +67,7 @@ async def measure_starts(
         timed = await asyncio.gather(*(_start_in_turn(pool, watched, engine.engine, share) for share in shares))
         elapsed = time.perf_counter() - begun
         recycle = tuple(watched.durations)
-    warm = replace(engine, warm_machines=1, max_machines=3)
+    watched, warm = _Watched(make()), replace(engine, warm_machines=1, max_machines=3)
     async with _running(Pool(watched, PoolConfig((warm,)), lambda _workspace: warehouse)) as pool:
         claim = [await _claim(pool, watched, engine.engine, rest) for _ in range(count)]
     return Starts([one for each in timed for one in each], claim, recycle, elapsed, pool.isolation)

@@ -16,8 +16,10 @@ from gateway.config import Config, Declaration, Warehouse
 
 
 def pool_config(config: Config) -> PoolConfig:
-    """DuckDB machines serve one lease, Spark machines a workspace. Raises ValueError where what an operator has said
-    does not fit together."""
+    """DuckDB machines serve one lease, Spark machines a workspace. An engine of which there may be none is not there.
+
+    Raises ValueError where what an operator has said does not fit together.
+    """
     warehouse, declaration = config.warehouse, config.warehouse.declaration
     spark = _cloned_spark(warehouse) if warehouse.spark_spawner == "qemu" else _spark(warehouse, config.cache)
     engines = _declared([_duckdb(warehouse), spark], declaration)
@@ -25,7 +27,13 @@ def pool_config(config: Config) -> PoolConfig:
         _check(engine, config)
     types = (NodeType(ANY_NODES), *_node_types(config).values())
     chosen = {"wait_seconds": 300.0, **declaration.queue}
-    return PoolConfig(engines, node_types=types, workspaces=declaration.policies, **chosen)
+    present = tuple(engine for engine in engines if engine.max_machines > 0)
+    return PoolConfig(present, node_types=types, workspaces=declaration.policies, **chosen)
+
+
+def present_engines(config: Config) -> frozenset[str]:
+    """By name. Raises ValueError, as `pool_config` does."""
+    return frozenset(engine.engine for engine in pool_config(config).engines)
 
 
 def templates(config: Config) -> Sequence[MachineSpec]:

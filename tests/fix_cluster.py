@@ -17,7 +17,7 @@ from compute.config import EngineConfig, PoolConfig
 from compute.pool import Pool
 from compute.spark.cache import cache_folder
 from compute.spawners.kubernetes.api import Api, Object
-from compute.spawners.kubernetes.config import GUEST_PORT, KubernetesConfig
+from compute.spawners.kubernetes.config import GUEST_PORT, JOB_CLASS, KubernetesConfig
 from compute.spawners.kubernetes.manifests import leases_path, pods_path
 from compute.spawners.kubernetes.namespace import MACHINE, NamespaceSettings, namespace_objects, service_account
 from compute.spawners.kubernetes.spawner import KubernetesSpawner
@@ -186,13 +186,13 @@ async def gateway_token(admin: Api, settings: NamespaceSettings) -> str:
 
 
 @asynccontextmanager
-async def lone_namespace(plane: ControlPlane) -> AsyncIterator[Machines]:
+async def lone_namespace(plane: ControlPlane, **changes: Any) -> AsyncIterator[Machines]:
     """On the API server alone: nobody counts what a quota allows, so it is said to be unused."""
-    async with prepared_namespace(plane) as prepared:
-        path = f"/api/v1/namespaces/{prepared.namespace}/resourcequotas/{MACHINE}/status"
-        hard = dict(prepared.settings.quota)
-        status = {"hard": hard, "used": dict.fromkeys(hard, "0")}
-        await prepared.admin.patch(path, [{"op": "add", "path": "/status", "value": status}])
+    async with prepared_namespace(plane, **changes) as prepared:
+        for name, hard in ((MACHINE, prepared.settings.quota), (JOB_CLASS, prepared.settings.job_quota)):
+            path = f"/api/v1/namespaces/{prepared.namespace}/resourcequotas/{name}/status"
+            status = {"hard": dict(hard), "used": dict.fromkeys(hard, "0")}
+            await prepared.admin.patch(path, [{"op": "add", "path": "/status", "value": status}])
         yield prepared
 
 

@@ -114,5 +114,14 @@ class Placing(Protocol):
         ...
 
 
+@runtime_checkable
+class Supersedable(Protocol):
+    """A spawner whose machines are its own by a name that another gateway may take: they are then the other's."""
+
+    def watch_name(self, tell: "Callable[[str], None]") -> None:
+        """Tells once that it is so, and why. Nothing is started from then on."""
+        ...
+
+
 class CannotStart(Exception):
     """A machine did not come up. The fleet backs off; the message is for the operator's log."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from compute.config import MachineSpec, Room, own_room
 from compute.events import NodeEvent
-from compute.spawners import CannotStart, Isolation, Machine, Placing, Spawner
+from compute.spawners import CannotStart, Isolation, Machine, Placing, Spawner, Supersedable
 
 _STRENGTH = ("none", "namespaces", "virtual")
 
@@ -54,6 +54,11 @@ class SplitSpawner:
         for spawner in self._each:
             if isinstance(spawner, Placing):
                 spawner.watch_nodes(tell)
+
+    def watch_name(self, tell: Callable[[str], None]) -> None:
+        for spawner in self._each:
+            if isinstance(spawner, Supersedable):
+                spawner.watch_name(tell)
 
     async def close(self) -> None:
         await asyncio.gather(*(spawner.close() for spawner in self._each))

@@ -102,9 +102,19 @@ class HostNode:
         for path in (PAIR_FOLDER, SOCKET_FOLDER, SCRATCH):
             (folder / path.strip("/")).mkdir(parents=True, exist_ok=True)
         volume = next(volume for volume in pod["spec"]["volumes"] if "secret" in volume)
-        secret = await self._api.read(secrets_path(self._namespace, volume["secret"]["secretName"]))
+        secret = await self._secret(volume["secret"]["secretName"])
         for name, content in secret["data"].items():
             (folder / PAIR_FOLDER.strip("/") / name).write_bytes(base64.b64decode(content))
+
+    async def _secret(self, name: str) -> Object:
+        """Once it is there: a kubelet waits for it too."""
+        while True:
+            try:
+                return await self._api.read(secrets_path(self._namespace, name))
+            except Refused as refused:
+                if not refused.is_absent:
+                    raise
+            await asyncio.sleep(0.05)
 
     async def _spawn(self, container: Mapping[str, Any], folder: Path, address: str) -> Process:
         """The command with the pod's paths put below its folder, and its own address to listen on."""

@@ -11,14 +11,16 @@ import pytest
 
 from compute.config import Executors, MachineSpec
 from compute.spawners.kubernetes import ownership
+from compute.spawners.kubernetes.admission import ExecutorWalls
 from compute.spawners.kubernetes.api import Api, Object, Refused
-from compute.spawners.kubernetes.config import JOB_CLAIM, KubernetesConfig, for_job
+from compute.spawners.kubernetes.config import JOB_CLAIM, JOB_CLASS, KubernetesConfig, for_job
 from compute.spawners.kubernetes.driver import DRIVER as DRIVER_LABEL
 from compute.spawners.kubernetes.driver import driver_pod, executor_template
 from compute.spawners.kubernetes.manifests import container_security, guest_pod, pods_path, secret_name, secrets_path
 from compute.spawners.kubernetes.namespace import namespace_objects, runtime_class
 from compute.spawners.kubernetes.nodes import NodeType
-from tests.fix_cluster import Machines, apply, eventually, open_spawner
+from tests.cluster.control_plane import ControlPlane
+from tests.fix_cluster import Machines, apply, eventually, lone_namespace, open_spawner
 
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
 OWNER = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "name": "lakegate-gw-0", "uid": "none"}
@@ -110,11 +112,15 @@ async def test_a_gateway_has_no_right_that_it_does_not_need(machines: Machines, 
     )
 
 
-async def test_a_quota_is_said_as_the_reason(machines: Machines) -> None:
-    path = f"/api/v1/namespaces/{machines.namespace}/resourcequotas/lakegate-machine/status"
+async def exhaust(machines: Machines, quota: str) -> None:
+    path = f"/api/v1/namespaces/{machines.namespace}/resourcequotas/{quota}/status"
     await machines.admin.patch(
         path, [{"op": "add", "path": "/status", "value": {"hard": {"pods": "2"}, "used": {"pods": "2"}}}]
     )
+
+
+async def test_a_quota_is_said_as_the_reason(machines: Machines) -> None:
+    await exhaust(machines, "lakegate-machine")
     async with open_spawner(machines.config) as spawner:
         with pytest.raises(Exception, match="exceeded quota"):
             await spawner.start(SPEC)
@@ -133,6 +139,8 @@ def executor(machines: Machines, owner: str = DRIVER, node: NodeType = NODE_TYPE
     (container,) = pod["spec"]["containers"]
     address = {"fieldRef": {"fieldPath": "status.podIP"}}
     container |= {"image": "lakegate.io/spark:latest", "env": [{"name": "ADDRESS", "valueFrom": address}]}
+    container["resources"]["limits"] |= {"cpu": "2", "memory": "4Gi"}
+    container["resources"]["requests"] |= {"cpu": "500m", "memory": "4Gi"}
     return pod
 
 
@@ -175,15 +183,39 @@ async def test_a_driver_has_executors_of_its_own(machines: Machines, driver: Api
     assert [pod["metadata"]["name"] for pod in await machines.pods()] == [DRIVER]
 
 
-async def test_on_nodes_of_every_type(machines: Machines, driver: Api) -> None:
-    await asyncio.to_thread(apply, machines.plane, [runtime_class(name) for name in ("kata", "gvisor")])
-    for node in NODE_TYPES:
-        await driver.create(pods_path(machines.namespace) + "?dryRun=All", executor(machines, node=node))
+async def test_on_nodes_of_every_type(control_plane: ControlPlane) -> None:
+    await asyncio.to_thread(apply, control_plane, [runtime_class(name) for name in ("kata", "gvisor")])
+    walls = ExecutorWalls(runtimes=("", "kata", "gvisor"))
+    async with (
+        lone_namespace(control_plane, executors=walls) as machines,
+        driver_client(machines, machines.config) as driver,
+    ):
+        for node in NODE_TYPES:
+            await driver.create(pods_path(machines.namespace) + "?dryRun=All", executor(machines, node=node))
 
 
+async def test_behind_no_other_walls_than_the_administrators(control_plane: ControlPlane) -> None:
+    await asyncio.to_thread(apply, control_plane, [runtime_class("kata")])
+    async with (
+        lone_namespace(control_plane, executors=ExecutorWalls(runtimes=("kata",))) as machines,
+        driver_client(machines, machines.config) as driver,
+    ):
+        pods = pods_path(machines.namespace) + "?dryRun=All"
+        await driver.create(pods, executor(machines, node=NodeType("metal", runtime_class="kata")))
+        with pytest.raises(Refused, match="the walls of executors"):
+            await driver.create(pods, executor(machines))
+
+
+MOST = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "64Gi"}
+NEIGHBOURS = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"team": "victims"}}}
 SECRET_VOLUME = {"name": "stolen", "secret": {"secretName": "lakegate-gw-0-gateway"}}
 PROJECTED = {"name": "stolen", "projected": {"sources": [{"secret": {"name": "lakegate-gw-0-gateway"}}]}}
 SECRET_VARIABLE = {"name": "STOLEN", "valueFrom": {"secretKeyRef": {"name": "lakegate-gw-0-gateway", "key": "tls.key"}}}
+
+
+def _required(expression: Object) -> Object:
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
 
 
 FORBIDDEN: Sequence[tuple[tuple[Any, ...], Any]] = (
@@ -203,10 +235,24 @@ FORBIDDEN: Sequence[tuple[tuple[Any, ...], Any]] = (
     (("spec", "nodeName"), "any"),
     (("spec", "tolerations"), [{"operator": "Exists"}]),
     (("spec", "tolerations"), [{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}]),
+    (("spec", "runtimeClassName"), "crun"),
+    (("spec", "nodeSelector"), {"kubernetes.io/hostname": "any"}),
+    (("spec", "affinity"), NodeType().affinity("any")),
+    (("spec", "affinity"), _required({"key": "kubernetes.io/hostname", "operator": "Exists"})),
+    (("spec", "affinity"), {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [NEIGHBOURS]}}),
+    (("spec", "affinity"), {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [NEIGHBOURS]}}),
+    (("spec", "containers", 0, "image"), "docker.io/library/busybox"),
+    (("spec", "containers", 0, "resources", "limits"), {}),
+    (("spec", "containers", 0, "resources", "limits"), {"memory": "1Gi", "ephemeral-storage": "1Gi"}),
+    (("spec", "containers", 0, "resources", "limits"), {**MOST, "cpu": "16001m"}),
+    (("spec", "containers", 0, "resources", "limits"), {**MOST, "memory": "65Gi"}),
+    (("spec", "containers", 0, "resources", "limits"), {**MOST, "ephemeral-storage": "1Ti"}),
+    (("spec", "containers", 0, "resources", "limits"), {**MOST, "nvidia.com/gpu": "1"}),
 )
 
 
 async def test_and_of_no_other_kind(machines: Machines, driver: Api) -> None:
+    await asyncio.to_thread(apply, machines.plane, [runtime_class("crun")])
     for path, value in FORBIDDEN:
         pod = place = executor(machines)
         for key in path[:-1]:
@@ -214,6 +260,8 @@ async def test_and_of_no_other_kind(machines: Machines, driver: Api) -> None:
         place[path[-1]] = value
         if path[-1] == "volumes":
             pod["spec"]["containers"][0]["volumeMounts"] = []
+        if path[-1] == "limits":
+            pod["spec"]["containers"][0]["resources"]["requests"] = {}
         with pytest.raises(Refused, match="a driver's pods are executors with"):
             await driver.create(pods_path(machines.namespace) + "?dryRun=All", pod)
 
@@ -232,7 +280,8 @@ async def test_a_driver_touches_nothing_else(machines: Machines, driver: Api) ->
 
 
 async def test_only_what_is_no_job_has_tables(machines: Machines, driver: Api) -> None:
-    """Jobs have a volume that is kept for them; their code could have its executors mount another."""
+    """Jobs have a volume that is kept for them, and a quota; their code could have its executors mount another, or take
+    all that machines may."""
     pods = pods_path(machines.namespace) + "?dryRun=All"
     pod = executor(machines)
     tables, kept = ({"name": "t", "persistentVolumeClaim": {"claimName": name}} for name in ("tables", JOB_CLAIM))
@@ -243,4 +292,10 @@ async def test_only_what_is_no_job_has_tables(machines: Machines, driver: Api) -
         with pytest.raises(Refused, match="no tables beside a job"):
             await job.create(pods, pod)
         pod["spec"]["volumes"][-1] = kept
+        with pytest.raises(Refused, match="the place of machines"):
+            await job.create(pods, pod)
+        pod["spec"]["priorityClassName"] = JOB_CLASS
         await job.create(pods, pod)
+        await exhaust(machines, JOB_CLASS)
+        with pytest.raises(Refused, match="exceeded quota: lakegate-job"):
+            await job.create(pods, pod)

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import psycopg
 import pytest
 import yaml
 
@@ -20,6 +21,8 @@ from tests.cluster.crds import node_pool_definition
 from tests.cluster.host_node import HostNode
 from tests.fix_cluster import Machines, apply, eventually, gateway_token, pod_pool
 from tests.fix_compute import ROWS, ask, duckdb_config
+from tests.fix_gateway import running_gateway
+from tests.target import Target
 
 
 def dry_run(plane: ControlPlane, documents: Sequence[Document]) -> str:
@@ -93,6 +96,37 @@ async def test_an_installed_gateways_rights_are_enough(installed: Machines, ware
         await eventually(installed.are_gone)
     finally:
         await node.stop()
+
+
+async def test_a_gateway_without_executors_says_that_it_has_no_spark(installed: Machines, tmp_path: Path) -> None:
+    """By the command that the chart gives it: what runs beside it are pods alone."""
+    path = f"/apis/apps/v1/namespaces/{installed.settings.gateway_namespace}/statefulsets/{RELEASE}"
+    (container,) = (await installed.admin.read(path))["spec"]["template"]["spec"]["containers"]
+    serve, *options = (each for each in container["args"] if not each.startswith(("--data", "--listen")))
+    told = {
+        each["name"]: each["value"] for each in container["env"] if "KUBERNETES" in each["name"] and "value" in each
+    }
+    assert serve == "serve"
+    named = {"LAKEGATE_KUBERNETES_GATEWAY": installed.config.gateway, "KUBECONFIG": str(installed.config.kubeconfig)}
+    password, node = secrets.token_urlsafe(), HostNode(installed.admin, installed.namespace)
+    await node.start()
+    try:
+        with running_gateway(tmp_path, password, options, {**told, **named}) as target:
+            refused = await asyncio.to_thread(_write, target)
+    finally:
+        await node.stop()
+    assert refused.sqlstate == "0A000"
+    assert "machines.spark.executors" in str(refused.diag.message_hint)
+
+
+def _write(target: Target) -> psycopg.Error:
+    """Why a statement that only Spark can do was refused, by a gateway that answers others."""
+    with target.connect() as connection:
+        connection.execute("CREATE TABLE empty (id bigint)")
+        assert connection.execute("SELECT count(*) FROM empty").fetchall() == [(0,)]
+        with pytest.raises(psycopg.Error) as raised:
+            connection.execute("INSERT INTO empty VALUES (1)")
+    return raised.value
 
 
 async def test_an_installed_gateway_may_no_more_than_that(installed: Machines) -> None:

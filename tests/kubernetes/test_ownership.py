@@ -16,11 +16,14 @@ from catalog.errors import MachineLost
 from compute.config import MachineSpec
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Refused
+from compute.spawners.kubernetes.channel import Pair
 from compute.spawners.kubernetes.heartbeat import BEATS
-from compute.spawners.kubernetes.manifests import guest_pod, leases_path, pods_path
+from compute.spawners.kubernetes.manifests import guest_pod, leases_path, pods_path, secret_name, secrets_path
 from compute.transport import Frame, Kind
+from tests.cluster.build import commands_folder
+from tests.cluster.control_plane import running_control_plane
 from tests.cluster.host_node import HostNode
-from tests.fix_cluster import Machines, eventually, open_spawner, pod_pool
+from tests.fix_cluster import Machines, eventually, lone_namespace, open_spawner, pod_pool, running_host_node
 from tests.fix_compute import ask, duckdb_config
 
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
@@ -85,7 +88,14 @@ class Gateway:
     """A pool in a process of its own. `pods` names its warm ones."""
 
     process: asyncio.subprocess.Process
-    pods: Sequence[str]
+    pods: Sequence[str] = ()
+
+    async def next_pods(self) -> Sequence[str]:
+        """Its two warm ones, once there are others than before: their guests have answered it."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(DEADLINE):
+            named: Sequence[str] = json.loads(await self.process.stdout.readline())
+        return named
 
     async def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -100,10 +110,8 @@ async def other_gateway(machines: Machines, name: str, heartbeat_seconds: float)
         *(sys.executable, *command, str(heartbeat_seconds)), stdout=asyncio.subprocess.PIPE, env=os.environ
     )
     try:
-        assert process.stdout is not None
-        async with asyncio.timeout(DEADLINE):
-            warm = json.loads(await process.stdout.readline())
-        yield Gateway(process, warm)
+        gateway = Gateway(process)
+        yield replace(gateway, pods=await gateway.next_pods())
     finally:
         if process.returncode is None:
             process.kill()
@@ -170,6 +178,61 @@ async def test_a_gateway_that_was_replaced_lets_go(machines: Machines, host_node
             await connection.expect(Kind.READY)
         assert await earlier.poll(machine) is not None
         assert await later.poll(adopted) is None
+
+
+async def test_a_gateway_that_was_taken_for_dead_has_machines_again(collected: Machines) -> None:
+    """Silent for too long, it finds pods and Lease deleted by a neighbour, and its Secrets gone with the Lease."""
+    async with (
+        running_host_node(collected),
+        open_spawner(replace(collected.config, heartbeat_seconds=DURATION)),
+        other_gateway(collected, "gw-1", DURATION) as silent,
+    ):
+        secret = secrets_path(collected.namespace, secret_name("gw-1", "guest"))
+        silent.process.send_signal(signal.SIGSTOP)
+        await eventually(lambda: is_absent(collected, secret))
+        silent.process.send_signal(signal.SIGCONT)
+        assert set(await silent.next_pods()).isdisjoint(silent.pods)
+        lease = await collected.admin.read(leases_path(collected.namespace, "lakegate-gw-1"))
+        (owner,) = (await collected.admin.read(secret))["metadata"]["ownerReferences"]
+        assert owner["uid"] == lease["metadata"]["uid"]
+
+
+@pytest.fixture
+async def collected(tmp_path: Path) -> AsyncIterator[Machines]:
+    """On an API server with a garbage collector: what belongs to nothing is deleted."""
+    with running_control_plane(commands_folder(), tmp_path) as plane:
+        plane.start_controllers("--controllers=garbage-collector-controller")
+        async with lone_namespace(plane) as machines:
+            yield machines
+
+
+async def is_absent(machines: Machines, path: str) -> bool:
+    try:
+        await machines.admin.read(path)
+    except Refused as refused:
+        return refused.is_absent
+    return False
+
+
+async def test_guests_outlive_their_channels_certificates(
+    machines: Machines, host_node: HostNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pair that nears its end gets a successor; who started with the former is spoken to by it."""
+    secret = secrets_path(machines.namespace, secret_name("gw-0", "guest"))
+    async with open_spawner(replace(machines.config, heartbeat_seconds=DURATION)) as spawner:
+        older, former = await spawner.start(SPEC), await machines.admin.read(secret)
+        answers = iter([False])
+        monkeypatch.setattr(Pair, "lasts", lambda _pair: next(answers, True))
+
+        async def is_renewed() -> bool:
+            return (await machines.admin.read(secret))["data"] != former["data"]
+
+        await eventually(is_renewed)
+        newer = await spawner.start(SPEC)
+        for machine in (older, newer):
+            connection = await machine.connect()
+            await connection.expect(Kind.HELLO)
+            connection.abort()
 
 
 async def pods_settle(machines: Machines, count: int) -> set[str]:

@@ -10,6 +10,7 @@ Layers:
     ownership  pods' labels, the claim and the adoption (JSON patches with preconditions), a gateway's heartbeat
     informer   list and watch of one kind of object: resumes, reopens, lists again when told 410 Gone
     channel    mutual TLS: a certificate authority that signs two certificates and is forgotten
+    pairs      these certificates in the cluster: there, our own and valid for as long as the gateway lives
     manifests  pods and Secrets as plain values; `namespace` what an administrator applies once, `nodes` node types
     estate     nodes of placed types, as the fleet hears of them; `quantities` what they hold
     api        the API server over kubernetes_asyncio, in plain values
@@ -22,7 +23,8 @@ holds. Deleted when the lease ends.
 A gateway's name outlives its process, its instance does not. Restarted, it adopts the unclaimed pods of its name and
 deletes the claimed ones, whose leases died with it. Gateways renew a Lease object; pods of one that has stopped doing
 so are deleted by any other. Everything a gateway creates is owned by that object, so a cluster that loses all gateways
-is cleaned by deleting those.
+is cleaned by deleting those. One that was taken for dead and is back has its Lease and its Secrets made anew. One that
+finds its name with another process starts and deletes nothing more: the gateway drains and ends.
 
 Interruption: a pod that is being deleted, evicted or whose node is tainted to go is leaving, and the fleet hears of it.
 Unclaimed, it is replaced at once. Claimed, nobody new comes to it and its statement runs on as long as the node lets

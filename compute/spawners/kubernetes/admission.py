@@ -3,18 +3,28 @@
 Who may create pods in a namespace could have every Secret of it mounted. So a policy of admission looks at each pod
 that a driver creates or deletes: it belongs to that very driver (whose token says in which pod it was issued), and has
 no Secret but that driver's, no token and no way to run anything beside. It is of the machines' priority class, so that
-their quota counts it and it displaces nobody else's pods, and goes where the scheduler lets machines. A job's driver
-runs somebody's code: its executors have no volume claim either, but the one that is kept for jobs.
+their quota counts it and it displaces nobody else's pods, and goes where the scheduler lets machines: to no node and
+no neighbour of its choice. It runs Spark's image behind the walls that an administrator has named, and takes no more
+than he lets one take. A job's driver runs somebody's code: its executors are of a class of their own, which has a quota
+of its own, and have no volume claim either, but the one that is kept for jobs.
 
 References: Kubernetes documentation, "Validating Admission Policy" and "Managing Service Accounts" (bound tokens),
-"Taints and Tolerations".
+"Taints and Tolerations", "Common Expression Language in Kubernetes" (quantities).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.config import DRIVER_ACCOUNT, EXECUTOR_ACCOUNT, JOB_ACCOUNT, JOB_CLAIM
+from compute.spawners.kubernetes.config import (
+    DRIVER_ACCOUNT,
+    EXECUTOR_ACCOUNT,
+    JOB_ACCOUNT,
+    JOB_CLAIM,
+    JOB_CLASS,
+    SPARK_IMAGE,
+)
 from compute.spawners.kubernetes.driver import DRIVER, EXECUTOR
 from compute.spawners.kubernetes.nodes import CAPACITY_LABELS, GPU, MACHINES_TAINT
 
@@ -29,6 +39,7 @@ _TOLERATED = (
     "node.kubernetes.io/unreachable",
     "node.kubernetes.io/memory-pressure",
 )
+_HOST = "kubernetes.io/hostname"
 _RULES: Mapping[str, str] = {
     "an executor of its own": f"""
         variables.pod.metadata.labels[?'{ownership.APPLICATION}'].orValue('') == '{EXECUTOR}' &&
@@ -59,11 +70,40 @@ _RULES: Mapping[str, str] = {
         object.spec.?priorityClassName.orValue('') == variables.class && !has(object.spec.nodeName) &&
         object.spec.?tolerations.orValue([]).all(toleration,
             toleration.?key.orValue('') in {list(_TOLERATED)})""",
+    "no node of its choice": f"""
+        request.operation == 'DELETE' ||
+        !('{_HOST}' in object.spec.?nodeSelector.orValue({{}})) &&
+        !object.spec.?affinity.?podAffinity.hasValue() && !object.spec.?affinity.?podAntiAffinity.hasValue() &&
+        object.spec.?affinity.?nodeAffinity.?requiredDuringSchedulingIgnoredDuringExecution.?nodeSelectorTerms
+            .orValue([]).all(term, !has(term.matchFields) &&
+                term.?matchExpressions.orValue([]).all(expression, expression.key != '{_HOST}'))""",
+    "the image of executors": """
+        request.operation == 'DELETE' || object.spec.containers.all(container, container.image == variables.image)""",
+    "the walls of executors": """
+        request.operation == 'DELETE' || object.spec.?runtimeClassName.orValue('') in variables.runtimes""",
+    "bounds": """
+        request.operation == 'DELETE' || object.spec.containers.all(container,
+            container.?resources.?requests.orValue({}).all(kind, kind in variables.limits) &&
+            container.?resources.?limits.orValue({}).all(kind, kind in variables.limits) &&
+            variables.limits.all(kind, kind in container.?resources.?limits.orValue({}) &&
+                !quantity(container.resources.limits[kind]).isGreaterThan(quantity(variables.limits[kind]))))""",
 }
 
 
-def driver_policy(namespace: str, priority_class: str) -> Sequence[Mapping[str, Any]]:
-    """The policy and its binding, for that namespace. `priority_class` is executors'."""
+@dataclass(frozen=True, slots=True)
+class ExecutorWalls:
+    """What an executor may be at most. `image` is Spark's, `runtimes` are RuntimeClasses (empty: the nodes' usual one),
+    `limits` what one may take of a node; nothing else of it."""
+
+    image: str = SPARK_IMAGE
+    runtimes: Sequence[str] = ("",)
+    limits: Mapping[str, str] = field(
+        default_factory=lambda: {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "64Gi"}
+    )
+
+
+def driver_policy(namespace: str, priority_class: str, walls: ExecutorWalls) -> Sequence[Mapping[str, Any]]:
+    """The policy and its binding, for that namespace. `priority_class` is executors', but for a job's."""
     name = f"{DRIVER_ACCOUNT}-{namespace}"
     drivers, jobs = (f"'system:serviceaccount:{namespace}:{each}'" for each in (DRIVER_ACCOUNT, JOB_ACCOUNT))
     spec = {
@@ -77,8 +117,14 @@ def driver_policy(namespace: str, priority_class: str) -> Sequence[Mapping[str, 
         "variables": [
             {"name": "pod", "expression": "request.operation == 'DELETE' ? oldObject : object"},
             {"name": "account", "expression": f"'{EXECUTOR_ACCOUNT}'"},
-            {"name": "class", "expression": f"'{priority_class}'"},
             {"name": "jobs", "expression": jobs},
+            {
+                "name": "class",
+                "expression": f"request.userInfo.username == variables.jobs ? '{JOB_CLASS}' : '{priority_class}'",
+            },
+            {"name": "image", "expression": f"'{walls.image}'"},
+            {"name": "runtimes", "expression": str(list(walls.runtimes))},
+            {"name": "limits", "expression": str(dict(walls.limits))},
         ],
         "validations": [
             {"expression": " ".join(rule.split()), "message": f"a driver's pods are executors with {what}"}

@@ -20,6 +20,8 @@ EXECUTOR_ACCOUNT = "lakegate-executor"
 JOB_ACCOUNT = "lakegate-job"
 """Of drivers that run somebody's code: admission keeps theirs from every volume claim but `JOB_CLAIM`."""
 JOB_CLAIM = "lakegate-jobs"
+JOB_CLASS = "lakegate-job"
+"""The priority class of a job's pods, which their quota goes by."""
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
@@ -139,4 +141,4 @@ def for_job(config: KubernetesConfig, folder: str | None) -> KubernetesConfig:
     """
     claim = None if folder is None else JOB_CLAIM
     spark = replace(config.spark, service_account=JOB_ACCOUNT, claim=claim, folder="", warehouse=folder or "/")
-    return replace(config, packs_nodes=False, spark=spark)
+    return replace(config, packs_nodes=False, priority_class=JOB_CLASS, spark=spark)

@@ -70,16 +70,32 @@ class Heartbeat:
             await self._api.patch(self._path, operations)
         except Refused as refused:
             if refused.conflicts:
-                raise Superseded(f"gateway {self._gateway} runs elsewhere") from refused
+                raise self._superseded() from refused
             if not refused.is_absent:
                 raise
-            await self.begin()
+            await self._resume()
+
+    async def _resume(self) -> None:
+        """After others took us for dead and our Lease away. Raises Superseded, Refused, OSError."""
+        try:
+            held = await self._take(None)
+        except Refused as refused:
+            if refused.conflicts:
+                raise self._superseded() from refused
+            raise
+        self.uid = held["metadata"]["uid"]
 
     async def end(self) -> None:
         """Gives the name back, unless a later instance has it. Raises Refused, OSError."""
         lease = await self._api.read(self._path)
         if lease["spec"]["holderIdentity"] == self._instance:
             await self._api.delete(self._path, unless_changed=lease["metadata"]["resourceVersion"])
+
+    def _superseded(self) -> Superseded:
+        return Superseded(
+            f"another gateway has taken the name {self._gateway}, and with it the machines: "
+            "give each a name of its own (LAKEGATE_KUBERNETES_GATEWAY)"
+        )
 
     @property
     def _name(self) -> str:

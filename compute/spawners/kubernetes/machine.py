@@ -10,7 +10,8 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 from compute.connection import Connection, machine_lost
@@ -41,15 +42,16 @@ class PodMachine:
 
     `leaving` is settled with the time by which it is over, as `Transient` has it.
 
-    `claim` tells whether the pod is ours to use from now on; `vacate` is called once when a leaving machine
-    has nobody left. One that `is_pinned` has to come to one node: where the scheduler finds no room for it there, it
-    is over, while others wait for an autoscaler.
+    `contexts` tells how it may be spoken to, the likeliest first: by the channel's pair, or the one before it, which a
+    pod that started earlier has. `claim` tells whether the pod is ours to use from now on; `vacate` is called once when
+    a leaving machine has nobody left. One that `is_pinned` has to come to one node: where the scheduler finds no room
+    for it there, it is over, while others wait for an autoscaler.
     """
 
     def __init__(
         self,
         name: str,
-        context: ssl.SSLContext,
+        contexts: Callable[[], Sequence[ssl.SSLContext]],
         claim: Claim,
         vacate: Callable[["PodMachine"], None],
         *,
@@ -63,7 +65,7 @@ class PodMachine:
         self.running: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[int] = loop.create_future()
         self.waits_for = "its pod has not been scheduled"
-        self._context = context
+        self._contexts = contexts
         self._is_pinned = is_pinned
         self._patience: asyncio.TimerHandle | None = None
         self._claim = claim
@@ -95,11 +97,19 @@ class PodMachine:
             await asyncio.sleep(LISTEN_PAUSE_SECONDS)
 
     async def _connect(self) -> "PodConnection":
+        *others, last = self._contexts()
+        for context in others:
+            with suppress(ssl.SSLCertVerificationError):
+                return await self._shake_hands(context)
+        return await self._shake_hands(last)
+
+    async def _shake_hands(self, context: ssl.SSLContext) -> "PodConnection":
+        """A guest whose certificate that pair's authority has not signed is turned away before it sees ours."""
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: PodConnection(self),
             self.address,
             GUEST_PORT,
-            ssl=self._context,
+            ssl=context,
             server_hostname=GUEST_NAME,
             ssl_handshake_timeout=HANDSHAKE_SECONDS,
         )

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.admission import driver_policy
-from compute.spawners.kubernetes.config import DRIVER_ACCOUNT, EXECUTOR_ACCOUNT, GUEST_PORT, JOB_ACCOUNT
+from compute.spawners.kubernetes.admission import ExecutorWalls, driver_policy
+from compute.spawners.kubernetes.config import DRIVER_ACCOUNT, EXECUTOR_ACCOUNT, GUEST_PORT, JOB_ACCOUNT, JOB_CLASS
 from compute.spawners.kubernetes.driver import ROLE
 from compute.spawners.kubernetes.manifests import Manifest, container_security, pod_security, secret_name
 from compute.spawners.kubernetes.nodes import NodeType
@@ -37,7 +37,8 @@ class NamespaceSettings:
 
     `gateway_account` is the service account that gateways run as, `gateway_names` the names they have.
 
-    `quota` bounds all machines together, in the words of a ResourceQuota. `placeholders` are pods that hold room for as
+    `quota` bounds all machines together, in the words of a ResourceQuota, `job_quota` the pods of all jobs; `executors`
+    is what one of Spark's executors may be. `placeholders` are pods that hold room for as
     many machines of `placeholder_resources` on nodes of `placeholder_node`. `machine_role_arn` is an IAM role for
     machines but Spark's; none by default, since a guest gets credentials with its statements.
     """
@@ -48,6 +49,8 @@ class NamespaceSettings:
     gateway_account: str = "lakegate-gateway"
     gateway_names: Sequence[str] = ("lakegate-0",)
     quota: Mapping[str, str] = field(default_factory=lambda: {"pods": "2000"})
+    job_quota: Mapping[str, str] = field(default_factory=lambda: {"pods": "200"})
+    executors: ExecutorWalls = field(default_factory=ExecutorWalls)
     runtimes: Sequence[str] = ()
     placeholders: int = 0
     placeholder_resources: Mapping[str, str] = field(default_factory=lambda: {"cpu": "2", "memory": "4Gi"})
@@ -61,14 +64,15 @@ def namespace_objects(settings: NamespaceSettings) -> Sequence[Manifest]:
     return [
         namespace(settings.namespace),
         *(runtime_class(name) for name in settings.runtimes),
-        priority_class(MACHINE, MACHINE_PRIORITY, "PreemptLowerPriority"),
+        *(priority_class(name, MACHINE_PRIORITY, "PreemptLowerPriority") for name in (MACHINE, JOB_CLASS)),
         priority_class(PLACEHOLDER, PLACEHOLDER_PRIORITY, "Never"),
         service_account(settings.namespace, MACHINE, settings.machine_role_arn),
         *(service_account(settings.namespace, name) for name in (DRIVER_ACCOUNT, EXECUTOR_ACCOUNT, JOB_ACCOUNT)),
         driver_role(settings),
         driver_binding(settings),
-        *driver_policy(settings.namespace, MACHINE),
-        resource_quota(settings),
+        *driver_policy(settings.namespace, MACHINE, settings.executors),
+        resource_quota(settings.namespace, MACHINE, settings.quota),
+        resource_quota(settings.namespace, JOB_CLASS, settings.job_quota),
         network_policy(settings),
         driver_network_policy(settings),
         gateway_role(settings),
@@ -120,14 +124,14 @@ def service_account(namespace: str, name: str, role_arn: str | None = None) -> M
     }
 
 
-def resource_quota(settings: NamespaceSettings) -> Manifest:
-    """Pods of a lower class do not count: placeholders are no machines."""
-    scope = {"operator": "In", "scopeName": "PriorityClass", "values": [MACHINE]}
+def resource_quota(namespace: str, priority_class: str, hard: Mapping[str, str]) -> Manifest:
+    """Pods of other classes do not count: placeholders are no machines, and a job displaces none."""
+    scope = {"operator": "In", "scopeName": "PriorityClass", "values": [priority_class]}
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
-        "metadata": {"name": MACHINE, "namespace": settings.namespace},
-        "spec": {"hard": dict(settings.quota), "scopeSelector": {"matchExpressions": [scope]}},
+        "metadata": {"name": priority_class, "namespace": namespace},
+        "spec": {"hard": dict(hard), "scopeSelector": {"matchExpressions": [scope]}},
     }
 
 

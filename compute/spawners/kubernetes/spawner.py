@@ -5,14 +5,13 @@ import logging
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compute.config import MachineSpec, Room
 from compute.events import NodeEvent
 from compute.spawners import CannotStart, Isolation, Machine
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Api, Object, Refused
-from compute.spawners.kubernetes.channel import Pair, client_context, make_pairs
 from compute.spawners.kubernetes.config import KubernetesConfig
 from compute.spawners.kubernetes.driver import companions, driver_pod
 from compute.spawners.kubernetes.estate import Estate, footprint
@@ -22,17 +21,12 @@ from compute.spawners.kubernetes.machine import KILLED, PodMachine
 from compute.spawners.kubernetes.manifests import (
     GUEST_UID,
     Manifest,
-    channel_secret,
     guest_pod,
     pods_path,
-    secret_name,
-    secrets_path,
 )
 from compute.spawners.kubernetes.nodes import is_leaving, is_lost
+from compute.spawners.kubernetes.pairs import Pairs
 from compute.spawners.kubernetes.sweep import Sweep
-
-if TYPE_CHECKING:
-    import ssl
 
 NODES = "/api/v1/nodes"
 GRACE_SECONDS = 1
@@ -60,8 +54,11 @@ class KubernetesSpawner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._api: Api | None = None
         self._informers: list[Informer] = []
-        self._context: ssl.SSLContext | None = None
         self._heartbeat: Heartbeat | None = None
+        self._pairs: Pairs | None = None
+        self._beating = asyncio.Lock()
+        self._lost: str | None = None
+        self._told: list[Callable[[str], None]] = []
 
     async def open(self) -> Isolation:
         """Takes the gateway's name, and what is left of its earlier instances. Raises CannotStart."""
@@ -72,7 +69,8 @@ class KubernetesSpawner:
                 api, config.namespace, config.gateway, self.instance, config.heartbeat_seconds
             )
             await heartbeat.begin()
-            self._context = client_context(await self._channel_pair(api, heartbeat))
+            self._pairs = Pairs(api, config, heartbeat)
+            await self._pairs.keep()
             await self._watch(api)
         except (Refused, OSError) as error:
             raise CannotStart(f"no machines in namespace {config.namespace}: {error}") from error
@@ -85,6 +83,8 @@ class KubernetesSpawner:
 
         A caller that goes away leaves no pod.
         """
+        if self._lost is not None:
+            raise CannotStart(self._lost)
         template = ownership.template_key(spec, self._config)
         machine = await self._adopt(template, spec.placement.node) or await self._create(spec, template)
         try:
@@ -105,6 +105,9 @@ class KubernetesSpawner:
     def watch_nodes(self, tell: Callable[[NodeEvent], None]) -> None:
         self._estate.watch(tell)
 
+    def watch_name(self, tell: Callable[[str], None]) -> None:
+        self._told.append(tell)
+
     async def poll(self, machine: Machine) -> int | None:
         return machine.ended.result() if machine.ended.done() else None
 
@@ -123,8 +126,9 @@ class KubernetesSpawner:
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await asyncio.gather(*(self.stop(machine) for machine in list(self._machines.values())))
-                if self._heartbeat is not None and self._heartbeat.uid:
-                    await self._heartbeat.end()
+                async with self._beating:
+                    if self._heartbeat is not None and self._heartbeat.uid:
+                        await self._heartbeat.end()
         except (Refused, OSError) as error:
             log.warning("pods may be left for other gateways to delete: %r", error)
         for task in list(self._tasks):
@@ -137,31 +141,6 @@ class KubernetesSpawner:
         if self._api is not None:
             await self._api.close()
             self._api = None
-
-    async def _channel_pair(self, api: Api, heartbeat: Heartbeat) -> Pair:
-        """Our own pair: the one that an earlier instance left with its guests, or a new one for us and them."""
-        if heartbeat.inherits and (left := await self._left_pair(api, heartbeat)) is not None:
-            return left
-        guests, ours = await asyncio.to_thread(make_pairs)
-        for holder, pair in (("guest", guests), ("gateway", ours)):
-            await _put(api, channel_secret(self._config, holder, pair, heartbeat.reference))
-        return ours
-
-    async def _left_pair(self, api: Api, heartbeat: Heartbeat) -> Pair | None:
-        """A name that is new has left none, and perhaps no right to look."""
-        path = secrets_path(self._config.namespace, secret_name(self._config.gateway, "gateway"))
-        try:
-            secret = await api.read(path)
-            owners = [owner["uid"] for owner in secret["metadata"].get("ownerReferences", [])]
-            pair = Pair.parse(secret["data"])
-            if owners == [heartbeat.uid] and pair.lasts():
-                return pair
-        except (KeyError, ValueError):
-            log.warning("the channel's certificates are malformed and are made anew")
-        except Refused as refused:
-            if not refused.is_absent:
-                raise
-        return None
 
     async def _watch(self, api: Api) -> None:
         """First what exists, then every change. Leaving nodes are known before the pods on them."""
@@ -190,6 +169,8 @@ class KubernetesSpawner:
         """Whether it is ours now."""
         path = pods_path(self._config.namespace, machine.name)
         try:
+            if not await self._beat():
+                raise OSError("it may be a later instance's")
             machine.observe(await self._reach().patch(path, ownership.adoption(self.instance, former)))
         except (Refused, OSError) as error:
             log.info("%s is not adopted: %s", machine.name, error)
@@ -228,8 +209,9 @@ class KubernetesSpawner:
         return make_pod(self._config, name, spec, labels, owner)
 
     def _machine(self, name: str, *, is_pinned: bool) -> PodMachine:
-        assert self._context is not None, "open comes before start"
-        return PodMachine(name, self._context, self._claim, self._vacate, is_pinned=is_pinned)
+        pairs = self._pairs
+        assert pairs is not None, "open comes before start"
+        return PodMachine(name, lambda: pairs.contexts, self._claim, self._vacate, is_pinned=is_pinned)
 
     async def _claim(self, machine: PodMachine) -> bool:
         """A pod that is another's by now is left to it."""
@@ -290,7 +272,7 @@ class KubernetesSpawner:
 
         So is one of our own whose start was given up before the API server had it.
         """
-        if "deletionTimestamp" in pod["metadata"]:
+        if "deletionTimestamp" in pod["metadata"] or self._lost is not None:
             return
         labels = pod["metadata"]["labels"]
         unused = labels.get(ownership.STATE) == ownership.WARM and labels.get(ownership.INSTANCE) != self.instance
@@ -304,12 +286,20 @@ class KubernetesSpawner:
             adoptable[name] = pod
         else:
             adoptable.pop(name, None)
-            self._run(self._delete_pod(name))
+            self._run(self._reap(name))
 
     async def _outlast(self, name: str, template: str) -> None:
         await asyncio.sleep(ADOPTION_SECONDS)
         if self._adoptable[template].pop(name, None) is not None:
-            await self._delete_pod(name)
+            await self._reap(name)
+
+    async def _reap(self, name: str) -> None:
+        """A later instance's pod looks like one that an earlier one left: first we make sure that the name is ours."""
+        while self._lost is None:
+            if await self._beat():
+                await self._delete_pod(name)
+                return
+            await asyncio.sleep(LAST_BACKOFF_SECONDS)
 
     def _on_node(self, change: Change) -> None:
         node, name = change.object, change.object["metadata"]["name"]
@@ -344,17 +334,35 @@ class KubernetesSpawner:
             machine.end(KILLED)
 
     async def _stay_alive(self, heartbeat: Heartbeat) -> None:
-        while True:
+        while self._lost is None:
             await asyncio.sleep(heartbeat.pause_seconds)
+            await self._beat()
+
+    async def _beat(self) -> bool:
+        """A sign of life, and a look after what belongs to it. Whether the name is ours at this moment."""
+        assert self._heartbeat is not None, "open comes before start"
+        assert self._pairs is not None, "open comes before start"
+        async with self._beating:
             try:
-                await heartbeat.renew()
+                await self._heartbeat.renew()
+                await self._pairs.keep()
             except Superseded as error:
-                log.error("%s: its machines are no longer ours", error)
-                for name in list(self._machines):
-                    self._forget(name)
-                return
+                self._let_go(str(error))
             except (Refused, OSError) as error:
                 log.warning("no sign of life could be given: %s", error)
+            else:
+                return True
+        return False
+
+    def _let_go(self, reason: str) -> None:
+        """What is ours by name is another's now: nothing is started or deleted any more."""
+        if self._lost is None:
+            self._lost = reason
+            log.error("%s: its machines are no longer ours", reason)
+            for name in list(self._machines):
+                self._forget(name)
+            for tell in self._told:
+                tell(reason)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -364,14 +372,3 @@ class KubernetesSpawner:
     def _reach(self) -> Api:
         assert self._api is not None, "open comes before start"
         return self._api
-
-
-async def _put(api: Api, manifest: Mapping[str, Any]) -> None:
-    """Creates it, or replaces what is there of that name."""
-    namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-    try:
-        await api.create(secrets_path(namespace), manifest)
-    except Refused as refused:
-        if not refused.conflicts:
-            raise
-        await api.replace(secrets_path(namespace, name), manifest)

@@ -13,9 +13,12 @@ from compute.spawners.kubernetes.config import KubernetesConfig, configure
 from compute.spawners.kubernetes.manifests import GUEST_UID
 from compute.spawners.kubernetes.namespace import RUNTIMES, NamespaceSettings, namespace_objects, runtime_class
 from compute.spawners.kubernetes.nodes import CAPACITY_LABELS, MACHINES_TAINT
+from compute.spawners.kubernetes.spawner import KubernetesSpawner
 from gateway.cli import serve_command
 from gateway.config import Config, Warehouse
 from gateway.declaration import read_declaration
+from gateway.spawners import make_spawner
+from gateway.warehouse import present_engines
 from tests.charts import (
     API_SERVER,
     CHART,
@@ -108,6 +111,17 @@ def test_a_gateway_understands_what_it_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert (options["executors"], config.spark.claim, config.spark.folder) == ("2:20", "tables", "warehouse")
 
 
+def test_without_executors_machines_are_pods_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway's pod has no Java, and processes in it could not be kept apart."""
+    gateway_config(monkeypatch, LEAST)
+    (container,) = only(render(LEAST), "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    command, *arguments = container["args"]
+    most = serve_command.make_context(command, arguments).params["max_spark_machines"]
+    config = Config.load(Path("/data"), "0.0.0.0:5439", Warehouse(spawner="kubernetes", spark_warm=0, spark_most=most))
+    assert present_engines(config) == {"duckdb"}
+    assert isinstance(make_spawner(config), KubernetesSpawner)
+
+
 def test_the_warehouse_file_is_mounted_to_be_read(tmp_path: Path) -> None:
     documents, file = render(EVERYTHING), tmp_path / "warehouse.toml"
     (name, content), *others = only(documents, "ConfigMap")["data"].items()
@@ -158,6 +172,8 @@ def written_by_code() -> dict[tuple[str, str], Any]:
         ("Role", "lakegate-gateway", ("rules",)),
         ("RoleBinding", "lakegate-gateway", ("subjects", "roleRef")),
         ("ResourceQuota", "lakegate-machine", ("spec",)),
+        ("ResourceQuota", "lakegate-job", ("spec",)),
+        ("PriorityClass", "lakegate-job", ("value", "preemptionPolicy", "globalDefault")),
         ("PriorityClass", "lakegate-machine", ("value", "preemptionPolicy", "globalDefault")),
         ("PriorityClass", "lakegate-placeholder", ("value", "preemptionPolicy", "globalDefault")),
         ("RuntimeClass", "kata", ("handler", "scheduling")),
