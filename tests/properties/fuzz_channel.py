@@ -30,7 +30,8 @@ with atheris.instrument_imports(include=["compute", "gateway.arguments", "gatewa
     from compute.transport import PREFIX, Decoder, Frame, Kind
     from gateway.arguments import describe_schema
     from gateway.pgwire.encode import BINARY, TEXT, ResultEncoder
-    from tests.adversity.compute.test_garbage import BATCHES, DONE, FRAMES, written
+    from tests.adversity.compute.ends import DONE, written
+    from tests.adversity.compute.test_garbage import BATCHES, FRAMES
     from tests.conformance.encoding.oracle import Settings
     from tests.properties.fuzzing import run
 
