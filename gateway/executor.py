@@ -30,6 +30,7 @@ from gateway.temporary.transfers import transfer
 from gateway.trees import find_scans
 from gateway.variables import split_search_path
 from planner.copy import VERB as COPY
+from planner.customs import Customs
 from planner.loans import involves_lakehouse
 from planner.plan import (
     ALL_ROWS,
@@ -81,7 +82,7 @@ class Executor:
             dialect=self._session.dialect,
             lane=lane or (None if chosen == "auto" else Lane(chosen)),
             search_path=split_search_path(variables.current("search_path"), self._session.principal.name),
-            time_zone=variables.current("TimeZone"),
+            customs=Customs(variables.current("TimeZone"), variables.current("DateStyle")),
         )
 
     async def describe(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:

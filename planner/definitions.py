@@ -184,7 +184,7 @@ def _create_as(
         return name
     if statement.options and statement.options.location is not None:
         raise FeatureNotSupported("LOCATION with AS is not supported", hint="The table gets a folder of its own.")
-    context = Context(statement, tables, _SPARK, settings.time_zone, description.parameters if description else ())
+    context = Context(statement, tables, _SPARK, settings.customs, description.parameters if description else ())
     query = Queries(context).translate(fields["query"]["SelectStmt"], None)
     names = tree.strings(into.get("colNames"))
     called = [names[i] if i < len(names) else out.name for i, out in enumerate(query.outputs)]

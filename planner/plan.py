@@ -19,6 +19,7 @@ from catalog.names import TableName
 from catalog.scans import Scan
 from catalog.snapshots import Snapshot
 from catalog.types import PgType, ResultColumn
+from planner.customs import USUAL, Customs
 
 if TYPE_CHECKING:
     from planner.parse import Statement
@@ -56,7 +57,7 @@ class Settings:
     dialect: Dialect = Dialect.POSTGRES
     lane: Lane | None = None
     search_path: tuple[str, ...] = ("public",)
-    time_zone: str = "UTC"
+    customs: Customs = USUAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from catalog.resolution import Resolution, ResolvedTable
 from catalog.types import Description, Oid, PgType, ResultColumn
 from planner import cursors, definitions, explain, prepared, roles, session, sparkplan, transfers, tree, writes
 from planner.authorize import require_reads
+from planner.customs import Customs
 from planner.parse import Statement
 from planner.plan import Constant, Dialect, Lane, Plan, Query, Settings
 from planner.reads import Read
@@ -34,24 +35,26 @@ class Memo:
 
     def __init__(self, size: int = _REMEMBERED) -> None:
         self._reads: OrderedDict[Hashable, Read] = OrderedDict()
-        self._authorised: OrderedDict[tuple[Statement, int, str], tuple[Resolution, Description, Read]] = OrderedDict()
+        self._authorised: OrderedDict[tuple[Statement, int, Customs], tuple[Resolution, Description, Read]] = (
+            OrderedDict()
+        )
         self._size = size
 
     def recall(
-        self, statement: Statement, resolution: Resolution, description: Description, time_zone: str
+        self, statement: Statement, resolution: Resolution, description: Description, customs: Customs
     ) -> Read | None:
         """The read that was remembered for this resolution."""
-        found = self._authorised.get((statement, id(resolution), time_zone))
+        found = self._authorised.get((statement, id(resolution), customs))
         return found[2] if found is not None and found[1] == description else None
 
     def remember(self, statement: Statement, resolution: Resolution, read: Read) -> None:
         """Its principal may read what it reads. The resolution is kept as well, so that no other gets its identity."""
-        self._authorised[statement, id(resolution), read.time_zone] = resolution, read.description, read
+        self._authorised[statement, id(resolution), read.customs] = resolution, read.description, read
         if len(self._authorised) > self._size:
             self._authorised.popitem(last=False)
 
     def read(
-        self, statement: Statement, tables: dict[int | None, ResolvedTable], description: Description, time_zone: str
+        self, statement: Statement, tables: dict[int | None, ResolvedTable], description: Description, customs: Customs
     ) -> Read:
         """The statement's read with its translations, made on first use.
 
@@ -59,10 +62,10 @@ class Memo:
         table that was made anew at its old place has another, even at the same version.
         """
         snapshots = tuple((place, table.identity()) for place, table in tables.items())
-        key = (statement, snapshots, description, time_zone)
+        key = (statement, snapshots, description, customs)
         found = self._reads.get(key)
         if found is None:
-            found = self._reads[key] = Read(statement, tables, description, time_zone)
+            found = self._reads[key] = Read(statement, tables, description, customs)
             if len(self._reads) > self._size:
                 self._reads.popitem(last=False)
         else:
@@ -141,11 +144,11 @@ def _explains_tables(statement: Statement, resolution: Resolution) -> bool:
 
 
 def _read(statement: Statement, resolution: Resolution, settings: Settings, description: Description) -> Read:
-    read = _MEMO.recall(statement, resolution, description, settings.time_zone)
+    read = _MEMO.recall(statement, resolution, description, settings.customs)
     if read is None:
         tables = located(statement, resolution)
         require_reads(statement, resolution)
-        read = _MEMO.read(statement, tables, description, settings.time_zone)
+        read = _MEMO.read(statement, tables, description, settings.customs)
         _MEMO.remember(statement, resolution, read)
     return read
 

@@ -16,6 +16,7 @@ from catalog.resolution import ResolvedTable
 from catalog.scans import DataFile, Scan, ScanColumn
 from catalog.snapshots import Snapshot
 from catalog.types import Description
+from planner.customs import Customs
 from planner.dialects.context import Context, snapshot_of
 from planner.dialects.duckdb import DuckDb
 from planner.dialects.expression import Unverified
@@ -81,7 +82,7 @@ class Read:
     statement: Statement
     tables: dict[int | None, ResolvedTable]
     description: Description
-    time_zone: str
+    customs: Customs
     lanes: dict[Lane, Translation | Unverified] = field(default_factory=dict)
 
     def on(self, lane: Lane) -> Translation | Unverified:
@@ -93,7 +94,7 @@ class Read:
         return self.lanes[lane]
 
     def _translate(self, lane: Lane) -> Translation:
-        context = Context(self.statement, self.tables, SPELLINGS[lane], self.time_zone, self.description.parameters)
+        context = Context(self.statement, self.tables, SPELLINGS[lane], self.customs, self.description.parameters)
         described = self.description.columns
         targets = None if described is None else [Target(column.name, column.type) for column in described]
         query = Queries(context).translate(self.statement.tree["SelectStmt"], None, targets)

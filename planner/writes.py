@@ -54,7 +54,7 @@ class _Write:
         parameters: tuple[int, ...],
     ) -> None:
         self.kind, self.fields = tree.unwrap(statement.tree)
-        self.context = Context(statement, tables, SPELLINGS[Lane.SPARK], settings.time_zone, parameters)
+        self.context = Context(statement, tables, SPELLINGS[Lane.SPARK], settings.customs, parameters)
         self.queries = Queries(self.context)
         self.table = self._target()
         self.columns = {c.name: c for c in snapshot_of(self.table).columns}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from catalog.types import Oid, PgType
 from planner import tree
 from planner.bind import Scope
+from planner.customs import Customs
 from planner.dialects.aggregates import AGGREGATES, aggregate, window_function
 from planner.dialects.arrays import array_type, cardinality, joined
 from planner.dialects.casts import cast
@@ -199,7 +200,7 @@ class Calls:
     def _call_date_trunc(self, arguments: list[Expression]) -> Expression:
         """A date counts as its midnight in the session's time zone, and like a moment is truncated there."""
         unit, value = (arguments[0].literal or "").lower(), arguments[1]
-        zone = arguments[2].literal if len(arguments) == 3 else self.context.time_zone
+        zone = arguments[2].literal if len(arguments) == 3 else self.context.customs.time_zone
         zoned = len(arguments) == 2 or value.type == TIMESTAMPTZ
         if unit not in _TRUNCATIONS or value.type not in _DATETIMES or not zoned or zone is None:
             kinds = ", ".join(type_name(argument.type) for argument in arguments[1:])
@@ -232,11 +233,11 @@ class Calls:
 
     def _shown(self, moment: Expression, zone: str) -> Expression:
         """What clocks in the zone show at a moment."""
-        return cast(moment, TIMESTAMP, self.context.spelling, zone)
+        return cast(moment, TIMESTAMP, self.context.spelling, Customs(zone))
 
     def _placed(self, local: Expression, zone: str) -> Expression:
         """When they show it."""
-        return cast(local, TIMESTAMPTZ, self.context.spelling, zone)
+        return cast(local, TIMESTAMPTZ, self.context.spelling, Customs(zone))
 
     def _call_timezone(self, arguments: list[Expression]) -> Expression | None:
         """AT TIME ZONE."""

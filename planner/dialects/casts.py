@@ -6,6 +6,7 @@ intervals, timestamptz as text) is refused.
 """
 
 from catalog.types import ELEMENT_OF, Oid, PgType
+from planner.customs import Customs
 from planner.dialects.arrays import array_type, element_type
 from planner.dialects.coercion import (
     DATETIMES,
@@ -25,31 +26,31 @@ from planner.dialects.zones import UTC, check_zone
 from planner.plan import Lane
 
 
-def cast(value: Expression, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
+def cast(value: Expression, target: PgType, spelling: Spelling, customs: Customs) -> Expression:
     """`value` as `target`. Raises `Unverified` where this lane has no rewrite of PostgreSQL's cast."""
     if value.type is None:
-        return coerce_literal(value, target, spelling, time_zone).named(value.name)
+        return coerce_literal(value, target, spelling, customs).named(value.name)
     if value.type == target:
         return value
     source = value.type
     if target.oid in STRINGS:
-        return _to_text(value, source, target, spelling)
+        return _to_text(value, source, target, spelling, customs)
     if target.oid in NUMBERS:
         return _to_number(value, source, target, spelling)
     if target.oid in DATETIMES and (source.oid in DATETIMES or source.oid in STRINGS):
-        return _to_datetime(value, source, target, spelling, time_zone)
+        return _to_datetime(value, source, target, spelling, customs)
     if target.oid == Oid.BOOL and (source.oid == Oid.INT4 or source.oid in STRINGS):
         return _cast(value, target, spelling)
     if source.oid in ELEMENT_OF and target.oid in ELEMENT_OF:
-        return value if source.oid == target.oid else _cast_each(value, target, spelling, time_zone)
+        return value if source.oid == target.oid else _cast_each(value, target, spelling, customs)
     raise Unverified(f"cast from {type_name(source)} to {type_name(target)} is not supported")
 
 
-def _cast_each(value: Expression, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
+def _cast_each(value: Expression, target: PgType, spelling: Spelling, customs: Customs) -> Expression:
     """An array, element by element."""
     inner = PgType(ELEMENT_OF[target.oid], target.typmod)
     array_type(inner)
-    one = cast(Expression("one_", element_type(value)), inner, spelling, time_zone)
+    one = cast(Expression("one_", element_type(value)), inner, spelling, customs)
     return Expression(spelling.each(value.sql, "one_", one.sql), target, name=value.name)
 
 
@@ -58,9 +59,14 @@ def _cast(value: Expression, target: PgType, spelling: Spelling, sql: str | None
     return Expression(spelled, target, name=value.name)
 
 
-def _to_text(value: Expression, source: PgType, target: PgType, spelling: Spelling) -> Expression:
+def _to_text(value: Expression, source: PgType, target: PgType, spelling: Spelling, customs: Customs) -> Expression:
     if source.oid in STRINGS:
         sql = value.sql
+    elif source.oid in DATETIMES and not customs.writes_iso:
+        raise Unverified(
+            f"cast from {type_name(source)} to {type_name(target)} is not supported at DateStyle {customs.date_style}",
+            hint="SET DateStyle to ISO, or write it with to_char.",
+        )
     elif source.oid in INTEGERS | {Oid.BOOL, Oid.DATE, Oid.TIMESTAMP} or is_exact_numeric(source):
         sql = f"CAST({value.sql} AS {spelling.type(PgType(Oid.TEXT))})"
     else:
@@ -112,10 +118,10 @@ def _parse_number(value: Expression, target: PgType, spelling: Spelling) -> Expr
     return _cast(value, target, spelling, checked)
 
 
-def _to_datetime(value: Expression, source: PgType, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
+def _to_datetime(value: Expression, source: PgType, target: PgType, spelling: Spelling, customs: Customs) -> Expression:
     crosses_zones = (source.oid == Oid.TIMESTAMPTZ) != (target.oid == Oid.TIMESTAMPTZ)
-    if crosses_zones and time_zone not in UTC:
-        return _cross_zones(value, source, target, spelling, check_zone(time_zone))
+    if crosses_zones and customs.time_zone not in UTC:
+        return _cross_zones(value, source, target, spelling, check_zone(customs.time_zone))
     if source.oid == Oid.TIMESTAMPTZ and spelling.lane is Lane.DUCKDB:
         # The engine's own cast would follow its TimeZone setting.
         return _cast(value, target, spelling, f"make_timestamp(epoch_us({value.sql}))")

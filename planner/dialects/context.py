@@ -12,6 +12,7 @@ from catalog.resolution import ResolvedTable
 from catalog.snapshots import Snapshot
 from catalog.types import Oid, PgType
 from planner.bind import Column, Source
+from planner.customs import Customs
 from planner.dialects.coercion import DATE, TIMESTAMP, TIMESTAMPTZ
 from planner.dialects.expression import Expression
 from planner.dialects.operators import Operators
@@ -48,7 +49,7 @@ class Context:
     statement: Statement
     tables: dict[int | None, ResolvedTable]
     spelling: Spelling
-    time_zone: str
+    customs: Customs
     parameter_types: tuple[int, ...]
     scanned: list[ResolvedTable] = field(default_factory=list)
     demands: dict[int, list[Predicate]] = field(default_factory=dict)
@@ -58,7 +59,7 @@ class Context:
     _expanded: int = 0
 
     def __post_init__(self) -> None:
-        self.operators = Operators(self.spelling, self.time_zone)
+        self.operators = Operators(self.spelling, self.customs)
 
     def alias(self) -> str:
         self._aliases += 1

@@ -9,6 +9,7 @@ import re
 from decimal import Decimal
 
 from catalog.types import ELEMENT_OF, Oid, PgType
+from planner.customs import Customs
 from planner.dialects.arrays import array_of, read_items
 from planner.dialects.coercion import FLOATS, INT4, INT8, INTEGERS, INTERVAL, MAX_PRECISION, STRINGS, decimal, type_name
 from planner.dialects.expression import Expression, Unverified
@@ -51,7 +52,7 @@ def _exact(value: Decimal) -> Expression:
     return Expression(sql, decimal(width, scale), term=ConstantTerm(value), width=width)
 
 
-def coerce_literal(literal: Expression, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
+def coerce_literal(literal: Expression, target: PgType, spelling: Spelling, customs: Customs) -> Expression:
     """An untyped literal as a constant of the type `target`."""
     if literal.literal is None:
         return Expression(f"CAST(NULL AS {spelling.type(target)})", target, name=literal.name)
@@ -71,13 +72,13 @@ def coerce_literal(literal: Expression, target: PgType, spelling: Spelling, time
     if oid == Oid.INTERVAL:
         return interval(text, spelling)
     if oid in (Oid.DATE, Oid.TIMESTAMP, Oid.TIMESTAMPTZ):
-        return _moment(text, target, spelling, time_zone)
+        return _moment(text, target, spelling, customs)
     if oid == Oid.BYTEA:
         return _bytes(text, target)
     if oid in ELEMENT_OF:
         items = [Expression("NULL", None, literal=item) for item in read_items(text)]
         inner = PgType(ELEMENT_OF[oid], target.typmod)
-        return array_of([coerce_literal(item, inner, spelling, time_zone) for item in items], inner, spelling)
+        return array_of([coerce_literal(item, inner, spelling, customs) for item in items], inner, spelling)
     raise Unverified(f"literals of type {type_name(target)} are not supported")
 
 
@@ -135,7 +136,7 @@ def negated(term: Term | None) -> Term | None:
     return None
 
 
-def _moment(text: str, target: PgType, spelling: Spelling, time_zone: str) -> Expression:
+def _moment(text: str, target: PgType, spelling: Spelling, customs: Customs) -> Expression:
     match = _TIMESTAMP.fullmatch(text.strip())
     if not match:
         raise Unverified(
@@ -154,6 +155,6 @@ def _moment(text: str, target: PgType, spelling: Spelling, time_zone: str) -> Ex
     aware = (
         datetime.datetime.fromisoformat(f"{moment.isoformat()}{offset if len(offset) > 3 else offset + ':00'}")
         if offset
-        else place(moment, time_zone)
+        else place(moment, customs.time_zone)
     )
     return Expression(spelling.timestamptz(aware), target, term=ConstantTerm(aware))

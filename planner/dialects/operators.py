@@ -5,6 +5,7 @@ bring both sides to PostgreSQL's common type; LIKE escapes with a backslash.
 """
 
 from catalog.types import ELEMENT_OF, Oid, PgType
+from planner.customs import Customs
 from planner.dialects.casts import cast
 from planner.dialects.coercion import (
     APPROXIMATE,
@@ -51,9 +52,9 @@ def unary(operator: str, operand: Expression) -> Expression:
 class Operators:
     """Binary operators of one lane."""
 
-    def __init__(self, spelling: Spelling, time_zone: str) -> None:
+    def __init__(self, spelling: Spelling, customs: Customs) -> None:
         self.spelling = spelling
-        self.time_zone = time_zone
+        self.customs = customs
 
     def binary(self, operator: str, left: Expression, right: Expression) -> Expression:
         """`left operator right`. Raises `Unverified` for operand types without a rewrite."""
@@ -71,7 +72,7 @@ class Operators:
         return self._temporal(operator, left, right, left.type, right.type)
 
     def as_type(self, value: Expression, target: PgType) -> Expression:
-        return cast(value, target, self.spelling, self.time_zone)
+        return cast(value, target, self.spelling, self.customs)
 
     def _resolve_unknown(self, operator: str, left: Expression, right: Expression) -> tuple[Expression, Expression]:
         # PostgreSQL assumes that an untyped operand is of the other's type; beside dates it is an interval or a date.
@@ -260,7 +261,7 @@ class Operators:
         if lt.oid in DATETIMES and rt.oid in DATETIMES and operator == "-" and duckdb:
             return self._difference(left, right, lt, rt)
         if lt.oid in DATETIMES and rt.oid == Oid.INTERVAL and operator in "+-":
-            if lt.oid == Oid.TIMESTAMPTZ and self.time_zone not in UTC:
+            if lt.oid == Oid.TIMESTAMPTZ and self.customs.time_zone not in UTC:
                 return self._shift(operator, left, right)
             start = self.as_type(left, TIMESTAMP) if lt.oid == Oid.DATE else left
             type_ = TIMESTAMP if lt.oid == Oid.DATE else lt
@@ -271,7 +272,7 @@ class Operators:
 
     def _shift(self, operator: str, left: Expression, right: Expression) -> Expression:
         """A moment and an interval: its months, then its days, are counted on local clocks, its time is not."""
-        span, zone = right.span, check_zone(self.time_zone)
+        span, zone = right.span, check_zone(self.customs.time_zone)
         if span is None:
             raise Unverified("timestamptz with an interval that is no literal depends on the time zone")
         sql = left.sql

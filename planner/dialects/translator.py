@@ -101,7 +101,7 @@ class Expressions:
         value = self.translate(fields["arg"], scope)
         if target == INTERVAL and value.literal is not None:
             return literals.interval(value.literal, self.context.spelling, field).named(name)
-        converted = cast(value, target, self.context.spelling, self.context.time_zone)
+        converted = cast(value, target, self.context.spelling, self.context.customs)
         return converted.named(value.name if value.name != "?column?" else name)
 
     def _visit_A_ArrayExpr(self, fields: Node, scope: Scope) -> Expression:

@@ -110,3 +110,15 @@ def test_intervals_have_a_style(gateway: Target, oracle: Target, style: str) -> 
     """Only DuckDB gives any."""
     settings = {"IntervalStyle": style}
     assert styled(gateway, settings, SPANS) == styled(oracle, settings, SPANS)
+
+
+def test_texts_of_dates_are_iso_or_refused(connection: psycopg.Connection) -> None:
+    """An engine writes no other; the gateway, which writes results, does."""
+    ask = "SELECT o_orderdate::text, o_orderdate FROM tpch.orders WHERE o_orderkey = 1"
+    written = connection.execute(ask).fetchone()
+    assert written is not None
+    assert written[0] == written[1].isoformat()
+    connection.execute("SET DateStyle = German")
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="DateStyle") as caught:
+        connection.execute(ask)
+    assert caught.value.diag.message_hint == "SET DateStyle to ISO, or write it with to_char."

@@ -23,6 +23,7 @@ from catalog.principals import Principal
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.types import Description, PgType, ResultColumn
 from planner import Statement, parse, plan
+from planner.customs import Customs
 from planner.plan import Dialect, Lane, Query, Settings
 from tests.fix_oracle import load, running_postgres
 
@@ -132,7 +133,10 @@ class Rig:
     def plan(self, text: str, lane: Lane) -> Query:
         (statement,) = parse(text, Dialect.POSTGRES)
         planned = plan(
-            statement, self.resolve(statement), Settings(lane=lane, time_zone=self.time_zone), self.describe(text)
+            statement,
+            self.resolve(statement),
+            Settings(lane=lane, customs=Customs(self.time_zone)),
+            self.describe(text),
         )
         assert isinstance(planned, Query)
         return planned

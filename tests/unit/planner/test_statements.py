@@ -151,7 +151,7 @@ REFUSED = (
     "INSERT INTO orders (id) VALUES (1) ON CONFLICT DO NOTHING",
     "INSERT INTO orders (id) VALUES (1) RETURNING id",
     "UPDATE orders SET note = (SELECT 'x')",
-    "DELETE FROM orders WHERE id IN (SELECT id FROM items)",
+    "DELETE FROM orders WHERE id NOT IN (SELECT id FROM items)",
     "ALTER TABLE orders DROP COLUMN note",
     "ALTER TABLE orders RENAME CONSTRAINT a TO b",
     "CREATE VIEW v AS SELECT id FROM orders FOR VERSION AS OF 1",
