@@ -39,6 +39,8 @@ MICROVM = duckdb_config(threads=1, max_machines=3, memory_bytes=128 << 20)
 NETWORKED = replace(MICROVM, reaches_store=True)
 """One that reads an object store itself."""
 DISK_BYTES = 96 << 20
+CLONES = 50
+"""As many are compared where no two may be alike."""
 _SPARK = pool_config(Config(Path(), warehouse=Warehouse(spawner="qemu", spark_spawner="qemu"))).engines[1]
 SPARK_MICROVM = replace(_SPARK, max_machines=3, start_seconds=WAIT_SECONDS)
 """As a gateway's, whose template it shares."""

@@ -16,10 +16,12 @@ from compute.spawners.qemu.host import Host, examine_host
 from compute.spawners.qemu.image import find_image
 from compute.spawners.qemu.machine import QemuMachine, clone
 from compute.spawners.qemu.network import StoreAddress, laid_wire
-from compute.spawners.qemu.template import Template, open_template, template_key
+from compute.spawners.qemu.template import Template, open_template, sweep, template_key
 
 MIB = 1 << 20
 DISK_BYTES = 4 << 30
+TEMPLATES = "qemu"
+"""The folder of the cache that they are kept in."""
 FIRST_UID, UIDS = GUEST_UID + 1, 500
 """Users of the host that machines run as in turn: one that got out of QEMU meets no other's process as its own."""
 SPARE_MIB = 256
@@ -62,6 +64,7 @@ class QemuSpawner:
     async def open(self) -> Isolation:
         """Builds the templates that are not in the cache. Raises CannotStart, also where there can't be networks."""
         unbounded = await self._bounds.open()
+        await asyncio.to_thread(sweep, self._cache / TEMPLATES)
         images = [self._find_image(spec.engine) for spec in self._specs] or [self._find_image("")]
         self._host = await examine_host(images[0], self._uid)
         async with laid_wire(any(spec.reaches_store for spec in self._specs), None):
@@ -113,7 +116,7 @@ class QemuSpawner:
         key = template_key(shape, self._host)
         opening = self._templates.get(key)
         if opening is None or (opening.done() and opening.exception() is not None):
-            folder = self._cache / "qemu" / key
+            folder = self._cache / TEMPLATES / key
             opening = self._templates[key] = asyncio.ensure_future(open_template(folder, shape, self._uid))
         return await asyncio.shield(opening)
 

@@ -1,16 +1,19 @@
 """A template: the memory and the device state of a machine that has booted and warmed its engine.
 
 It is kept in the cache folder under a key of everything that its clones depend on, and holds nothing of any tenant.
+Who runs clones of one holds its files open: it does not matter then whether it is still in the cache. One that is being
+made lies beside, locked for as long as its builder lives.
 """
 
 import asyncio
+import errno
+import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,21 +35,31 @@ KEPT = 8
 POLL_SECONDS = 0.02
 _MIB = 1 << 20
 _CONSOLE_BYTES = 2000
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What clones start from. `memory` is a sealed memfd, `state` the file of the devices' state, `disk` that of what
-    was on its disk, and `greeting` what its guest has said, and so for its clones: HELLO."""
+    """What clones start from. `memory` is a sealed memfd, `files` are those of the devices' state and of what was on
+    its disk, and `greeting` is what its guest has said, and so for its clones: HELLO."""
 
     shape: Shape
     memory: int
-    state: Path
-    disk: Path
+    files: tuple[int, int]
     greeting: bytes
 
+    @property
+    def state(self) -> Path:
+        """To be opened by each clone, which reads it from its beginning."""
+        return _path(self.files[0])
+
+    @property
+    def disk(self) -> Path:
+        return _path(self.files[1])
+
     def close(self) -> None:
-        os.close(self.memory)
+        for file in (self.memory, *self.files):
+            os.close(file)
 
 
 def template_key(shape: Shape, host: Host) -> str:
@@ -60,14 +73,12 @@ async def open_template(folder: Path, shape: Shape, uid: int | None) -> Template
     """The template in that folder, made first where there is none. Raises CannotStart, OSError."""
     if not await asyncio.to_thread(folder.exists):
         await _build(folder, shape, uid)
-    greeting = await asyncio.to_thread((folder / "greeting").read_bytes)
-    memory = await asyncio.to_thread(_open_memory, folder)
-    return Template(shape, memory, folder / "state", folder / "disk", greeting)
+    return await asyncio.to_thread(_open, folder, shape)
 
 
 async def _build(folder: Path, shape: Shape, uid: int | None) -> None:
     """Beside its place, then moved there. Of two builders at once the later one's work is thrown away."""
-    unfinished = await asyncio.to_thread(_make_folder_beside, folder)
+    unfinished, lock = await asyncio.to_thread(_make_folder_beside, folder)
     memory = create_memory(shape.memory * _MIB)
     names = ("state", "console", "disk")
     files = [os.open(unfinished / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644) for name in names]
@@ -81,9 +92,9 @@ async def _build(folder: Path, shape: Shape, uid: int | None) -> None:
         said = os.pread(files[1], _MIB, 0)[-_CONSOLE_BYTES:].decode(errors="replace")
         raise CannotStart(f"the template could not be made: {error!r}; its console said: {said}") from error
     finally:
-        for file in (memory, *files):
-            os.close(file)
         await asyncio.to_thread(shutil.rmtree, unfinished, ignore_errors=True)
+        for file in (memory, *files, lock):
+            os.close(file)
 
 
 async def _boot_and_save(shape: Shape, uid: int | None, memory: int, state: int, console: int, disk: int) -> bytes:
@@ -116,30 +127,73 @@ async def _save(control: Control, ahead: int) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _make_folder_beside(folder: Path) -> Path:
+def _make_folder_beside(folder: Path) -> tuple[Path, int]:
+    """A new one and its lock. One that was swept away before it was locked is given up."""
     folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+        with suppress(FileNotFoundError):
+            lock = _open_folder(path)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.exists():
+                return path, lock
+            os.close(lock)
 
 
 def _publish(unfinished: Path, folder: Path) -> None:
-    """Whoever runs clones of a template that is removed here has its memory open, and keeps it."""
-    with suppress(FileExistsError):
+    """Another builder's that is there already stays. Raises OSError."""
+    try:
         unfinished.rename(folder)
-    for path in _superfluous(folder.parent):
-        shutil.rmtree(path, ignore_errors=True)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+    sweep(folder.parent)
 
 
-def _superfluous(cache: Path) -> Sequence[Path]:
-    """Templates that were not used for longest, and what builders have left that were killed."""
+def sweep(cache: Path) -> None:
+    """Removes the templates beyond `KEPT` that were not used for longest, and what builders have left that were killed.
+    Raises OSError."""
     ages: dict[Path, float] = {}
-    for path in cache.iterdir():
+    for path in cache.iterdir() if cache.exists() else ():
         with suppress(FileNotFoundError):  # another builder has just moved or removed its own
-            ages[path] = time.time() - path.stat().st_mtime
-    finished = sorted((path for path in ages if not path.suffix), key=ages.__getitem__)
-    abandoned = [path for path in ages if path.suffix and ages[path] > 2 * BUILD_SECONDS]
-    return [*finished[KEPT:], *abandoned]
+            ages[path] = path.stat().st_mtime
+    finished = sorted((path for path in ages if not path.suffix), key=ages.__getitem__, reverse=True)
+    for path in finished[KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
+    for path in ages:
+        if path.suffix:
+            _remove_abandoned(path)
 
 
-def _open_memory(folder: Path) -> int:
+def _remove_abandoned(unfinished: Path) -> None:
+    """Unless its builder lives, or has just been done with it."""
+    with suppress(FileNotFoundError):
+        lock = _open_folder(unfinished)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(unfinished, ignore_errors=True)
+        except BlockingIOError:
+            log.debug("%s is being made", unfinished)
+        finally:
+            os.close(lock)
+
+
+def _open_folder(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _open(folder: Path, shape: Shape) -> Template:
     os.utime(folder)
-    return open_sealed(folder / "memory")
+    greeting = (folder / "greeting").read_bytes()
+    with ExitStack() as opened:
+        files = [os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC) for name in ("state", "disk")]
+        for file in files:
+            opened.callback(os.close, file)
+        memory = open_sealed(folder / "memory")
+        opened.pop_all()
+    return Template(shape, memory, (files[0], files[1]), greeting)
+
+
+def _path(file: int) -> Path:
+    """By which a file is opened anew, also one that has no name any more."""
+    return Path(f"/proc/self/fd/{file}")

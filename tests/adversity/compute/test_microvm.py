@@ -18,10 +18,9 @@ from compute.lease import Lease
 from compute.pool import Pool
 from compute.spawners.qemu.bounds import TASKS
 from tests.fix_hostile import CONFIG, ENGINE, attack
-from tests.fix_machines import DISK_BYTES, MICROVM, microvms, running_microvms
+from tests.fix_machines import CLONES, DISK_BYTES, MICROVM, microvms, running_microvms
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-CLONES = 25
 HOSTILE = replace(MICROVM, engine=ENGINE, memory_bytes=CONFIG.memory_bytes)
 DRAW = """
 import secrets
@@ -74,6 +73,7 @@ GARBAGE = {
     "noise": "os.urandom(1 << 12)",
     "zeros": "bytes(1 << 12)",
     "a frame without end": r"b'\x07' + b'\xff' * 12",
+    "signs of life": r"(b'\x10' + bytes(12)) * 300",
     "reads of what is no file": r"b'\x0d\0\0\0\x01\0\0\0\x02\0\0\0\0{}' * 64",
 }
 

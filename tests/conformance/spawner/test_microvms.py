@@ -14,12 +14,22 @@ from catalog.scans import Scan
 from compute.lease import Lease
 from compute.pool import Pool
 from compute.spawners.process import GUEST_UID
+from compute.spawners.qemu import QemuSpawner
+from compute.spawners.qemu.spawner import TEMPLATES
+from compute.transport import Kind
 from tests.fix_cluster import eventually
 from tests.fix_compute import ROWS, ask
-from tests.fix_machines import microvms, outlive_machines, running_microvms
+from tests.fix_machines import (
+    CACHE,
+    CLONES,
+    DISK_BYTES,
+    MICROVM,
+    microvms,
+    outlive_machines,
+    running_microvms,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-CLONES = 50
 UNIQUE = "SELECT uuid()::VARCHAR AS uuid, random() AS random"
 SORTED = 320_000
 SORTING = f"""
@@ -55,6 +65,24 @@ async def test_clones_share_nothing_random(pool: Pool) -> None:
         told += await ask(lease, UNIQUE)
         await lease.release()
     assert len({each["uuid"] for each in told}) == len({each["random"] for each in told}) == CLONES
+
+
+async def test_a_template_goes_on_that_is_pruned_from_the_cache(pool: Pool, guest_image: Path, tmp_path: Path) -> None:
+    """By another gateway, which has used others since. Its clones start as before, and nothing is built anew."""
+    cache = tmp_path / TEMPLATES
+    cache.mkdir()
+    for template in (CACHE / TEMPLATES).iterdir():
+        (cache / template.name).symlink_to(template)
+    spawner = QemuSpawner(templates=[MICROVM.spec], cache=tmp_path, image=guest_image, disk_bytes=DISK_BYTES)
+    try:
+        await spawner.open()
+        for template in cache.iterdir():
+            template.unlink()
+        machine = await spawner.start(MICROVM.spec)
+        await (await machine.connect()).expect(Kind.HELLO)
+        assert not list(cache.iterdir())
+    finally:
+        await spawner.close()
 
 
 async def test_a_machine_that_dies_is_replaced(pool: Pool, lease: Lease) -> None:
