@@ -22,7 +22,6 @@ from tests.cluster.host_node import HostNode
 from tests.fix_cluster import Machines, apply, eventually, gateway_token, pod_pool
 from tests.fix_compute import ROWS, ask, duckdb_config
 from tests.fix_gateway import running_gateway
-from tests.fix_metastore import passable_folder
 from tests.target import Target
 
 
@@ -99,7 +98,9 @@ async def test_an_installed_gateways_rights_are_enough(installed: Machines, ware
         await node.stop()
 
 
-async def test_a_gateway_without_executors_says_that_it_has_no_spark(installed: Machines) -> None:
+async def test_a_gateway_without_executors_says_that_it_has_no_spark(
+    installed: Machines, passable_folder: Path
+) -> None:
     """By the command that the chart gives it: what runs beside it are pods alone."""
     path = f"/apis/apps/v1/namespaces/{installed.settings.gateway_namespace}/statefulsets/{RELEASE}"
     (container,) = (await installed.admin.read(path))["spec"]["template"]["spec"]["containers"]
@@ -112,7 +113,7 @@ async def test_a_gateway_without_executors_says_that_it_has_no_spark(installed: 
     password, node = secrets.token_urlsafe(), HostNode(installed.admin, installed.namespace)
     await node.start()
     try:
-        with passable_folder() as data, running_gateway(data, password, options, {**told, **named}) as target:
+        with running_gateway(passable_folder / "chart", password, options, {**told, **named}) as target:
             refused = await asyncio.to_thread(_write, target)
     finally:
         await node.stop()

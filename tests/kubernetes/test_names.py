@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,6 @@ from gateway.config import MEBIBYTE, Warehouse
 from tests.cluster.host_node import HostNode
 from tests.fix_cluster import Machines, eventually, open_spawner
 from tests.fix_gateway import NO_SPARK, started_gateway
-from tests.fix_metastore import passable_folder
 
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
 OPTIONS = ("--spawner", "kubernetes", "--memory", "256", *NO_SPARK)
@@ -52,11 +52,11 @@ async def test_a_benchmark_leaves_the_gateway_alone_whose_settings_it_shares(
         connection.abort()
 
 
-async def test_a_gateway_whose_name_another_takes_ends_and_says_so(machines: Machines, host_node: HostNode) -> None:
-    with (
-        passable_folder() as data,
-        started_gateway(data, secrets.token_urlsafe(), OPTIONS, settings(machines)) as daemon,
-    ):
+async def test_a_gateway_whose_name_another_takes_ends_and_says_so(
+    machines: Machines, host_node: HostNode, passable_folder: Path
+) -> None:
+    data, password = passable_folder / "superseded", secrets.token_urlsafe()
+    with started_gateway(data, password, OPTIONS, settings(machines)) as daemon:
         async with open_spawner(machines.config) as later:
             assert await asyncio.to_thread(daemon.process.wait, END_SECONDS) == 1
             assert await later.start(SPEC)
