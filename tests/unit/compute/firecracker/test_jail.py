@@ -74,7 +74,9 @@ def test_files_are_linked_and_outlive_the_jail(tmp_path: Path) -> None:
     assert source.read_bytes() == b"image"
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"-1", b"1", str(os.getpid()).encode(), b"9" * 400])
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"-1", b"1", pytest.param(str(os.getpid()).encode(), id="ours"), b"9" * 400]
+)
 def test_a_pid_file_is_not_believed(tmp_path: Path, content: bytes) -> None:
     """The VMM owns it: what it names must be in the jail's root folder."""
     jail = Jail(tmp_path, "firecracker", "duckdb-00000000")
