@@ -1,7 +1,8 @@
 """Puts what a block has done to a table into the table's own log, as one commit. Blocking.
 
 First the commit is written down beside the clone, then the files get their second names below the table, then the
-commit gets its own in the log: a hard link, which is put only where nothing is. Before each try its version is written
+commit gets its own in the log: a hard link, which is put only where nothing is. That alone is `put`: whoever holds what
+others wait for does the rest before, with `prepare`. Before each try its version is written
 down too. So whoever finds the folder of a process that is no more can tell whether it has happened: that commit file
 has two names then, or the log has gone past that version and may have dropped one. `withdraw` clears up only where
 neither is so. All of it is done as the table's owner (`catalog.owner`).
@@ -59,24 +60,44 @@ class Commit:
         self._net = net
         self._history = history
         self._folder = folder
+        self._next = origin.version + 1
         self._blind = not reads and not net.removes and all(_is_blind(write) for write in history)
 
-    def put(self) -> int:
-        """The version that it became. Raises SerializationFailure, OSError; the table is as it was then, but that files
-        which cannot be taken back stay, named by no version."""
-        version = self._admit(self._origin.version)
-        self._note(version + 1)
+    def prepare(self) -> None:
+        """All that may take long: its files are below the table, where no version names them. `put` or `take_back` is
+        next. Raises SerializationFailure, OSError; the table is as it was then, but that files which cannot be taken
+        back stay."""
+        self._next = self._admit(self._origin.version) + 1
+        self._note(self._next)
         _write(self._folder / _COMMIT, self._lines())
         try:
             for file, found in self._net.adds:
                 _link_below(self._origin.location, file["path"], found)
-            while not self._link(version + 1):
-                version = self._admit(version)
-                self._note(version + 1)
         except BaseException:
-            _take_back(self._folder, self._origin.location)
+            self.take_back()
             raise
-        return version + 1
+
+    def put(self) -> int:
+        """The version that it became. Raises what `prepare` raises, and leaves then what that does."""
+        try:
+            self._follow()
+            while not self._link(self._next):
+                self._follow()
+        except BaseException:
+            self.take_back()
+            raise
+        return self._next
+
+    def take_back(self) -> None:
+        """It is not put. Raises OSError."""
+        _take_back(self._folder, self._origin.location)
+
+    def _follow(self) -> None:
+        """Goes behind what has come meanwhile."""
+        version = self._admit(self._next - 1) + 1
+        if version != self._next:
+            self._next = version
+            self._note(version)
 
     def _note(self, version: int) -> None:
         """Before it is tried."""

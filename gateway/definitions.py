@@ -8,6 +8,7 @@ locked definitions, or is about to, therefore waits for neither without an end.
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from catalog.changes import (
@@ -18,14 +19,17 @@ from catalog.changes import (
     DropTable,
     GrantMembership,
     RegisterTable,
+    RenameTable,
     SyncTable,
 )
 from catalog.control import LOCK_SECONDS
+from catalog.names import TableName
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from catalog.catalog import Catalog
     from catalog.definitions import Definitions
-    from catalog.names import TableName
     from gateway.services import Services
     from gateway.session import Session
     from gateway.transaction import Block
@@ -70,25 +74,35 @@ async def joins(block: Block, *, alone: bool) -> bool:
 
 
 async def change(session: Session, services: Services, wanted: Change, *, alone: bool) -> None:
-    """Carries it out, in the block or by itself. DROP TABLE waits for the table's writers. Raises SqlError."""
+    """Carries it out, in the block or by itself. DROP and RENAME wait for the table's writers, whose turns go by names.
+    Raises SqlError."""
     block, catalog, who, workspace = session.block, services.catalog, session.principal, session.workspace
-    joining, dropped = await joins(block, alone=alone), wanted.name if isinstance(wanted, DropTable) else None
+    joining, taken = await joins(block, alone=alone), _names_taken(wanted)
     if isinstance(wanted, _APART):
         block.admit_alone(alone=not joining)
     elif joining:
-        if dropped is not None:
-            await _keep_from_others(session, services, dropped)
+        for name in taken:
+            await _keep_from_others(session, services, name)
         await catalog.define(await open_definitions(session, catalog), wanted, who, workspace)
         return
-    async with services.writers.turn(workspace, dropped, session.lock_seconds):
+    async with AsyncExitStack() as turns:
+        for name in taken:
+            await turns.enter_async_context(services.writers.turn(workspace, name, session.lock_seconds))
         await catalog.apply(wanted, who, workspace)
+
+
+def _names_taken(wanted: Change) -> Sequence[TableName]:
+    """Those that mean another table afterwards, or none, in the order in which everybody takes them."""
+    if isinstance(wanted, RenameTable):
+        return sorted((wanted.name, TableName(wanted.name.schema, wanted.new)), key=lambda name: name.parts)
+    return (wanted.name,) if isinstance(wanted, DropTable) else ()
 
 
 async def _keep_from_others(session: Session, services: Services, table: TableName) -> None:
     """To the block's end, unless it has the table for itself already."""
     block, workspace = session.block, session.workspace
     location = services.catalog.find_location(workspace, table, block.definitions)
-    if location is None or location in block.made or location in block.drafts or table in block.turns:
+    if location in block.made or location in block.drafts or table in block.turns:
         return
     await block.held.enter_async_context(services.writers.turn(workspace, table, patience(session)))
     block.turns.add(table)

@@ -64,6 +64,8 @@ class Draft:
         self._owner: Owner | None = None
         self._base: LogState
         self._clone = self._version = 0
+        self._commit: Commit | None = None
+        self._put: int | None = None
         self._histories: list[Sequence[Action]] = [()]
 
     @property
@@ -94,10 +96,18 @@ class Draft:
         """It is what it was at the mark."""
         await self._run(lambda: self._restore(mark))
 
+    async def prepare(self) -> None:
+        """Makes its commit ready, if it has become any different. Raises SerializationFailure."""
+        await self._run(self._prepare)
+
     async def commit(self) -> None:
-        """Puts it into the table's log, if it has become any different. Goes on to the end when it is cancelled. Raises
-        SerializationFailure."""
+        """Puts what was prepared into the table's log, which takes a moment. Goes on to the end when it is cancelled.
+        Raises SerializationFailure."""
         await self._run(self._publish, certain=True)
+
+    async def finish(self) -> None:
+        """What a table's log needs now and then after a commit."""
+        await self._run(self._make_checkpoint, certain=True)
 
     async def discard(self) -> None:
         """Nothing of it is left but what was committed; other writers have their turn."""
@@ -136,23 +146,34 @@ class Draft:
         told = (next((action["commitInfo"] for action in commit if "commitInfo" in action), {}) for commit in commits)
         return (*self._histories[mark.clone], *told)
 
-    def _publish(self) -> None:
+    def _prepare(self) -> None:
         mark = self.mark()
         clone = read_state(self.location, mark.version)
         net = net_actions(self._base, self.origin.location, clone, self._folder(mark.clone))
-        if not net:
-            return
-        with self._acting():
-            history, folder = self._history(mark), self._scratch.path
-            version = Commit(self.origin, net, history, folder, reads=self.reads).put()
-        if self._owner is not None and is_due(version, self._base):
-            make_checkpoint(self.origin.location, version, self._owner)
+        if net:
+            with self._acting():
+                history, folder = self._history(mark), self._scratch.path
+                commit = Commit(self.origin, net, history, folder, reads=self.reads)
+                commit.prepare()
+                self._commit = commit
+
+    def _publish(self) -> None:
+        if self._commit is not None:
+            with self._acting():
+                commit, self._commit = self._commit, None
+                self._put = commit.put()
+
+    def _make_checkpoint(self) -> None:
+        if self._put is not None and self._owner is not None and is_due(self._put, self._base):
+            make_checkpoint(self.origin.location, self._put, self._owner)
 
     def _remove(self) -> None:
         """What stays is nobody's any more, and removed by whoever comes next: no client hears of it."""
         if self._owner is not None:
             try:
                 with self._acting():
+                    if self._commit is not None:
+                        self._commit.take_back()
                     self._scratch.discard()
             except OSError as error:
                 _log.warning("%s is not removed: %s", self._scratch.path, error)

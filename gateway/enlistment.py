@@ -9,6 +9,7 @@ rule. Definitions that the block has changed are committed with it: PostgreSQL's
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.transaction import Block
     from planner.plan import Query
 
+_log = logging.getLogger(__name__)
 _STRICT = frozenset({"repeatable read", "serializable"})
 
 
@@ -132,12 +134,18 @@ async def commit(session: Session, catalog: Catalog) -> None:
     those of the next read."""
     block, workspace = session.block, session.workspace
     drafts = [draft for draft in block.drafts.values() if await _is_there(session, catalog, draft)]
+    for draft in drafts:
+        await draft.prepare()
+    if drafts and session.relay.has_begun:
+        # What PostgreSQL has deferred to COMMIT, and a lost backend, show while nothing is put yet.
+        await (await session.relay_statement("SET CONSTRAINTS ALL IMMEDIATE")).close()
     if block.definitions is None:
         for draft in drafts:
             await draft.commit()
     else:
         await complete(_commit_definitions(session, drafts))
     for draft in drafts:
+        await draft.finish()
         name = catalog.find_name(workspace, draft.origin.location)
         with suppress(SqlError):
             await complete(catalog.observe(workspace, name or draft.table))
@@ -164,7 +172,10 @@ async def _commit_definitions(session: Session, drafts: list[Draft]) -> None:
     for draft in sorted(drafts, key=lambda each: not each.made):
         await draft.commit()
     await session.relay.end(commit=True)
-    await definitions.publish(version)
+    try:
+        await definitions.publish(version)
+    except SqlError as error:
+        _log.warning("a block's definitions are seen here when their notification comes: %s", error)
 
 
 async def go_back(block: Block, marks: Mapping[str, Mark]) -> None:

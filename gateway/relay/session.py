@@ -88,6 +88,11 @@ class RelaySession:
         """Whether a block has begun, though PostgreSQL may not have heard of it."""
         return self._conversation.holdings.begin != ""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether PostgreSQL has heard of the block."""
+        return self._conversation.holdings.begun
+
     def find_description(
         self, sql: str, parameter_types: Sequence[int], variables: Mapping[str, str]
     ) -> RelayDescription | None:

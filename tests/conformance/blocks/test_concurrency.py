@@ -51,6 +51,19 @@ def test_other_writers_wait_and_then_give_up(gateway: Target, table: Path) -> No
         assert rows(first) == [(1, "changed"), *KEPT[1:], (4, "four")]
 
 
+def test_a_table_that_is_written_keeps_its_name(gateway: Target, table: Path) -> None:
+    rename = "ALTER TABLE written.things RENAME TO others"
+    with gateway.connect() as first, gateway.connect() as second:
+        second.execute("SET lock_timeout = '200ms'")
+        with first.transaction():
+            first.execute(INSERT.encode())
+            for blocked in (lambda: second.execute(rename.encode()), lambda: run_block(second, rename)):
+                with pytest.raises(psycopg.errors.LockNotAvailable):
+                    blocked()
+        run_block(second, rename, "ALTER TABLE written.others RENAME TO things")
+        assert rows(second) == [*KEPT, (4, "four")]
+
+
 def test_who_has_waited_writes_what_there_is_then(gateway: Target, table: Path) -> None:
     with gateway.connect() as first, gateway.connect() as second:
         waiting = threading.Thread(target=run_block, args=(second, "DELETE FROM written.things WHERE n > 2"))

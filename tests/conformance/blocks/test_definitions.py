@@ -27,6 +27,8 @@ COLUMNS = (
     "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
     " WHERE table_schema = 'written' ORDER BY table_name, ordinal_position"
 )
+FILL_THINGS = "INSERT INTO written.things VALUES (4, 'four')"
+DEFERRED = ("CREATE TEMP TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)", "INSERT INTO late VALUES (1), (1)")
 SCRIPTS: dict[str, Sequence[str]] = {
     "created": ("BEGIN", CREATE, MORE, FILL, MORE, NAMES, COLUMNS, "COMMIT", MORE, "DROP TABLE written.more"),
     "created and rolled back": (
@@ -56,6 +58,10 @@ SCRIPTS: dict[str, Sequence[str]] = {
         "DROP TABLE written.more",
     ),
     "a savepoint before all": ("BEGIN", "SAVEPOINT a", COPY, "ROLLBACK TO a", COPIED, "ROLLBACK TO a", NAMES, "COMMIT"),
+    "what PostgreSQL has deferred to COMMIT": (
+        "BEGIN", *DEFERRED, FILL_THINGS, "COMMIT", ROWS,
+        "BEGIN", *DEFERRED, CREATE, FILL_THINGS, "COMMIT", ROWS, NAMES,
+    ),
     "a statement fails": ("BEGIN", CREATE, CREATE, MORE, "COMMIT", MORE, NAMES),
     "a query fails": ("BEGIN", CREATE, "CREATE TABLE written.bad AS SELECT m FROM written.things", "COMMIT", NAMES),
     "what was there is written too": (

@@ -16,6 +16,7 @@ from catalog.errors import FeatureNotSupported, SerializationFailure
 from catalog.names import TableName
 from catalog.replay import Action, LogState, commit_path, newest_version, read_commit, read_definition, read_state
 
+BLIND: Action = {"isBlindAppend": True}
 NAME = TableName("tpch", "orders")
 
 
@@ -42,12 +43,17 @@ class Block:
 
     @property
     def commit(self) -> Commit:
-        return self.commit_after({"isBlindAppend": True})
+        return self.commit_after(BLIND)
 
     def commit_after(self, *history: Action, reads: bool = False) -> Commit:
         state = read_state(self.clone, newest_version(self.clone))
         net = net_actions(self.base, str(self.table), state, self.clone)
         return Commit(self.origin, net, history, self.folder, reads=reads)
+
+    def put(self, *history: Action, reads: bool = False) -> int:
+        commit = self.commit_after(*history or (BLIND,), reads=reads)
+        commit.prepare()
+        return commit.put()
 
 
 def batch(*numbers: int) -> pa.Table:
@@ -95,7 +101,7 @@ def test_what_was_appended_is_one_commit(table: Path) -> None:
     block.append(5)
     block.append(6, 7)
     assert content(table) == [1, 2, 3, 4]
-    assert block.commit.put() == 2
+    assert block.put() == 2
     withdraw(block.folder)
     assert content(table) == [1, 2, 3, 4, 5, 6, 7]
     assert all(str(block.folder) not in uri for uri in DeltaTable(table).file_uris())
@@ -105,7 +111,7 @@ def test_what_was_removed_is_named_as_the_table_names_it(table: Path) -> None:
     block = Block(table)
     block.delete()
     block.append(5)
-    block.commit.put()
+    block.put()
     assert content(table) == [1, 2, 3, 5]
 
 
@@ -114,7 +120,7 @@ def test_additions_go_behind_an_outside_commit(table: Path) -> None:
     block.append(5)
     DeltaTable(table).delete("n = 4")
     write_deltalake(table, batch(8), mode="append")
-    assert block.commit.put() == 4
+    assert block.put() == 4
     assert content(table) == [1, 2, 3, 5, 8]
 
 
@@ -127,6 +133,7 @@ def test_what_has_read_the_table_goes_behind_blind_appends_alone(
     block = Block(table)
     block.append(5)
     commit = block.commit_after(*history, reads=reads)
+    commit.prepare()
     write_deltalake(table, batch(8), mode="append")
     assert commit.put() == 3
     told = DeltaTable(table).history(1)[0]
@@ -136,14 +143,14 @@ def test_what_has_read_the_table_goes_behind_blind_appends_alone(
     block.append(6)
     DeltaTable(table).delete("n = 8")
     with pytest.raises(SerializationFailure):
-        block.commit_after(*history, reads=reads).put()
+        block.put(*history, reads=reads)
     assert content(table) == [1, 2, 3, 4, 5]
 
 
 def test_a_removal_is_no_blind_append(table: Path) -> None:
     block = Block(table)
     block.delete()
-    block.commit.put()
+    block.put()
     told = read_commit(table, 2)[0]["commitInfo"]
     assert (told["isBlindAppend"], told["isolationLevel"]) == (False, "Serializable")
 
@@ -153,12 +160,12 @@ def test_a_table_made_anew_gets_no_commit_of_the_old_one(table: Path) -> None:
     block.append(5)
     shutil.rmtree(table)
     with pytest.raises(SerializationFailure, match="concurrent update"):
-        block.commit.put()
+        block.put()
     assert not table.exists()
     write_deltalake(table, batch(9))
     before = files(table)
     with pytest.raises(SerializationFailure) as failed:
-        block.commit.put()
+        block.put()
     assert failed.value.detail == f"Table {NAME} was made anew since this transaction has written it."
     assert files(table) == before
 
@@ -170,7 +177,7 @@ def test_others_do_not_and_leave_nothing(table: Path) -> None:
     write_deltalake(table, batch(8), mode="append")
     before = files(table)
     with pytest.raises(SerializationFailure) as failed:
-        block.commit.put()
+        block.put()
     assert failed.value.detail == f"Table {NAME} was at version 1 for this transaction, and is at version 2 now."
     assert files(table) == before
     assert content(table) == [1, 2, 3, 4, 8]
@@ -181,7 +188,7 @@ def test_nothing_goes_behind_a_new_schema(table: Path) -> None:
     block.append(5)
     DeltaTable(table).alter.set_table_properties({"delta.appendOnly": "true"})
     with pytest.raises(SerializationFailure):
-        block.commit.put()
+        block.put()
 
 
 def test_a_strict_block_goes_behind_nothing(table: Path) -> None:
@@ -189,7 +196,7 @@ def test_a_strict_block_goes_behind_nothing(table: Path) -> None:
     block.append(5)
     write_deltalake(table, batch(8), mode="append")
     with pytest.raises(SerializationFailure):
-        block.commit.put()
+        block.put()
     assert content(table) == [1, 2, 3, 4, 8]
 
 
@@ -197,6 +204,7 @@ def test_whose_version_is_taken_at_the_last_moment_goes_behind(table: Path, monk
     block, link = Block(table), os.link
     block.append(5)
     commit = block.commit
+    commit.prepare()
 
     def outrun(source: Path, target: Path) -> None:
         if target.suffix == ".json":
@@ -207,6 +215,20 @@ def test_whose_version_is_taken_at_the_last_moment_goes_behind(table: Path, monk
     monkeypatch.setattr(os, "link", outrun)
     assert commit.put() == 3
     assert content(table) == [1, 2, 3, 4, 5, 8]
+
+
+def test_what_was_prepared_is_taken_back(table: Path) -> None:
+    """Also where others have come meanwhile."""
+    block, before = Block(table), files(table)
+    block.append(5)
+    commit = block.commit
+    commit.prepare()
+    prepared = files(table) - before
+    write_deltalake(table, batch(8), mode="append")
+    commit.take_back()
+    assert prepared
+    assert not prepared & files(table)
+    assert content(table) == [1, 2, 3, 4, 8]
 
 
 def die_at_commit(block: Block, monkeypatch: pytest.MonkeyPatch, *, happened: bool) -> None:
@@ -224,7 +246,7 @@ def die_at_commit(block: Block, monkeypatch: pytest.MonkeyPatch, *, happened: bo
         patch.setattr(os, "link", die)
         patch.setattr("catalog.commit._take_back", lambda folder, location: None)
         with pytest.raises(KeyboardInterrupt):
-            block.commit.put()
+            block.put()
     assert files(block.table) > before
 
 
@@ -263,7 +285,7 @@ def test_a_half_written_commit_is_none(table: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(os, "fsync", fill)
     with pytest.raises(OSError, match="full"):
-        block.commit.put()
+        block.put()
     withdraw(block.folder)
     assert files(table) == before
 

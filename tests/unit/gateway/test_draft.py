@@ -47,6 +47,12 @@ def append(folder: str | Path, *numbers: int) -> None:
     write_deltalake(folder, pa.table({"n": numbers}), mode="append")
 
 
+async def commit(draft: Draft) -> None:
+    await draft.prepare()
+    await draft.commit()
+    await draft.finish()
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
@@ -62,7 +68,7 @@ async def test_what_was_rolled_back_is_not_committed(scene: Scene) -> None:
     append(draft.location, 4)
     assert later.clone == mark.clone != draft.mark().clone
     await draft.go_back(draft.mark())
-    await draft.commit()
+    await commit(draft)
     await draft.discard()
     assert scene.content() == [1, 2, 4]
     assert DeltaTable(scene.table).version() == 1
@@ -75,9 +81,20 @@ async def test_what_was_rolled_back_is_not_committed(scene: Scene) -> None:
 async def test_a_commit_keeps_its_only_writes_name(scene: Scene) -> None:
     draft = await scene.draft()
     append(draft.location, 2)
-    await draft.commit()
+    await commit(draft)
     await draft.discard()
     assert DeltaTable(scene.table).history(1)[0]["operation"] == "WRITE"
+
+
+async def test_what_was_prepared_and_not_committed_is_gone(scene: Scene) -> None:
+    files = set(scene.table.rglob("*"))
+    draft = await scene.draft()
+    append(draft.location, 2)
+    await draft.prepare()
+    assert set(scene.table.rglob("*")) > files
+    await draft.discard()
+    assert set(scene.table.rglob("*")) == files
+    assert list(scene.blocks.iterdir()) == []
 
 
 async def test_every_tenth_version_has_a_checkpoint(scene: Scene) -> None:
@@ -86,7 +103,7 @@ async def test_every_tenth_version_has_a_checkpoint(scene: Scene) -> None:
     for number in (8, 9):
         draft = await scene.draft()
         append(draft.location, number)
-        await draft.commit()
+        await commit(draft)
         await draft.discard()
     assert DeltaTable(scene.table).version() == 10
     assert (scene.table / "_delta_log" / f"{10:020}.checkpoint.parquet").exists()
@@ -99,7 +116,7 @@ async def test_a_checkpoint_that_cannot_be_made_fails_no_commit(scene: Scene) ->
     draft = await scene.draft()
     append(draft.location, 9)
     (scene.table / "_delta_log" / f"{10:020}.checkpoint.parquet").mkdir()
-    await draft.commit()
+    await commit(draft)
     await draft.discard()
     assert DeltaTable(scene.table).version() == 10
 
@@ -202,7 +219,7 @@ async def test_files_are_the_table_owners(passable_folder: Path) -> None:
     assert {path.stat().st_uid for path in scene.blocks.rglob("*")} == {owner}
     append(draft.location, 2)
     give(Path(draft.location), owner)
-    await draft.commit()
+    await commit(draft)
     await draft.discard()
     assert scene.content() == [1, 2]
     assert list(scene.table.glob("_delta_log/*.checkpoint.parquet"))
