@@ -4,10 +4,9 @@ import asyncio
 import base64
 import functools
 import hmac
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 
-from catalog import leftovers
 from catalog.attendance import Attendance
 from catalog.changes import (
     AlterRole,
@@ -26,10 +25,11 @@ from catalog.definitions import Definitions
 from catalog.discovery import Bounds, find_tables
 from catalog.dispatch import change_roles, change_workspace
 from catalog.endpoint import Endpoint, Server
-from catalog.errors import InsufficientPrivilege, InvalidCatalogName, SqlError, UndefinedTable
+from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
 from catalog.gateways import Gateways
 from catalog.inventory import Inventory, load_inventory, refresh_inventory
-from catalog.locations import fresh_location, is_below, is_object, normalize_location, split_object
+from catalog.leftovers import Leftovers, note
+from catalog.locations import fresh_location, is_below, is_object, normalize_location, split_object, workspace_folder
 from catalog.migrations import History
 from catalog.names import TableName, TableReference
 from catalog.observations import Observations, write_down
@@ -45,7 +45,6 @@ from catalog.translation import as_sql_errors
 from catalog.verifier import build_verifier, derive_salt
 from catalog.writerrows import WriterRows
 
-_log = logging.getLogger(__name__)
 OPERATOR = Principal("lakegate", admin=True, groups=frozenset())
 """Who acts when nobody is logged in yet: the gateway's own start."""
 
@@ -104,6 +103,7 @@ class Catalog:
         await self.attendance.close()
         for workspace in self._workspaces.values():
             await workspace.observations.close()
+            await workspace.leftovers.close()
             await workspace.database.close()
         await self.writer_rows.close()
         await self._account.close()
@@ -211,13 +211,15 @@ class Catalog:
         opened = await self._workspace(workspace)
         inventory = await opened.database.read()
         snapshot = await self._snapshot_for(change, who, workspace, inventory)
-        folder = self._folder_left_by(change, inventory)
+        folder = self._folder_left_by(change, workspace, inventory)
+        if isinstance(change, RegisterTable):
+            await opened.leftovers.confirm(change.location)
         async with opened.database.change() as revision:
             await change_workspace(revision, change, who, directory, snapshot)
             if folder is not None:
-                await leftovers.note(revision.connection, folder)
+                await note(revision.connection, folder)
         if folder is not None:
-            await self.clear_leftovers(workspace)
+            opened.leftovers.clear()
 
     async def open_definitions(self, who: Principal, workspace: str, backend: Backend) -> Definitions:
         """For a block of theirs, on that backend of its own."""
@@ -232,18 +234,18 @@ class Catalog:
         who = _find_current(who, directory)
         inventory = definitions.over(await (await self._workspace(workspace)).database.read())
         snapshot = await self._snapshot_for(change, who, workspace, inventory)
-        folder = self._folder_left_by(change, inventory)
+        folder = self._folder_left_by(change, workspace, inventory)
         await definitions.apply(change, who, directory, snapshot)
         if folder is not None:
             await definitions.leave(folder)
 
-    async def clear_leftovers(self, workspace: str) -> None:
-        """Removes the folders of tables that are none, or are none any more. What cannot be had now is done later."""
-        try:
-            async with (await self._workspace(workspace)).database.connection() as connection:
-                await leftovers.clear(connection)
-        except SqlError as error:
-            _log.warning("folders without a table are not looked for: %s", error.message)
+    def making(self, workspace: str, location: str) -> AbstractAsyncContextManager[None]:
+        """While a table is made there outside blocks. See `Leftovers.making`."""
+        return self._workspaces[workspace].leftovers.making(location)
+
+    def clear_leftovers(self, workspace: str) -> None:
+        """The folders of tables that are none, or are none any more, are removed soon."""
+        self._workspaces[workspace].leftovers.clear()
 
     def find_location(self, workspace: str, table: TableName, definitions: Definitions | None = None) -> str | None:
         """Where a table lies, None where there is none. Answered from the cache."""
@@ -282,10 +284,11 @@ class Catalog:
         """How a backend connection as that role is made."""
         return self._server.role_endpoint(role, workspace, self._role_secret(role))
 
-    def _folder_left_by(self, change: Change, inventory: Inventory) -> str | None:
-        """The folder of a managed table that is dropped."""
+    def _folder_left_by(self, change: Change, workspace: str, inventory: Inventory) -> str | None:
+        """The folder of a managed table that is dropped. What lies in another workspace's is that one's."""
         entry = inventory.tables.get(change.name) if isinstance(change, DropTable) else None
-        return entry.location if entry and is_below(entry.location, self._warehouse_root) else None
+        own = workspace_folder(self._warehouse_root, workspace)
+        return entry.location if entry and is_below(entry.location, own) else None
 
     async def observe(self, workspace: str, table: TableName) -> None:
         """Writes down what a write has made of a table. Raises SqlError."""
@@ -318,9 +321,9 @@ class Catalog:
         channels = {SIGNAL_CHANNEL: self.attendance.receive_signal}
         database = ControlDatabase[Inventory](endpoint, load_inventory, refresh_inventory, channels)
         await database.open()
-        async with database.connection() as connection:
-            await leftovers.clear(connection)
-        return Workspace(name, database, Observations(functools.partial(write_down, database)))
+        leftovers = Leftovers(endpoint)
+        leftovers.clear()
+        return Workspace(name, database, Observations(functools.partial(write_down, database)), leftovers)
 
     def scratch_location(self, workspace: str, parent: str, name: str) -> str:
         """A fresh folder in the workspace's folder `parent`, for what is under way."""

@@ -18,6 +18,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from catalog.completion import complete
 from catalog.connection import Connection
 from catalog.endpoint import Endpoint
 from catalog.errors import SqlError
@@ -140,7 +141,7 @@ class ControlDatabase(Generic[State]):
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[Revision]:
-        """One transaction that raises the version. On leaving, this replica's state holds the change.
+        """One transaction that raises the version. On leaving, this replica's state holds the change, if it can.
 
         Errors of PostgreSQL come out as `SqlError`; any error rolls back.
         """
@@ -150,7 +151,7 @@ class ControlDatabase(Generic[State]):
                 revision = Revision(connection)
                 yield revision
                 version = await revision.finish()
-            await self.advance(version, revision.tables)
+        await self.follow(version, revision.tables)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
@@ -181,13 +182,21 @@ class ControlDatabase(Generic[State]):
                 if receive := self._channels.get(notice.channel):
                     receive(notice.payload)
                 else:
-                    await self.advance(*_read_description(notice.payload))
+                    await self._advance(*_read_description(notice.payload))
 
     async def _reload(self) -> None:
         async with self._reading, self.connection() as connection:
             self._state = await self._load(connection)
 
-    async def advance(self, version: int, tables: set[TableName] | None) -> None:
+    async def follow(self, version: int, tables: set[TableName] | None) -> None:
+        """A change has been committed: the state holds it from then on, as `_advance` has it. Where that fails the
+        channel brings it. Raises nothing, also when it is cancelled."""
+        try:
+            await complete(self._advance(version, tables))
+        except (psycopg.Error, SqlError) as error:
+            _log.warning("version %d cannot be read now: %s", version, error)
+
+    async def _advance(self, version: int, tables: set[TableName] | None) -> None:
         """The state holds that version from then on, in which only those tables are others."""
         async with self._reading:
             if self.state.version >= version:

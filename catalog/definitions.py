@@ -85,8 +85,8 @@ class Definitions:
             return await Revision(self._connection, self.touched).finish()
 
     async def publish(self, version: int) -> None:
-        """They are everybody's now, as of that version."""
-        await self._database.advance(version, self.touched)
+        """They are everybody's now, as of that version. Raises nothing."""
+        await self._database.follow(version, self.touched)
 
     async def _read(self) -> None:
         self._tables = await find_tables(self._connection, self.touched)

@@ -1,5 +1,7 @@
 """Which function carries out which change. Each runs in the transaction of the revision that it is given."""
 
+import asyncio
+
 from catalog.changes import (
     AddKey,
     AlterRole,
@@ -23,6 +25,7 @@ from catalog.grants import apply_grant
 from catalog.keys import add_key, drop_key
 from catalog.principals import Directory, Principal
 from catalog.roles import RolePassword, alter_role, change_membership, create_role, drop_role
+from catalog.snapshot_cache import require_log
 from catalog.snapshots import Snapshot
 from catalog.tables import (
     check_columns,
@@ -68,6 +71,7 @@ async def change_workspace(
         case RegisterTable() if snapshot is not None:
             check_columns(change.columns, snapshot)
             await register_tables(connection, [snapshot], who)
+            await asyncio.to_thread(require_log, change.name, snapshot.location)
             for key in change.keys:
                 await add_key(connection, AddKey(change.name, key), who)
             revision.tables = {change.name}

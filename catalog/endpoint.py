@@ -5,6 +5,17 @@ from typing import Any, Protocol
 
 from psycopg.conninfo import make_conninfo
 
+PATIENCE_SECONDS = 10
+"""For an answer, and for a connection."""
+LIVELY = {
+    "connect_timeout": PATIENCE_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 1000 * PATIENCE_SECONDS,
+}
+"""libpq's parameters by which a connection ends whose other side has gone without a word."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

@@ -1,31 +1,55 @@
-"""Folders that are to be removed, unless they are a table's: those of tables that were dropped, and of tables that a
-block is making.
+"""Folders that are to be removed, unless they are a table's: those of tables that were dropped, and of tables that are
+being made.
 
-Each is written down before anything is made there, or in the transaction that drops its table. Whoever makes one holds
-an advisory lock on it to the end of its transaction, so that a killed gateway's folder is known by its lock being free,
-and the metastore alone says what became of the table.
+Each is written down before anything is made there, or in the transaction that drops its table. Whoever makes one, or
+registers what lies there, shares an advisory lock on it as long; who removes it has that alone. So a killed gateway's
+folder is known by its lock being free, and the metastore alone says what became of the table.
 """
 
 import asyncio
 import logging
+import os
 import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from psycopg import AsyncConnection
 
+from catalog.completion import complete
 from catalog.connection import Connection, fetch
+from catalog.endpoint import LIVELY, Endpoint
+from catalog.errors import SqlError
+from catalog.translation import as_sql_errors
 
 _log = logging.getLogger(__name__)
-_HOLD = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_KEY = "hashtextextended(location, 0)"
+_HOLD = "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
+_CLAIM = f"""
+SELECT pg_advisory_xact_lock_shared({_KEY}) FROM unnest(%(here)s::text[]) AS t (location)
+UNION ALL
+SELECT pg_advisory_xact_lock_shared({_KEY}) FROM lakegate.leftovers
+WHERE EXISTS (SELECT FROM unnest(%(here)s::text[]) AS t (below) WHERE starts_with(below, location || '/'))"""
 _NOTE = "INSERT INTO lakegate.leftovers VALUES (%s) ON CONFLICT DO NOTHING"
-_TRY = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
-_REMOVE = """DELETE FROM lakegate.leftovers l WHERE location = %s
-             RETURNING NOT EXISTS (SELECT FROM lakegate.tables t WHERE t.location = l.location)"""
+_KEEP = "SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))"
+_TRY = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+_GIVE_UP = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
+_JUDGE = """
+SELECT EXISTS (SELECT FROM lakegate.tables t WHERE t.location = l.location),
+       EXISTS (SELECT FROM lakegate.tables t WHERE t.location <> '' AND (
+           starts_with(t.location, l.location || '/') OR starts_with(l.location, t.location || '/')))
+FROM lakegate.leftovers l WHERE l.location = %s"""
+_FORGET = "DELETE FROM lakegate.leftovers WHERE location = %s"
 
 
 async def hold(connection: Connection, location: str) -> None:
-    """Nobody else removes the folder before this transaction is over. Comes before `note`."""
+    """Nobody removes the folder before this transaction is over. Comes before `note`."""
     await connection.execute(_HOLD, (location,))
+
+
+async def claim(connection: Connection, locations: Sequence[str]) -> None:
+    """`hold` for each, and for what is to be removed with a folder above."""
+    await connection.execute(_CLAIM, {"here": list(locations)})
 
 
 async def note(connection: Connection, location: str) -> None:
@@ -33,21 +57,97 @@ async def note(connection: Connection, location: str) -> None:
     await connection.execute(_NOTE, (location,))
 
 
-async def clear(connection: AsyncConnection[Any]) -> None:
-    """Removes all that nobody holds. Each is forgotten only once it has gone."""
+class Leftovers:
+    """One workspace's, as one gateway sees to them; `endpoint` is its database's. Files take long, so none of the
+    connections that others wait for is kept meanwhile."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._rooms: dict[str, AsyncConnection[Any]] = {}
+        self._is_wanted = False
+        self._clearing: asyncio.Task[None] | None = None
+
+    def clear(self) -> None:
+        """Begins to remove all that nobody holds, and does not wait for it. What cannot be removed is tried again the
+        next time."""
+        self._is_wanted = True
+        if self._clearing is None or self._clearing.done():
+            self._clearing = asyncio.create_task(self._clear())
+
+    async def close(self) -> None:
+        """The folder that is being removed is the last."""
+        if self._clearing is not None:
+            self._clearing.cancel()
+            await asyncio.wait([self._clearing])
+
+    @asynccontextmanager
+    async def making(self, location: str) -> AsyncIterator[None]:
+        """A table is made there outside blocks: the folder goes at the end, unless it is a table's then. Raises
+        SqlError."""
+        with as_sql_errors():
+            room = await self._connect()
+        try:
+            with as_sql_errors():
+                await room.execute(_KEEP, (location,))
+                await note(room, location)
+            self._rooms[location] = room
+            yield
+        finally:
+            self._rooms.pop(location, None)
+            await room.close()
+            self.clear()
+
+    async def confirm(self, location: str) -> None:
+        """Nobody can have removed what was made there by `making`. Raises SqlError."""
+        room = self._rooms.get(location)
+        if room is not None:
+            with as_sql_errors():
+                await room.execute("SELECT")
+
+    async def _connect(self) -> AsyncConnection[Any]:
+        conninfo = self._endpoint.conninfo(application_name="lakegate folders", **LIVELY)
+        return await AsyncConnection.connect(conninfo, autocommit=True)
+
+    async def _clear(self) -> None:
+        while self._is_wanted:
+            self._is_wanted = False
+            try:
+                with as_sql_errors():
+                    async with await self._connect() as connection:
+                        await _clear_all(connection)
+            except SqlError as error:
+                _log.warning("folders without a table are not looked for: %s", error.message)
+
+
+async def _clear_all(connection: AsyncConnection[Any]) -> None:
     for (location,) in await fetch(connection, "SELECT location FROM lakegate.leftovers"):
-        async with connection.transaction():
-            ((is_free,),) = await fetch(connection, _TRY, (location,))
-            # A statement of its own sees what whoever had the lock has committed.
-            for (is_nobodys,) in await fetch(connection, _REMOVE, (location,)) if is_free else ():
-                if is_nobodys:
-                    await asyncio.to_thread(_remove, location)
+        ((is_free,),) = await fetch(connection, _TRY, (location,))
+        if is_free:
+            try:
+                await _clear_one(connection, location)
+            finally:
+                await connection.execute(_GIVE_UP, (location,))
 
 
-def _remove(location: str) -> None:
+async def _clear_one(connection: AsyncConnection[Any], location: str) -> None:
+    """Forgets it once it has gone, or is a table's. It stays, and known, while a table lies below it or above."""
+    # A statement of its own sees what whoever had the lock has committed.
+    for is_table, is_shared in await fetch(connection, _JUDGE, (location,)):
+        gone, cancelled = is_table, False
+        if not is_table and not is_shared:
+            gone, cancelled = await complete(asyncio.to_thread(_remove, location))
+        if gone:
+            await connection.execute(_FORGET, (location,))
+        if cancelled:
+            raise asyncio.CancelledError
+
+
+def _remove(location: str) -> bool:
+    """Whether nothing is there now. The log goes first: what is left without it is no table."""
     try:
-        shutil.rmtree(location)
-    except FileNotFoundError:
-        return
+        for folder in (f"{location}/_delta_log", location):
+            if os.path.lexists(folder):
+                shutil.rmtree(folder)
     except OSError as error:
         _log.warning("%s is not removed: %s", location, error)
+    return not os.path.lexists(location)

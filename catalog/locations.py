@@ -42,10 +42,15 @@ def is_below(location: str, folder: str) -> bool:
     return location.startswith(folder.rstrip("/") + "/")
 
 
+def workspace_folder(root: str, workspace: str) -> str:
+    """Below which a workspace's managed tables lie."""
+    return f"{root.rstrip('/')}/{_spell(workspace)}"
+
+
 def fresh_location(root: str, workspace: str, table: TableName) -> str:
     """A folder that no table had before: a dropped table's late readers and files never meet a new one's."""
-    parts = [_spell(workspace), _spell(table.schema), f"{_spell(table.name)}-{secrets.token_hex(8)}"]
-    return "/".join([root.rstrip("/"), *parts])
+    parts = [_spell(table.schema), f"{_spell(table.name)}-{secrets.token_hex(8)}"]
+    return "/".join([workspace_folder(root, workspace), *parts])
 
 
 def _spell(name: str) -> str:

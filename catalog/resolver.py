@@ -23,6 +23,7 @@ from catalog.snapshots import Snapshot
 from catalog.tables import sync_table
 
 if TYPE_CHECKING:
+    from catalog.leftovers import Leftovers
     from catalog.observations import Observations
 
 Pins = Mapping[str, int]
@@ -39,6 +40,7 @@ class Workspace:
     name: str
     database: ControlDatabase[Inventory]
     observations: "Observations"
+    leftovers: "Leftovers"
 
 
 class Resolver:

@@ -107,7 +107,7 @@ class SnapshotCache:
                 table.log = _guard(name, lambda: DeltaTable(location, storage_options=dict(options)))
                 table.options = options
                 return table.log
-            _require_log(name, location)
+            require_log(name, location)
             _guard(name, log.update_incremental)
         except _UnsupportedFeature:
             table.log = None
@@ -196,8 +196,9 @@ def _is_unchanged(table: _OpenTable, location: str) -> bool:
     return not os.path.exists(_commit_path(location, table.newest + 1))
 
 
-def _require_log(name: TableName, location: str) -> None:
-    """delta-rs takes a log that has vanished for one without news; on a local disk looking costs nothing."""
+def require_log(name: TableName, location: str) -> None:
+    """delta-rs takes a log that has vanished for one without news; on a local disk looking costs nothing. Raises
+    UnreadableTable."""
     if location.startswith("/") and not os.path.isdir(f"{location}/_delta_log"):
         raise UnreadableTable(f"the Delta log of table {name} is missing", hint=_HINT)
 

@@ -23,6 +23,7 @@ from catalog.errors import (
 )
 from catalog.inventory import TableEntry, find_schema, find_table, is_owner, list_tables
 from catalog.keys import read_keys, restore_keys
+from catalog.leftovers import claim
 from catalog.mirror import mirror_new_tables, mirror_schema, mirror_table
 from catalog.names import TableName
 from catalog.observations import observe, record
@@ -92,14 +93,15 @@ async def drop_schema(connection: Connection, change: DropSchema, who: Principal
 
 
 async def register_tables(connection: Connection, snapshots: Sequence[Snapshot], who: Principal) -> None:
-    """Control rows, shadows and the owner's right to see them, of many tables in a few round trips. Raises
-    DuplicateTable, InvalidSchemaName."""
+    """Control rows, shadows and the owner's right to see them, of many tables in a few round trips. Whoever removes
+    what lies there is waited for, and does so no more. Raises DuplicateTable, InvalidSchemaName."""
     for schema in {snapshot.table.schema for snapshot in snapshots}:
         if Privilege.CREATE not in (await find_schema(connection, schema)).privileges(who):
             raise InsufficientPrivilege(f"permission denied for schema {schema}")
     if not who.admin:
         for snapshot in snapshots:
             await _refuse_taken_location(connection, snapshot.location)
+    await claim(connection, [snapshot.location for snapshot in snapshots])
     made = await _insert_rows(connection, snapshots, who)
     await _make_shadows(connection, made)
     await mirror_new_tables(connection, made, who.name)

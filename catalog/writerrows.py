@@ -19,23 +19,13 @@ import psycopg
 from psycopg import AsyncConnection
 
 from catalog.completion import complete
-from catalog.endpoint import Endpoint
+from catalog.endpoint import LIVELY, PATIENCE_SECONDS, Endpoint
 from catalog.errors import CannotConnectNow
 from catalog.names import TableName
 from catalog.translation import as_sql_errors
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
 """Seconds between two looks whether another gateway's writer is done."""
-_MOST_SECONDS = 10
-"""For an answer, and for a connection."""
-_LIVELY = {
-    "connect_timeout": _MOST_SECONDS,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 1000 * _MOST_SECONDS,
-}
-"""libpq's parameters by which a connection ends whose other side has gone without a word."""
 
 
 class WriterRows:
@@ -78,7 +68,7 @@ class WriterRows:
     async def _connected(self) -> AsyncConnection[Any]:
         async with self._connecting:
             if self._connection is None or self._connection.closed:
-                conninfo = self._endpoint.conninfo(application_name="lakegate writers", **_LIVELY)
+                conninfo = self._endpoint.conninfo(application_name="lakegate writers", **LIVELY)
                 with as_sql_errors():
                     self._connection = await AsyncConnection.connect(conninfo, autocommit=True)
             return self._connection
@@ -101,7 +91,7 @@ class WriterRows:
         """Raises CannotConnectNow where no answer comes; the connection is closed then."""
         async with self._asking:
             question = asyncio.ensure_future(_put(connection, query, key))
-            await asyncio.wait([question], timeout=_MOST_SECONDS)
+            await asyncio.wait([question], timeout=PATIENCE_SECONDS)
             if question.done():
                 return question.result()
             # The first is a cancel request to the server, for whose answer the question would wait.

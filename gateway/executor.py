@@ -6,7 +6,7 @@ The partner of `gateway.session`, which owns the state that is read and changed 
 from __future__ import annotations
 
 import functools
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InternalError, SqlError
@@ -56,6 +56,7 @@ from planner.planning import plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     import pyarrow as pa
 
@@ -315,10 +316,17 @@ class Executor:
             session.vault,
             functools.partial(actions.settle, session, self._services.catalog),
             self._services.writers.turn(session.workspace, query.writes if waits else None, session.lock_seconds),
+            self._room(query),
             reroute,
             self._services.trees,
             drafted,
         )
+
+    def _room(self, query: Query) -> AbstractAsyncContextManager[None]:
+        """A block has seen to the folders of its tables before."""
+        if query.location is None or query.location in self._session.block.made:
+            return nullcontext()
+        return self._services.catalog.making(self._session.workspace, query.location)
 
     def append(self, query: Query) -> Result:
         """The result of a write without values."""

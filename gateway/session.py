@@ -279,7 +279,7 @@ class Session:
             self.block.end()
             await self.relay.end(commit=commit)
             if leaves:
-                await self._services.catalog.clear_leftovers(self.workspace)
+                self._services.catalog.clear_leftovers(self.workspace)
 
     async def _commit(self) -> None:
         try:
@@ -348,7 +348,7 @@ class Session:
         """Ends the session: portals, machines and the backend go back, whatever one of them raises."""
         async with AsyncExitStack() as rest:
             if self.block.definitions is not None:
-                rest.push_async_callback(self._services.catalog.clear_leftovers, self.workspace)
+                rest.callback(self._services.catalog.clear_leftovers, self.workspace)
             rest.push_async_callback(self.relay.close)
             if self.block.definitions is not None:
                 # Told, PostgreSQL lets go of what the block has made before that is looked for.

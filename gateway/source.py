@@ -8,7 +8,6 @@ refused it or ran out of memory. A write never is.
 
 import asyncio
 import logging
-import shutil
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -45,14 +44,15 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a query needs of its session. `turn` is its place among the writers of its table; `settle` follows a
-    write into the catalog; `reroute` plans for Spark; `trees` as `gateway.trees` has it. `undone`: a write that fails
-    goes with its block, whether it was done or not."""
+    """What a query needs of its session. `turn` is its place among the writers of its table, `room` keeps the
+    folder of one that it makes; `settle` follows a write into the catalog; `reroute` plans for Spark; `trees` as
+    `gateway.trees` has it. `undone`: a write that fails goes with its block, whether it was done or not."""
 
     leases: Leases
     vault: Vault
     settle: Callable[[Query], Awaitable[None]]
     turn: AbstractAsyncContextManager[None]
+    room: AbstractAsyncContextManager[None]
     reroute: Callable[[], Awaitable[Execution]] | None = None
     trees: bool = False
     undone: bool = False
@@ -139,14 +139,13 @@ class Source:
     async def _run(self, execution: Execution, spool: Spool) -> None:
         query = execution.query
         try:
-            async with self._surroundings.turn:
-                await self._drive(execution, spool)
-            if query.then is not None or query.writes is not None:
-                self._settling = True
-                await self._surroundings.settle(query)
+            async with self._surroundings.room:
+                async with self._surroundings.turn:
+                    await self._drive(execution, spool)
+                if query.then is not None or query.writes is not None:
+                    self._settling = True
+                    await self._surroundings.settle(query)
         except BaseException as error:
-            if query.location is not None:
-                await asyncio.to_thread(shutil.rmtree, query.location, ignore_errors=True)
             spool.finish(_with_names(error, query) if isinstance(error, UnreadableTable) else error)
             if not isinstance(error, Exception):
                 raise

@@ -187,7 +187,7 @@ def test_a_table_is_made_whole_and_swapped_for_another(gateway: Target) -> None:
                 second.execute("SELECT n AS locked FROM written.things")
         second.execute("DROP TABLE written.things_before CASCADE")
         assert rows(second) == [(1, "one"), (2, "two")]
-    assert folders(gateway) == ["copied"]
+    until(lambda: folders(gateway) == ["copied"])
 
 
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
@@ -196,9 +196,9 @@ def test_files_go_with_their_tables(gateway: Target, end: str) -> None:
         connection.execute("BEGIN")
         for statement in (CREATE, FILL, "SAVEPOINT a", COPY, "ROLLBACK TO a", "DROP TABLE written.things"):
             connection.execute(statement.encode())
-        assert folders(gateway) == ["copied", "more", "things"]
+        until(lambda: folders(gateway) == ["copied", "more", "things"])
         connection.execute(end.encode())
-        assert folders(gateway) == (["more"] if end == "COMMIT" else ["things"])
+        until(lambda: folders(gateway) == (["more"] if end == "COMMIT" else ["things"]))
         if end == "COMMIT":
             connection.execute("ALTER TABLE written.more RENAME TO things")
 
@@ -208,7 +208,7 @@ def test_a_lost_connection_leaves_nothing(gateway: Target) -> None:
         left.execute("BEGIN")
         for statement in (CREATE, FILL, "DROP TABLE written.things"):
             left.execute(statement.encode())
-        assert folders(gateway) == ["more", "things"]
+        until(lambda: folders(gateway) == ["more", "things"])
     until(lambda: folders(gateway) == ["things"])
     with gateway.connect() as connection:
         assert connection.execute(NAMES.encode()).fetchall() == [("things", "BASE TABLE")]
