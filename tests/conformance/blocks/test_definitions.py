@@ -249,3 +249,21 @@ def test_grants_are_a_blocks_too(gateway: Target) -> None:
             assert other.execute(granted.encode()).fetchone() == (False,)
         assert connection.execute(granted.encode()).fetchone() == (False,)
         connection.execute("DROP ROLE reading")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT n, 'own'::regclass AS r FROM written.things",
+        "SELECT n FROM written.things WHERE NULL::own IS NULL",
+        "SELECT n, NULL::own AS r FROM written.things",
+    ],
+)
+def test_a_view_does_not_hang_on_a_temporary_table(gateway: Target, text: str) -> None:
+    """PostgreSQL would drop it with the table, and the control tables would not hear of that."""
+    with gateway.connect() as connection, gateway.connect() as other:
+        connection.execute("CREATE TEMP TABLE own (a int)")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="cannot depend on"):
+            run_block(connection, f"CREATE VIEW written.seen AS {text}")
+        connection.execute("DROP TABLE own CASCADE")
+        assert other.execute(NAMES.encode()).fetchall() == [("things", "BASE TABLE")]
