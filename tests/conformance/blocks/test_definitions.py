@@ -21,6 +21,10 @@ COPIED = "SELECT n, word FROM written.copied ORDER BY n"
 NAMES = (
     "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'written' ORDER BY table_name"
 )
+VIEW_OF_MOMENTS = (
+    "CREATE VIEW written.seen AS SELECT n, date '2020-02-01' + interval '1 month 3 days' AS d FROM written.things"
+)
+MOMENTS = "SELECT n, extract(month FROM d), extract(day FROM d) FROM written.seen ORDER BY n"
 QUIET = "SET client_min_messages = warning"
 """Notices are told with other codes, or not at all, also outside blocks."""
 COLUMNS = (
@@ -88,6 +92,12 @@ SCRIPTS: dict[str, Sequence[str]] = {
         "BEGIN", CREATE, FILL, "CREATE VIEW written.seen AS SELECT word FROM written.more", "SELECT * FROM written.seen"
         " ORDER BY word", "ALTER TABLE written.more RENAME TO most", "SELECT * FROM written.seen ORDER BY word",
         "ROLLBACK", NAMES,
+    ),
+    "settings": (
+        "SET array_nulls = off", "SET DateStyle = 'SQL, DMY'", "SET IntervalStyle = sql_standard",
+        "SET quote_all_identifiers = on", "BEGIN", CREATE, VIEW_OF_MOMENTS, MOMENTS, "SHOW DateStyle", COLUMNS,
+        "SAVEPOINT a", CREATE, "ROLLBACK TO a", "SHOW DateStyle", "SHOW array_nulls", "COMMIT", MOMENTS, COLUMNS, FILL,
+        MORE, "DROP VIEW written.seen", "DROP TABLE written.more", NAMES, CREATE, "DROP TABLE written.more",
     ),
     "comments": (
         "BEGIN", CREATE, "COMMENT ON TABLE written.more IS 'it''s \\ returning'",
