@@ -277,3 +277,24 @@ def test_a_view_does_not_hang_on_a_temporary_table(gateway: Target, text: str) -
             run_block(connection, f"CREATE VIEW written.seen AS {text}")
         connection.execute("DROP TABLE own CASCADE")
         assert other.execute(NAMES.encode()).fetchall() == [("things", "BASE TABLE")]
+
+
+HELD = "SELECT has_table_privilege(oid, 'SELECT') FROM pg_class WHERE oid = 'written.things'::regclass"
+
+
+def test_rights_of_before_stay_in_their_block(gateway: Target) -> None:
+    """What its statements are answered from is of no use to those after it, on the same backend."""
+    with gateway.connect() as admin:
+        admin.execute("CREATE ROLE held LOGIN PASSWORD 'only for tests'")
+        admin.execute("GRANT USAGE ON SCHEMA written TO held")
+        admin.execute("GRANT SELECT, INSERT ON written.things TO held")
+        with gateway.as_user("held", "only for tests").connect() as user:
+            with user.transaction():
+                user.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                user.execute("SELECT count(*) FROM pg_class")
+                admin.execute("REVOKE SELECT ON written.things FROM held")
+                assert user.execute(HELD.encode()).fetchone() == (True,)
+            assert user.execute(HELD.encode()).fetchone() == (False,)
+        admin.execute("REVOKE INSERT ON written.things FROM held")
+        admin.execute("REVOKE USAGE ON SCHEMA written FROM held")
+        admin.execute("DROP ROLE held")
