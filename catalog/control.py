@@ -9,6 +9,7 @@ instead of trusting its cache.
 import asyncio
 import json
 import logging
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -166,6 +167,11 @@ class ControlDatabase(Generic[State]):
                 await self._follow_channel()
             except (psycopg.Error, SqlError) as error:
                 _log.warning("the metastore's change channel broke, trying again: %s", error)
+            except Exception:
+                # Whatever it is: nobody else would ever hear of a change again.
+                _log.exception(
+                    "unexpected error %s: the metastore's change channel broke, trying again", secrets.token_hex(4)
+                )
             finally:
                 self._is_current.clear()
             await asyncio.sleep(_RETRY_SECONDS)

@@ -129,6 +129,7 @@ _TABLES = """
 _SYSTEM_RELATIONS = """
     SELECT n.nspname, array_agg(c.relname::text) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('pg_catalog', 'information_schema', 'lakegate') AND c.relkind IN ('r', 'v') GROUP BY 1"""
+_GONE = "PostgreSQL does not have it any more"
 _VOLATILE_FUNCTIONS = "SELECT DISTINCT proname::text FROM pg_proc WHERE provolatile = 'v'"
 
 
@@ -217,8 +218,10 @@ def _view(row: list[Any] | None) -> View | None:
     if row is None:
         return None
     text, columns, reads, by_invoker, reason = row
+    if text is None:
+        reason = reason or _GONE
     return View(
-        text=text.strip().removesuffix(";"),
+        text=(text or "").strip().removesuffix(";"),
         columns=tuple(ResultColumn(name, PgType(oid, typmod)) for name, oid, typmod in columns or ()),
         reads=tuple(TableName(*name) for name in reads or ()),
         by_invoker=by_invoker,

@@ -56,6 +56,20 @@ INSERT INTO lakegate.tables (schema_name, name, location, owner, shadow, schema_
 SELECT n.nspname, c.relname, '', %(owner)s, c.oid, '' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND c.relkind = 'v' RETURNING id
 """
+# A view belongs to a schema, its own; every other object that it or its rule depends on could take it along, or keep a
+# schema from being dropped, without the control tables' knowledge.
+_FOREIGN = """
+SELECT pg_describe_object(d.refclassid, d.refobjid, 0)
+FROM pg_rewrite w JOIN pg_depend d ON (d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid)
+                                   OR (d.classid = 'pg_class'::regclass AND d.objid = w.ev_class),
+     pg_identify_object(d.refclassid, d.refobjid, 0) i
+WHERE w.ev_class = %s AND i.schema IS DISTINCT FROM 'pg_catalog'
+  AND NOT (d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_namespace'::regclass)
+  AND NOT (d.refclassid = 'pg_class'::regclass
+           AND EXISTS (SELECT FROM lakegate.tables t WHERE t.shadow = d.refobjid))
+LIMIT 1
+"""
+_HINT = "Views read lakehouse tables and other views of them."
 _CIRCULAR = "42P17"
 _LOST = """UPDATE lakegate.tables SET shadow = c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE (nspname, relname) = (schema_name, name) AND id = %s"""
@@ -121,9 +135,7 @@ async def create_view(connection: Connection, change: CreateView, who: Principal
     # Prepared, so that PostgreSQL takes one statement and no more.
     await connection.execute(change.text.encode(), prepare=True)
     if change.unknown is not None:
-        raise FeatureNotSupported(
-            f'a view cannot read "{change.unknown}"', hint="Views read lakehouse tables and other views of them."
-        )
+        raise FeatureNotSupported(f'a view cannot read "{change.unknown}"', hint=_HINT)
     if present is None:
         row = {"schema": name.schema, "name": name.name, "owner": who.name}
         made = await (await connection.execute(_ADOPT, row)).fetchone()
@@ -132,14 +144,23 @@ async def create_view(connection: Connection, change: CreateView, who: Principal
     else:
         update = "UPDATE lakegate.view_states SET definition = NULL, reason = NULL WHERE table_id = %s"
         await connection.execute(update, (present.id,))
+        await connection.execute(_LOST, (present.id,))
     view = await find_table(connection, name)
     dependents = await read_dependents(connection, view.shadow)
     if name in {each.table for each in dependents}:
         raise error_class(_CIRCULAR)(f'infinite recursion detected in rules for relation "{name.name}"')
     assert view.shadow is not None, "a view has one"
+    await _refuse_foreign(connection, view.shadow)
     await check_expansion(connection, view.shadow)
     await mirror_table(connection, view)
     return {name, *(each.table for each in dependents)}
+
+
+async def _refuse_foreign(connection: Connection, shadow: int) -> None:
+    """A temporary table that goes would take the view along, and a type or a function that is named in an expression is
+    no relation that a statement's text shows."""
+    for (foreign,) in await fetch(connection, _FOREIGN, (shadow,)):
+        raise FeatureNotSupported(f"a view cannot depend on {foreign}", hint=_HINT)
 
 
 async def _find_present(connection: Connection, change: CreateView, who: Principal) -> TableEntry | None:

@@ -83,7 +83,7 @@ class Conversation:
 
     def open_request(self, backend: Backend, *, begins: bool = True) -> Request:
         """A request that first begins the block if there is one and it may, and brings the settings up to date."""
-        holdings, request = self.holdings, Request(backend.statements)
+        holdings, request = self.holdings, Request(backend.statements, goes_on=self.holdings.goes_on)
         while holdings.closing:
             request.close_portal(holdings.closing.pop())
         if begins and holdings.begin and not holdings.begun:

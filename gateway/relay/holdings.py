@@ -36,6 +36,11 @@ class Holdings:
         """Nothing ties the session to its backend."""
         return not (self.begun or self.state or self.portals)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the next statement is in a transaction with others."""
+        return bool(self.begin or self.portals)
+
     def choose_end(self, *, suspends: bool = False) -> bytes:
         """How a request ends: outside a block, a Sync would close the open portals."""
         return FLUSH if (suspends or self.portals) and not self.begin else SYNC

@@ -37,13 +37,14 @@ class Request:
     """One write. `skipped` counts the commands whose answers are dropped, `parses` the statements it prepares.
 
     `call` is the statement that it executes. `sets` says that it changes settings, `variables` are the backend's after
-    it, None where it does not look at them.
+    it, None where it does not look at them. `goes_on` as `NamedStatements.add` has it.
     """
 
-    __slots__ = ("_parts", "_statements", "call", "parses", "sets", "skipped", "variables")
+    __slots__ = ("_goes_on", "_parts", "_statements", "call", "parses", "sets", "skipped", "variables")
 
-    def __init__(self, statements: NamedStatements) -> None:
+    def __init__(self, statements: NamedStatements, *, goes_on: bool = False) -> None:
         self._statements = statements
+        self._goes_on = goes_on
         self._parts: list[bytes] = []
         self.call: Call | None = None
         self.parses: list[StatementKey] = []
@@ -136,7 +137,7 @@ class Request:
         known = self._statements.find(key)
         if known is not None:
             return known
-        statement, evicted = self._statements.add(key)
+        statement, evicted = self._statements.add(key, goes_on=self._goes_on)
         if evicted:
             self._parts.insert(0, encode(Close("S", evicted)))
         self.parses.append(key)

@@ -24,7 +24,7 @@ from gateway.relay.pool import Pool
 from gateway.relay.portal import RelayPortal
 from gateway.relay.requests import Call
 from gateway.relay.run import Assignment, Kind, Run
-from gateway.relay.settings import Scope, Settings, check_variable, quote_setting, set_command
+from gateway.relay.settings import Scope, Settings, check_variable, keep_meaningless, quote_setting, set_command
 from planner.plan import Modes
 from planner.session import KEPT
 
@@ -264,13 +264,18 @@ class RelaySession:
 
     async def carry_out(self, statement: str, seal: bytes, variables: Mapping[str, str], *, answers: bool) -> list[str]:
         """Has the metastore's own function carry out a statement that is sealed for this role, in the open block.
-        Returns its rows. Raises SqlError, of which PostgreSQL's context and positions are not the client's."""
+        Returns its rows. Raises SqlError, of which PostgreSQL's context and positions are not the client's.
+
+        The session's settings are not for it: values are read, and views written, as the metastore's owner does.
+        """
         values = (statement.encode(), b"\\x" + seal.hex().encode(), b"true" if answers else b"false")
         try:
-            portal = await self.execute(_CARRY_OUT, _CARRIED, (), values, (), variables)
+            portal = await self.execute(_CARRY_OUT, _CARRIED, (), values, (), keep_meaningless(variables))
             rows = b"".join([run async for run in portal.fetch()])
         except SqlError as error:
             raise error_class(error.sqlstate)(error.message, detail=error.detail, hint=error.hint) from None
+        finally:
+            self._settings.read(variables)
         self._conversation.holdings.touch()
         return [(row[0] or b"").decode() for row in read_rows(rows)]
 

@@ -59,6 +59,11 @@ def modes_of(variables: Mapping[str, str]) -> tuple[str | None, ...]:
     return tuple(variables.get(name) for name in _MODES)
 
 
+def keep_meaningless(variables: Mapping[str, str]) -> Mapping[str, str]:
+    """Those that no answer depends on, and what a transaction takes over when it begins."""
+    return {name: value for name, value in variables.items() if name in IRRELEVANT or name in _MODES}
+
+
 def set_command(name: str, value: str | None) -> str:
     """SET as a command (None: to the default); empty for lists of names, whose items a command takes one by one."""
     if name.lower() in LISTS_OF_NAMES:

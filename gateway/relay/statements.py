@@ -2,7 +2,9 @@
 
 A statement is prepared again, under a new name, whenever its meaning could have changed: `scope` in its key holds the
 settings, the catalog's version and the temp-schema epoch, so PostgreSQL never meets a result type that is not the one
-it planned. Literals that PostgreSQL reads at Parse and that name the present ('now', 'today') are never kept.
+it planned. Literals that PostgreSQL reads at Parse and that name the present ('now', 'today') are never kept. Nor is,
+within a transaction, what PostgreSQL makes a constant of when it plans: the transaction may see the control tables as
+they were, and the version in the key is today's.
 """
 
 import re
@@ -12,6 +14,8 @@ from dataclasses import dataclass, field
 
 PRESENT = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b(?!\s*\()", re.IGNORECASE)
 """Words that datetime input reads as the moment of reading; ``now()`` is a function and evaluated at each execution."""
+_PLANNED = "lakegate.held("
+"""What the planner writes for a question that is answered from the control tables when a statement is planned."""
 
 StatementKey = tuple[str, tuple[int, ...], Hashable]
 """Text, parameter types, scope."""
@@ -47,9 +51,10 @@ class NamedStatements:
             self._known.move_to_end(key)
         return known
 
-    def add(self, key: StatementKey) -> tuple[NamedStatement, str]:
-        """A new name, and the name to close to make room; `UNNAMED` for what is not to be kept."""
-        if len(key[0]) > self._longest or PRESENT.search(key[0]):
+    def add(self, key: StatementKey, *, goes_on: bool = False) -> tuple[NamedStatement, str]:
+        """A new name, and the name to close to make room; `UNNAMED` for what is not to be kept. `goes_on`: in a
+        transaction that is more than this statement."""
+        if len(key[0]) > self._longest or PRESENT.search(key[0]) or (goes_on and _PLANNED in key[0]):
             return UNNAMED, ""
         evicted = self._known.popitem(last=False)[1].name if len(self._known) >= self._most else ""
         self._made += 1

@@ -38,7 +38,8 @@ def _operation(fields: Node) -> Node:
     operator = tree.strings(fields.get("name"))[-1]
     if fields["kind"] == "AEXPR_OP" and operator in _LIKES:
         return {**fields, "kind": _LIKES[operator], "rexpr": _pattern(fields["rexpr"])}
-    if (fields["kind"], operator) in _MEMBERSHIPS and (listed := written_elements(fields["rexpr"])) is not None:
+    # An empty array stays one: no IN has an empty list.
+    if (fields["kind"], operator) in _MEMBERSHIPS and (listed := written_elements(fields["rexpr"])):
         return {**fields, "kind": "AEXPR_IN", "rexpr": {"List": {"items": listed}}}
     return fields
 

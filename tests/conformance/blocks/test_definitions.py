@@ -21,6 +21,10 @@ COPIED = "SELECT n, word FROM written.copied ORDER BY n"
 NAMES = (
     "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'written' ORDER BY table_name"
 )
+VIEW_OF_MOMENTS = (
+    "CREATE VIEW written.seen AS SELECT n, date '2020-02-01' + interval '1 month 3 days' AS d FROM written.things"
+)
+MOMENTS = "SELECT n, extract(month FROM d), extract(day FROM d) FROM written.seen ORDER BY n"
 QUIET = "SET client_min_messages = warning"
 """Notices are told with other codes, or not at all, also outside blocks."""
 COLUMNS = (
@@ -94,6 +98,12 @@ SCRIPTS: dict[str, Sequence[str]] = {
         "BEGIN", CREATE, FILL, "CREATE VIEW written.seen AS SELECT word FROM written.more", "SELECT * FROM written.seen"
         " ORDER BY word", "ALTER TABLE written.more RENAME TO most", "SELECT * FROM written.seen ORDER BY word",
         "ROLLBACK", NAMES,
+    ),
+    "settings": (
+        "SET array_nulls = off", "SET DateStyle = 'SQL, DMY'", "SET IntervalStyle = sql_standard",
+        "SET quote_all_identifiers = on", "BEGIN", CREATE, VIEW_OF_MOMENTS, MOMENTS, "SHOW DateStyle", COLUMNS,
+        "SAVEPOINT a", CREATE, "ROLLBACK TO a", "SHOW DateStyle", "SHOW array_nulls", "COMMIT", MOMENTS, COLUMNS, FILL,
+        MORE, "DROP VIEW written.seen", "DROP TABLE written.more", NAMES, CREATE, "DROP TABLE written.more",
     ),
     "comments": (
         "BEGIN", CREATE, "COMMENT ON TABLE written.more IS 'it''s \\ returning'",
@@ -255,3 +265,42 @@ def test_grants_are_a_blocks_too(gateway: Target) -> None:
             assert other.execute(granted.encode()).fetchone() == (False,)
         assert connection.execute(granted.encode()).fetchone() == (False,)
         connection.execute("DROP ROLE reading")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT n, 'own'::regclass AS r FROM written.things",
+        "SELECT n FROM written.things WHERE NULL::own IS NULL",
+        "SELECT n, NULL::own AS r FROM written.things",
+    ],
+)
+def test_a_view_does_not_hang_on_a_temporary_table(gateway: Target, text: str) -> None:
+    """PostgreSQL would drop it with the table, and the control tables would not hear of that."""
+    with gateway.connect() as connection, gateway.connect() as other:
+        connection.execute("CREATE TEMP TABLE own (a int)")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="cannot depend on"):
+            run_block(connection, f"CREATE VIEW written.seen AS {text}")
+        connection.execute("DROP TABLE own CASCADE")
+        assert other.execute(NAMES.encode()).fetchall() == [("things", "BASE TABLE")]
+
+
+HELD = "SELECT has_table_privilege(oid, 'SELECT') FROM pg_class WHERE oid = 'written.things'::regclass"
+
+
+def test_rights_of_before_stay_in_their_block(gateway: Target) -> None:
+    """What its statements are answered from is of no use to those after it, on the same backend."""
+    with gateway.connect() as admin:
+        admin.execute("CREATE ROLE held LOGIN PASSWORD 'only for tests'")
+        admin.execute("GRANT USAGE ON SCHEMA written TO held")
+        admin.execute("GRANT SELECT, INSERT ON written.things TO held")
+        with gateway.as_user("held", "only for tests").connect() as user:
+            with user.transaction():
+                user.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                user.execute("SELECT count(*) FROM pg_class")
+                admin.execute("REVOKE SELECT ON written.things FROM held")
+                assert user.execute(HELD.encode()).fetchone() == (True,)
+            assert user.execute(HELD.encode()).fetchone() == (False,)
+        admin.execute("REVOKE INSERT ON written.things FROM held")
+        admin.execute("REVOKE USAGE ON SCHEMA written FROM held")
+        admin.execute("DROP ROLE held")

@@ -99,6 +99,19 @@ async def test_a_cut_channel_stales_nothing(metastore: Metastore, replica: Catal
         assert reference in (await replica.resolve(metastore.admin, metastore.workspace, [reference], [])).tables
 
 
+async def test_what_nobody_understands_stales_nothing(metastore: Metastore, replica: Catalog) -> None:
+    """A notification that cannot be read breaks the channel, which is opened again."""
+    await metastore.apply(CreateSchema("sales"))
+    location = write_table(metastore.warehouse / "t", {"a": [1]})
+    for number, payload in enumerate(("", "[]", "{}")):
+        await metastore.query("SELECT pg_notify('lakegate_version', %s)", payload)
+        name = TableName("sales", f"t{number}")
+        await metastore.apply(RegisterTable(name, location))
+        await reach(replica, metastore.workspace, metastore.catalog.version(metastore.workspace))
+        reference = TableReference(name.name, "sales")
+        assert reference in (await replica.resolve(metastore.admin, metastore.workspace, [reference], [])).tables
+
+
 async def test_unknown_workspaces_and_names(metastore: Metastore) -> None:
     assert await metastore.catalog.login("admin", "no_such_workspace") is None
     assert await metastore.catalog.login("no_such_user", metastore.workspace) is None

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from catalog.catalog import Catalog
 from catalog.changes import (
     CommentOnTable,
     CreateSchema,
@@ -25,6 +26,15 @@ TABLE, VIEW, OUTER = (TableName("sales", name) for name in ("orders", "cheap", "
 A, B = mapped_field("a", "long", 1, "p1"), mapped_field("b", "string", 2, "p2")
 CHEAP = 'CREATE VIEW "sales"."cheap" AS SELECT a, b AS label FROM "sales"."orders" WHERE a < 10'
 CHEAPEST = 'CREATE VIEW "sales"."cheapest" AS SELECT * FROM "sales"."cheap" WHERE a < 2'
+
+FOREIGN = (
+    "NULL::sales.orders IS NULL",
+    "NULL::information_schema.sql_identifier",
+    "'lakegate.tables'::regclass",
+    "'public'::regnamespace",
+    "lakegate.pg_backend_pid()",
+)
+"""Expressions that PostgreSQL would keep, or drop, a view with."""
 
 
 def lake(metastore: Metastore, version: int, *fields: dict[str, Any]) -> str:
@@ -140,6 +150,10 @@ async def test_wrong_views(sales: Metastore) -> None:
             "42601",
         ),
         (CreateView(TableName("none", "x"), 'CREATE VIEW "none"."x" AS SELECT 1 AS a'), "3F000"),
+        *(
+            (CreateView(TableName("sales", "x"), f'CREATE VIEW "sales"."x" AS SELECT {each} AS a'), "0A000")
+            for each in FOREIGN
+        ),
     ):
         await refuses(sales, change, sqlstate)
 
@@ -243,6 +257,25 @@ async def test_a_view_that_cannot_be_read_can_be_replaced_or_dropped(sales: Meta
     assert len(list((await find(sales, OUTER)).snapshots())) == 1
     await sales.apply(DropTable(OUTER, view=True))
     assert await relations(sales) == ["cheap", "orders"]
+
+
+async def test_a_view_that_postgresql_has_lost_keeps_nobody_out(sales: Metastore) -> None:
+    await sales.query("DROP VIEW sales.cheap CASCADE")
+    catalog = Catalog(sales.server, warehouse_root=str(sales.warehouse))
+    await catalog.open()
+    try:
+        references = [TableReference(name.name, name.schema) for name in (TABLE, VIEW)]
+        assert references[0] in (await catalog.resolve(sales.admin, sales.workspace, references[:1], [])).tables
+        with pytest.raises(ObjectNotInPrerequisiteState, match="cannot be read any more"):
+            await catalog.resolve(sales.admin, sales.workspace, references, [])
+    finally:
+        await catalog.close()
+    await sales.apply(CreateView(VIEW, CHEAP.replace("CREATE", "CREATE OR REPLACE"), replace=True))
+    assert len(list((await find(sales, VIEW)).snapshots())) == 1
+    await sales.apply(DropTable(OUTER, view=True))
+    assert await relations(sales) == ["cheap", "orders"]
+    await sales.query("DROP VIEW sales.cheap")
+    await sales.apply(DropSchema("sales", cascade=True))
 
 
 async def test_a_statement_reads_so_many_relations_behind_views_at_most(sales: Metastore) -> None:

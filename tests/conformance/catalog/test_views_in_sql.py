@@ -21,6 +21,9 @@ VIEWS = {
                  FROM tpch.nation n JOIN tpch.region r ON n.n_regionkey = r.r_regionkey""",
     "listed": """SELECT n_name, n_nationkey FROM tpch.nation WHERE n_nationkey IN (1, 2, 3) AND n_name LIKE 'A%'
                  OR n_name NOT IN ('JAPAN', 'CHINA') AND n_name NOT LIKE '%A%' AND n_regionkey BETWEEN 1 AND 4""",
+    "emptied": """SELECT n_name, n_nationkey = ANY ('{}') AS none, nullif(n_nationkey, 1) <> ALL ('{}') AS each,
+                  NULL::text = ANY (ARRAY[]::text[]) AS never
+                  FROM tpch.nation WHERE n_nationkey <> ALL ('{}') AND NOT nullif(n_regionkey, 1) = ANY ('{}')""",
     "counted": """WITH c AS (SELECT n_regionkey AS k, count(*) AS n FROM tpch.nation GROUP BY 1)
                   SELECT k, n, n * 1.5 AS more, -1 AS less, coalesce(NULL, 'x') AS text FROM c WHERE n > 0""",
     "nested": "SELECT region, count(*) AS n, max(n_name) AS last FROM v.joined WHERE even GROUP BY region",

@@ -17,6 +17,7 @@ VIEW = TableName("shop", "v")
 TABLE = ResolvedTable(ORDERS, ALL, SNAPSHOTS["orders"], "owner")
 TEXTS = {
     "SELECT id FROM shop.orders WHERE (id = ANY (ARRAY[(1)::bigint, (2)::bigint]))": Oid.INT8,
+    "SELECT id FROM shop.orders WHERE (id = ANY ('{}'::bigint[])) OR (id <> ALL (ARRAY[]::bigint[]))": Oid.INT8,
     "SELECT note FROM shop.orders WHERE (note <> ALL (ARRAY['a'::text, 'b'::text])) OR (note !~~ 'A'::text)": Oid.TEXT,
     "SELECT note FROM shop.orders WHERE ((note)::text = ANY ((ARRAY['a'::character varying])::text[]))": Oid.TEXT,
     "SELECT note FROM shop.orders WHERE (note ~~* 'a_'::text)": Oid.TEXT,
@@ -52,6 +53,15 @@ def read(relation: ResolvedTable, query: str = "SELECT * FROM v", lane: Lane | N
 def test_what_the_deparser_writes_is_understood(text: str, lane: Lane) -> None:
     found = view(text, *([Oid.INT4, Oid.TEXT] if "nothing" in text else [TEXTS[text]]))
     read(found, "SELECT * FROM v AS it WHERE it.a0 IS NOT NULL", lane)
+
+
+@pytest.mark.parametrize(
+    ("test", "sql"), [("= ANY ('{}'::bigint[])", "(FALSE)"), ("<> ALL ('{}'::bigint[])", "(TRUE)")]
+)
+def test_of_nothing_it_is_known_whether_all_or_any_is_so(test: str, sql: str) -> None:
+    """Also where the operand is NULL."""
+    planned = read(view(f"SELECT (id {test}) AS known FROM shop.orders", Oid.BOOL))
+    assert f"{sql} AS" in planned.sql
 
 
 def scanned(text: str) -> int:

@@ -1,5 +1,7 @@
 """What is written for a request, and which statements get a name."""
 
+import pytest
+
 from gateway.pgwire.connection import NEED_DATA, Connection
 from gateway.pgwire.messages import (
     Bind,
@@ -107,3 +109,10 @@ def test_unknown_settings_are_reset_first() -> None:
     texts = [message.sql for message in read(request) if isinstance(message, Parse)]
     assert texts[:3] == ["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"]
     assert request.skipped == 4
+
+
+@pytest.mark.parametrize(("goes_on", "name"), [(False, "lakegate_1"), (True, "")])
+def test_a_constant_of_the_plan_stays_in_its_transaction(goes_on: bool, name: str) -> None:
+    request = Request(NamedStatements(8, 1000), goes_on=goes_on)
+    request.execute(Call("SELECT lakegate.each_has_table_privilege(lakegate.held('SELECT'), oid) FROM pg_class"), SCOPE)
+    assert [message.statement for message in read(request) if isinstance(message, Parse)] == [name]
