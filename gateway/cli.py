@@ -37,7 +37,6 @@ from gateway.welcome import welcome
 def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
     """What every command that starts a gateway takes."""
     folder = click.Path(file_okay=False, path_type=Path)
-    isolation = click.Choice([level.value for level in IsolationLevel])
     for option in (
         click.option("--data", type=folder, required=True, help="Folder of the metastore and the managed tables."),
         click.option("--listen", default="127.0.0.1:5439", show_default=True, help="Address, as HOST:PORT."),
@@ -67,7 +66,7 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
         ),
         click.option(
             "--max-spark-machines",
-            type=click.IntRange(1),
+            type=click.IntRange(0),
             default=Warehouse().spark_most,
             show_default=True,
             help="Spark machines at most; 0: no Spark. What is not used stands by: some 0.7 GiB of memory.",
@@ -84,6 +83,16 @@ def _gateway_options(command: click.decorators.FC) -> click.decorators.FC:
             type=click.IntRange(1),
             help="MiB that a machine may spill to disk.  [default: a quarter of the free, 4 GiB in a microVM]",
         ),
+        _spawner_options,
+    ):
+        command = option(command)
+    return command
+
+
+def _spawner_options(command: click.decorators.FC) -> click.decorators.FC:
+    """What its machines are."""
+    isolation = click.Choice([level.value for level in IsolationLevel])
+    for option in (
         click.option("--spawner", type=click.Choice(NAMES), default="process", show_default=True, help="Of machines."),
         click.option(
             "--spark-spawner",
