@@ -31,8 +31,8 @@ _PLACE = re.compile(r"%(?:\((\w+)\))?s|%%")
 class Backend(Protocol):
     """A block's own connection to PostgreSQL, in the block. Raises SqlError."""
 
-    async def carry_out(self, statement: str, seal: bytes, *, answers: bool) -> list[str]:
-        """Calls the function; its rows."""
+    async def carry_out(self, statement: str, seal: bytes, *, answers: bool, written: bool) -> list[str]:
+        """Calls the function; its rows. `written`: by the client, under whose settings its constants are read."""
 
     async def save(self) -> int:
         """Sets a savepoint; its place."""
@@ -86,12 +86,14 @@ class SealedConnection:
     async def execute(
         self, query: QueryNoTemplate, params: Params | None = None, *, prepare: bool | None = None
     ) -> SealedRows:
-        """Raises psycopg's error of the SQLSTATE that PostgreSQL gave."""
+        """Raises psycopg's error of the SQLSTATE that PostgreSQL gave. `prepare`: it is a client's own text."""
         template = _text(query)
         statement = template if params is None else _fill(template, params)
         answers = _ANSWERING.match(template) is not None
         try:
-            cells = await self._backend.carry_out(statement, self._seal(statement), answers=answers)
+            cells = await self._backend.carry_out(
+                statement, self._seal(statement), answers=answers, written=prepare is True
+            )
         except SqlError as error:
             raise _known_to_psycopg(error) from error
         if not answers:

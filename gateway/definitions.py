@@ -45,11 +45,11 @@ class _Backend:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def carry_out(self, statement: str, seal: bytes, *, answers: bool) -> list[str]:
+    async def carry_out(self, statement: str, seal: bytes, *, answers: bool, written: bool) -> list[str]:
         session, variables = self._session, self._session.settings
         if session.lock_seconds is None:
             variables = {**variables, "lock_timeout": f"{LOCK_SECONDS}s"}
-        return await session.relay.carry_out(statement, seal, variables, answers=answers)
+        return await session.relay.carry_out(statement, seal, variables, answers=answers, written=written)
 
     async def save(self) -> int:
         return await self._session.relay.save()

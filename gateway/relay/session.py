@@ -262,15 +262,19 @@ class RelaySession:
         """SET TRANSACTION, in the open block. PostgreSQL refuses what comes too late."""
         await self._conversation.set_modes(modes)
 
-    async def carry_out(self, statement: str, seal: bytes, variables: Mapping[str, str], *, answers: bool) -> list[str]:
+    async def carry_out(
+        self, statement: str, seal: bytes, variables: Mapping[str, str], *, answers: bool, written: bool
+    ) -> list[str]:
         """Has the metastore's own function carry out a statement that is sealed for this role, in the open block.
         Returns its rows. Raises SqlError, of which PostgreSQL's context and positions are not the client's.
 
-        The session's settings are not for it: values are read, and views written, as the metastore's owner does.
+        The session's settings are for what its client has `written` and nothing else: values are read, and views shown,
+        as the metastore's owner does.
         """
+        ruling = variables if written else keep_meaningless(variables)
         values = (statement.encode(), b"\\x" + seal.hex().encode(), b"true" if answers else b"false")
         try:
-            portal = await self.execute(_CARRY_OUT, _CARRIED, (), values, (), keep_meaningless(variables))
+            portal = await self.execute(_CARRY_OUT, _CARRIED, (), values, (), ruling)
             rows = b"".join([run async for run in portal.fetch()])
         except SqlError as error:
             raise error_class(error.sqlstate)(error.message, detail=error.detail, hint=error.hint) from None

@@ -22,7 +22,7 @@ NAMES = (
     "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'written' ORDER BY table_name"
 )
 VIEW_OF_MOMENTS = (
-    "CREATE VIEW written.seen AS SELECT n, date '2020-02-01' + interval '1 month 3 days' AS d FROM written.things"
+    "CREATE VIEW written.seen AS SELECT n, date '03/02/2020' + interval '1 month 3 days' AS d FROM written.things"
 )
 MOMENTS = "SELECT n, extract(month FROM d), extract(day FROM d) FROM written.seen ORDER BY n"
 QUIET = "SET client_min_messages = warning"

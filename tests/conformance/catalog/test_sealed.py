@@ -21,7 +21,7 @@ class Backend:
         self.connection = connection
         self.sent: list[tuple[str, bytes, bool]] = []
 
-    async def carry_out(self, statement: str, seal: bytes, *, answers: bool) -> list[str]:
+    async def carry_out(self, statement: str, seal: bytes, *, answers: bool, written: bool) -> list[str]:
         self.sent.append((statement, seal, answers))
         rows = await (await self.connection.execute(CALL, self.sent[-1])).fetchall()
         return [json.dumps(cell) for (cell,) in rows]
