@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from catalog.names import TableName
 from tests.blocks import open_blocks, rows, table_folder
 from tests.fix_gateway import lake_folder, running_gateway, started_gateway
+from tests.processes import until
 from tests.target import Target
 
 pytestmark = pytest.mark.spark
@@ -66,7 +67,7 @@ def test_a_killed_gateways_definitions_are_gone(lake: Mapping[TableName, Path]) 
                 os.kill(daemon.process.pid, signal.SIGKILL)
             daemon.process.wait()
         with running_gateway(data, password) as again, again.connect() as connection:
-            assert list(folder.parent.iterdir()) == [folder]
+            until(lambda: list(folder.parent.iterdir()) == [folder])
             shadows = "SELECT relname FROM pg_class WHERE relnamespace = 'written'::regnamespace"
             assert connection.execute(shadows.encode()).fetchall() == [("things",)]
             assert rows(connection) == []
