@@ -88,8 +88,10 @@ class Conversation:
             request.close_portal(holdings.closing.pop())
         if begins and holdings.begin and not holdings.begun:
             holdings.begun = True
-            for command in holdings.opening():
-                request.command(command)
+            begin, *savepoints = holdings.opening()
+            request.command(begin)
+            for each in savepoints:
+                request.once(each)
         request.apply(backend.variables, self._settings.applied, in_block=holdings.begun)
         return request
 
@@ -286,7 +288,7 @@ class Conversation:
             backend.cancelling = None
         error = error_of(exchange, overdue=backend.overdue)
         backend.deadline, backend.overdue = FOREVER, False
-        for key in run.request.parses[exchange.parsed :]:
+        for key in filter(None, run.request.parses[exchange.parsed :]):
             backend.statements.forget(key)
         run.settled = True
         if error is None and holdings.has_strayed(exchange.status):

@@ -34,7 +34,8 @@ class Call(NamedTuple):
 
 
 class Request:
-    """One write. `skipped` counts the commands whose answers are dropped, `parses` the statements it prepares.
+    """One write. `skipped` counts the commands whose answers are dropped, `parses` are the statements that it prepares,
+    in order, None for those that are not kept. It must not keep so many that one of them makes room for another.
 
     `call` is the statement that it executes. `sets` says that it changes settings, `variables` are the backend's after
     it, None where it does not look at them. `goes_on` as `NamedStatements.add` has it.
@@ -47,7 +48,7 @@ class Request:
         self._goes_on = goes_on
         self._parts: list[bytes] = []
         self.call: Call | None = None
-        self.parses: list[StatementKey] = []
+        self.parses: list[StatementKey | None] = []
         self.skipped = 0
         self.sets = False
         self.variables: Mapping[str, str] | None = None
@@ -100,6 +101,7 @@ class Request:
         numbers = ", ".join(f"${number}" for number in range(1, len(types) + 1))
         statement = self._prepare((f"SELECT {numbers}", types, None))
         before = f"EXECUTE {statement.name} "
+        self.parses.append(None)
         self._parts += (
             encode(Parse("", before + arguments, ())),
             encode(Bind("", "", (), (), (_BINARY,))),
@@ -121,6 +123,7 @@ class Request:
 
     def once(self, text: str) -> None:
         """A command of ours that is not to be kept."""
+        self.parses.append(None)
         self._parts += (encode(Parse("", text, ())), encode(Bind("", "", (), (), ())), _EXECUTE)
         self.skipped += 1
 

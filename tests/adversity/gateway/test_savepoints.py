@@ -55,6 +55,8 @@ async def test_portals_of_later_than_a_savepoint_go_with_it(gateway: Target, ora
 
 
 def test_a_block_may_not_have_savepoints_without_end(connection: psycopg.Connection) -> None:
+    """PostgreSQL hears of all of them at once, from who has begun blocks before."""
+    connection.execute("BEGIN; SELECT 1; COMMIT")
     connection.execute("BEGIN")
     connection.execute("; ".join(["SAVEPOINT a"] * 10_000).encode())
     with pytest.raises(psycopg.errors.ProgramLimitExceeded):

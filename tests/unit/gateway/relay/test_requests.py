@@ -103,6 +103,20 @@ def test_same_settings_write_nothing() -> None:
     assert not request.sets
 
 
+def test_what_fails_is_prepared_again_also_behind_what_is_not_kept() -> None:
+    """PostgreSQL tells how many it has parsed, of whichever kind."""
+    request = Request(NamedStatements(2, 100))
+    request.command("BEGIN")
+    for place in range(3):
+        request.once(f"SAVEPOINT s{place}")
+    request.execute(Call("SELECT 1"), SCOPE)
+    messages = read(request)
+    texts = [message.sql for message in messages if isinstance(message, Parse)]
+    assert texts == ["BEGIN", "SAVEPOINT s0", "SAVEPOINT s1", "SAVEPOINT s2", "SELECT 1"]
+    assert request.parses == [("BEGIN", (), None), None, None, None, ("SELECT 1", (), SCOPE)]
+    assert not any(isinstance(message, Close) for message in messages)
+
+
 def test_unknown_settings_are_reset_first() -> None:
     request = Request(NamedStatements(8, 1000))
     request.apply(None, {"a": "1"})
