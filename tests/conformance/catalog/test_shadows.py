@@ -34,6 +34,7 @@ from catalog.errors import (
 )
 from catalog.names import Role, TableName, TableReference
 from catalog.tables import register_tables
+from tests.fix_cluster import eventually
 from tests.fix_metastore import Metastore
 from tests.lakes import field, mapped_field, write_log, write_table
 
@@ -181,7 +182,7 @@ async def test_dropping(sales: Metastore) -> None:
     await sales.apply(DropTable(TABLE))
     assert (await sales.resolve(REFERENCE)).tables == {}
     assert await columns(sales) == []
-    assert not DeltaTable.is_deltatable(location)
+    await eventually(lambda: not any(sales.warehouse.glob("*/t")))
     write_table(Path(location), {"a": [1]})
     await sales.apply(RegisterTable(TABLE, location))
     await sales.apply(DropSchema("sales", cascade=True))

@@ -20,7 +20,7 @@ TABLE, OTHER = TableName("tpch", "orders"), TableName("tpch", "part")
 @pytest.fixture
 async def rows(metastore: Metastore, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WriterRows]:
     """Those of one gateway, which has little patience."""
-    monkeypatch.setattr("catalog.writerrows._MOST_SECONDS", 0.2)
+    monkeypatch.setattr("catalog.writerrows.PATIENCE_SECONDS", 0.2)
     found = WriterRows(metastore.server.owner_endpoint("lakegate"))
     yield found
     await found.close()

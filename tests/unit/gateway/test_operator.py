@@ -29,7 +29,7 @@ def run(folder: Path, *words: str, environment: Mapping[str, str] | None = None)
         ("--memory", "1"),
         ("--min-machines", "-1"),
         ("--max-machines", "0"),
-        ("--max-spark-machines", "0"),
+        ("--max-spark-machines", "-1"),
         ("--spill", "0"),
     ],
 )
@@ -43,12 +43,18 @@ def test_numbers_have_ranges(tmp_path: Path, option: str, value: str) -> None:
     [
         ("LAKEGATE_KUBERNETES_CPU_SHARE", "abc"),
         ("LAKEGATE_KUBERNETES_CPU_SHARE", "2"),
-        ("LAKEGATE_KUBERNETES_GATEWAY", "ip-10-0-0-1.ec2.internal"),
     ],
 )
 def test_a_wrong_variable_is_named(tmp_path: Path, command: tuple[str, ...], variable: str, value: str) -> None:
     environment = {"LAKEGATE_KUBERNETES_GATEWAY": "gateway", variable: value}
     assert variable in run(tmp_path, *command, "--spawner", "kubernetes", environment=environment).output
+
+
+def test_a_wrong_name_of_the_gateway_is_told(tmp_path: Path) -> None:
+    """Benchmarks have one of their own."""
+    environment = {"LAKEGATE_KUBERNETES_GATEWAY": "ip-10-0-0-1.ec2.internal"}
+    told = run(tmp_path, "serve", "--spawner", "kubernetes", environment=environment).output
+    assert "LAKEGATE_KUBERNETES_GATEWAY" in told
 
 
 def test_an_api_server_that_is_away(tmp_path: Path) -> None:
