@@ -1,7 +1,6 @@
 """A block beside others: writers that wait, outside commits in between, isolation levels, cancels and timeouts."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from tests.blocks import open_blocks, rows, run_block, table_folder, things
+from tests.blocks import open_blocks, rows, run_block, things
 from tests.fix_replicas import Replicas
 from tests.processes import until
 from tests.target import Target
@@ -21,13 +20,6 @@ INSERT = "INSERT INTO written.things VALUES (4, 'four')"
 UPDATE = "UPDATE written.things SET word = 'changed' WHERE n = 1"
 KEPT = [(1, "one"), (2, "two"), (3, "three")]
 OUTSIDE = pa.table({"n": pa.array([9], pa.int32()), "word": ["outside"]})
-
-
-@pytest.fixture
-def table(gateway: Target) -> Iterator[Path]:
-    with things(gateway):
-        yield table_folder(gateway)
-    assert open_blocks(gateway) == []
 
 
 def commit_after(connection: psycopg.Connection, *statements: str, outside: Path, overwrite: bool = False) -> None:

@@ -1,17 +1,17 @@
 """Definitions in a block: seen by it alone until COMMIT, gone with ROLLBACK; as PostgreSQL has it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 
 import psycopg
 import pytest
 
-from tests.blocks import ROWS, open_blocks, rows, run_block, things, workspace_folder
+from tests.blocks import ROWS, rows, run_block, things, workspace_folder
 from tests.processes import until
 from tests.scripts import hear
 from tests.target import Target
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("table")]
 
 CREATE = "CREATE TABLE written.more (n int NOT NULL, word text)"
 COPY = "CREATE TABLE written.copied AS SELECT n, word FROM written.things WHERE n < 3"
@@ -143,13 +143,6 @@ SCRIPTS: dict[str, Sequence[str]] = {
         "CLOSE c", "DROP TABLE written.copied",
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def table(gateway: Target) -> Iterator[None]:
-    with things(gateway):
-        yield
-    assert open_blocks(gateway) == []
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -1,16 +1,16 @@
 """Writes in a block: seen by it alone until COMMIT, one Delta commit then, gone with ROLLBACK; as PostgreSQL has it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import psycopg
 import pytest
 from deltalake import DeltaTable
 
-from tests.blocks import ROWS, open_blocks, rows, run_block, table_folder, things
+from tests.blocks import ROWS, rows, run_block, table_folder, things
 from tests.scripts import hear
 from tests.target import Target
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("table")]
 
 INSERT = "INSERT INTO written.things VALUES (4, 'four'), (5, NULL)"
 UPDATE = "UPDATE written.things SET word = word || '!' WHERE n > 1"
@@ -47,13 +47,6 @@ SCRIPTS: dict[str, Sequence[str]] = {
         f"DECLARE d CURSOR WITH HOLD FOR {ROWS}", "COMMIT", "FETCH ALL FROM d", "CLOSE d",
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def table(gateway: Target) -> Iterator[None]:
-    with things(gateway):
-        yield
-    assert open_blocks(gateway) == []
 
 
 def version(gateway: Target) -> int:
