@@ -20,6 +20,12 @@ FILES = 4
 WAIT_SECONDS = 300.0
 
 
+@pytest.fixture
+def run_parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for run folders. Its path is short, as one of a socket in it has to fit into 107 bytes."""
+    return tmp_path_factory.mktemp("run")
+
+
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse root that machines may read, with the table `points` in it."""

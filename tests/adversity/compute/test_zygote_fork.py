@@ -20,8 +20,8 @@ SPEC = MachineSpec("duckdb", "user", threads=2, memory_bytes=128 << 20)
 
 
 @pytest.fixture
-async def spawner(tmp_path: Path) -> AsyncIterator[ProcessSpawner]:
-    opened = ProcessSpawner(templates=[SPEC], folder=str(tmp_path))
+async def spawner(run_parent: Path) -> AsyncIterator[ProcessSpawner]:
+    opened = ProcessSpawner(templates=[SPEC], folder=str(run_parent))
     isolation = await opened.open()
     assert isolation.missing == ()
     yield opened
@@ -37,7 +37,7 @@ async def take(machine: Machine, warehouse: Path, seed: str = "00") -> Lease:
     return Lease(connection, lambda _lease: None)
 
 
-async def test_fork_scan_spill_close(spawner: ProcessSpawner, warehouse: Path, points: Scan, tmp_path: Path) -> None:
+async def test_fork_scan_spill_close(spawner: ProcessSpawner, warehouse: Path, points: Scan, run_parent: Path) -> None:
     machine = await spawner.start(SPEC)
     lease = await take(machine, warehouse)
     assert await ask(lease, "SELECT count(*) AS n FROM scan_0", scans=[points]) == [{"n": ROWS}]
@@ -47,12 +47,12 @@ async def test_fork_scan_spill_close(spawner: ProcessSpawner, warehouse: Path, p
     """
     assert await ask(lease, sql, scans=[points]) == [{"n": 4 * ROWS - 1}]
     [guest] = machines()
-    assert any("spill" in folders for _, folders, _ in os.walk(f"/proc/{guest.pid}/root{tmp_path}")), (
+    assert any("spill" in folders for _, folders, _ in os.walk(f"/proc/{guest.pid}/root{run_parent}")), (
         "nothing was spilled"
     )
     await lease.release()
     assert await machine.ended == 0
-    assert not [names for _, _, names in os.walk(tmp_path) if any("duckdb_temp" in name for name in names)]
+    assert not [names for _, _, names in os.walk(run_parent) if any("duckdb_temp" in name for name in names)]
 
 
 async def test_the_zygote_has_one_thread(spawner: ProcessSpawner) -> None:

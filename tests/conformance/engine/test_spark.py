@@ -1,6 +1,7 @@
 """The Spark engine on a real JVM: answers, types, parameters, errors, cancels, several sessions."""
 
 import datetime as dt
+import re
 import subprocess
 import threading
 from collections.abc import Callable
@@ -161,11 +162,12 @@ def test_cancel_stops_what_the_server_submits_later(spark_engine: SparkEngine, s
     """It is still compiling the statement's stage in a thread that it does not interrupt."""
     terms = " + ".join(f"CASE WHEN id % {n + 3} = 1 THEN sqrt(id + {n}) ELSE id * {n}.5D END" for n in range(300))
     runner = threading.Thread(target=lambda: error_of(spark_session, f"SELECT sum({terms}) FROM range(100000000000)"))
+    earlier = started_tasks(spark_engine)
     runner.start()
     wait_until(lambda: compiles_stage(spark_engine))
     spark_session.cancel()
     runner.join()
-    wait_until(lambda: running_tasks(spark_engine) > 0)
+    wait_until(lambda: bool(started_tasks(spark_engine) - earlier))
     wait_until(lambda: running_tasks(spark_engine) == 0)
     assert rows(spark_session, "SELECT 1 AS one") == [{"one": 1}]
 
@@ -185,6 +187,13 @@ def running_tasks(engine: SparkEngine) -> int:
     """Executor threads of the JVM that run a task just now."""
     tasks = [thread for thread in threads_of(engine) if "Executor task launch" in thread]
     return sum("Executor$TaskRunner.run" in thread for thread in tasks)
+
+
+def started_tasks(engine: SparkEngine) -> set[str]:
+    """Of tasks that executor threads are named after: an idle one keeps the name of its last for a minute."""
+    return {
+        number for thread in threads_of(engine) for number in re.findall(r"Executor task launch.*\((TID \d+)\)", thread)
+    }
 
 
 def compiles_stage(engine: SparkEngine) -> bool:

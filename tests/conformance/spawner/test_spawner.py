@@ -165,12 +165,12 @@ async def test_an_engine_that_does_not_exist_ends_at_once() -> None:
     await spawner.close()
 
 
-async def test_close_leaves_nothing(tmp_path: Path) -> None:
-    opened = ProcessSpawner(templates=[SPEC], folder=str(tmp_path))
+async def test_close_leaves_nothing(run_parent: Path) -> None:
+    opened = ProcessSpawner(templates=[SPEC], folder=str(run_parent))
     machine = await opened.start(SPEC)
     await opened.close()
     assert machine.ended.done()
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(run_parent) == []
 
 
 async def test_a_spawner_that_cannot_open_says_so(tmp_path: Path) -> None:
