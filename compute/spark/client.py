@@ -24,17 +24,23 @@ _PROGRAM_LIMIT_EXCEEDED = "54000"
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 _REMEMBERED = "INVALID_HANDLE.OPERATION_ABANDONED"
 _SQLSTATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
+_WRAPPING = frozenset({"TASK_WRITE_FAILED"})
+"""Conditions that say where a statement failed: why is said by what caused them."""
 
 
 class ConnectError(Exception):
-    """What the server answered instead of a result. `sqlstate` and `condition` are Spark's own, perhaps empty."""
+    """What the server answered instead of a result. `sqlstate` and `condition` are Spark's own, perhaps empty; by `id`
+    the server tells more of it for a while."""
 
-    def __init__(self, message: str, *, sqlstate: str = "", condition: str = "", lost: bool = False) -> None:
+    def __init__(
+        self, message: str, *, sqlstate: str = "", condition: str = "", lost: bool = False, id: str = ""
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.sqlstate = sqlstate
         self.condition = condition
         self.lost = lost
+        self.id = id
 
 
 class Execution:
@@ -59,7 +65,7 @@ class Execution:
                     yield from _decode(chunks)
                     chunks.clear()
         except grpc.RpcError as error:
-            raise translate(error) from None
+            raise self.session.unwrap(translate(error)) from None
 
     def cancel(self) -> None:
         """Stops the statement's jobs in the server; the iteration then raises ConnectError. Raises ConnectError."""
@@ -144,6 +150,17 @@ class ConnectSession:
         pairs = self.ask("Config", request).pairs
         return int(pairs[0].value) if pairs and pairs[0].value else None
 
+    def unwrap(self, error: ConnectError) -> ConnectError:
+        """What caused an error that only says where it was; the error itself where that is all, or the server does not
+        tell."""
+        if error.condition not in _WRAPPING:
+            return error
+        try:
+            told = self.ask("FetchErrorDetails", messages.FetchErrorDetailsRequest(error_id=error.id))
+        except ConnectError:
+            return error
+        return next((cause for cause in _causes(told) if cause.condition not in _WRAPPING), error)
+
     def close(self) -> None:
         """Releases the session in the server and the connection. Idempotent; a server that is gone is no error."""
         if self._closed.is_set():
@@ -186,8 +203,21 @@ def translate(error: grpc.RpcError) -> ConnectError:
             told = error_details_pb2.ErrorInfo()
             detail.Unpack(told)
             sqlstate = told.metadata.get("sqlState") or _sqlstate_in(message)
-            return ConnectError(message, sqlstate=sqlstate, condition=told.metadata.get("errorClass", ""), lost=lost)
+            condition, number = (told.metadata.get(name, "") for name in ("errorClass", "errorId"))
+            return ConnectError(message, sqlstate=sqlstate, condition=condition, lost=lost, id=number)
     return ConnectError(message, sqlstate=_sqlstate_in(message), lost=lost)
+
+
+def _causes(told: Any) -> Iterator[ConnectError]:
+    """The error that was asked for, what caused it, and so on."""
+    place = told.root_error_idx
+    for _ in told.errors:
+        error = told.errors[place]
+        known = error.spark_throwable
+        yield ConnectError(error.message, sqlstate=known.sql_state, condition=known.error_class)
+        if not error.HasField("cause_idx"):
+            return
+        place = error.cause_idx
 
 
 def _decode(chunks: Sequence[bytes]) -> pa.RecordBatchReader:

@@ -7,7 +7,14 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from catalog.errors import CheckViolation, DuplicateTable, InvalidParameterValue, NotNullViolation, UnreadableTable
+from catalog.errors import (
+    CheckViolation,
+    DuplicateTable,
+    InvalidParameterValue,
+    NotNullViolation,
+    SqlError,
+    UnreadableTable,
+)
 from compute.engines.spark.session import SparkSession
 from tests.fix_spark import affected, rows, table_at
 
@@ -90,6 +97,21 @@ def test_constraints_hold(spark_session: SparkSession, table: str) -> None:
     affected(spark_session, f"ALTER TABLE {table} ADD CONSTRAINT positive CHECK (id >= 0)")
     with pytest.raises(CheckViolation):
         affected(spark_session, f"INSERT INTO {table} VALUES (-1, 'x')")
+
+
+@pytest.mark.parametrize(
+    ("value", "sqlstate", "message"),
+    [("1 div id", "22012", "division by zero"), ("int(concat('n', id))", "22P02", "cannot be cast")],
+)
+def test_why_rows_could_not_be_written(
+    spark_session: SparkSession, table: str, tmp_path: Path, value: str, sqlstate: str, message: str
+) -> None:
+    """Not where they were to be."""
+    new = table_at(tmp_path / "new")
+    for write in (f"CREATE TABLE {new} USING delta AS", f"INSERT INTO {table} (id)"):
+        with pytest.raises(SqlError, match=message) as caught:
+            affected(spark_session, f"{write} SELECT {value} AS x FROM range(3)")
+        assert (caught.value.sqlstate, str(tmp_path) in str(caught.value)) == (sqlstate, False)
 
 
 def test_a_table_whose_files_are_gone_is_unreadable(spark_session: SparkSession, table: str, folder: Path) -> None:
