@@ -16,12 +16,14 @@ from catalog.shadows import LONGEST_NAME
 ACCOUNT_DATABASE = "lakegate"
 _MAINTENANCE_DATABASE = "postgres"
 _RESERVED = frozenset({ACCOUNT_DATABASE, _MAINTENANCE_DATABASE, "template0", "template1", "rdsadmin"})
+_NO_FOLDERS = frozenset({"", ".", ".."})
 _KEY_BYTES = 32
 
 
 def check_workspace_name(name: str) -> None:
-    """Raises InvalidName for what cannot be a workspace's database."""
-    if name in _RESERVED or not name or "\0" in name or len(name.encode()) > LONGEST_NAME:
+    """Raises InvalidName for what cannot be a workspace's database, or a folder of its own."""
+    unfit = name in _RESERVED | _NO_FOLDERS or len(name.encode()) > LONGEST_NAME
+    if unfit or "\0" in name or "/" in name:
         raise InvalidName(f'"{name}" cannot be the name of a workspace')
 
 

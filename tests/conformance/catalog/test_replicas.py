@@ -117,7 +117,7 @@ async def test_unknown_workspaces_and_names(metastore: Metastore) -> None:
     assert await metastore.catalog.login("no_such_user", metastore.workspace) is None
     with pytest.raises(InvalidCatalogName, match='database "no_such_workspace" does not exist'):
         await metastore.catalog.resolve(metastore.admin, "no_such_workspace", [], [])
-    for name in ("", "lakegate", "postgres", "template1", "x" * 64):
+    for name in ("", ".", "..", "a/b", "lakegate", "postgres", "template1", "x" * 64):
         with pytest.raises(InvalidName):
             await metastore.catalog.create_workspace(name)
 
