@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
@@ -235,7 +235,11 @@ def _unlink_below(location: str, path: str, folders: Sequence[Path]) -> None:
 
 
 def _below(folder: str | Path, path: str) -> Path:
-    return Path(folder, unquote(path))
+    """Raises ValueError for a path that leads elsewhere: others may have written it."""
+    relative = PurePosixPath(unquote(path))
+    if relative.is_absolute() or ".." in relative.parts:
+        raise ValueError(f"{relative} is not below a table")
+    return Path(folder, relative)
 
 
 def _redefines(actions: Sequence[Mapping[str, Action]]) -> bool:

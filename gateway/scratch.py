@@ -9,8 +9,8 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +61,26 @@ class Scratch:
 
 def sweep(parent: Path, clear: Callable[[Path], None] = _leave) -> None:
     """Removes the folders below it that nobody holds any more. One that cannot be cleared is passed over: what lies in
-    it may be anybody's."""
-    for folder in parent.iterdir():
-        try:
-            _remove_abandoned(folder, clear)
-        except (BlockingIOError, FileNotFoundError):
-            # It lives, or somebody is removing it.
-            continue
-        except Exception as error:
-            _log.warning("%s is not removed: %s: %s", folder, type(error).__name__, error)
+    it may be anybody's. Raises OSError where `parent` is a link."""
+    with _held(parent) as place:
+        for folder in place.iterdir():
+            try:
+                _remove_abandoned(folder, clear)
+            except (BlockingIOError, FileNotFoundError):
+                # It lives, or somebody is removing it.
+                continue
+            except Exception as error:
+                _log.warning("%s is not removed: %s: %s", parent / folder.name, type(error).__name__, error)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[Path]:
+    """The folder by a name that stays its own: machines could put a link in its place, to another workspace's."""
+    place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield Path(f"/proc/self/fd/{place}")
+    finally:
+        os.close(place)
 
 
 def _remove_abandoned(folder: Path, clear: Callable[[Path], None]) -> None:

@@ -76,6 +76,19 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("path", ["{}", "../../../{}"], ids=["absolute", "upwards"])
+def test_a_commit_that_others_have_written_takes_nothing_back_elsewhere(table: Path, path: str) -> None:
+    forged, victim = table.parent / "forged", table.parent / "victim"
+    (forged / "0").mkdir(parents=True)
+    victim.touch()
+    named = path.format(victim if path == "{}" else victim.name)
+    (forged / "commit.json").write_text(json.dumps({"add": {"path": named}}))
+    (forged / "table.json").write_text(json.dumps({"location": str(table), "version": 99}))
+    with pytest.raises(ValueError, match="not below"):
+        withdraw(forged)
+    assert victim.exists()
+
+
 def test_a_checkpoint_says_what_the_commits_say(table: Path) -> None:
     commits = read_state(table, 1)
     DeltaTable(table).create_checkpoint()

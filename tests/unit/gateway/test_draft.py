@@ -192,6 +192,20 @@ async def test_what_has_no_lock_is_swept_once_it_is_old(scene: Scene, tmp_path: 
     assert not left.exists()
 
 
+def test_a_link_leads_no_sweep_to_anothers_folder(scene: Scene, tmp_path: Path) -> None:
+    """A machine writes below its workspace's folder, and could put one there."""
+    schema = tmp_path / "victim" / "public"
+    schema.mkdir(parents=True)
+    os.utime(schema, (0, 0))
+    scene.blocks.parent.mkdir(exist_ok=True)
+    scene.blocks.symlink_to(schema.parent)
+    sweep_all(tmp_path, "_blocks", withdraw)
+    assert schema.exists()
+    with pytest.raises(OSError, match="_blocks"):
+        Scratch(str(scene.blocks / "mine")).open()
+    assert list(schema.parent.iterdir()) == [schema]
+
+
 async def test_a_folder_that_cannot_be_cleared_is_let_go(scene: Scene, tmp_path: Path) -> None:
     draft = await scene.draft()
     (Path(draft.location).parent / "commit.json").mkdir()
