@@ -130,6 +130,11 @@ class Warehouse:
         """Whether Spark's machines are whole: neither relays nor drivers of executors elsewhere."""
         return self.spark_remote is None and self.spark_master is None
 
+    @property
+    def spark_pods(self) -> bool:
+        """Whether Spark's machines are pods, as their executors are."""
+        return self.spawner == "kubernetes" and self.executors is not None and self.spark_master is None
+
 
 @dataclass(frozen=True, slots=True)
 class Firecracker:

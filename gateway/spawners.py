@@ -136,8 +136,7 @@ def _kubernetes(config: Config) -> Spawner:
 
 def _pods(config: Config) -> Spawner:
     """Spark's machines are pods too where they have executors, which are."""
-    are_pods = config.warehouse.executors is not None and config.warehouse.spark_master is None
-    make = _kubernetes if are_pods else _beside_spark(_kubernetes)
+    make = _kubernetes if config.warehouse.spark_pods else _beside_spark(_kubernetes)
     return make(config)
 
 

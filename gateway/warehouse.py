@@ -21,7 +21,7 @@ def pool_config(config: Config) -> PoolConfig:
     Raises ValueError where what an operator has said does not fit together.
     """
     warehouse, declaration = config.warehouse, config.warehouse.declaration
-    spark = _cloned_spark(warehouse) if warehouse.spark_spawner == "qemu" else _spark(warehouse, config.cache)
+    spark = _cloned_spark(warehouse) if warehouse.spark_spawner == "qemu" else _spark(config)
     engines = _declared([_duckdb(warehouse), spark], declaration)
     for engine in engines:
         _check(engine, config)
@@ -83,6 +83,8 @@ def _declared(engines: Sequence[EngineConfig], declaration: Declaration) -> tupl
 
 def _check(engine: EngineConfig, config: Config) -> None:
     where = f"engines.{engine.engine}" + (f".sizes.{engine.size}" if engine.size else "")
+    if engine.engine == "spark" and _mounts_tables(config) and not engine.reserved:
+        raise ValueError(f"{where}.reserved: pods that mount a workspace's tables are started for it alone")
     if max(engine.warm_machines, engine.warm_limit) > engine.max_machines:
         raise ValueError(f"{where}: more machines are kept warm than the {engine.max_machines} that there may be")
     if engine.reaches_store:
@@ -147,7 +149,13 @@ def _cloned_spark(warehouse: Warehouse) -> EngineConfig:
     )
 
 
-def _spark(warehouse: Warehouse, cache: Path | None) -> EngineConfig:
+def _mounts_tables(config: Config) -> bool:
+    """Whether Spark's machines are pods that have tables from a volume: those of one workspace each."""
+    return config.warehouse.spark_pods and config.kubernetes.warehouse_claim is not None
+
+
+def _spark(config: Config) -> EngineConfig:
+    warehouse = config.warehouse
     return EngineConfig(
         engine="spark",
         mode="shared",
@@ -159,7 +167,8 @@ def _spark(warehouse: Warehouse, cache: Path | None) -> EngineConfig:
         idle_seconds=600.0,
         threads=warehouse.duckdb_threads,
         memory_bytes=warehouse.spark_memory,
-        properties=_spark_properties(warehouse, cache),
+        properties=_spark_properties(warehouse, config.cache),
+        reserved=_mounts_tables(config),
         executors=warehouse.executors,
     )
 

@@ -16,6 +16,7 @@ import pytest
 from compute.config import EngineConfig, PoolConfig
 from compute.pool import Pool
 from compute.spark.cache import cache_folder
+from compute.spawners.kubernetes.admission import ExecutorWalls
 from compute.spawners.kubernetes.api import Api, Object
 from compute.spawners.kubernetes.config import GUEST_PORT, JOB_CLASS, KubernetesConfig
 from compute.spawners.kubernetes.manifests import leases_path, pods_path
@@ -31,6 +32,8 @@ from tests.cluster.kubelet import Node, pause_image, running_node
 from tests.cluster.wire import Wire, wired
 from tests.fix_compute import WAIT_SECONDS
 
+CLAIM = "warehouse"
+"""The volume claim with the tables, where there are any."""
 HOSTILE_IMAGE = "lakegate.io/hostile:latest"
 """The guest's, in which a pod may open the engine that a stranger has taken over."""
 
@@ -111,7 +114,7 @@ async def prepared_namespace(plane: ControlPlane, **changes: Any) -> AsyncIterat
         namespace=f"machines-{unique}",
         gateway_namespace=f"gateways-{unique}",
         gateway_names=GATEWAYS,
-        **changes,
+        **{"executors": ExecutorWalls(claim=CLAIM), **changes},
     )
     admin = await Api.connect(plane.kubeconfig("admin"))
     try:

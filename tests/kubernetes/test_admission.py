@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from compute.config import Executors, MachineSpec
+from compute.config import Executors, MachineSpec, Placement
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.admission import ExecutorWalls
 from compute.spawners.kubernetes.api import Api, Object, Refused
-from compute.spawners.kubernetes.config import JOB_CLAIM, JOB_CLASS, KubernetesConfig, for_job
+from compute.spawners.kubernetes.config import JOB_CLAIM, JOB_CLASS, KubernetesConfig, SparkPods, for_job
 from compute.spawners.kubernetes.driver import DRIVER as DRIVER_LABEL
-from compute.spawners.kubernetes.driver import driver_pod, executor_template
+from compute.spawners.kubernetes.driver import FOLDER, driver_pod, executor_template
 from compute.spawners.kubernetes.manifests import container_security, guest_pod, pods_path, secret_name, secrets_path
 from compute.spawners.kubernetes.namespace import namespace_objects, runtime_class
 from compute.spawners.kubernetes.nodes import NodeType
 from tests.cluster.control_plane import ControlPlane
-from tests.fix_cluster import Machines, apply, eventually, lone_namespace, open_spawner
+from tests.fix_cluster import CLAIM, Machines, apply, eventually, lone_namespace, open_spawner
 
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
 OWNER = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "name": "lakegate-gw-0", "uid": "none"}
@@ -127,18 +127,26 @@ async def test_a_quota_is_said_as_the_reason(machines: Machines) -> None:
 
 
 DRIVER = "gw-0-spark-1"
-EXECUTORS = Executors(least=1, most=2)
+DRIVER_SPEC = MachineSpec(
+    "spark",
+    "shared",
+    threads=1,
+    memory_bytes=128 << 20,
+    placement=Placement(workspace="demo"),
+    executors=Executors(least=1, most=2),
+)
 
 
 def executor(machines: Machines, owner: str = DRIVER, node: NodeType = NODE_TYPES[0]) -> Any:
     """As Spark makes one of a driver's template."""
-    config = replace(machines.config, default_node=node)
-    pod = json.loads(json.dumps(executor_template(config, DRIVER, EXECUTORS)))
+    config = replace(machines.config, default_node=node, spark=SparkPods(claim=CLAIM))
+    pod = json.loads(json.dumps(executor_template(config, DRIVER, DRIVER_SPEC)))
     owners = [{"apiVersion": "v1", "kind": "Pod", "name": owner, "uid": "1", "controller": True}]
     pod["metadata"] |= {"name": f"{owner}-exec-1", "ownerReferences": owners}
     (container,) = pod["spec"]["containers"]
     address = {"fieldRef": {"fieldPath": "status.podIP"}}
-    container |= {"image": "lakegate.io/spark:latest", "env": [{"name": "ADDRESS", "valueFrom": address}]}
+    container["image"] = "lakegate.io/spark:latest"
+    container["env"].append({"name": "ADDRESS", "valueFrom": address})
     container["resources"]["limits"] |= {"cpu": "2", "memory": "4Gi"}
     container["resources"]["requests"] |= {"cpu": "500m", "memory": "4Gi"}
     return pod
@@ -147,9 +155,8 @@ def executor(machines: Machines, owner: str = DRIVER, node: NodeType = NODE_TYPE
 @asynccontextmanager
 async def driver_client(machines: Machines, config: KubernetesConfig) -> AsyncIterator[Api]:
     """A client with the token that is mounted into a driver's pod, once the admission policy is in force."""
-    spec = MachineSpec("spark", "shared", threads=1, memory_bytes=128 << 20, executors=EXECUTORS)
-    labels = ownership.labels("gw-0", "instance", ownership.template_key(spec, config))
-    pod = json.loads(json.dumps(driver_pod(config, DRIVER, spec, labels, OWNER)))
+    labels = ownership.labels("gw-0", "instance", ownership.template_key(DRIVER_SPEC, config))
+    pod = json.loads(json.dumps(driver_pod(config, DRIVER, DRIVER_SPEC, labels, OWNER)))
     created = await machines.admin.create(pods_path(machines.namespace), pod)
     bound = {"apiVersion": "v1", "kind": "Pod", "name": DRIVER, "uid": created["metadata"]["uid"]}
     path = f"/api/v1/namespaces/{machines.namespace}/serviceaccounts/{config.spark.service_account}/token"
@@ -185,7 +192,7 @@ async def test_a_driver_has_executors_of_its_own(machines: Machines, driver: Api
 
 async def test_on_nodes_of_every_type(control_plane: ControlPlane) -> None:
     await asyncio.to_thread(apply, control_plane, [runtime_class(name) for name in ("kata", "gvisor")])
-    walls = ExecutorWalls(runtimes=("", "kata", "gvisor"))
+    walls = ExecutorWalls(runtimes=("", "kata", "gvisor"), claim=CLAIM)
     async with (
         lone_namespace(control_plane, executors=walls) as machines,
         driver_client(machines, machines.config) as driver,
@@ -197,7 +204,7 @@ async def test_on_nodes_of_every_type(control_plane: ControlPlane) -> None:
 async def test_behind_no_other_walls_than_the_administrators(control_plane: ControlPlane) -> None:
     await asyncio.to_thread(apply, control_plane, [runtime_class("kata")])
     async with (
-        lone_namespace(control_plane, executors=ExecutorWalls(runtimes=("kata",))) as machines,
+        lone_namespace(control_plane, executors=ExecutorWalls(runtimes=("kata",), claim=CLAIM)) as machines,
         driver_client(machines, machines.config) as driver,
     ):
         pods = pods_path(machines.namespace) + "?dryRun=All"
@@ -211,6 +218,15 @@ NEIGHBOURS = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchL
 SECRET_VOLUME = {"name": "stolen", "secret": {"secretName": "lakegate-gw-0-gateway"}}
 PROJECTED = {"name": "stolen", "projected": {"sources": [{"secret": {"name": "lakegate-gw-0-gateway"}}]}}
 SECRET_VARIABLE = {"name": "STOLEN", "valueFrom": {"secretKeyRef": {"name": "lakegate-gw-0-gateway", "key": "tls.key"}}}
+TEMPORARY = {"spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}}
+ALL_TABLES = {"name": "warehouse", "mountPath": "/stolen"}
+ANY_FOLDER: Sequence[Object] = (
+    {"name": FOLDER, "value": "other"},
+    {"name": FOLDER, "valueFrom": {"secretKeyRef": {"name": "gw-0-spark-2", "key": "folder"}}},
+    {"name": FOLDER, "valueFrom": {"secretKeyRef": {"name": DRIVER, "key": "another"}}},
+    {"name": FOLDER, "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['other']"}}},
+    {"name": FOLDER, "valueFrom": {"configMapKeyRef": {"name": "kube-root-ca.crt", "key": "ca.crt"}}},
+)
 
 
 def _required(expression: Object) -> Object:
@@ -229,6 +245,25 @@ FORBIDDEN: Sequence[tuple[tuple[Any, ...], Any]] = (
     (("spec", "volumes"), [PROJECTED]),
     (("spec", "containers", 0, "env"), [SECRET_VARIABLE]),
     (("spec", "containers", 0, "envFrom"), [{"secretRef": {"name": "lakegate-gw-0-gateway"}}]),
+    *((("spec", "containers", 0, "env", place), each) for each in ANY_FOLDER for place in (0, 1)),
+    (("spec", "containers", 0, "volumeMounts", 0), ALL_TABLES),
+    (("spec", "containers", 0, "volumeMounts", 2), ALL_TABLES),
+    (("spec", "containers", 0, "volumeMounts", 2), {**ALL_TABLES, "subPath": "other"}),
+    (("spec", "containers", 0, "volumeMounts", 2), {**ALL_TABLES, "subPathExpr": "other"}),
+    (("spec", "containers", 0, "volumeMounts", 2), {**ALL_TABLES, "subPathExpr": "$(ADDRESS)"}),
+    (("spec", "containers", 0, "volumeMounts", 2), {**ALL_TABLES, "subPathExpr": "$(ADDRESS)/$(LAKEGATE_FOLDER)"}),
+    (("spec", "containers", 0, "volumeDevices"), [{"name": "warehouse", "devicePath": "/dev/stolen"}]),
+    (("spec", "volumes", 2), {"name": "warehouse", "persistentVolumeClaim": {"claimName": JOB_CLAIM}}),
+    (("spec", "volumes", 2), {"name": "warehouse", "csi": {"driver": "efs.csi.aws.com"}}),
+    (("spec", "volumes", 2), {"name": "warehouse", "ephemeral": {"volumeClaimTemplate": TEMPORARY}}),
+    (("spec", "volumes", 2), {"name": "warehouse", "configMap": {"name": "any"}}),
+    (("spec", "volumes", 2), {"name": "warehouse", "hostPath": {"path": "/"}}),
+    (("spec", "securityContext", "runAsUser"), 1000),
+    (("spec", "securityContext", "runAsGroup"), 1000),
+    (("spec", "securityContext", "fsGroup"), 1000),
+    (("spec", "securityContext", "supplementalGroups"), [1000]),
+    (("spec", "containers", 0, "securityContext", "runAsUser"), 1000),
+    (("spec", "containers", 0, "securityContext", "runAsGroup"), 1000),
     (("spec", "initContainers"), [{"name": "more", "image": "x", "securityContext": container_security()}]),
     (("spec", "priorityClassName"), ""),
     (("spec", "priorityClassName"), "system-node-critical"),
@@ -258,11 +293,11 @@ async def test_and_of_no_other_kind(machines: Machines, driver: Api) -> None:
         for key in path[:-1]:
             place = place[key]
         place[path[-1]] = value
-        if path[-1] == "volumes":
+        if path[-1] in {"volumes", "volumeDevices"}:
             pod["spec"]["containers"][0]["volumeMounts"] = []
         if path[-1] == "limits":
             pod["spec"]["containers"][0]["resources"]["requests"] = {}
-        with pytest.raises(Refused, match="a driver's pods are executors with"):
+        with pytest.raises(Refused, match=r"a driver's pods are executors with|violates PodSecurity"):
             await driver.create(pods_path(machines.namespace) + "?dryRun=All", pod)
 
 
@@ -279,19 +314,25 @@ async def test_a_driver_touches_nothing_else(machines: Machines, driver: Api) ->
     assert [outcome.status if isinstance(outcome, Refused) else outcome for outcome in outcomes] == [422] + [403] * 4
 
 
-async def test_only_what_is_no_job_has_tables(machines: Machines, driver: Api) -> None:
-    """Jobs have a volume that is kept for them, and a quota; their code could have its executors mount another, or take
-    all that machines may."""
+async def test_without_a_claim_there_are_no_tables(control_plane: ControlPlane) -> None:
+    async with (
+        lone_namespace(control_plane, executors=ExecutorWalls()) as machines,
+        driver_client(machines, machines.config) as driver,
+    ):
+        with pytest.raises(Refused, match="no claim but the one with its tables"):
+            await driver.create(pods_path(machines.namespace), executor(machines))
+
+
+async def test_only_what_is_no_job_has_tables(machines: Machines) -> None:
+    """Jobs have a volume that is kept for them, whole, and a quota; their code could have its executors mount another,
+    or take all that machines may."""
     pods = pods_path(machines.namespace) + "?dryRun=All"
     pod = executor(machines)
-    tables, kept = ({"name": "t", "persistentVolumeClaim": {"claimName": name}} for name in ("tables", JOB_CLAIM))
-    pod["spec"]["volumes"].append(tables)
-    await driver.create(pods, pod)
-    await machines.admin.delete(pods_path(machines.namespace, DRIVER), grace_seconds=0)
     async with driver_client(machines, for_job(machines.config, "/shared")) as job:
-        with pytest.raises(Refused, match="no tables beside a job"):
+        with pytest.raises(Refused, match="no claim but the one with its tables"):
             await job.create(pods, pod)
-        pod["spec"]["volumes"][-1] = kept
+        pod["spec"]["volumes"][-1]["persistentVolumeClaim"]["claimName"] = JOB_CLAIM
+        pod["spec"]["containers"][0]["volumeMounts"][-1] = {"name": "warehouse", "mountPath": "/shared"}
         with pytest.raises(Refused, match="the place of machines"):
             await job.create(pods, pod)
         pod["spec"]["priorityClassName"] = JOB_CLASS

@@ -8,42 +8,27 @@ from pathlib import Path
 import pytest
 
 from catalog.names import TableName
-from compute.spawners.kubernetes import ownership
-from compute.spawners.kubernetes.driver import EXECUTOR
 from compute.spawners.kubernetes.manifests import pods_path
 from tests.conformance.tpch.test_tpch import QUERIES, Result, run
-from tests.fix_cluster import Machines, apply, eventually, local_volume
-from tests.fix_gateway import lake_folder, running_gateway
+from tests.fix_cluster import Machines, eventually
+from tests.fix_gateway import lake_folder
+from tests.kubernetes.spark import executors, running_spark_gateway
 from tests.target import Target
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark]
 QUERY_5 = QUERIES[4]
-CLAIM = "warehouse"
 LEAVE_SECONDS = 30
 
 
 @pytest.fixture
 def spark_gateway(real: Machines, lake: Mapping[TableName, Path]) -> Iterator[Target]:
-    """`lakegate serve` whose Spark is a pod with two executors, over a volume that all of them have."""
+    """With two executors."""
     password = secrets.token_urlsafe()
-    config = real.config
-    settings = {
-        "KUBECONFIG": str(config.kubeconfig),
-        "LAKEGATE_KUBERNETES_NAMESPACE": config.namespace,
-        "LAKEGATE_KUBERNETES_GATEWAY": config.gateway,
-        "LAKEGATE_KUBERNETES_CPU_SHARE": str(config.cpu_share),
-        "LAKEGATE_KUBERNETES_API_SERVER": real.plane.url,
-        "LAKEGATE_KUBERNETES_WAREHOUSE_CLAIM": CLAIM,
-        "LAKEGATE_EXECUTOR_MEMORY": "512",
-    }
-    options = ("--spawner", "kubernetes", "--min-machines", "1", "--memory", "512", "--executors", "2:2")
-    with lake_folder(lake, password) as data:
-        apply(real.plane, local_volume(real.namespace, CLAIM, data / "warehouse"))
-        try:
-            with running_gateway(data, password, options, settings) as target:
-                yield target
-        finally:
-            real.plane.run("kubectl", "delete", "persistentvolume", real.namespace, "--wait=false")
+    with (
+        lake_folder(lake, password) as data,
+        running_spark_gateway(real, data, password, "--executors", "2:2") as target,
+    ):
+        yield target
 
 
 def ask(target: Target, lane: str) -> Result:
@@ -55,15 +40,6 @@ def wake(target: Target) -> None:
     """Returns once the driver is there, with its executors."""
     with target.connect(options="-c search_path=tpch -c lakegate.lane=spark") as connection:
         connection.execute("SELECT count(*) FROM nation")
-
-
-async def executors(machines: Machines) -> list[str]:
-    """Those that run, by the names of their pods."""
-    return [
-        pod["metadata"]["name"]
-        for pod in await machines.pods()
-        if pod["metadata"]["labels"].get(ownership.APPLICATION) == EXECUTOR and pod["status"]["phase"] == "Running"
-    ]
 
 
 def log(machines: Machines, pod: str, *options: str) -> str:

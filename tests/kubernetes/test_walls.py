@@ -157,7 +157,7 @@ def spark_walls(namespace: str) -> Iterator[Object]:
     """Those that a gateway puts up for two drivers."""
     config = KubernetesConfig(namespace, "gw-0", HOSTILE_IMAGE)
     for driver in ("driver", "another"):
-        for _, companion in companions(config, {"metadata": {"name": driver, "uid": ""}}):
+        for _, companion in companions(config, {"metadata": {"name": driver, "uid": ""}}, "demo"):
             if companion["kind"] == "NetworkPolicy":
                 yield {**companion, "metadata": {"name": driver, "namespace": namespace}}
 

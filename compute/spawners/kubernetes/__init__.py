@@ -34,8 +34,8 @@ Placed node types: of these the fleet hears which nodes join, drain and go, and 
 that node by its affinity, so that the scheduler still looks whether it fits; where it says no, the start has failed,
 and the fleet lets the node rest.
 
-Never: a claim that two gateways could both win; a plain-text byte; a pod that may call the API server; a decision about
-how many machines there are.
+Never: a claim that two gateways could both win; a plain-text byte; a pod that may call the API server, but for Spark's
+drivers; one that sees files of two workspaces; a decision about how many machines there are.
 
 References: Kubernetes API concepts ("Efficient detection of changes", "Resource versions"); Pod Security Standards,
 "Restricted"; RFC 6902 (JSON Patch).

@@ -19,6 +19,7 @@ default --selector kubernetes.io/service-name=kubernetes` tells."""
 @click.option("--gateway", "gateways", multiple=True, default=("lakegate-0",), show_default=True, help="Their names.")
 @click.option("--max-pods", default=2000, show_default=True, help="Machines at most, of all gateways together.")
 @click.option("--max-job-pods", default=200, show_default=True, help="Pods at most, of all jobs together.")
+@click.option("--warehouse-claim", default="", help="The volume claim with the tables, if there is one, for executors.")
 @click.option("--spark-image", default=SPARK_IMAGE, show_default=True, help="The only one that executors may run.")
 @click.option(
     "--executor-runtime",
@@ -40,6 +41,7 @@ def main(
     gateways: tuple[str, ...],
     max_pods: int,
     max_job_pods: int,
+    warehouse_claim: str,
     spark_image: str,
     executor_runtimes: tuple[str, ...],
     executor_cpu: str,
@@ -59,7 +61,7 @@ def main(
         gateway_names=gateways,
         quota={"pods": str(max_pods)},
         job_quota={"pods": str(max_job_pods)},
-        executors=ExecutorWalls(spark_image, executor_runtimes, limits),
+        executors=ExecutorWalls(spark_image, executor_runtimes, warehouse_claim, limits),
         runtimes=runtimes,
         placeholders=placeholders,
     )

@@ -2,11 +2,13 @@
 
 Who may create pods in a namespace could have every Secret of it mounted. So a policy of admission looks at each pod
 that a driver creates or deletes: it belongs to that very driver (whose token says in which pod it was issued), and has
-no Secret but that driver's, no token and no way to run anything beside. It is of the machines' priority class, so that
-their quota counts it and it displaces nobody else's pods, and goes where the scheduler lets machines: to no node and
-no neighbour of its choice. It runs Spark's image behind the walls that an administrator has named, and takes no more
-than he lets one take. A job's driver runs somebody's code: its executors are of a class of their own, which has a quota
-of its own, and have no volume claim either, but the one that is kept for jobs.
+no Secret but that driver's, no token and no way to run anything beside. Of the volume with the tables it mounts what
+the same Secret names, which is the workspace's folder, as the user of machines: the kubelet would give the whole volume
+to another group, and gateways act as the owner of what they find. It is of the machines' priority class, so that their
+quota counts it and it displaces nobody else's pods, and goes where the scheduler lets machines: to no node and no
+neighbour of its choice. It runs Spark's image behind the walls that an administrator has named, and takes no more than
+he lets one take. A job's driver runs somebody's code: its executors are of a class of their own, which has a quota of
+its own, and have no volume claim either, but the one that is kept for jobs, whole.
 
 References: Kubernetes documentation, "Validating Admission Policy" and "Managing Service Accounts" (bound tokens),
 "Taints and Tolerations", "Common Expression Language in Kubernetes" (quantities).
@@ -25,7 +27,8 @@ from compute.spawners.kubernetes.config import (
     JOB_CLASS,
     SPARK_IMAGE,
 )
-from compute.spawners.kubernetes.driver import DRIVER, EXECUTOR
+from compute.spawners.kubernetes.driver import DRIVER, EXECUTOR, FOLDER, FOLDER_KEY
+from compute.spawners.kubernetes.manifests import GUEST_UID
 from compute.spawners.kubernetes.nodes import CAPACITY_LABELS, GPU, MACHINES_TAINT
 
 GROUP = "admissionregistration.k8s.io/v1"
@@ -57,11 +60,32 @@ _RULES: Mapping[str, str] = {
             has(volume.secret) && volume.secret.secretName == {_DRIVER}) &&
         object.spec.containers.all(container,
             !has(container.envFrom) && container.?env.orValue([]).all(variable,
-                !has(variable.valueFrom) || has(variable.valueFrom.fieldRef)))""",
-    "no tables beside a job": f"""
-        request.operation == 'DELETE' || request.userInfo.username != variables.jobs ||
+                !has(variable.valueFrom) || has(variable.valueFrom.fieldRef) ||
+                variable.valueFrom.?secretKeyRef.?name.orValue('') == {_DRIVER}))""",
+    "no claim but the one with its tables": """
+        request.operation == 'DELETE' ||
         object.spec.?volumes.orValue([]).all(volume,
-            !has(volume.persistentVolumeClaim) || volume.persistentVolumeClaim.claimName == '{JOB_CLAIM}')""",
+            !has(volume.persistentVolumeClaim) || volume.persistentVolumeClaim.claimName == variables.claim) &&
+        object.spec.containers.all(container, !has(container.volumeDevices))""",
+    "no tables of others": f"""
+        request.operation == 'DELETE' || variables.job ||
+        object.spec.containers.all(container,
+            container.?volumeMounts.orValue([]).all(mount,
+                !object.spec.?volumes.orValue([]).exists(volume,
+                    volume.name == mount.name && has(volume.persistentVolumeClaim)) ||
+                mount.?subPathExpr.orValue('') == '$({FOLDER})') &&
+            container.?env.orValue([]).all(variable, variable.name != '{FOLDER}' ||
+                variable.?valueFrom.?secretKeyRef.?name.orValue('') == {_DRIVER} &&
+                variable.valueFrom.secretKeyRef.key == '{FOLDER_KEY}'))""",
+    "the user of machines": f"""
+        request.operation == 'DELETE' ||
+        object.spec.?securityContext.?runAsUser.orValue(0) == {GUEST_UID} &&
+        object.spec.?securityContext.?runAsGroup.orValue(0) == {GUEST_UID} &&
+        object.spec.?securityContext.?fsGroup.orValue(0) == {GUEST_UID} &&
+        object.spec.?securityContext.?supplementalGroups.orValue([]).size() == 0 &&
+        object.spec.containers.all(container,
+            container.?securityContext.?runAsUser.orValue({GUEST_UID}) == {GUEST_UID} &&
+            container.?securityContext.?runAsGroup.orValue({GUEST_UID}) == {GUEST_UID})""",
     "one container": """
         request.operation == 'DELETE' ||
         object.spec.containers.size() == 1 && object.spec.?initContainers.orValue([]).size() == 0""",
@@ -93,10 +117,12 @@ _RULES: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class ExecutorWalls:
     """What an executor may be at most. `image` is Spark's, `runtimes` are RuntimeClasses (empty: the nodes' usual one),
-    `limits` what one may take of a node; nothing else of it."""
+    `limits` what one may take of a node; nothing else of it. `claim` is the volume claim with the tables (empty: it
+    mounts none)."""
 
     image: str = SPARK_IMAGE
     runtimes: Sequence[str] = ("",)
+    claim: str = ""
     limits: Mapping[str, str] = field(
         default_factory=lambda: {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "64Gi"}
     )
@@ -117,11 +143,9 @@ def driver_policy(namespace: str, priority_class: str, walls: ExecutorWalls) -> 
         "variables": [
             {"name": "pod", "expression": "request.operation == 'DELETE' ? oldObject : object"},
             {"name": "account", "expression": f"'{EXECUTOR_ACCOUNT}'"},
-            {"name": "jobs", "expression": jobs},
-            {
-                "name": "class",
-                "expression": f"request.userInfo.username == variables.jobs ? '{JOB_CLASS}' : '{priority_class}'",
-            },
+            {"name": "job", "expression": f"request.userInfo.username == {jobs}"},
+            {"name": "class", "expression": f"variables.job ? '{JOB_CLASS}' : '{priority_class}'"},
+            {"name": "claim", "expression": f"variables.job ? '{JOB_CLAIM}' : '{walls.claim}'"},
             {"name": "image", "expression": f"'{walls.image}'"},
             {"name": "runtimes", "expression": str(list(walls.runtimes))},
             {"name": "limits", "expression": str(dict(walls.limits))},

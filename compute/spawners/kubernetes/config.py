@@ -32,7 +32,7 @@ class SparkPods:
     `service_account` is the drivers', who create their own executors. `api_server` is where they find the API server:
     by default as the cluster tells every pod. `claim` names the volume claim that holds the tables, None where no table
     lies in a file system; `folder` is where in it they are (empty: its root), and `warehouse` that folder's path, the
-    same for gateways and pods.
+    same for gateways and pods. Pods see of it what is their workspace's; all, only where the volume is not `divided`.
     """
 
     image: str = SPARK_IMAGE
@@ -41,6 +41,11 @@ class SparkPods:
     claim: str | None = None
     folder: str = ""
     warehouse: str = "/"
+    divided: bool = True
+
+    def folder_of(self, workspace: str) -> str:
+        """Where in the volume a workspace's tables are."""
+        return f"{self.folder}/{workspace}".lstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,12 @@ def for_job(config: KubernetesConfig, folder: str | None) -> KubernetesConfig:
 
     It packs no nodes: those of placed types are gateways' alone, who count all that is on them as their own.
     """
-    claim = None if folder is None else JOB_CLAIM
-    spark = replace(config.spark, service_account=JOB_ACCOUNT, claim=claim, folder="", warehouse=folder or "/")
+    spark = replace(
+        config.spark,
+        service_account=JOB_ACCOUNT,
+        claim=None if folder is None else JOB_CLAIM,
+        folder="",
+        warehouse=folder or "/",
+        divided=False,
+    )
     return replace(config, packs_nodes=False, priority_class=JOB_CLASS, spark=spark)

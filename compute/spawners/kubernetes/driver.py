@@ -9,7 +9,12 @@ look as they should. Executors have no token. A driver and its executors hear no
 no other driver can read it: pods only name it. Their network policy lets them reach each other. A driver that runs
 somebody's JAR differs by its account and its volume (`config.for_job`).
 
-References: Spark documentation, "Running on Kubernetes" (client mode, pod template, decommissioning), "Security".
+Tables lie on a volume of all workspaces. A driver and its executors are one workspace's from their start and mount its
+folder alone. The gateway has written that folder's name into the driver's Secret, where the kubelet reads it as it
+mounts. So the policy needs to know of no workspaces: it sees to it that pods name their driver's Secret, and no folder.
+
+References: Spark documentation, "Running on Kubernetes" (client mode, pod template, decommissioning), "Security";
+Kubernetes documentation, "Volumes" (subPathExpr).
 """
 
 import json
@@ -45,6 +50,10 @@ TEMPLATE = "lakegate.dev/executor"
 TEMPLATE_FOLDER = "/etc/lakegate/executor"
 SECRET_FOLDER = "/etc/lakegate/cluster"
 SECRET = f"{SECRET_FOLDER}/secret"
+FOLDER = "LAKEGATE_FOLDER"
+"""The variable with what of the tables' volume is mounted."""
+FOLDER_KEY = "folder"
+"""Where in the driver's Secret its value is."""
 TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where Kubernetes' clients look for a token, and look again once it has expired."""
 TOKEN_SECONDS = 3600
@@ -59,39 +68,41 @@ NATIVE_BYTES = 640 << 20
 def driver_pod(
     config: KubernetesConfig, name: str, spec: MachineSpec, labels: Mapping[str, str], owner: Manifest
 ) -> Manifest:
-    """A machine with Spark whose tasks run in executors. `spec` has some. Raises CannotStart."""
+    """A machine with Spark whose tasks run in executors. `spec` has some. Raises CannotStart, also where the volume is
+    divided and nobody has said for which workspace."""
     assert spec.executors is not None, "a driver has executors"
     spark = config.spark
     properties = {**spec.properties, **driver_settings(config, name, spec.executors)}
     sized = replace(config, image=spark.image, overhead_bytes=spec.memory_bytes // 2 + NATIVE_BYTES)
     pod = guest_pod(sized, name, replace(spec, properties=properties), labels, owner)
-    pod["metadata"]["annotations"][TEMPLATE] = json.dumps(executor_template(config, name, spec.executors))
+    pod["metadata"]["annotations"][TEMPLATE] = json.dumps(executor_template(config, name, spec))
     pod["metadata"]["labels"] |= {DRIVER: name, ROLE: "driver"}
     (guest,) = pod["spec"]["containers"]
-    guest["env"] = [{"name": ADDRESS, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
+    address = {"name": ADDRESS, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    guest["env"] = [address, *_shared_variables(config, name)]
     guest["volumeMounts"] += [
         {"name": "token", "mountPath": TOKEN_FOLDER, "readOnly": True},
         {"name": "executor", "mountPath": TEMPLATE_FOLDER, "readOnly": True},
-        *_shared_mounts(config),
+        *_shared_mounts(config, spec.placement.workspace),
     ]
     pod["spec"]["volumes"] += [_token_volume(), _template_volume(), *_shared_volumes(config, name)]
     pod["spec"]["serviceAccountName"] = spark.service_account
     return pod
 
 
-def companions(config: KubernetesConfig, pod: Manifest) -> Sequence[tuple[str, Manifest]]:
+def companions(config: KubernetesConfig, pod: Manifest, workspace: str | None) -> Sequence[tuple[str, Manifest]]:
     """What a driver's pod, as the API server made it, needs beside it: paths, and objects that end with it."""
     name = pod["metadata"]["name"]
     owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": pod["metadata"]["uid"]}
     metadata = {"name": name, "namespace": config.namespace, "ownerReferences": [owner]}
     return [
-        (secrets_path(config.namespace), _cluster_secret(metadata)),
+        (secrets_path(config.namespace), _cluster_secret(metadata, config.spark.folder_of(workspace or ""))),
         (network_policies_path(config.namespace), _network_policy(metadata)),
     ]
 
 
-def _cluster_secret(metadata: Manifest) -> Manifest:
-    content = {"secret": secrets.token_urlsafe(32)}
+def _cluster_secret(metadata: Manifest, folder: str) -> Manifest:
+    content = {"secret": secrets.token_urlsafe(32), FOLDER_KEY: folder}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": content}
 
 
@@ -154,19 +165,24 @@ _SECRECY = {
 }
 
 
-def executor_template(config: KubernetesConfig, driver: str, executors: Executors) -> Manifest:
+def executor_template(config: KubernetesConfig, driver: str, spec: MachineSpec) -> Manifest:
     """A pod to which Spark adds what only it knows. Raises CannotStart for a node type that nobody has described, or
     whose nodes the fleet packs: it would not know of them."""
-    place = Placement(executors.node_type)
+    assert spec.executors is not None, "a driver has executors"
+    place = Placement(spec.executors.node_type)
     if config.node_type(place).placed:
-        raise CannotStart(f"executors cannot come to {executors.node_type!r}, whose nodes the fleet packs")
+        raise CannotStart(f"executors cannot come to {place.node_type!r}, whose nodes the fleet packs")
     command = ["python3", "-P", "-m", "compute.spark.executor", str(IMAGE_CACHE), SECRET]
     container = {
         "name": CONTAINER,
         "command": command,
         "securityContext": container_security(),
         "resources": {kind: {"ephemeral-storage": str(config.scratch_bytes)} for kind in ("requests", "limits")},
-        "volumeMounts": [{"name": "spark-local-dir-1", "mountPath": SCRATCH}, *_shared_mounts(config)],
+        "env": _shared_variables(config, driver),
+        "volumeMounts": [
+            {"name": "spark-local-dir-1", "mountPath": SCRATCH},
+            *_shared_mounts(config, spec.placement.workspace),
+        ],
     }
     scratch = {"name": "spark-local-dir-1", "emptyDir": {"sizeLimit": str(config.scratch_bytes)}}
     return {
@@ -203,12 +219,26 @@ def _template_volume() -> Manifest:
     return {"name": "executor", "downwardAPI": {"items": [{"path": "pod.json", "fieldRef": field}]}}
 
 
-def _shared_mounts(config: KubernetesConfig) -> Sequence[Manifest]:
-    """What driver and executors have alike: their secret and the tables."""
+def _shared_mounts(config: KubernetesConfig, workspace: str | None) -> Sequence[Manifest]:
+    """What driver and executors have alike: their secret, and the tables where gateways have them.
+
+    Raises CannotStart where it is not said whose.
+    """
     secret = {"name": "secret", "mountPath": SECRET_FOLDER, "readOnly": True}
-    within = {"subPath": config.spark.folder} if config.spark.folder else {}
-    warehouse = {"name": "warehouse", "mountPath": config.spark.warehouse, **within}
-    return [secret, warehouse] if config.spark.claim else [secret]
+    spark = config.spark
+    if not spark.claim:
+        return [secret]
+    if not spark.divided:
+        return [secret, {"name": "warehouse", "mountPath": spark.warehouse}]
+    if workspace is None:
+        raise CannotStart("pods with tables on a volume are started for one workspace, and this one is for any")
+    mounted_at = f"{spark.warehouse.rstrip('/')}/{workspace}"
+    return [secret, {"name": "warehouse", "mountPath": mounted_at, "subPathExpr": f"$({FOLDER})"}]
+
+
+def _shared_variables(config: KubernetesConfig, driver: str) -> Sequence[Manifest]:
+    folder = {"name": FOLDER, "valueFrom": {"secretKeyRef": {"name": driver, "key": FOLDER_KEY}}}
+    return [folder] if config.spark.claim and config.spark.divided else []
 
 
 def _shared_volumes(config: KubernetesConfig, driver: str) -> Sequence[Manifest]:

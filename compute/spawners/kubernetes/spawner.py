@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 from compute.config import MachineSpec, Room
@@ -99,8 +100,10 @@ class KubernetesSpawner:
         return machine
 
     def footprint(self, spec: MachineSpec) -> Room:
-        """What its pod takes of a node. Raises CannotStart for executors of a node type that nobody has described."""
-        return footprint(self._manifest("", spec, {}, {}))
+        """What its pod takes of a node, whatever its workspace. Raises CannotStart for executors of a node type that
+        nobody has described."""
+        placed = replace(spec, placement=replace(spec.placement, workspace="any"))
+        return footprint(self._manifest("", placed, {}, {}))
 
     def watch_nodes(self, tell: Callable[[NodeEvent], None]) -> None:
         self._estate.watch(tell)
@@ -192,7 +195,7 @@ class KubernetesSpawner:
         manifest = self._manifest(name, spec, labels, self._heartbeat.reference)
         try:
             pod = await self._reach().create(pods_path(config.namespace), manifest)
-            for path, companion in companions(config, pod) if spec.executors else ():
+            for path, companion in companions(config, pod, spec.placement.workspace) if spec.executors else ():
                 await self._reach().create(path, companion)
         except Refused as refused:
             self._run(self._delete(machine))

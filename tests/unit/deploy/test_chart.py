@@ -9,6 +9,7 @@ import pytest
 
 from catalog.credentials import Role
 from compute.config import Placement
+from compute.spawners.kubernetes.admission import ExecutorWalls
 from compute.spawners.kubernetes.config import KubernetesConfig, configure
 from compute.spawners.kubernetes.manifests import GUEST_UID
 from compute.spawners.kubernetes.namespace import RUNTIMES, NamespaceSettings, namespace_objects, runtime_class
@@ -158,6 +159,7 @@ def written_by_code() -> dict[tuple[str, str], Any]:
         gateway_namespace="gateways",
         gateway_names=tuple(f"lakegate-{number}" for number in range(3)),
         machine_role_arn=ROLE,
+        executors=ExecutorWalls(claim="tables"),
         placeholders=3,
         runtimes=("kata", "gvisor"),
     )

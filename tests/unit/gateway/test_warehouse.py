@@ -1,13 +1,15 @@
 """What the pool and the spawners are told of a warehouse, by who starts Spark's machines."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from compute.config import Executors
 from compute.spawners import CannotStart
 from gateway.cli import main
-from gateway.config import Config, Warehouse
+from gateway.config import Config, Declaration, Kubernetes, Warehouse
 from gateway.spawners import store_address
 from gateway.warehouse import pool_config, templates
 from tests.cluster.certificates import Authority
@@ -26,6 +28,16 @@ def test_spark_in_a_microvm_serves_one_lease() -> None:
     duckdb, spark = pool_config(config).engines
     assert (spark.mode, spark.leases_per_machine, spark.threads) == ("user", 1, 1)
     assert templates(config) == [duckdb.spec, spark.spec]
+
+
+def test_spark_in_pods_is_started_for_the_workspace_whose_tables_it_mounts() -> None:
+    pods, tables = Warehouse(spawner="kubernetes", executors=Executors()), Kubernetes(warehouse_claim="tables")
+    _, spark = pool_config(Config(Path(), warehouse=pods, kubernetes=tables)).engines
+    _, without = pool_config(Config(Path(), warehouse=pods)).engines
+    assert (spark.reserved, without.reserved) == (True, False)
+    for_any = replace(pods, declaration=Declaration(engines={"spark": {"reserved": False}}))
+    with pytest.raises(ValueError, match=r"engines\.spark\.reserved"):
+        pool_config(Config(Path(), warehouse=for_any, kubernetes=tables))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from compute.config import Executors, MachineSpec
+from compute.config import Executors, MachineSpec, Placement
 from compute.spawners import CannotStart
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.config import (
@@ -17,17 +17,18 @@ from compute.spawners.kubernetes.config import (
     SparkPods,
     for_job,
 )
-from compute.spawners.kubernetes.driver import TEMPLATE, driver_pod, executor_template
+from compute.spawners.kubernetes.driver import TEMPLATE, companions, driver_pod, executor_template
 from compute.spawners.kubernetes.nodes import NodeType
 
 EXECUTORS = Executors(least=2, most=8, threads=4, memory_bytes=1 << 30, node_type="spot")
-SPEC = MachineSpec("spark", "shared", threads=2, memory_bytes=1 << 30, executors=EXECUTORS)
+PLACE = Placement(workspace="sales")
+SPEC = MachineSpec("spark", "shared", threads=2, memory_bytes=1 << 30, placement=PLACE, executors=EXECUTORS)
 CONFIG = KubernetesConfig(
     "machines",
     "gw-0",
     "lakegate-guest:1",
     node_types={"spot": NodeType("spot", "spot")},
-    spark=SparkPods(claim="tables", warehouse="/data/warehouse"),
+    spark=SparkPods(claim="tables", folder="lake", warehouse="/data/warehouse"),
 )
 OWNER = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "name": "lakegate-gw-0", "uid": "1"}
 NAME = f"{'g' * 40}-spark-0123456789"
@@ -43,7 +44,7 @@ def settings() -> dict[str, str]:
 
 
 def template(config: KubernetesConfig = CONFIG) -> Any:
-    return executor_template(config, NAME, EXECUTORS)
+    return executor_template(config, NAME, SPEC)
 
 
 def test_only_the_guest_of_a_driver_has_a_token() -> None:
@@ -70,11 +71,24 @@ def test_the_driver_reads_what_an_executor_looks_like() -> None:
     assert TEMPLATE in volume["downwardAPI"]["items"][0]["fieldRef"]["fieldPath"]
 
 
-def test_tables_lie_at_the_same_path_everywhere() -> None:
+def test_a_workspaces_tables_lie_at_the_same_path_everywhere() -> None:
+    """Of the volume nothing else is mounted: what that is only the Secret says, which no driver writes."""
+    mounted = {"name": "warehouse", "mountPath": "/data/warehouse/sales", "subPathExpr": "$(LAKEGATE_FOLDER)"}
+    said = {"name": "LAKEGATE_FOLDER", "valueFrom": {"secretKeyRef": {"name": NAME, "key": "folder"}}}
     for container in (pod()["spec"]["containers"][0], template()["spec"]["containers"][0]):
-        assert {"name": "warehouse", "mountPath": "/data/warehouse"} in container["volumeMounts"]
+        assert [mount for mount in container["volumeMounts"] if mount["name"] == "warehouse"] == [mounted]
+        assert said in container["env"]
+    (_, secret), _ = companions(CONFIG, {"metadata": {"name": NAME, "uid": "1"}}, "sales")
+    assert (secret["metadata"]["name"], secret["stringData"]["folder"]) == (NAME, "lake/sales")
     without = replace(CONFIG, spark=SparkPods())
     assert "warehouse" not in json.dumps([pod(without), template(without)])
+
+
+def test_nobody_has_the_tables_of_all() -> None:
+    anybodys = replace(SPEC, placement=Placement())
+    with pytest.raises(CannotStart, match="for one workspace"):
+        pod(spec=anybodys)
+    pod(replace(CONFIG, spark=SparkPods()), anybodys)
 
 
 def test_a_job_has_the_volume_for_jobs_or_none() -> None:
@@ -83,6 +97,7 @@ def test_a_job_has_the_volume_for_jobs_or_none() -> None:
     claims = [volume.get("persistentVolumeClaim") for volume in shared["spec"]["volumes"]]
     assert [claim["claimName"] for claim in claims if claim] == [JOB_CLAIM]
     assert {"name": "warehouse", "mountPath": "/shared"} in shared["spec"]["containers"][0]["volumeMounts"]
+    assert "LAKEGATE_FOLDER" not in json.dumps(shared)
     assert "persistentVolumeClaim" not in json.dumps([alone, template(for_job(CONFIG, None))])
 
 
@@ -114,4 +129,5 @@ def test_executors_go_to_nodes_of_their_own_type() -> None:
 
 def test_drivers_with_other_executors_do_not_stand_for_each_other() -> None:
     other = replace(SPEC, executors=replace(EXECUTORS, most=9))
-    assert ownership.template_key(SPEC, CONFIG) != ownership.template_key(other, CONFIG)
+    elsewhere = replace(SPEC, placement=Placement(workspace="other"))
+    assert len({ownership.template_key(each, CONFIG) for each in (SPEC, other, elsewhere)}) == 3
