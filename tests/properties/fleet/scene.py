@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 from math import ceil
 from typing import TypeVar
 
@@ -62,13 +63,14 @@ RESERVED = EngineConfig(
     node_types=PLACED,
     on_demand_base=1,
 )
+RESERVED_SHARED = replace(SHARED, engine="driver", reserved=True)
 CONFIG = PoolConfig(
-    (USER, LARGE, SHARED, PLACED_SHARED, RESERVED),
+    (USER, LARGE, SHARED, PLACED_SHARED, RESERVED, RESERVED_SHARED),
     max_waiting=6,
     node_types=(NodeType(""), NodeType("spot", spot=True, placed=True, spread=1), NodeType("on-demand", placed=True)),
     workspaces={"B": WorkspacePolicy(weight=2.0), "C": WorkspacePolicy(budget=Budget(40.0, 60.0))},
 )
-WANTS = (("duckdb", ""), ("duckdb", "large"), ("spark", ""), ("trino", ""), ("pod", ""))
+WANTS = (("duckdb", ""), ("duckdb", "large"), ("spark", ""), ("trino", ""), ("pod", ""), ("driver", ""))
 WAIT = 30.0
 MOST_STEPS_TO_REST = 2000
 T = TypeVar("T")
