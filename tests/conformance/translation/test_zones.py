@@ -64,7 +64,8 @@ def rig(postgres: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def make_table(times: Sequence[datetime]) -> pa.Table:
     """Rows of moments, each also as what a clock may show."""
-    columns = (range(len(times)), [time.replace(tzinfo=UTC) for time in times], times, [time.date() for time in times])
+    instants, days = [time.replace(tzinfo=UTC) for time in times], [time.date() for time in times]
+    columns: Sequence[Sequence[object]] = (range(len(times)), instants, times, days)
     arrays = [pa.array(list(cells), field.type) for cells, field in zip(columns, SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
