@@ -97,7 +97,8 @@ def _check_field(field: pa.Field) -> None:
 
 
 def _check_type(kind: pa.DataType) -> None:
-    """Raises FrameError for types whose values may share bytes, so that a few stand for very many."""
+    """Raises FrameError for types whose values may share bytes, so that a few stand for very many, and for numbers that
+    neither PostgreSQL nor Arrow's C interface has."""
     is_type = pa.types
     if isinstance(kind, pa.BaseExtensionType):
         _check_type(kind.storage_type)
@@ -108,6 +109,9 @@ def _check_type(kind: pa.DataType) -> None:
             _check_field(kind.field(number))
     elif is_type.is_timestamp(kind):
         assert kind.tz is None or isinstance(kind.tz, str)
+    elif is_type.is_decimal(kind):
+        if not 0 <= kind.scale <= kind.precision:
+            raise FrameError(f"values of type {kind} are not sent")
     elif is_type.is_dictionary(kind) or is_type.is_string_view(kind) or is_type.is_binary_view(kind):
         raise FrameError(f"values of type {kind} are not sent")
 

@@ -125,6 +125,8 @@ BATCHES = {
     "a number wider than its type": message(
         pa.array([Decimal(7)], pa.decimal128(2, 0)), (longs(7, 0), longs(0, 1 << 62))
     ),
+    "more digits behind the point than there are": message(pa.nulls(1, pa.decimal128(2, 300))),
+    "a point behind the digits": message(pa.nulls(1, pa.decimal128(2, -1))),
     "no rows": message(pa.array([], pa.int64())),
     "less than no rows": message(pa.array([7, 8, 9], pa.int64()), (longs(3), longs(-3))),
     "rows out of nothing": message(pa.nulls(NOTHING), (longs(NOTHING), longs(1 << 40))),
