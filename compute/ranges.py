@@ -8,17 +8,16 @@ credentials stay here: a guest with a network to it gets links to files.
 import asyncio
 import logging
 import os
-import stat
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
+from catalog.beneath import open_below
 from catalog.errors import MachineLost, SqlError
 from catalog.locations import is_object
 from catalog.scans import DataFile, Scan
@@ -172,38 +171,12 @@ class RangeServer:
 
 
 def read_range(root: str, path: str, offset: int, length: int) -> bytes:
-    """That part of a plain file below `root`. Raises OSError, also where the file is shorter."""
+    """That part of a plain file below `root`, by no link. Raises OSError, also where the file is shorter."""
     with open(open_below(root, path), "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise PermissionError("not a plain file")
         content = os.pread(file.fileno(), length, offset)
     if len(content) < length:
         raise OSError("the file is shorter than its table says")
     return content
-
-
-def open_below(root: str, path: str) -> int:
-    """A descriptor to read `path`, reached from `root` without following any link: machines may write below it.
-
-    Raises OSError.
-    """
-    try:
-        *folders, name = PurePosixPath(path).relative_to(root).parts
-    except ValueError as error:
-        raise PermissionError("outside of the workspace's folder") from error
-    if ".." in (*folders, name):
-        raise PermissionError("a path that goes up")
-    place = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for folder in folders:
-            outer, place = (
-                place,
-                os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place),
-            )
-            os.close(outer)
-        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
-    finally:
-        os.close(place)
 
 
 def _parse(frame: Frame) -> _Wanted:
