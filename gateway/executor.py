@@ -196,8 +196,8 @@ class Executor:
         """Refuses a write that may not run. Whether it has to be planned anew, since its block writes the table
         elsewhere. Raises SqlError."""
         self._session.admit_write(write.tag)
-        if write.then is not None:
-            await definitions.make_room(self._session, self._services.catalog, write, alone=alone)
+        if write.location is not None:
+            await definitions.make_room(self._session, self._services.catalog, write.location, alone=alone)
             return False
         return await enlistment.enlist(self._session, self._services, write, alone=alone)
 
