@@ -84,7 +84,7 @@ class Metadata:
     `asks_for_sessions`: the answer tells of the gateway's sessions (pg_stat_activity, pg_backend_pid and its kin), and
     where `asks_for_all` is set, of more than the one that asks. `asks_for_names`: it tells of the session's prepared
     statements or cursors. `asks_for_settings`: of settings that backends have otherwise. `asks_for_statistics`: of
-    tables' rows or sizes. `assigns`: what it sets of the session's settings.
+    tables' rows or sizes. `assigns`: what it sets of the session's settings. `tag`: its command tag, if not the text's.
     """
 
     text: str
@@ -94,6 +94,7 @@ class Metadata:
     asks_for_settings: bool = False
     asks_for_statistics: bool = False
     assigns: tuple[Assignment, ...] = ()
+    tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from catalog.resolution import Resolution
 from planner import privileges, sizes, tree
 from planner.parse import Statement
 from planner.plan import Assignment, Metadata
-from planner.session import ANSWERED
+from planner.session import ANSWERED, shows_all
 from planner.syntax import Replacement, replace_names
 from planner.tree import Node
 
@@ -54,6 +54,7 @@ _SIGNALS = frozenset({"pg_backend_pid", "pg_cancel_backend", "pg_terminate_backe
 _OF_SESSIONS = frozenset(f"lakegate.{name}" for name in (*_SIGNALS, "pg_stat_activity"))
 _OF_ITSELF = "lakegate.pg_backend_pid"
 _SETTING = "current_setting"
+_ALL_SETTINGS = Metadata("SELECT * FROM lakegate.show_all()", asks_for_settings=True, tag="SHOW")
 _OF_SETTINGS = frozenset({f"lakegate.{_SETTING}", "lakegate.pg_settings"})
 _NAMES = frozenset({"pg_prepared_statement", "pg_cursor"})
 """Functions that tell of prepared statements and cursors; their views have the plural."""
@@ -96,6 +97,8 @@ def relay_definition(statement: Statement, resolution: Resolution) -> Metadata:
 @lru_cache(maxsize=_REMEMBERED)
 def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metadata:
     """What does not depend on who asks."""
+    if shows_all(statement):
+        return _ALL_SETTINGS
     _check_kind(statement, *tree.unwrap(statement.tree))
     _check_clauses(statement)
     _check_functions(statement, volatile_functions)

@@ -66,6 +66,11 @@ def shows_kept(statement: Statement) -> bool:
     return statement.verb == "VariableShow" and _shown(statement) in ANSWERED
 
 
+def shows_all(statement: Statement) -> bool:
+    """Whether it is SHOW ALL."""
+    return statement.verb == "VariableShow" and _shown(statement) == "all"
+
+
 def _shown(statement: Statement) -> str:
     return str(tree.unwrap(statement.tree)[1].get("name", "")).lower()
 

@@ -160,3 +160,9 @@ BEGIN
 END
 $generate$;
 GRANT SELECT ON lakegate.pg_settings TO lakegate_principal;
+
+CREATE FUNCTION lakegate.show_all(OUT name text, OUT setting text, OUT description text) RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT s.name, lakegate.current_setting(s.name), s.short_desc FROM pg_catalog.pg_settings s;
+END;
