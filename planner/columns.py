@@ -11,11 +11,11 @@ from catalog.errors import DuplicateColumn, FeatureNotSupported, ProgramLimitExc
 from catalog.names import SYSTEM_COLUMNS
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.shadows import MOST_COLUMNS
-from catalog.types import ELEMENT_OF, Oid, PgType
+from catalog.types import ARRAY_OF, ELEMENT_OF, Oid, PgType
 from planner.dialects.context import snapshot_of
 from planner.dialects.expression import Unverified
 from planner.dialects.spelling import engine_type
-from planner.elements import read_elements
+from planner.elements import Column, read_elements
 from planner.plan import Constant, Lane, Plan, Query
 from planner.reads import SPELLINGS
 from planner.tree import Node
@@ -23,6 +23,8 @@ from planner.tree import Node
 ADD, DROP = "AT_AddColumn", "AT_DropColumn"
 _SPARK = SPELLINGS[Lane.SPARK]
 _TAG = "ALTER TABLE"
+_LOCAL = frozenset({Oid.TIMESTAMP, ARRAY_OF[Oid.TIMESTAMP]})
+_LOCAL_FEATURE = "timestampNtz"
 
 
 def delta_type(type_: PgType) -> str:
@@ -54,7 +56,8 @@ def plan_added(commands: list[Node], table: ResolvedTable, resolution: Resolutio
         added.append(f"{_SPARK.identifier(column.name)} {delta_type(column.type)}")
     if len(known) > MOST_COLUMNS:
         raise ProgramLimitExceeded(f"tables can have at most {MOST_COLUMNS} columns")
-    return _altered(table, f"ADD COLUMNS ({', '.join(added)})" if added else "", skipped)
+    action = f"ADD COLUMNS ({', '.join(added)})" if added else ""
+    return _altered(table, action, skipped, before=_feature_for(columns, table) if added else None)
 
 
 def plan_dropped(commands: list[Node], table: ResolvedTable) -> Plan:
@@ -81,6 +84,18 @@ def plan_renamed(fields: Node, table: ResolvedTable) -> Plan:
     _admit_name(new, known, table)
     _require_mapping(table)
     return _altered(table, f"RENAME COLUMN {_SPARK.identifier(old)} TO {_SPARK.identifier(new)}")
+
+
+def _feature_for(columns: Iterable[Column], table: ResolvedTable) -> str | None:
+    """What lets a table have such columns, None where it may: Delta does that itself for new tables only."""
+    local = any(column.type.oid in _LOCAL for column in columns)
+    if not local or _LOCAL_FEATURE in snapshot_of(table).reader_features:
+        return None
+    return f"{_head(table)} SET TBLPROPERTIES ('delta.feature.{_LOCAL_FEATURE}' = 'supported')"
+
+
+def _head(table: ResolvedTable) -> str:
+    return f"ALTER TABLE delta.{_SPARK.identifier(snapshot_of(table).location)}"
 
 
 def _names(table: ResolvedTable) -> list[str]:
@@ -110,11 +125,12 @@ def _require_mapping(table: ResolvedTable) -> None:
         )
 
 
-def _altered(table: ResolvedTable, action: str, skipped: Iterable[str] = ()) -> Plan:
+def _altered(table: ResolvedTable, action: str, skipped: Iterable[str] = (), *, before: str | None = None) -> Plan:
     """`skipped` is why there is less to do than was said; with no `action` it is nothing."""
     notice = "\n".join(skipped) or None
     if not action:
         return Constant(_TAG, notice=notice)
-    text = f"ALTER TABLE delta.{_SPARK.identifier(snapshot_of(table).location)} {action}"
-    then = SyncTable(table.name)
-    return Query(Lane.SPARK, "writes run on Spark", text, _TAG, None, writes=table.name, then=then, notice=notice)
+    text, then = f"{_head(table)} {action}", SyncTable(table.name)
+    return Query(
+        Lane.SPARK, "writes run on Spark", text, _TAG, None, writes=table.name, then=then, before=before, notice=notice
+    )

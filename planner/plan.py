@@ -322,7 +322,7 @@ class Query:
 
     `columns` is what the client gets (None: no result set, only the tag with the number of rows written). `tag` lacks
     the row count. `reads` names each table's version; `writes` the table written. `snapshots` are of the tables that a
-    read on Spark names by their paths. `then` is applied to the catalog
+    read on Spark names by their paths. `before` readies the table that is written. `then` is applied to the catalog
     when the engine is done: a write that fails before leaves the catalog as it was. `location` is a folder that this
     statement makes, to be removed if `then` fails.
     """
@@ -339,6 +339,7 @@ class Query:
     then: Change | None = None
     location: str | None = None
     snapshots: tuple[Snapshot, ...] = ()
+    before: str | None = None
     notice: str | None = None
 
     @property

@@ -49,6 +49,14 @@ SCRIPTS: dict[str, Sequence[str]] = {
         "BEGIN", "ALTER TABLE written.things ADD COLUMN a int, ADD b varchar(10), ADD COLUMN c numeric(10, 2)",
         "UPDATE written.things SET a = n, b = word, c = n / 4.0", ALL, COLUMNS, "COMMIT", ALL, COLUMNS,
     ),
+    "local timestamps": (
+        "BEGIN", "ALTER TABLE written.things ADD COLUMN at timestamp, ADD COLUMN zoned timestamptz",
+        "UPDATE written.things SET at = '2020-01-02 03:04:05', zoned = at WHERE n = 1", ALL, "ROLLBACK", ALL, COLUMNS,
+        "BEGIN", "ALTER TABLE written.things ADD COLUMN at timestamp", "SAVEPOINT a",
+        "ALTER TABLE written.things ADD COLUMN before timestamp[]", "ROLLBACK TO a",
+        "UPDATE written.things SET at = '2020-01-02 03:04:05' WHERE n = 1", "COMMIT", ALL, COLUMNS,
+        "ALTER TABLE written.things ADD COLUMN before timestamp", ALL,
+    ),
     "what is there": (
         "SET client_min_messages = warning", ADD, ADD, "ALTER TABLE written.things ADD COLUMN IF NOT EXISTS more text",
         "ALTER TABLE written.things ADD COLUMN IF NOT EXISTS more text, ADD COLUMN IF NOT EXISTS k text",

@@ -46,6 +46,19 @@ def test_columns_are_changed_by_spark_by_path(action: str) -> None:
     assert (query.writes, query.then, query.location, query.tag) == (ORDERS, SyncTable(ORDERS), None, "ALTER TABLE")
 
 
+def test_a_table_is_made_ready_for_local_timestamps() -> None:
+    query = planned("ALTER TABLE orders ADD COLUMN a timestamp[], ADD COLUMN b int")
+    assert isinstance(query, Query)
+    assert (
+        query.before
+        == "ALTER TABLE delta.`/lake/orders` SET TBLPROPERTIES ('delta.feature.timestampNtz' = 'supported')"
+    )
+    ready = replace(SNAPSHOTS["orders"], reader_features=frozenset({"timestampNtz"}))
+    query = planned("ALTER TABLE orders ADD COLUMN a timestamp", orders=ready)
+    assert isinstance(query, Query)
+    assert query.before is None
+
+
 @pytest.mark.parametrize("action", SKIPPED)
 def test_what_is_so_already_is_said(action: str) -> None:
     assert planned(f"ALTER TABLE orders {action}") == Constant("ALTER TABLE", notice=SKIPPED[action])
