@@ -3,7 +3,7 @@
 Its first commit names the other table's files by their absolute paths; engines add files below its own folder and take
 any of them away. `net_actions` tells what that comes to, in the words of the table's own log. What is not understood to
 survive this is refused: deletion vectors, change data, row tracking, and whatever else a commit would have to say more
-about. Blocking.
+about. The clone's columns may become others. Blocking.
 
 References: Delta protocol, sections "Add File and Remove File", "Table Features", "Valid Feature Names".
 """
@@ -45,13 +45,15 @@ HINT = "Run the statement outside a transaction block; each write is atomic by i
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """What a block has done to a table: files to add, with the place of each on the disk, and files to remove."""
+    """What a block has done to a table: files to add, with the place of each on the disk, files to remove, and what it
+    has become, by the kinds of these actions."""
 
     adds: Sequence[tuple[Action, Path]]
     removes: Sequence[Action]
+    definition: Mapping[str, Action]
 
     def __bool__(self) -> bool:
-        return bool(self.adds or self.removes)
+        return bool(self.adds or self.removes or self.definition)
 
 
 def admit_state(state: LogState) -> None:
@@ -74,18 +76,18 @@ def _obstacle(state: LogState) -> str | None:
     return "deletion vectors" if any("deletionVector" in file for file in state.files.values()) else None
 
 
-def write_clone(folder: Path, base: LogState, files: Mapping[str, Action]) -> None:
-    """Makes the clone's folder and its first commit: `base`'s schema over these files, by absolute path. Raises
-    OSError."""
+def write_clone(folder: Path, state: LogState, location: str | Path) -> None:
+    """Makes the clone's folder and its first commit: what the log of `location` came to, its files by absolute path.
+    Raises OSError."""
     (folder / LOG).mkdir(parents=True)
     with commit_path(folder, 0).open("x", encoding="utf-8") as log:
-        log.writelines(_lines(base, files))
+        log.writelines(_lines(state, _placed(state.files, location)))
 
 
-def _lines(base: LogState, files: Mapping[str, Action]) -> Iterator[str]:
+def _lines(state: LogState, files: Mapping[str, Action]) -> Iterator[str]:
     yield encode("commitInfo", {"timestamp": time.time_ns() // 1_000_000, "operation": "CLONE"})
-    yield encode("protocol", base.protocol)
-    yield encode("metaData", base.metadata)
+    yield encode("protocol", state.protocol)
+    yield encode("metaData", state.metadata)
     for path, file in files.items():
         yield encode("add", {**file, "path": path, "dataChange": False})
 
@@ -102,27 +104,38 @@ def place(path: str, location: str | Path) -> str:
     return f"file://{quote(str(location))}/{path}"
 
 
-def placed(files: Mapping[str, Action], location: str | Path) -> Mapping[str, Action]:
+def _placed(files: Mapping[str, Action], location: str | Path) -> Mapping[str, Action]:
     """These files by the paths that they have in a log elsewhere."""
     return {place(path, location): file for path, file in files.items()}
 
 
 def net_actions(base: LogState, location: str, clone: LogState, folder: Path) -> Net:
     """What turned `base`, the log of `location`, into `clone`, the log of one of the folders beside each other of which
-    `folder` is the latest. Raises FeatureNotSupported where the clone has come to differ in more than files."""
-    if _definition(clone) != _definition(base):
-        raise FeatureNotSupported("a transaction block does not change a table's schema, properties or features")
-    before, after = placed(base.files, location), placed(clone.files, folder)
+    `folder` is the latest. Raises FeatureNotSupported where the clone has come to what a block does not write."""
+    admit_state(clone)
+    before, after = _placed(base.files, location), _placed(clone.files, folder)
     adds = tuple(_find_added(file, path, folder.parent) for path, file in after.items() if path not in before)
-    return Net(adds, tuple(_remove(file) for path, file in before.items() if path not in after))
+    removes = tuple(_remove(file) for path, file in before.items() if path not in after)
+    return Net(adds, removes, _definition(base, clone))
 
 
-def _definition(state: LogState) -> tuple[object, ...]:
-    protocol, metadata = state.protocol, state.metadata
+def _definition(base: LogState, clone: LogState) -> Mapping[str, Action]:
+    """The actions that say what has changed beside files."""
+    changed: dict[str, Action] = {}
+    if _demands(clone.protocol) != _demands(base.protocol):
+        changed["protocol"] = clone.protocol
+    if _form(clone.metadata) != _form(base.metadata):
+        changed["metaData"] = clone.metadata
+    return changed
+
+
+def _demands(protocol: Action) -> tuple[object, ...]:
     features = {*protocol.get("readerFeatures", ())}, {*protocol.get("writerFeatures", ())}
-    versions = protocol["minReaderVersion"], protocol["minWriterVersion"]
-    table = metadata["schemaString"], metadata["partitionColumns"], metadata.get("configuration", {})
-    return features, versions, table
+    return features, protocol["minReaderVersion"], protocol["minWriterVersion"]
+
+
+def _form(metadata: Action) -> tuple[object, ...]:
+    return metadata["schemaString"], metadata["partitionColumns"], metadata.get("configuration", {})
 
 
 def _find_added(file: Action, path: str, folders: Path) -> tuple[Action, Path]:

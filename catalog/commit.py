@@ -7,9 +7,9 @@ down too. So whoever finds the folder of a process that is no more can tell whet
 has two names then, or the log has gone past that version and may have dropped one. `withdraw` clears up only where
 neither is so. All of it is done as the table's owner (`catalog.owner`).
 
-An outside commit in between is never undone. The block's goes behind it where it only adds files, neither schema nor
-features have changed, and one of the two at least is a blind append: has added files without reading the table. Else it
-fails, naming both versions. The rule is that of Delta's WriteSerializable.
+An outside commit in between is never undone. The block's goes behind it where it takes no files away, the outside one
+has changed neither schema nor features, and one of the two at least is blind: has not read the table's rows, as a
+change of its columns has not. Else it fails, naming both versions. The rule is that of Delta's WriteSerializable.
 
 References: Delta protocol, sections "Delta Log Entries", "Commit Provenance Information"; Delta Lake documentation,
 "Concurrency control".
@@ -132,6 +132,8 @@ class Commit:
 
     def _lines(self) -> Iterator[str]:
         yield encode("commitInfo", self._provenance())
+        for kind, fields in self._net.definition.items():
+            yield encode(kind, fields)
         for file in self._net.removes:
             yield encode("remove", file)
         for file, _ in self._net.adds:

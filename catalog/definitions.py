@@ -56,7 +56,8 @@ class Definitions:
             await self._read()
 
     async def follow(self, snapshot: Snapshot) -> None:
-        """Brings the shadow of a table that the block has touched up to a schema that somebody else gave it."""
+        """Brings the shadow of a table up to this schema, which its log has got on the block's machines, or from others
+        where the block has touched it."""
         with as_sql_errors():
             self.touched |= await sync_table(self._connection, snapshot)
             await self._read()

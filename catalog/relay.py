@@ -10,6 +10,7 @@ ANSWERS_SCHEMA = "lakegate"
 
 REWRITTEN_FUNCTIONS = frozenset(
     {
+        "current_setting",
         "has_any_column_privilege",
         "has_column_privilege",
         "has_schema_privilege",
@@ -33,7 +34,9 @@ REWRITTEN_RELATIONS: dict[str, frozenset[str]] = {
     "information_schema": frozenset(
         {"column_privileges", "role_column_grants", "role_table_grants", "table_privileges", "views"}
     ),
-    "pg_catalog": frozenset({"pg_class", "pg_cursors", "pg_namespace", "pg_prepared_statements", "pg_stat_activity"}),
+    "pg_catalog": frozenset(
+        {"pg_class", "pg_cursors", "pg_namespace", "pg_prepared_statements", "pg_settings", "pg_stat_activity"}
+    ),
 }
 """Relations by the schema they stand in."""
 

@@ -43,6 +43,7 @@ from catalog.types import ResultColumn, shadow_type
 from catalog.views import HeldView, mend_views, read_dependents, refuse_dependents, restore_views
 
 RESERVED_SCHEMAS = frozenset({"lakegate", "information_schema"})
+_HOLD_TABLE = "SELECT id FROM lakegate.tables WHERE (schema_name, name) = (%s, %s) FOR NO KEY UPDATE"
 
 
 async def create_schema(connection: Connection, change: CreateSchema, who: Principal) -> None:
@@ -144,6 +145,8 @@ def check_columns(expected: Sequence[ResultColumn], snapshot: Snapshot) -> None:
 async def sync_table(connection: Connection, snapshot: Snapshot) -> set[TableName]:
     """Brings the shadow to the snapshot's schema: by ALTER TABLE where that keeps the order and what depends on it,
     else made anew, with its keys and views. Returns the relations that are others now."""
+    # Somebody else, a block for one, may be at it: who has waited sees what that has come to.
+    await connection.execute(_HOLD_TABLE, snapshot.table.parts)
     table = await find_table(connection, snapshot.table)
     if table.schema_digest == snapshot.schema_digest:
         return {table.name}

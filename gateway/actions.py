@@ -6,13 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from catalog.changes import SyncTable
 from catalog.errors import (
     ActiveSqlTransaction,
     InternalError,
     NoActiveSqlTransaction,
     SqlError,
 )
-from gateway import definitions
+from gateway import definitions, enlistment
 from gateway.demarcation import Demarcation, demarcate, set_modes
 from gateway.preparation import deallocate
 from planner.plan import CatalogChange, Deallocate, Discard, Plan, Query, ResetVariable, SetModes, SetVariable
@@ -58,7 +59,10 @@ async def act(session: Session, services: Services, planned: Plan, *, alone: boo
 async def settle(session: Session, catalog: Catalog, query: Query) -> None:
     """Follows a write into the catalog, that of a block with its COMMIT. Statistics that cannot be had now are those of
     the next read."""
-    if query.then is not None:
+    draft = enlistment.find(catalog, session, query.writes)
+    if isinstance(query.then, SyncTable) and draft is not None:
+        await enlistment.show_columns(session, catalog, draft, query.then.name)
+    elif query.then is not None:
         await definitions.settle(session, catalog, query.then)
     elif query.writes is not None and not session.block.drafts:
         with suppress(SqlError):

@@ -1,16 +1,18 @@
 """What a relayed statement is told beside the session's settings, as settings: what PostgreSQL does not know itself.
 
-Sessions are the gateways', prepared statements and cursors the session's (`roster`, `names`). Statistics of tables are
-brought up to date in the metastore itself.
+Sessions are the gateways', prepared statements and cursors the session's (`roster`, `names`), and so are the values of
+settings that its backend has otherwise. Statistics of tables are brought up to date in the metastore itself.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from gateway import names
-from gateway.relay.settings import SESSION_VARIABLE
+from gateway.relay.settings import SESSION_VARIABLE, SETTINGS_VARIABLE
 from gateway.roster import tell_sessions
+from planner.session import ANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +33,9 @@ async def brief(session: Session, catalog: Catalog, planned: Metadata, portal: P
         variables = {**variables, SESSION_VARIABLE: str(session.pid)}
     if planned.asks_for_names:
         variables = {**variables, names.VARIABLE: names.list_names(session, portal)}
+    if planned.asks_for_settings:
+        own = {name: session.settings.get(name) for name in sorted(ANSWERED)}
+        variables = {**variables, SETTINGS_VARIABLE: json.dumps(own)}
     if planned.asks_for_statistics:
         await catalog.publish_statistics(session.workspace)
     return variables

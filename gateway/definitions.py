@@ -18,9 +18,7 @@ from catalog.changes import (
     DropRole,
     DropTable,
     GrantMembership,
-    RegisterTable,
     RenameTable,
-    SyncTable,
 )
 from catalog.control import LOCK_SECONDS
 from catalog.names import TableName
@@ -33,10 +31,9 @@ if TYPE_CHECKING:
     from gateway.services import Services
     from gateway.session import Session
     from gateway.transaction import Block
-    from planner.plan import Query
 
-_APART = AlterRole | CreateRole | DropRole | GrantMembership | SyncTable
-"""What commits by itself: roles are the account's, and columns change with the table's log."""
+_APART = AlterRole | CreateRole | DropRole | GrantMembership
+"""What commits by itself: roles are the account's."""
 
 
 class _Backend:
@@ -108,14 +105,10 @@ async def _keep_from_others(session: Session, services: Services, table: TableNa
     block.turns.add(table)
 
 
-async def make_room(session: Session, catalog: Catalog, write: Query, *, alone: bool) -> None:
-    """Before a machine makes a table, or changes its columns. Raises SqlError."""
-    block = session.block
-    is_joining = await joins(block, alone=alone)
-    if not isinstance(write.then, RegisterTable) or write.location is None:
-        block.admit_alone(alone=not is_joining)
-    elif is_joining:
-        await (await open_definitions(session, catalog)).make_room(write.location)
+async def make_room(session: Session, catalog: Catalog, location: str, *, alone: bool) -> None:
+    """Before a machine makes a table there. Raises SqlError."""
+    if await joins(session.block, alone=alone):
+        await (await open_definitions(session, catalog)).make_room(location)
 
 
 async def settle(session: Session, catalog: Catalog, wanted: Change) -> None:

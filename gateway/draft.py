@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from catalog.checkpoint import is_due, make_checkpoint
-from catalog.clone import HINT, admit_state, net_actions, placed, write_clone
+from catalog.clone import HINT, admit_state, net_actions, write_clone
 from catalog.commit import Commit, Origin, replaced
 from catalog.completion import complete
 from catalog.errors import DiskFull, FeatureNotSupported, UnreadableTable
@@ -131,14 +131,14 @@ class Draft:
         self._owner = find_owner(location)
         with self._acting():
             self._scratch.open()
-            write_clone(self._folder(0), self._base, placed(self._base.files, self.origin.location))
+            write_clone(self._folder(0), self._base, self.origin.location)
 
     def _restore(self, mark: Mark) -> None:
         state = read_state(self._folder(mark.clone), mark.version)
         self._histories.append(self._history(mark))
         self._clone, self._version = len(self._histories) - 1, 0
         with self._acting():
-            write_clone(self._folder(self._clone), self._base, placed(state.files, self._folder(mark.clone)))
+            write_clone(self._folder(self._clone), state, self._folder(mark.clone))
 
     def _history(self, mark: Mark) -> Sequence[Action]:
         """The commit information of the writes up to a mark."""

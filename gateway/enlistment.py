@@ -14,11 +14,12 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from catalog.changes import SyncTable
 from catalog.commit import Origin, overtaken, replaced, withdraw
 from catalog.completion import complete
 from catalog.errors import FeatureNotSupported, SqlError
 from catalog.locations import BLOCKS
-from gateway.definitions import joins, patience
+from gateway.definitions import joins, open_definitions, patience
 from gateway.draft import Draft
 from gateway.scratch import Scratch
 
@@ -56,6 +57,8 @@ async def enlist(session: Session, services: Services, write: Query, *, alone: b
         draft = await _open(session, services, table)
         block.drafts[draft.origin.location] = draft
     draft.reads |= any(name == table for name, _ in write.reads)
+    if isinstance(write.then, SyncTable):
+        await open_definitions(session, services.catalog)
     return fresh
 
 
@@ -93,6 +96,16 @@ async def _open(session: Session, services: Services, table: TableName) -> Draft
         await draft.open()
         held.pop_all()
     return draft
+
+
+async def show_columns(session: Session, catalog: Catalog, draft: Draft, table: TableName) -> None:
+    """The columns of a draft, by the name that it has now, are the block's to see, and everybody's with its COMMIT.
+    Raises SqlError."""
+    definitions = session.block.definitions
+    assert definitions is not None, "opened before the columns changed"
+    written = await catalog.read_newest(session.workspace, table, draft.location)
+    # Versions of a clone are no table's: the statistics that come with them would never grow old.
+    await definitions.follow(replace(written, version=draft.origin.version))
 
 
 async def overlay(catalog: Catalog, block: Block, resolution: Resolution) -> Resolution:

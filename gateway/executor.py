@@ -196,8 +196,8 @@ class Executor:
         """Refuses a write that may not run. Whether it has to be planned anew, since its block writes the table
         elsewhere. Raises SqlError."""
         self._session.admit_write(write.tag)
-        if write.then is not None:
-            await definitions.make_room(self._session, self._services.catalog, write, alone=alone)
+        if write.location is not None:
+            await definitions.make_room(self._session, self._services.catalog, write.location, alone=alone)
             return False
         return await enlistment.enlist(self._session, self._services, write, alone=alone)
 
@@ -279,8 +279,8 @@ class Executor:
             execute = functools.partial(handover.hand_over, self._session, self._services.catalog, planned, portal, 0)
             return await relay_assigning(self._session, planned.assigns, values, execute)
         relayed = await handover.hand_over(self._session, self._services.catalog, planned, portal, max_rows)
-        repeats = not (planned.asks_for_sessions or planned.asks_for_names or planned.asks_for_statistics)
-        return RelayedResult(relayed, repeats=repeats)
+        briefed = planned.asks_for_sessions or planned.asks_for_names or planned.asks_for_settings
+        return RelayedResult(relayed, repeats=not (briefed or planned.asks_for_statistics), tag=planned.tag)
 
     async def variables_for(self, planned: Metadata, portal: Portal) -> Mapping[str, str]:
         """What a statement that PostgreSQL answers is told beside its own text."""

@@ -86,10 +86,12 @@ class ActionResult:
 
 
 class RelayedResult:
-    """PostgreSQL's answer, forwarded as it is. `repeats` says that asking PostgreSQL is all that there is to it."""
+    """PostgreSQL's answer, forwarded as it is. `repeats` says that asking PostgreSQL is all that there is to it, `tag`
+    what the client's statement is called where another was sent."""
 
-    def __init__(self, relayed: RelayPortal, *, repeats: bool = False) -> None:
+    def __init__(self, relayed: RelayPortal, *, repeats: bool = False, tag: str | None = None) -> None:
         self._relayed = relayed
+        self._tag = tag
         self.repeats = repeats
 
     @property
@@ -98,7 +100,7 @@ class RelayedResult:
 
     @property
     def tag(self) -> str | None:
-        return self._relayed.tag
+        return self._tag if self._tag is not None and not self.held else self._relayed.tag
 
     @property
     def held(self) -> bool:
@@ -114,7 +116,7 @@ class RelayedResult:
 
     def take_answer(self) -> bytes | None:
         """Rows and CommandComplete, if all is here and nothing was handed out."""
-        return self._relayed.take_answer()
+        return self._relayed.take_answer() if self._tag is None else None
 
     async def close(self) -> None:
         await self._relayed.close()

@@ -24,6 +24,7 @@ from catalog.errors import (
     StatementCompletionUnknown,
     UnreadableTable,
 )
+from compute.lease import Answer
 from gateway.leases import Leases
 from gateway.spool import Retention, Spool
 from gateway.storage import Vault
@@ -159,6 +160,8 @@ class Source:
         lease = await leases.take(query.lane.value)
         leased = time.perf_counter()
         try:
+            if query.before is not None:
+                await _finish(await lease.execute(query.before))
             answer = await lease.execute(query.sql, parameters=execution.parameters, scans=scans)
             try:
                 async for batch in answer:
@@ -179,6 +182,15 @@ class Source:
             await leases.drop(lease)
             raise
         await leases.give_back(query.lane.value, lease)
+
+
+async def _finish(answer: Answer) -> None:
+    """Of a statement without rows."""
+    try:
+        async for _ in answer:
+            pass
+    finally:
+        await answer.close()
 
 
 def _is_in_doubt(error: BaseException, query: Query) -> bool:

@@ -179,7 +179,7 @@ class Block:
         is in none. Raises FeatureNotSupported."""
         if self.explicit:
             raise FeatureNotSupported(
-                "changes of roles, and of lakehouse tables' columns, inside a transaction block are not supported",
+                "changes of roles inside a transaction block are not supported",
                 hint="Run the statement outside BEGIN … COMMIT; it is atomic by itself.",
             )
         if not alone:
@@ -189,6 +189,6 @@ class Block:
 
 def _refuse_company() -> FeatureNotSupported:
     return FeatureNotSupported(
-        "a change of roles, or of a lakehouse table's columns, must be the last write of an implicit transaction block",
+        "a change of roles must be the last write of an implicit transaction block",
         hint="Send the statements one by one, with a Sync after each.",
     )

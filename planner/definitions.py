@@ -13,20 +13,18 @@ from catalog.changes import (
     DropTable,
     Key,
     RegisterTable,
-    SyncTable,
 )
 from catalog.errors import DuplicateTable, FeatureNotSupported, UndefinedTable
 from catalog.locations import is_object
 from catalog.names import TableName
 from catalog.resolution import Resolution, ResolvedTable
-from catalog.types import ELEMENT_OF, Description, Oid, PgType, ResultColumn
+from catalog.types import Description, Oid, PgType, ResultColumn
 from planner import tree
 from planner.authorize import require_create, require_owner, require_reads
+from planner.columns import ADD, DROP, delta_type, plan_added, plan_dropped, plan_renamed
 from planner.dialects.coercion import decimal
-from planner.dialects.context import Context, snapshot_of
-from planner.dialects.expression import Unverified
+from planner.dialects.context import Context
 from planner.dialects.queries import Queries
-from planner.dialects.spelling import engine_type
 from planner.elements import NOT_ENFORCED, read_elements, read_key
 from planner.parse import Statement
 from planner.plan import CatalogChange, Constant, Lane, Plan, Query, Settings
@@ -39,20 +37,6 @@ from planner.views import check_kind, plan_rename, plan_view, renames_relation
 VERBS = frozenset({"Create", "CreateTableAs", "AlterTable", "Rename", "Drop", "Comment", "CreateSchema", "View"})
 _SPARK = SPELLINGS[Lane.SPARK]
 _REASON = "writes run on Spark"
-
-
-def delta_type(type_: PgType) -> str:
-    """The type of a new Delta column, as Spark spells it. Raises 0A000 for what Delta has no type for."""
-    if type_.oid == Oid.NUMERIC and type_.typmod < 0:
-        raise FeatureNotSupported("a numeric column needs a precision", hint="Write numeric(38,10), for example.")
-    if type_.oid in (Oid.VARCHAR, Oid.BPCHAR) and type_.typmod >= 0:
-        return f"{'VARCHAR' if type_.oid == Oid.VARCHAR else 'CHAR'}({type_.typmod - 4})"
-    if type_.oid in ELEMENT_OF and type_.typmod < 0:
-        return f"ARRAY<{delta_type(PgType(ELEMENT_OF[type_.oid]))}>"
-    try:
-        return engine_type(type_, Lane.SPARK)
-    except Unverified:
-        raise FeatureNotSupported("a column of this type is not supported", hint="Use text.") from None
 
 
 def plan_definition(
@@ -246,41 +230,26 @@ def _comment(statement: Statement, fields: Node, resolution: Resolution) -> Plan
 def _alter(kind: str, fields: Node, resolution: Resolution, tables: dict[int | None, ResolvedTable]) -> Plan:
     table = tables[fields["relation"].get("location", 0)]
     require_owner(table, resolution)
-    path = f"delta.{_SPARK.identifier(snapshot_of(table).location)}"
     if kind == "RenameStmt":
         if fields["renameType"] != "OBJECT_COLUMN":
             raise FeatureNotSupported("this RENAME is not supported on lakehouse tables")
-        _require_mapping(table)
-        old, new = _SPARK.identifier(fields["subname"]), _SPARK.identifier(fields["newname"])
-        return _altered(f"ALTER TABLE {path} RENAME COLUMN {old} TO {new}", table)
-    if len(fields["cmds"]) != 1:
-        raise FeatureNotSupported("ALTER TABLE takes one change at a time on lakehouse tables")
-    command = fields["cmds"][0]["AlterTableCmd"]
-    if command["subtype"] == "AT_AddColumn":
-        [column], keys = read_elements([command["def"]], resolution)
-        if keys or not column.nullable:
-            raise FeatureNotSupported("a column that is added to a lakehouse table can be NULL and is in no key")
-        spelled = f"{_SPARK.identifier(column.name)} {delta_type(column.type)}"
-        return _altered(f"ALTER TABLE {path} ADD COLUMNS ({spelled})", table)
+        return plan_renamed(fields, table)
+    commands = [node["AlterTableCmd"] for node in fields["cmds"]]
+    subtypes = {command["subtype"] for command in commands}
+    if subtypes == {ADD}:
+        return plan_added(commands, table, resolution)
+    if subtypes == {DROP}:
+        return plan_dropped(commands, table)
+    if len(commands) != 1:
+        raise FeatureNotSupported(
+            "ALTER TABLE takes one kind of change at a time on lakehouse tables",
+            hint="Make one after another in a transaction block.",
+        )
+    (command,) = commands
     if command["subtype"] == "AT_AddConstraint":
         key = read_key(command["def"]["Constraint"], resolution)
         return CatalogChange(AddKey(table.name, key), "ALTER TABLE", notice=NOT_ENFORCED)
     if command["subtype"] == "AT_DropConstraint":
         if_exists, cascade = bool(command.get("missing_ok")), command.get("behavior") == "DROP_CASCADE"
         return CatalogChange(DropKey(table.name, command["name"], if_exists, cascade), "ALTER TABLE")
-    if command["subtype"] == "AT_DropColumn":
-        _require_mapping(table)
-        return _altered(f"ALTER TABLE {path} DROP COLUMN {_SPARK.identifier(command['name'])}", table)
     raise FeatureNotSupported("ALTER TABLE adds, drops and renames columns and keys of lakehouse tables")
-
-
-def _require_mapping(table: ResolvedTable) -> None:
-    if "columnMapping" not in snapshot_of(table).reader_features:
-        raise FeatureNotSupported(
-            f'columns of table "{table.name.name}" cannot be dropped or renamed: it has no column mapping',
-            hint="Create it with TBLPROPERTIES ('delta.columnMapping.mode' = 'name').",
-        )
-
-
-def _altered(sql: str, table: ResolvedTable) -> Query:
-    return Query(Lane.SPARK, _REASON, sql, "ALTER TABLE", None, writes=table.name, then=SyncTable(table.name))

@@ -83,16 +83,18 @@ class Metadata:
 
     `asks_for_sessions`: the answer tells of the gateway's sessions (pg_stat_activity, pg_backend_pid and its kin), and
     where `asks_for_all` is set, of more than the one that asks. `asks_for_names`: it tells of the session's prepared
-    statements or cursors. `asks_for_statistics`: of tables' rows or sizes. `assigns`: what it sets of the session's
-    settings.
+    statements or cursors. `asks_for_settings`: of settings that backends have otherwise. `asks_for_statistics`: of
+    tables' rows or sizes. `assigns`: what it sets of the session's settings. `tag`: its command tag, if not the text's.
     """
 
     text: str
     asks_for_sessions: bool = False
     asks_for_all: bool = False
     asks_for_names: bool = False
+    asks_for_settings: bool = False
     asks_for_statistics: bool = False
     assigns: tuple[Assignment, ...] = ()
+    tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +322,7 @@ class Query:
 
     `columns` is what the client gets (None: no result set, only the tag with the number of rows written). `tag` lacks
     the row count. `reads` names each table's version; `writes` the table written. `snapshots` are of the tables that a
-    read on Spark names by their paths. `then` is applied to the catalog
+    read on Spark names by their paths. `before` readies the table that is written. `then` is applied to the catalog
     when the engine is done: a write that fails before leaves the catalog as it was. `location` is a folder that this
     statement makes, to be removed if `then` fails.
     """
@@ -337,6 +339,7 @@ class Query:
     then: Change | None = None
     location: str | None = None
     snapshots: tuple[Snapshot, ...] = ()
+    before: str | None = None
     notice: str | None = None
 
     @property

@@ -22,6 +22,7 @@ from catalog.resolution import Resolution
 from planner import privileges, sizes, tree
 from planner.parse import Statement
 from planner.plan import Assignment, Metadata
+from planner.session import ANSWERED, shows_all
 from planner.syntax import Replacement, replace_names
 from planner.tree import Node
 
@@ -52,17 +53,20 @@ _FORBIDDEN = re.compile(
 _SIGNALS = frozenset({"pg_backend_pid", "pg_cancel_backend", "pg_terminate_backend"})
 _OF_SESSIONS = frozenset(f"lakegate.{name}" for name in (*_SIGNALS, "pg_stat_activity"))
 _OF_ITSELF = "lakegate.pg_backend_pid"
+_SETTING = "current_setting"
+_ALL_SETTINGS = Metadata("SELECT * FROM lakegate.show_all()", asks_for_settings=True, tag="SHOW")
+_OF_SETTINGS = frozenset({f"lakegate.{_SETTING}", "lakegate.pg_settings"})
 _NAMES = frozenset({"pg_prepared_statement", "pg_cursor"})
 """Functions that tell of prepared statements and cursors; their views have the plural."""
 _OF_NAMES = frozenset(f"lakegate.{name}{plural}" for name in _NAMES for plural in ("", "s"))
 _REWRITTEN = _SIGNALS | _NAMES | {"pg_notify", "pg_database_size"}
-_REWRITTEN_VIEWS = frozenset({"pg_stat_activity", *(f"{name}s" for name in _NAMES)})
+_REWRITTEN_VIEWS = frozenset({"pg_settings", "pg_stat_activity", *(f"{name}s" for name in _NAMES)})
 _OF_STATISTICS = frozenset({"pg_database_size", *sizes.FUNCTIONS})
 _STATISTICS = frozenset({"reltuples", "relpages", "*"})
 _PRIVILEGE_VIEWS = frozenset(
     {"table_privileges", "column_privileges", "role_table_grants", "role_column_grants", "views"}
 )
-_ANSWERED_FUNCTIONS = _REWRITTEN | privileges.FUNCTIONS | sizes.FUNCTIONS
+_ANSWERED_FUNCTIONS = _REWRITTEN | {_SETTING} | privileges.FUNCTIONS | sizes.FUNCTIONS
 _ANSWERED_RELATIONS = _REWRITTEN_VIEWS | _PRIVILEGE_VIEWS
 _SET_CONFIG_ARGUMENTS = 3
 _CLAUSE_WORDS = re.compile(r"(?<![A-Za-z_])(?:FOR|INTO)(?![A-Za-z_])", re.IGNORECASE)
@@ -93,6 +97,8 @@ def relay_definition(statement: Statement, resolution: Resolution) -> Metadata:
 @lru_cache(maxsize=_REMEMBERED)
 def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metadata:
     """What does not depend on who asks."""
+    if shows_all(statement):
+        return _ALL_SETTINGS
     _check_kind(statement, *tree.unwrap(statement.tree))
     _check_clauses(statement)
     _check_functions(statement, volatile_functions)
@@ -106,6 +112,7 @@ def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metada
         asks_for_sessions=bool(asked),
         asks_for_all=not asked <= {_OF_ITSELF},
         asks_for_names=bool(names & _OF_NAMES),
+        asks_for_settings=bool(names & _OF_SETTINGS),
         asks_for_statistics=_reads_statistics(statement, columns),
         assigns=tuple(_assignments(statement)),
     )
@@ -255,12 +262,18 @@ def _replacements(nodes: Iterable[tuple[str, Node]], columns: set[str]) -> Itera
 
 
 def _function(name: str, fields: Node) -> Iterator[Replacement]:
-    if name in _REWRITTEN:
+    if name in _REWRITTEN or (name == _SETTING and _may_be_answered(fields.get("args", []))):
         yield Replacement(int(fields["location"]), f"lakegate.{name}")
     elif name in sizes.FUNCTIONS:
         yield sizes.replace_size(name, fields)
     elif name in privileges.FUNCTIONS and (replacement := privileges.replace_question(name, fields)):
         yield replacement
+
+
+def _may_be_answered(arguments: list[Node]) -> bool:
+    """Whether that names a setting of which the backend has another value, as far as the text tells."""
+    known = _known(arguments[0]) if arguments else None
+    return not isinstance(known, str) or known.lower() in ANSWERED
 
 
 def _relation(fields: Node, columns: set[str]) -> Iterator[Replacement]:

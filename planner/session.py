@@ -39,6 +39,8 @@ KEPT = frozenset(
 )
 """Settings that are about the client's connection or the time between statements: a backend that is told of them would
 apply them to the gateway."""
+ANSWERED = KEPT | {"client_connection_check_interval", "lock_timeout"}
+"""Settings of which backends have other values than the session, or none. By itself each is 0."""
 _DISCARDS = {"DISCARD_ALL": "ALL", "DISCARD_PLANS": "PLANS", "DISCARD_SEQUENCES": "SEQUENCES", "DISCARD_TEMP": "TEMP"}
 _SAVEPOINTS: dict[str, type[Savepoint | Release | RollbackTo]] = {
     "SAVEPOINT": Savepoint,
@@ -60,8 +62,13 @@ _ZONE_UNITS: dict[object, tuple[int, str, int]] = {
 
 
 def shows_kept(statement: Statement) -> bool:
-    """Whether it is SHOW of a setting that PostgreSQL is not told of."""
-    return statement.verb == "VariableShow" and _shown(statement) in KEPT
+    """Whether it is SHOW of a setting that PostgreSQL has otherwise."""
+    return statement.verb == "VariableShow" and _shown(statement) in ANSWERED
+
+
+def shows_all(statement: Statement) -> bool:
+    """Whether it is SHOW ALL."""
+    return statement.verb == "VariableShow" and _shown(statement) == "all"
 
 
 def _shown(statement: Statement) -> str:

@@ -13,6 +13,9 @@ from planner.session import KEPT, LISTS_OF_NAMES
 
 SESSION_VARIABLE = "lakegate.session"
 """The session's process id, which `lakegate.pg_backend_pid()` reads."""
+SETTINGS_VARIABLE = "lakegate.settings"
+"""The session's values of `planner.session.ANSWERED` in JSON, null for one that is not set, which
+`lakegate.pg_settings` and `lakegate.current_setting` read."""
 IRRELEVANT = frozenset(
     {
         "application_name",
@@ -23,6 +26,7 @@ IRRELEVANT = frozenset(
         "lakegate.owners",
         "lakegate.session",
         "lakegate.sessions",
+        "lakegate.settings",
         "lock_timeout",
         "statement_timeout",
     }

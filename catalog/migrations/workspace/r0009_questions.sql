@@ -128,3 +128,41 @@ END
 $generate$;
 
 DROP FUNCTION lakegate.relation_size(oid, bigint, boolean);
+
+-- Settings of which a backend has other values than the session, or none, come with the statement that asks: each is 0
+-- until it is set.
+CREATE FUNCTION lakegate.own_settings() RETURNS jsonb LANGUAGE sql STABLE
+RETURN coalesce(nullif(pg_catalog.current_setting('lakegate.settings', true), ''), '{}')::jsonb;
+
+CREATE FUNCTION lakegate.current_setting(text) RETURNS text LANGUAGE sql STABLE STRICT
+RETURN CASE WHEN lakegate.own_settings() ? lower($1) THEN coalesce(lakegate.own_settings() ->> lower($1), '0')
+            ELSE pg_catalog.current_setting($1) END;
+
+CREATE FUNCTION lakegate.current_setting(text, boolean) RETURNS text LANGUAGE sql STABLE STRICT
+RETURN CASE WHEN lakegate.own_settings() ? lower($1) THEN coalesce(lakegate.own_settings() ->> lower($1), '0')
+            ELSE pg_catalog.current_setting($1, $2) END;
+
+-- As a number, in the unit that the view tells: their texts are intervals too.
+DO $generate$
+BEGIN
+    EXECUTE (
+        SELECT format('CREATE VIEW lakegate.pg_settings AS SELECT %s FROM pg_catalog.pg_settings s '
+                      'CROSS JOIN lakegate.own_settings() AS o (own)', string_agg(CASE attname
+            WHEN 'setting' THEN 'CASE WHEN NOT own ? name THEN setting WHEN own ->> name IS NULL THEN ''0'' '
+                'WHEN unit = ''ms'' THEN (extract(epoch FROM (own ->> name)::interval) * 1000)::bigint::text '
+                'ELSE own ->> name END AS setting'
+            WHEN 'reset_val' THEN 'CASE WHEN own ? name THEN boot_val ELSE reset_val END AS reset_val'
+            WHEN 'source' THEN 'CASE WHEN NOT own ? name THEN source WHEN own ->> name IS NULL THEN ''default'' '
+                'ELSE ''session'' END AS source'
+            ELSE format('s.%I', attname) END, ', ' ORDER BY attnum))
+        FROM pg_attribute
+        WHERE attrelid = 'pg_catalog.pg_settings'::regclass AND attnum > 0 AND NOT attisdropped);
+END
+$generate$;
+GRANT SELECT ON lakegate.pg_settings TO lakegate_principal;
+
+CREATE FUNCTION lakegate.show_all(OUT name text, OUT setting text, OUT description text) RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT s.name, lakegate.current_setting(s.name), s.short_desc FROM pg_catalog.pg_settings s;
+END;

@@ -46,13 +46,12 @@ def test_begin_and_commit_out_of_place_warn(connection: psycopg.Connection) -> N
         connection.execute("COMMIT AND CHAIN")
 
 
-def test_roles_and_columns_do_not_change_in_a_block(connection: psycopg.Connection, table: str) -> None:
-    for change in ("CREATE ROLE somebody", f"ALTER TABLE {table} ADD COLUMN more int"):
-        connection.execute("BEGIN")
-        with pytest.raises(psycopg.errors.FeatureNotSupported) as refusal:
-            connection.execute(change.encode())
-        assert refusal.value.diag.message_hint
-        connection.execute("ROLLBACK")
+def test_roles_do_not_change_in_a_block(connection: psycopg.Connection) -> None:
+    connection.execute("BEGIN")
+    with pytest.raises(psycopg.errors.FeatureNotSupported) as refusal:
+        connection.execute("CREATE ROLE somebody")
+    assert refusal.value.diag.message_hint
+    connection.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("read_only", ["BEGIN READ ONLY", "SET default_transaction_read_only = on"])

@@ -243,11 +243,6 @@ def test_of_two_blocks_that_make_a_name_one_does(gateway: Target) -> None:
         second.execute("DROP TABLE written.more")
 
 
-def test_columns_do_not_change_in_a_block(gateway: Target) -> None:
-    with gateway.connect() as connection, pytest.raises(psycopg.errors.FeatureNotSupported, match="columns"):
-        run_block(connection, "ALTER TABLE written.things ADD COLUMN more int")
-
-
 def test_grants_are_a_blocks_too(gateway: Target) -> None:
     with gateway.connect() as connection, gateway.connect() as other:
         connection.execute("CREATE ROLE reading")

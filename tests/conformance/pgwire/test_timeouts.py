@@ -33,6 +33,9 @@ SETTINGS = (
     ("tcp_keepalives_interval", "7"),
     ("tcp_keepalives_count", "3"),
 )
+CHOSEN = frozenset(
+    f"{name}_timeout" for name in ("idle_in_transaction_session", "idle_session", "lock", "statement", "transaction")
+)
 
 
 def told(error: Diagnostic) -> tuple[str | None, ...]:
@@ -113,3 +116,19 @@ def test_a_statement_on_a_machine_ends_in_time(gateway: Target) -> None:
             connection.execute("SELECT count(*) FROM tpch.lineitem a, tpch.lineitem b WHERE a.l_comment < b.l_comment")
         connection.execute("RESET statement_timeout")
         assert connection.execute("SELECT count(*) FROM tpch.region").fetchone() == (5,)
+
+
+def shown(target: Target) -> Any:
+    """What SHOW ALL tells of the time-outs that a client sets, and how."""
+    with target.connect() as connection:
+        connection.execute("SET transaction_timeout = '2h'")
+        connection.execute("SET lock_timeout = 1500")
+        cursor = connection.execute("SHOW ALL")
+        timeouts = [row for row in cursor.fetchall() if row[0] in CHOSEN]
+        assert cursor.description is not None
+        columns = [(column.name, column.type_code, column.internal_size) for column in cursor.description]
+        return timeouts, cursor.statusmessage, columns
+
+
+def test_all_settings_are_the_sessions(gateway: Target, oracle: Target) -> None:
+    assert shown(gateway) == shown(oracle)

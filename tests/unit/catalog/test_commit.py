@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from catalog.clone import admit_state, net_actions, place, placed, write_clone
+from catalog.clone import admit_state, net_actions, place, write_clone
 from catalog.commit import Commit, Origin, withdraw
 from catalog.errors import FeatureNotSupported, SerializationFailure
 from catalog.names import TableName
@@ -28,7 +28,7 @@ class Block:
         self.base = read_state(table, newest_version(table))
         self.clone = self.folder / "0"
         self.origin = Origin(NAME, str(table), self.base.metadata["id"], self.base.version, strict)
-        write_clone(self.clone, self.base, placed(self.base.files, table))
+        write_clone(self.clone, self.base, table)
 
     def append(self, *numbers: int) -> None:
         write_deltalake(self.clone, batch(*numbers), mode="append")
@@ -322,8 +322,39 @@ def test_what_is_not_understood_is_refused(table: Path) -> None:
             admit_state(each)
 
 
-def test_a_clone_with_another_schema_is_not_committed(table: Path) -> None:
+def wider(*numbers: int) -> pa.Table:
+    return batch(*numbers).append_column("more", pa.array(numbers))
+
+
+def test_columns_and_files_are_one_commit(table: Path) -> None:
     block = Block(table)
-    DeltaTable(block.clone).alter.set_table_properties({"delta.appendOnly": "true"})
+    write_deltalake(block.clone, wider(5), mode="append", schema_mode="merge")
+    write_deltalake(table, batch(8), mode="append")
+    assert block.put() == 3
+    assert content(table) == [1, 2, 3, 4, 5, 8]
+    found = DeltaTable(table).to_pyarrow_table()
+    assert sorted(found.column("more").to_pylist(), key=str) == [5, *[None] * 5]
+
+
+def test_columns_alone_are_a_commit(table: Path) -> None:
+    block = Block(table)
+    write_deltalake(block.clone, wider(), mode="append", schema_mode="merge")
+    assert block.put() == 2
+    assert [field.name for field in DeltaTable(table).schema().fields] == ["n", "kind", "more"]
+    assert content(table) == [1, 2, 3, 4]
+
+
+def test_a_commit_goes_behind_no_columns_of_others(table: Path) -> None:
+    block = Block(table)
+    write_deltalake(block.clone, wider(5), mode="append", schema_mode="merge")
+    write_deltalake(table, wider(8), mode="append", schema_mode="merge")
+    with pytest.raises(SerializationFailure):
+        block.put()
+    assert content(table) == [1, 2, 3, 4, 8]
+
+
+def test_a_clone_that_has_come_to_need_more_is_not_committed(table: Path) -> None:
+    block = Block(table)
+    DeltaTable(block.clone).alter.set_table_properties({"delta.enableChangeDataFeed": "true"})
     with pytest.raises(FeatureNotSupported):
         assert block.commit

@@ -47,6 +47,14 @@ def append(folder: str | Path, *numbers: int) -> None:
     write_deltalake(folder, pa.table({"n": numbers}), mode="append")
 
 
+def add_column(folder: str, name: str) -> None:
+    write_deltalake(folder, pa.table({"n": [2], name: [2]}), mode="append", schema_mode="merge")
+
+
+def columns(folder: str | Path) -> list[str]:
+    return [field.name for field in DeltaTable(folder).schema().fields]
+
+
 async def commit(draft: Draft) -> None:
     await draft.prepare()
     await draft.commit()
@@ -76,6 +84,18 @@ async def test_what_was_rolled_back_is_not_committed(scene: Scene) -> None:
     assert list(scene.blocks.iterdir()) == []
     assert scene.given_back == ["turn"]
     assert len(scene.forgotten) == 3
+
+
+async def test_columns_go_back_too(scene: Scene) -> None:
+    draft = await scene.draft()
+    add_column(draft.location, "kept")
+    mark = draft.mark()
+    add_column(draft.location, "lost")
+    await draft.go_back(mark)
+    assert columns(draft.location) == ["n", "kept"]
+    await commit(draft)
+    await draft.discard()
+    assert columns(scene.table) == ["n", "kept"]
 
 
 async def test_a_commit_keeps_its_only_writes_name(scene: Scene) -> None:

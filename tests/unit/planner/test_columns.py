@@ -1,0 +1,70 @@
+"""ALTER TABLE of columns, from its text to its plan."""
+
+from dataclasses import replace
+
+import pytest
+
+from catalog.changes import SyncTable
+from catalog.errors import DuplicateColumn, FeatureNotSupported, ProgramLimitExceeded, SqlError, UndefinedColumn
+from planner.plan import Constant, Query
+from tests.unit.planner.warehouse import ORDERS, SNAPSHOTS, planned
+
+ALTERED = {
+    "ADD COLUMN x bigint": "ADD COLUMNS (`x` BIGINT)",
+    "ADD x int, ADD COLUMN IF NOT EXISTS y varchar(5)": "ADD COLUMNS (`x` INT, `y` VARCHAR(5))",
+    "DROP COLUMN id, DROP COLUMN IF EXISTS note CASCADE": "DROP COLUMNS (`id`, `note`)",
+    "RENAME id TO number": "RENAME COLUMN `id` TO `number`",
+}
+SKIPPED = {
+    "ADD COLUMN IF NOT EXISTS id int": 'column "id" of relation "orders" already exists, skipping',
+    "DROP COLUMN IF EXISTS a, DROP IF EXISTS b": 'column "a" of relation "orders" does not exist, skipping\n'
+    'column "b" of relation "orders" does not exist, skipping',
+}
+MAPPED = replace(SNAPSHOTS["orders"], reader_features=frozenset({"columnMapping"}))
+REFUSED: dict[str, type[SqlError]] = {
+    "ADD COLUMN id int": DuplicateColumn,
+    "ADD COLUMN x int, ADD COLUMN x int": DuplicateColumn,
+    "ADD COLUMN xmin int": DuplicateColumn,
+    "RENAME COLUMN id TO note": DuplicateColumn,
+    "RENAME COLUMN id TO tableoid": DuplicateColumn,
+    "RENAME COLUMN x TO y": UndefinedColumn,
+    "DROP COLUMN x": UndefinedColumn,
+    "DROP COLUMN id, DROP COLUMN id": UndefinedColumn,
+    "DROP COLUMN id": FeatureNotSupported,
+    "RENAME COLUMN id TO x": FeatureNotSupported,
+    "ADD COLUMN x int, DROP COLUMN id": FeatureNotSupported,
+    "ADD COLUMN x int NOT NULL": FeatureNotSupported,
+    ", ".join(f"ADD COLUMN x{number} int" for number in range(1600)): ProgramLimitExceeded,
+}
+
+
+@pytest.mark.parametrize("action", ALTERED)
+def test_columns_are_changed_by_spark_by_path(action: str) -> None:
+    query = planned(f"ALTER TABLE orders {action}", orders=MAPPED)
+    assert isinstance(query, Query)
+    assert query.sql == f"ALTER TABLE delta.`/lake/orders` {ALTERED[action]}"
+    assert (query.writes, query.then, query.location, query.tag) == (ORDERS, SyncTable(ORDERS), None, "ALTER TABLE")
+
+
+def test_a_table_is_made_ready_for_local_timestamps() -> None:
+    query = planned("ALTER TABLE orders ADD COLUMN a timestamp[], ADD COLUMN b int")
+    assert isinstance(query, Query)
+    assert (
+        query.before
+        == "ALTER TABLE delta.`/lake/orders` SET TBLPROPERTIES ('delta.feature.timestampNtz' = 'supported')"
+    )
+    ready = replace(SNAPSHOTS["orders"], reader_features=frozenset({"timestampNtz"}))
+    query = planned("ALTER TABLE orders ADD COLUMN a timestamp", orders=ready)
+    assert isinstance(query, Query)
+    assert query.before is None
+
+
+@pytest.mark.parametrize("action", SKIPPED)
+def test_what_is_so_already_is_said(action: str) -> None:
+    assert planned(f"ALTER TABLE orders {action}") == Constant("ALTER TABLE", notice=SKIPPED[action])
+
+
+@pytest.mark.parametrize("action", REFUSED)
+def test_refusals(action: str) -> None:
+    with pytest.raises(REFUSED[action]):
+        planned(f"ALTER TABLE orders {action}")
