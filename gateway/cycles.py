@@ -1,10 +1,11 @@
 """Cycles that a client sends again: the same bytes in the same situation are answered the same way, without reading
 them message by message.
 
-A cycle is all that a client says up to its Sync, or one simple Query. Drivers and tools repeat theirs. One that came in
-one piece outside a block is learned if every answer in it was known before (descriptions, the memo of immutable
-statements), or if it relays one statement to PostgreSQL between such answers. What changes the meaning of later
-messages is never learned, but for the unnamed statement, which a replay leaves behind as the cycle did.
+A cycle is all that a client says up to its Sync, or one simple Query. Drivers and tools repeat theirs, also on each new
+connection. One that came in one piece outside a block is learned if every answer in it was known before (descriptions,
+the memo of immutable statements), or if it relays one statement to PostgreSQL between such answers. What changes the
+meaning of later messages is never learned, but for the unnamed statement, which a replay leaves behind as the cycle
+did. What one session has learned all know that are alike (`Session.alike`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gateway.pgwire.codec import encode, split
 from gateway.relay.caches import RecentlyUsed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from gateway.pgwire.door import Door
     from gateway.pgwire.handler import Replay
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from gateway.session import Session, Situation
     from planner.parse import Statement
 
-MOST_BYTES = 128 * 1024
-"""What a session remembers: cycles and what is known of their answers."""
 LONGEST = 8 * 1024
 """Bytes of a cycle that may be learned, and of what is known of its answer."""
 
@@ -39,7 +38,7 @@ _SYNC = encode(messages.Sync())
 _READY = encode(messages.ReadyForQuery(b"I"))
 
 Circumstances = tuple["Situation", tuple[int, int]]
-"""The session's situation and names: with them, all that was learned goes."""
+"""The session's situation and names: what was learned in others is not looked for."""
 
 
 class _Relayed(NamedTuple):
@@ -50,7 +49,7 @@ class _Relayed(NamedTuple):
     call: Call
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """A cycle's answer, and what it leaves behind: the unnamed statement if it `replaces` that, the text that is shown
     as the latest if it executes one, and the names of the statements that it has `bound`."""
 
@@ -125,14 +124,26 @@ class _Lesson:
         return True
 
 
-class Cycles:
-    """What one session has learned. `resume` goes on with a relayed statement that has to be awaited after all."""
+Learned = RecentlyUsed[Known]
+"""What the sessions of a gateway have learned, by cycle and by who knows it."""
 
-    def __init__(self, session: Session, door: Door, resume: Callable[[Statement, Flight], Awaitable[None]]) -> None:
+
+class Cycles:
+    """The cycles of one session. `resume` goes on with a relayed statement that has to be awaited after all."""
+
+    def __init__(
+        self,
+        session: Session,
+        door: Door,
+        learned: Learned,
+        resume: Callable[[Statement, Flight], Awaitable[None]],
+    ) -> None:
         self._session = session
         self._door = door
+        self._learned = learned
         self._resume = resume
-        self._known = RecentlyUsed[_Known](MOST_BYTES)
+        self._itself = object()
+        self._knowing: Hashable = None
         self._circumstances: Circumstances | None = None
         self._lesson: _Lesson | None = None
 
@@ -145,9 +156,9 @@ class Cycles:
             return None
         circumstances = session.situation, session.names
         if circumstances != self._circumstances:
-            self._known = RecentlyUsed(MOST_BYTES)
+            self._knowing = session.alike or (self._itself, circumstances)
             self._circumstances = circumstances
-        known = self._known.find(cycle)
+        known = self._learned.find((cycle, self._knowing))
         if known is None:
             self._begin_lesson(cycle, circumstances)
             return None
@@ -202,10 +213,10 @@ class Cycles:
         answer = lesson.relayed or b"".join(lesson.said)
         unnamed = session.statements.unnamed if lesson.replaces else None
         query = session.query if lesson.executes else None
-        known = _Known(answer, lesson.replaces, unnamed, query, tuple(lesson.bound))
-        self._known.keep(lesson.cycle, known, len(lesson.cycle) + known.size)
+        known = Known(answer, lesson.replaces, unnamed, query, tuple(lesson.bound))
+        self._learned.keep((lesson.cycle, self._knowing), known, len(lesson.cycle) + known.size)
 
-    def _launch(self, known: _Known, relayed: _Relayed) -> asyncio.Future[Awaitable[None] | None] | None:
+    def _launch(self, known: Known, relayed: _Relayed) -> asyncio.Future[Awaitable[None] | None] | None:
         landing: asyncio.Future[Awaitable[None] | None] = asyncio.get_running_loop().create_future()
         flight = self._session.launch(relayed.call, partial(self._land, relayed, landing))
         if flight is None:

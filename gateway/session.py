@@ -9,7 +9,7 @@ Lifecycle: opened after login; `prepare`, `bind` and fetching from portals by on
 
 import functools
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -44,6 +44,7 @@ from planner.plan import Dialect
 T = TypeVar("T")
 _UNHEARD = {"warning": ("NOTICE",), "error": ("NOTICE", "WARNING")}
 """What is not sent at a value of client_min_messages."""
+_NO_NAMES = (0, 0)
 Situation = tuple[int, int, int]
 """What decides, beside a statement's text, what it means to this session."""
 
@@ -98,6 +99,16 @@ class Session:
     def names(self) -> tuple[int, int]:
         """Changes with what prepared statements and cursors there are."""
         return self.statements.changes, self.cursors
+
+    @property
+    def alike(self) -> Hashable:
+        """All that decides what a text means to this session and to any other of which it is the same. None where it
+        has something of its own, in PostgreSQL or under a name."""
+        if self.relay.epoch or self.names != _NO_NAMES:
+            return None
+        version = self._services.catalog.version(self.workspace)
+        settings = frozenset(item for item in self.settings.items() if item[0] != "application_name")
+        return self.principal, self._admission, self.workspace, version, settings
 
     @property
     def query(self) -> str:
