@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from gateway.pgwire.door import Door
     from gateway.pgwire.handler import Replay
     from gateway.portal import Portal, PreparedStatement
-    from gateway.relay import Call, Flight
+    from gateway.relay import Flight
+    from gateway.result import Repetition
     from gateway.session import Session, Situation
     from planner.parse import Statement
 
@@ -46,7 +47,7 @@ class _Relayed(NamedTuple):
 
     before: bytes
     statement: Statement
-    call: Call
+    again: Repetition
 
 
 class Known(NamedTuple):
@@ -64,7 +65,7 @@ class Known(NamedTuple):
         """Bytes, all texts counted, though some are shared."""
         texts = [self.query or "", *self.bound]
         if isinstance(self.answer, _Relayed):
-            texts += self.answer.statement.text, self.answer.call.text
+            texts += self.answer.statement.text, self.answer.again.call.text
         said = self.answer.before if isinstance(self.answer, _Relayed) else self.answer
         described = self.unnamed.row_description if self.unnamed is not None else b""
         return sum(map(len, texts)) + len(said) + len(described)
@@ -177,12 +178,12 @@ class Cycles:
 
     def relay(self, portal: Portal, rows: bytes) -> None:
         """Writes the whole answer of a portal that PostgreSQL has answered."""
-        lesson, statement, call = self._lesson, portal.prepared.statement, portal.call
-        if lesson is None or lesson.relayed or statement is None or statement.immutable or call is None:
+        lesson, statement, again = self._lesson, portal.prepared.statement, portal.repetition
+        if lesson is None or lesson.relayed or statement is None or statement.immutable or again is None:
             self.spoil()
             self._door.write(rows)
             return
-        lesson.relayed = _Relayed(b"".join(lesson.said), statement, call)
+        lesson.relayed = _Relayed(b"".join(lesson.said), statement, again)
         self._door.transcribe(None)
         self._door.write(rows)
         lesson.said.clear()
@@ -218,7 +219,7 @@ class Cycles:
 
     def _launch(self, known: Known, relayed: _Relayed) -> asyncio.Future[Awaitable[None] | None] | None:
         landing: asyncio.Future[Awaitable[None] | None] = asyncio.get_running_loop().create_future()
-        flight = self._session.launch(relayed.call, partial(self._land, relayed, landing))
+        flight = self._session.launch(relayed.again, partial(self._land, relayed, landing))
         if flight is None:
             return None
         known.leave(self._session)

@@ -279,8 +279,8 @@ class Executor:
             execute = functools.partial(handover.hand_over, self._session, self._services.catalog, planned, portal, 0)
             return await relay_assigning(self._session, planned.assigns, values, execute)
         relayed = await handover.hand_over(self._session, self._services.catalog, planned, portal, max_rows)
-        repeats = not (planned.asks_for_sessions or planned.asks_for_names or planned.asks_for_statistics)
-        return RelayedResult(relayed, repeats=repeats)
+        repeats = not (planned.asks_for_sessions or planned.asks_for_names)
+        return RelayedResult(relayed, repeats=repeats, of_statistics=planned.asks_for_statistics)
 
     async def variables_for(self, planned: Metadata, portal: Portal) -> Mapping[str, str]:
         """What a statement that PostgreSQL answers is told beside its own text."""

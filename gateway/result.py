@@ -6,7 +6,7 @@ tag is known.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from catalog.types import ResultColumn
 from gateway.relay import Call, RelayPortal
@@ -85,11 +85,20 @@ class ActionResult:
         """Nothing is held."""
 
 
-class RelayedResult:
-    """PostgreSQL's answer, forwarded as it is. `repeats` says that asking PostgreSQL is all that there is to it."""
+class Repetition(NamedTuple):
+    """What PostgreSQL can be asked again; `of_statistics`: when it knows what this gateway has seen of tables."""
 
-    def __init__(self, relayed: RelayPortal, *, repeats: bool = False) -> None:
+    call: Call
+    of_statistics: bool
+
+
+class RelayedResult:
+    """PostgreSQL's answer, forwarded as it is. `repeats` says that asking PostgreSQL is all that there is to it,
+    `of_statistics` that it is asked for them."""
+
+    def __init__(self, relayed: RelayPortal, *, repeats: bool = False, of_statistics: bool = False) -> None:
         self._relayed = relayed
+        self._of_statistics = of_statistics
         self.repeats = repeats
 
     @property
@@ -108,9 +117,9 @@ class RelayedResult:
         return self._relayed.fetch(max_rows)
 
     @property
-    def call(self) -> Call | None:
-        """What PostgreSQL can be asked again."""
-        return self._relayed.call if self.repeats else None
+    def repetition(self) -> Repetition | None:
+        call = self._relayed.call if self.repeats else None
+        return None if call is None else Repetition(call, self._of_statistics)
 
     def take_answer(self) -> bytes | None:
         """Rows and CommandComplete, if all is here and nothing was handed out."""

@@ -33,7 +33,8 @@ from gateway.interruption import Interruption
 from gateway.leases import Leases
 from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedStatement, check_formats, check_values
 from gateway.portals import Portals
-from gateway.relay import Call, Flight, RelayAnswer, RelayPortal
+from gateway.relay import Flight, RelayAnswer, RelayPortal
+from gateway.result import Repetition
 from gateway.services import ANYTHING, Admission, Services
 from gateway.statements import Statements
 from gateway.transaction import Block
@@ -331,12 +332,14 @@ class Session:
         seconds = read_duration(self.variables.effective.get("statement_timeout", "0"))
         return await self._interruption.run(work, seconds)
 
-    def launch(self, call: Call, landed: Callable[[Flight], None]) -> Flight | None:
+    def launch(self, again: Repetition, landed: Callable[[Flight], None]) -> Flight | None:
         """Relays a statement that was relayed before, outside a block, if that can be done at once; `land` ends it."""
         variables = self.variables.effective
         if self._interruption.abandoned or "statement_timeout" in variables:
             return None
-        flight = self.relay.launch(call, variables, landed)
+        if again.of_statistics and not self._services.catalog.has_published(self.workspace):
+            return None
+        flight = self.relay.launch(again.call, variables, landed)
         if flight is not None:
             self._interruption.begin(flight)
         return flight
