@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Flight:
-    """Launched by `RelaySession.launch`. `landed` is called once, when PostgreSQL has answered, or begun to at length."""
+    """Launched by `RelaySession.launch`. `landed` is called once, when PostgreSQL has answered, or does at length."""
 
     def __init__(self, conversation: Conversation, run: Run, landed: Callable[[Flight], None]) -> None:
         self._conversation = conversation

@@ -55,9 +55,7 @@ CYCLES = [
 @given(cycles=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(CYCLES)), min_size=20, max_size=60))
 def test_any_order(gateway: Target, oracle: Target, cycles: list[tuple[int, bytes]]) -> None:
     with ExitStack() as stack:
-        sessions = [
-            (stack.enter_context(client_of(gateway)), stack.enter_context(client_of(oracle))) for _ in range(3)
-        ]
+        sessions = [(stack.enter_context(client_of(gateway)), stack.enter_context(client_of(oracle))) for _ in range(3)]
         for number, content in cycles:
             client, other = sessions[number]
             assert client.ask(content) == other.ask(content)
