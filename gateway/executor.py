@@ -280,7 +280,8 @@ class Executor:
             return await relay_assigning(self._session, planned.assigns, values, execute)
         relayed = await handover.hand_over(self._session, self._services.catalog, planned, portal, max_rows)
         repeats = not (planned.asks_for_sessions or planned.asks_for_names)
-        return RelayedResult(relayed, repeats=repeats, of_statistics=planned.asks_for_statistics)
+        of_statistics, custom = planned.asks_for_statistics, not portal.prepared.named
+        return RelayedResult(relayed, repeats=repeats, of_statistics=of_statistics, custom=custom)
 
     async def variables_for(self, planned: Metadata, portal: Portal) -> Mapping[str, str]:
         """What a statement that PostgreSQL answers is told beside its own text."""

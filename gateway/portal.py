@@ -34,12 +34,14 @@ _PLANNED = frozenset({"Select", "Insert", "Update", "Delete", "Merge"})
 class PreparedStatement:
     """A parsed and described statement. `statement` None is the empty query string. `row_description` has all formats
     0
-    and is empty where no rows come; `types` are the parameter types that the client asked for (0: any)."""
+    and is empty where no rows come; `types` are the parameter types that the client asked for (0: any). `named`: it is
+    kept under a name."""
 
     statement: Statement | None
     types: tuple[int, ...] = ()
     description: Description = _UNDESCRIBED
     row_description: bytes = b""
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)

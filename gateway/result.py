@@ -86,19 +86,24 @@ class ActionResult:
 
 
 class Repetition(NamedTuple):
-    """What PostgreSQL can be asked again; `of_statistics`: when it knows what this gateway has seen of tables."""
+    """What PostgreSQL can be asked again. `of_statistics`: when it knows what this gateway has seen of tables.
+    `custom`: as `gateway.relay.requests.Request.execute` has it."""
 
     call: Call
     of_statistics: bool
+    custom: bool
 
 
 class RelayedResult:
-    """PostgreSQL's answer, forwarded as it is. `repeats` says that asking PostgreSQL is all that there is to it,
-    `of_statistics` that it is asked for them."""
+    """PostgreSQL's answer, forwarded as it is. `repeats` says that asking PostgreSQL is all that there is to it; the
+    others are those of its `Repetition`."""
 
-    def __init__(self, relayed: RelayPortal, *, repeats: bool = False, of_statistics: bool = False) -> None:
+    def __init__(
+        self, relayed: RelayPortal, *, repeats: bool = False, of_statistics: bool = False, custom: bool = False
+    ) -> None:
         self._relayed = relayed
         self._of_statistics = of_statistics
+        self._custom = custom
         self.repeats = repeats
 
     @property
@@ -119,7 +124,7 @@ class RelayedResult:
     @property
     def repetition(self) -> Repetition | None:
         call = self._relayed.call if self.repeats else None
-        return None if call is None else Repetition(call, self._of_statistics)
+        return None if call is None else Repetition(call, self._of_statistics, self._custom)
 
     def take_answer(self) -> bytes | None:
         """Rows and CommandComplete, if all is here and nothing was handed out."""

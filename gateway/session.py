@@ -339,7 +339,7 @@ class Session:
             return None
         if again.of_statistics and not self._services.catalog.has_published(self.workspace):
             return None
-        flight = self.relay.launch(again.call, variables, landed)
+        flight = self.relay.launch(again.call, variables, landed, custom=again.custom)
         if flight is not None:
             self._interruption.begin(flight)
         return flight
