@@ -303,6 +303,10 @@ class Catalog:
         """What this gateway has seen of tables, and the metastore has not: before a statement asks for it."""
         await (await self._workspace(workspace)).observations.flush()
 
+    def has_published(self, workspace: str) -> bool:
+        """Whether `publish_statistics` would do nothing."""
+        return workspace in self._workspaces and self._workspaces[workspace].observations.written
+
     async def _workspace(self, name: str) -> Workspace:
         """Opened on first use, migrated before."""
         if name in self._workspaces:

@@ -18,9 +18,18 @@ ADMINS = "lakegate_admin"
 EVERYONE = "lakegate_principal"
 _OWNER_OF_TABLE, _OWNER_OF_SCHEMA = "SELECT,INSERT,UPDATE,DELETE,TRUNCATE", "USAGE,CREATE"
 """What an owner is shown to hold."""
-_SHOWN = "UPDATE lakegate.{} SET (owner_role, acl) = (SELECT lakegate.find_role(%s), lakegate.build_acl(%s, %s, %s))"
-_SHOWN_OF_TABLE = f"{_SHOWN.format('tables')} WHERE id = %s".encode()
-_SHOWN_OF_SCHEMA = f"{_SHOWN.format('schemas')} WHERE name = %s".encode()
+_SHOWN_OF_TABLE = """
+INSERT INTO lakegate.rights
+SELECT id, shadow, lakegate.find_role(%s), lakegate.build_acl(%s, %s, %s) FROM lakegate.tables WHERE id = %s
+ON CONFLICT (table_id) DO UPDATE SET (shadow, owner_role, acl) = (EXCLUDED.shadow, EXCLUDED.owner_role, EXCLUDED.acl)
+"""
+_SHOWN_OF_NEW_TABLES = """
+INSERT INTO lakegate.rights SELECT id, shadow, lakegate.find_role(%s) FROM lakegate.tables WHERE id = ANY (%s)
+"""
+_SHOWN_OF_SCHEMA = """
+UPDATE lakegate.schemas SET (owner_role, acl) = (SELECT lakegate.find_role(%s), lakegate.build_acl(%s, %s, %s))
+WHERE name = %s
+"""
 
 
 async def mirror_table(connection: Connection, table: TableEntry) -> None:
@@ -36,10 +45,9 @@ async def mirror_table(connection: Connection, table: TableEntry) -> None:
 
 async def mirror_new_tables(connection: Connection, tables: Collection[int], owner: str) -> None:
     """The same for the tables of these numbers, which were made just now: nobody but their owner has a right yet."""
-    shown = """UPDATE lakegate.tables SET owner_role = lakegate.find_role(%s) WHERE id = ANY (%s)
-               RETURNING schema_name, name, shadow IS NOT NULL"""
-    rows = await (await connection.execute(shown, (owner, list(tables)))).fetchall()
-    shadows = [sql.Identifier(schema, name) for schema, name, has_shadow in rows if has_shadow]
+    await connection.execute(_SHOWN_OF_NEW_TABLES, (owner, list(tables)))
+    query = "SELECT schema_name, name FROM lakegate.tables WHERE id = ANY (%s) AND shadow IS NOT NULL"
+    shadows = [sql.Identifier(*names) for names in await fetch(connection, query, (list(tables),))]
     if shadows:
         target = sql.SQL("REFERENCES ON TABLE {}").format(sql.SQL(", ").join(shadows))
         await _equalise(connection, target, set(), {owner, ADMINS})

@@ -114,6 +114,11 @@ class Observations:
             if self._later is None or self._later.done():
                 self._later = asyncio.create_task(self._write_later())
 
+    @property
+    def written(self) -> bool:
+        """Whether all that was noted is."""
+        return not (self._pending or self._flushing.locked())
+
     async def flush(self) -> None:
         """Writes down what is not yet, and what another is at. Raises SqlError."""
         async with self._flushing:

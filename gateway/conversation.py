@@ -79,7 +79,7 @@ class Conversation:
         self._session = await enter(self._reception, self._door, startup)
         door, session = self._door, self._session
         self._shortcuts = Shortcuts(session, door)
-        self._cycles = Cycles(session, door, self._resume)
+        self._cycles = Cycles(session, door, self._reception.services.learned, self._resume)
         self._timeouts = Timeouts(session, door.evict)
         long_key = has_long_secrets(door.version)
         secret = self._reception.activity.enter(session, long_key=long_key, address=door.peer, terminate=door.evict)

@@ -1,10 +1,11 @@
 """Cycles that a client sends again: the same bytes in the same situation are answered the same way, without reading
 them message by message.
 
-A cycle is all that a client says up to its Sync, or one simple Query. Drivers and tools repeat theirs. One that came in
-one piece outside a block is learned if every answer in it was known before (descriptions, the memo of immutable
-statements), or if it relays one statement to PostgreSQL between such answers. What changes the meaning of later
-messages is never learned, but for the unnamed statement, which a replay leaves behind as the cycle did.
+A cycle is all that a client says up to its Sync, or one simple Query. Drivers and tools repeat theirs, also on each new
+connection. One that came in one piece outside a block is learned if every answer in it was known before (descriptions,
+the memo of immutable statements), or if it relays one statement to PostgreSQL between such answers. What changes the
+meaning of later messages is never learned, but for the unnamed statement, which a replay leaves behind as the cycle
+did. What one session has learned all know that are alike (`Session.alike`).
 """
 
 from __future__ import annotations
@@ -19,17 +20,16 @@ from gateway.pgwire.codec import encode, split
 from gateway.relay.caches import RecentlyUsed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from gateway.pgwire.door import Door
     from gateway.pgwire.handler import Replay
     from gateway.portal import Portal, PreparedStatement
-    from gateway.relay import Call, Flight
+    from gateway.relay import Flight
+    from gateway.result import Repetition
     from gateway.session import Session, Situation
     from planner.parse import Statement
 
-MOST_BYTES = 128 * 1024
-"""What a session remembers: cycles and what is known of their answers."""
 LONGEST = 8 * 1024
 """Bytes of a cycle that may be learned, and of what is known of its answer."""
 
@@ -39,7 +39,7 @@ _SYNC = encode(messages.Sync())
 _READY = encode(messages.ReadyForQuery(b"I"))
 
 Circumstances = tuple["Situation", tuple[int, int]]
-"""The session's situation and names: with them, all that was learned goes."""
+"""The session's situation and names: what was learned in others is not looked for."""
 
 
 class _Relayed(NamedTuple):
@@ -47,10 +47,10 @@ class _Relayed(NamedTuple):
 
     before: bytes
     statement: Statement
-    call: Call
+    again: Repetition
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """A cycle's answer, and what it leaves behind: the unnamed statement if it `replaces` that, the text that is shown
     as the latest if it executes one, and the names of the statements that it has `bound`."""
 
@@ -65,7 +65,7 @@ class _Known(NamedTuple):
         """Bytes, all texts counted, though some are shared."""
         texts = [self.query or "", *self.bound]
         if isinstance(self.answer, _Relayed):
-            texts += self.answer.statement.text, self.answer.call.text
+            texts += self.answer.statement.text, self.answer.again.call.text
         said = self.answer.before if isinstance(self.answer, _Relayed) else self.answer
         described = self.unnamed.row_description if self.unnamed is not None else b""
         return sum(map(len, texts)) + len(said) + len(described)
@@ -125,14 +125,26 @@ class _Lesson:
         return True
 
 
-class Cycles:
-    """What one session has learned. `resume` goes on with a relayed statement that has to be awaited after all."""
+Learned = RecentlyUsed[Known]
+"""What the sessions of a gateway have learned, by cycle and by who knows it."""
 
-    def __init__(self, session: Session, door: Door, resume: Callable[[Statement, Flight], Awaitable[None]]) -> None:
+
+class Cycles:
+    """The cycles of one session. `resume` goes on with a relayed statement that has to be awaited after all."""
+
+    def __init__(
+        self,
+        session: Session,
+        door: Door,
+        learned: Learned,
+        resume: Callable[[Statement, Flight], Awaitable[None]],
+    ) -> None:
         self._session = session
         self._door = door
+        self._learned = learned
         self._resume = resume
-        self._known = RecentlyUsed[_Known](MOST_BYTES)
+        self._itself = object()
+        self._knowing: Hashable = None
         self._circumstances: Circumstances | None = None
         self._lesson: _Lesson | None = None
 
@@ -145,9 +157,9 @@ class Cycles:
             return None
         circumstances = session.situation, session.names
         if circumstances != self._circumstances:
-            self._known = RecentlyUsed(MOST_BYTES)
+            self._knowing = session.alike or (self._itself, circumstances)
             self._circumstances = circumstances
-        known = self._known.find(cycle)
+        known = self._learned.find((cycle, self._knowing))
         if known is None:
             self._begin_lesson(cycle, circumstances)
             return None
@@ -166,12 +178,12 @@ class Cycles:
 
     def relay(self, portal: Portal, rows: bytes) -> None:
         """Writes the whole answer of a portal that PostgreSQL has answered."""
-        lesson, statement, call = self._lesson, portal.prepared.statement, portal.call
-        if lesson is None or lesson.relayed or statement is None or statement.immutable or call is None:
+        lesson, statement, again = self._lesson, portal.prepared.statement, portal.repetition
+        if lesson is None or lesson.relayed or statement is None or statement.immutable or again is None:
             self.spoil()
             self._door.write(rows)
             return
-        lesson.relayed = _Relayed(b"".join(lesson.said), statement, call)
+        lesson.relayed = _Relayed(b"".join(lesson.said), statement, again)
         self._door.transcribe(None)
         self._door.write(rows)
         lesson.said.clear()
@@ -202,12 +214,12 @@ class Cycles:
         answer = lesson.relayed or b"".join(lesson.said)
         unnamed = session.statements.unnamed if lesson.replaces else None
         query = session.query if lesson.executes else None
-        known = _Known(answer, lesson.replaces, unnamed, query, tuple(lesson.bound))
-        self._known.keep(lesson.cycle, known, len(lesson.cycle) + known.size)
+        known = Known(answer, lesson.replaces, unnamed, query, tuple(lesson.bound))
+        self._learned.keep((lesson.cycle, self._knowing), known, len(lesson.cycle) + known.size)
 
-    def _launch(self, known: _Known, relayed: _Relayed) -> asyncio.Future[Awaitable[None] | None] | None:
+    def _launch(self, known: Known, relayed: _Relayed) -> asyncio.Future[Awaitable[None] | None] | None:
         landing: asyncio.Future[Awaitable[None] | None] = asyncio.get_running_loop().create_future()
-        flight = self._session.launch(relayed.call, partial(self._land, relayed, landing))
+        flight = self._session.launch(relayed.again, partial(self._land, relayed, landing))
         if flight is None:
             return None
         known.leave(self._session)

@@ -280,7 +280,8 @@ class Executor:
             return await relay_assigning(self._session, planned.assigns, values, execute)
         relayed = await handover.hand_over(self._session, self._services.catalog, planned, portal, max_rows)
         briefed = planned.asks_for_sessions or planned.asks_for_names or planned.asks_for_settings
-        return RelayedResult(relayed, repeats=not (briefed or planned.asks_for_statistics), tag=planned.tag)
+        of_statistics, custom = planned.asks_for_statistics, not portal.prepared.named
+        return RelayedResult(relayed, repeats=not briefed, of_statistics=of_statistics, custom=custom, tag=planned.tag)
 
     async def variables_for(self, planned: Metadata, portal: Portal) -> Mapping[str, str]:
         """What a statement that PostgreSQL answers is told beside its own text."""

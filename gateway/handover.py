@@ -36,6 +36,7 @@ async def hand_over(
             max_rows=max_rows,
             immutable=statement is not None and statement.immutable,
             alters=bool(planned.assigns),
+            custom=not portal.prepared.named,
         )
     except InsufficientPrivilege as error:
         denied = _DENIED.fullmatch(error.message)

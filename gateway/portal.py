@@ -16,8 +16,7 @@ from gateway.copy.intake import Client, CopyInResult
 from gateway.copy.relayed import RelayedIntake
 from gateway.pgwire.errors import MalformedMessage
 from gateway.query import QueryResult
-from gateway.relay import Call
-from gateway.result import RelayedResult, Result
+from gateway.result import RelayedResult, Repetition, Result
 from gateway.rows import with_formats
 from planner.parse import Statement
 
@@ -34,13 +33,14 @@ _PLANNED = frozenset({"Select", "Insert", "Update", "Delete", "Merge"})
 @dataclass(frozen=True, slots=True)
 class PreparedStatement:
     """A parsed and described statement. `statement` None is the empty query string. `row_description` has all formats
-    0
-    and is empty where no rows come; `types` are the parameter types that the client asked for (0: any)."""
+    0 and is empty where no rows come; `types` are the parameter types that the client asked for (0: any). `named`: it
+    is kept under a name."""
 
     statement: Statement | None
     types: tuple[int, ...] = ()
     description: Description = _UNDESCRIBED
     row_description: bytes = b""
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +168,9 @@ class Portal:
             await self._result.persist()
 
     @property
-    def call(self) -> Call | None:
-        """What PostgreSQL can be asked again, if it answers an open portal."""
-        return self._result.call if isinstance(self._result, RelayedResult) else None
+    def repetition(self) -> Repetition | None:
+        """What can be asked again, if PostgreSQL answers an open portal."""
+        return self._result.repetition if isinstance(self._result, RelayedResult) else None
 
     def take_answer(self) -> bytes | None:
         """Rows and CommandComplete of an open portal, if PostgreSQL gave them and all is here; it counts as fetched."""

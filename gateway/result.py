@@ -6,7 +6,7 @@ tag is known.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from catalog.types import ResultColumn
 from gateway.relay import Call, RelayPortal
@@ -85,12 +85,31 @@ class ActionResult:
         """Nothing is held."""
 
 
+class Repetition(NamedTuple):
+    """What PostgreSQL can be asked again. `of_statistics`: when it knows what this gateway has seen of tables.
+    `custom`: as `gateway.relay.requests.Request.execute` has it."""
+
+    call: Call
+    of_statistics: bool
+    custom: bool
+
+
 class RelayedResult:
     """PostgreSQL's answer, forwarded as it is. `repeats` says that asking PostgreSQL is all that there is to it, `tag`
-    what the client's statement is called where another was sent."""
+    what the client's statement is called where another was sent; the others are those of its `Repetition`."""
 
-    def __init__(self, relayed: RelayPortal, *, repeats: bool = False, tag: str | None = None) -> None:
+    def __init__(
+        self,
+        relayed: RelayPortal,
+        *,
+        repeats: bool = False,
+        of_statistics: bool = False,
+        custom: bool = False,
+        tag: str | None = None,
+    ) -> None:
         self._relayed = relayed
+        self._of_statistics = of_statistics
+        self._custom = custom
         self._tag = tag
         self.repeats = repeats
 
@@ -110,9 +129,9 @@ class RelayedResult:
         return self._relayed.fetch(max_rows)
 
     @property
-    def call(self) -> Call | None:
-        """What PostgreSQL can be asked again."""
-        return self._relayed.call if self.repeats else None
+    def repetition(self) -> Repetition | None:
+        call = self._relayed.call if self.repeats else None
+        return None if call is None else Repetition(call, self._of_statistics, self._custom)
 
     def take_answer(self) -> bytes | None:
         """Rows and CommandComplete, if all is here and nothing was handed out."""

@@ -9,7 +9,7 @@ Lifecycle: opened after login; `prepare`, `bind` and fetching from portals by on
 
 import functools
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -33,7 +33,8 @@ from gateway.interruption import Interruption
 from gateway.leases import Leases
 from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedStatement, check_formats, check_values
 from gateway.portals import Portals
-from gateway.relay import Call, Flight, RelayAnswer, RelayPortal
+from gateway.relay import Flight, RelayAnswer, RelayPortal
+from gateway.result import Repetition
 from gateway.services import ANYTHING, Admission, Services
 from gateway.statements import Statements
 from gateway.transaction import Block
@@ -44,6 +45,7 @@ from planner.plan import Dialect
 T = TypeVar("T")
 _UNHEARD = {"warning": ("NOTICE",), "error": ("NOTICE", "WARNING")}
 """What is not sent at a value of client_min_messages."""
+_NO_NAMES = (0, 0)
 Situation = tuple[int, int, int]
 """What decides, beside a statement's text, what it means to this session."""
 
@@ -98,6 +100,16 @@ class Session:
     def names(self) -> tuple[int, int]:
         """Changes with what prepared statements and cursors there are."""
         return self.statements.changes, self.cursors
+
+    @property
+    def alike(self) -> Hashable:
+        """All that decides what a text means to this session and to any other of which it is the same. None where it
+        has something of its own, in PostgreSQL or under a name."""
+        if self.relay.epoch or self.names != _NO_NAMES:
+            return None
+        version = self._services.catalog.version(self.workspace)
+        settings = frozenset(item for item in self.settings.items() if item[0] != "application_name")
+        return self.principal, self._admission, self.workspace, version, settings
 
     @property
     def query(self) -> str:
@@ -320,12 +332,14 @@ class Session:
         seconds = read_duration(self.variables.effective.get("statement_timeout", "0"))
         return await self._interruption.run(work, seconds)
 
-    def launch(self, call: Call, landed: Callable[[Flight], None]) -> Flight | None:
+    def launch(self, again: Repetition, landed: Callable[[Flight], None]) -> Flight | None:
         """Relays a statement that was relayed before, outside a block, if that can be done at once; `land` ends it."""
         variables = self.variables.effective
         if self._interruption.abandoned or "statement_timeout" in variables:
             return None
-        flight = self.relay.launch(call, variables, landed)
+        if again.of_statistics and not self._services.catalog.has_published(self.workspace):
+            return None
+        flight = self.relay.launch(again.call, variables, landed, custom=again.custom)
         if flight is not None:
             self._interruption.begin(flight)
         return flight

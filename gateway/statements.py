@@ -6,7 +6,7 @@ its plans are counted, `choose_custom_plan` in `src/backend/utils/cache/plancach
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from catalog.errors import DuplicatePreparedStatement, InvalidSqlStatementName, ProgramLimitExceeded
 from gateway.portal import PreparedStatement
@@ -53,7 +53,7 @@ class Statements:
             raise DuplicatePreparedStatement(f'prepared statement "{name}" already exists')
         if len(self._named) >= self._most:
             raise ProgramLimitExceeded("too many prepared statements", hint="Close those that are not needed any more.")
-        self._named[name] = Named(prepared, from_sql)
+        self._named[name] = Named(replace(prepared, named=True), from_sql)
         self.changes += 1
 
     def find(self, name: str) -> PreparedStatement | None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _LENGTH = struct.Struct("!xI").unpack_from
 IDLE = ord("I")
+_RUNS = 4
+"""So many runs of rows may wait before the backend is paused."""
 FOREVER = float("inf")
 UNTIMED = sys.float_info.max
 """The deadline of a request that is busy for as long as its session has it."""
@@ -69,6 +71,15 @@ class Backend(asyncio.Protocol):
         self._rest = bytearray()
         self._needed = HEADER_SIZE
         self._paused = False
+
+    @property
+    def has_run(self) -> bool:
+        """Whether what waits of the answer is to be handed on before more has come: a notice, or rows enough.
+
+        PostgreSQL sends 8 KiB at a time; each step of ours, and of the client's, costs more than it takes to read them.
+        """
+        exchange = self.exchange
+        return exchange.noticed or exchange.buffered * _RUNS >= self._limits.buffered_bytes
 
     @property
     def is_busy(self) -> bool:

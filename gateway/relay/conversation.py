@@ -125,7 +125,7 @@ class Conversation:
             raise
         return read_values(run.exchange.take())
 
-    def launch(self, call: Call, scope: Scope) -> Run | None:
+    def launch(self, call: Call, scope: Scope, *, custom: bool) -> Run | None:
         """Executes at once what an idle backend has prepared already, under the same settings. None where something
         has to be awaited or made up first, or where anything of the session lives on a backend."""
         if self._backend is not None or self._unfinished is not None or self.holdings.begin or self.holdings.block_lost:
@@ -138,7 +138,7 @@ class Conversation:
             return None
         self._backend = backend
         request = self.open_request(backend)
-        request.execute(call, scope)
+        request.execute(call, scope, custom=custom)
         return Run(backend, request, Kind.EXECUTE, SYNC)
 
     def land(self, run: Run) -> bytes | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Flight:
-    """Launched by `RelaySession.launch`. `landed` is called once, when PostgreSQL has answered something."""
+    """Launched by `RelaySession.launch`. `landed` is called once, when PostgreSQL has answered, or does at length."""
 
     def __init__(self, conversation: Conversation, run: Run, landed: Callable[[Flight], None]) -> None:
         self._conversation = conversation
@@ -42,4 +42,7 @@ class Flight:
             self._conversation.abandon(self._run)
 
     def _notice(self) -> None:
-        self._landed(self)
+        if self._run.advanced:
+            self._landed(self)
+        else:
+            self._run.backend.watch(self._notice)

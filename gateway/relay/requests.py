@@ -83,9 +83,20 @@ class Request:
         """Prepares and describes a statement."""
         self._parts += (encode(Describe("S", self._prepare(key).name)), end)
 
-    def execute(self, call: Call, scope: Hashable, portal: str = "", max_rows: int = 0, end: bytes = SYNC) -> None:
-        """Binds, describes and executes. A portal that is to outlive its request has a name."""
-        statement = self._prepare((call.text, call.types, scope))
+    def execute(
+        self,
+        call: Call,
+        scope: Hashable,
+        portal: str = "",
+        max_rows: int = 0,
+        end: bytes = SYNC,
+        *,
+        custom: bool = False,
+    ) -> None:
+        """Binds, describes and executes. A portal that is to outlive its request has a name. `custom`: PostgreSQL is to
+        plan it for its values, as it does what has no name; what it keeps a name for it may plan for any."""
+        statement = self._prepare((call.text, call.types, scope), custom=custom and call.values != ())
+        statement.uses += 1
         self.call = call
         if portal or end is FLUSH:
             self._parts += (_bind(portal, statement, call), encode(Describe("P", portal)))
@@ -136,9 +147,9 @@ class Request:
         self._parts += (_bind("", self._prepare(_SET), Call("", values=values)), _EXECUTE)
         self.skipped += 1
 
-    def _prepare(self, key: StatementKey) -> NamedStatement:
+    def _prepare(self, key: StatementKey, *, custom: bool = False) -> NamedStatement:
         known = self._statements.find(key)
-        if known is not None:
+        if known is not None and not (custom and known.worn):
             return known
         statement, evicted = self._statements.add(key, goes_on=self._goes_on)
         if evicted:

@@ -75,9 +75,13 @@ class Run:
         """Columns or rows of an execution have come, which the client hears even if it fails then."""
         return self.kind is Kind.EXECUTE and bool(self.exchange.description or self.exchange.buffered)
 
+    @property
+    def advanced(self) -> bool:
+        """All has been answered, or an execution has a run of rows to hand on."""
+        return self.answered or (self.kind is Kind.EXECUTE and self.exchange.buffered > 0 and self.backend.has_run)
+
     async def advance(self) -> None:
-        """Returns when all has been answered, or when an execution has rows."""
-        while not self.answered and not (self.exchange.buffered and self.kind is Kind.EXECUTE):
+        while not self.advanced:
             await self.backend.wait()
 
     async def finish(self) -> None:

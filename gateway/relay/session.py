@@ -147,12 +147,14 @@ class RelaySession:
         max_rows: int = 0,
         immutable: bool = False,
         alters: bool = False,
+        custom: bool = False,
     ) -> RelayPortal:
         """Executes up to `max_rows` rows (0: all), and returns when the first are there. An error after columns or rows
         is the portal's to raise.
 
         `immutable` says that the statement has no relations and calls only immutable functions: a small answer is kept.
-        `alters` says that it changes settings itself: the backend's count as unknown afterwards.
+        `alters` says that it changes settings itself: the backend's count as unknown afterwards. `custom`: as
+        `Request.execute` has it.
         """
         _check_text(sql)
         call = _call(sql, parameter_types, parameter_formats, parameter_values, result_formats)
@@ -162,7 +164,7 @@ class RelaySession:
         request = conversation.open_request(backend)
         portal = self._name_portal() if max_rows else ""
         end = conversation.holdings.choose_end(suspends=max_rows > 0)
-        request.execute(call, scope, portal, max_rows, end)
+        request.execute(call, scope, portal, max_rows, end, custom=custom)
         run = Run(backend, request, Kind.EXECUTE, end, portal)
         run.alters = alters
         await conversation.advance(run)
@@ -179,11 +181,13 @@ class RelaySession:
         self._settings.read(variables)
         return await self._conversation.evaluate(arguments, types)
 
-    def launch(self, call: Call, variables: Mapping[str, str], landed: Callable[[Flight], None]) -> Flight | None:
+    def launch(
+        self, call: Call, variables: Mapping[str, str], landed: Callable[[Flight], None], *, custom: bool = False
+    ) -> Flight | None:
         """As `execute` of all rows, but nobody has to wait: `landed` is called when there is an answer. None, and
         nothing has happened, if that would take more than one write."""
         scope = self._scope(variables)
-        run = self._conversation.launch(call, scope)
+        run = self._conversation.launch(call, scope, custom=custom)
         return None if run is None else Flight(self._conversation, run, landed)
 
     async def copy_out(self, copy: str, variables: Mapping[str, str]) -> RelayPortal:

@@ -17,16 +17,25 @@ PRESENT = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b(?!\s*\()", re.IGNORE
 _PLANNED = "lakegate.held("
 """What the planner writes for a question that is answered from the control tables when a statement is planned."""
 
+_CUSTOM_PLANS = 5
+
 StatementKey = tuple[str, tuple[int, ...], Hashable]
 """Text, parameter types, scope."""
 
 
 @dataclass(slots=True)
 class NamedStatement:
-    """One statement's name on the backend, and ready requests that execute it, by result formats."""
+    """One statement's name on the backend, how often it was executed, and ready requests that execute it, by result
+    formats."""
 
     name: str
+    uses: int = 0
     requests: dict[tuple[int, ...], bytes] = field(default_factory=dict)
+
+    @property
+    def worn(self) -> bool:
+        """Whether PostgreSQL may take one plan for all values from now on (`choose_custom_plan` in `plancache.c`)."""
+        return self.uses >= _CUSTOM_PLANS
 
 
 UNNAMED = NamedStatement("")
@@ -52,11 +61,14 @@ class NamedStatements:
         return known
 
     def add(self, key: StatementKey, *, goes_on: bool = False) -> tuple[NamedStatement, str]:
-        """A new name, and the name to close to make room; `UNNAMED` for what is not to be kept. `goes_on`: in a
-        transaction that is more than this statement."""
+        """A new name, and the name to close, of the same statement or to make room; `UNNAMED` for what is not to be
+        kept. `goes_on`: in a transaction that is more than this statement."""
         if len(key[0]) > self._longest or PRESENT.search(key[0]) or (goes_on and _PLANNED in key[0]):
             return UNNAMED, ""
-        evicted = self._known.popitem(last=False)[1].name if len(self._known) >= self._most else ""
+        gone = self._known.pop(key, None)
+        if gone is None and len(self._known) >= self._most:
+            _, gone = self._known.popitem(last=False)
+        evicted = "" if gone is None else gone.name
         self._made += 1
         statement = self._known[key] = NamedStatement(f"lakegate_{self._made}")
         return statement, evicted

@@ -1,6 +1,8 @@
-"""Whole cycles, sent again and again in any order, are answered as a real PostgreSQL answers them each time."""
+"""Whole cycles, sent again and again in any order, on one session or on several that know what each has learned, are
+answered as a real PostgreSQL answers them each time."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -50,11 +52,35 @@ CYCLES = [
 
 
 @settings(max_examples=30, deadline=None)
-@given(cycles=st.lists(st.sampled_from(CYCLES), min_size=20, max_size=60))
-def test_any_order(gateway: Target, oracle: Target, cycles: list[bytes]) -> None:
-    with client_of(gateway) as client, client_of(oracle) as other:
-        for content in cycles:
+@given(cycles=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(CYCLES)), min_size=20, max_size=60))
+def test_any_order(gateway: Target, oracle: Target, cycles: list[tuple[int, bytes]]) -> None:
+    with ExitStack() as stack:
+        sessions = [(stack.enter_context(client_of(gateway)), stack.enter_context(client_of(oracle))) for _ in range(3)]
+        for number, content in cycles:
+            client, other = sessions[number]
             assert client.ask(content) == other.ask(content)
+
+
+@pytest.mark.parametrize("content", CYCLES)
+def test_each_on_new_sessions(gateway: Target, oracle: Target, content: bytes) -> None:
+    for _ in range(4):
+        with client_of(gateway) as client, client_of(oracle) as other:
+            assert client.ask(content) == other.ask(content)
+
+
+def test_what_a_session_has_of_its_own_is_not_overlooked(gateway: Target) -> None:
+    """Sessions that are alike have learned what the text means without it."""
+    content = run("SELECT * FROM pg_am LIMIT 1")
+    for _ in range(3):
+        with client_of(gateway) as client:
+            usual = client.ask(content)
+    with client_of(gateway) as client:
+        client.ask(cycle(m.Query("CREATE TEMPORARY TABLE pg_am AS SELECT 'own' AS am")))
+        assert client.ask(content)[3] == m.DataRow((b"own",))
+    with client_of(gateway) as client:
+        client.ask(cycle(m.Query("SET bytea_output = escape")))
+        assert client.ask(run(BYTES))[3] == m.DataRow((b"ab", b"escape"))
+        assert client.ask(content) == usual
 
 
 @pytest.mark.parametrize("content", CYCLES)

@@ -89,7 +89,15 @@ async def test_an_error_is_raised_where_it_is_opened(relay: Relay) -> None:
     assert await query(session, "SELECT 1") == [(b"1",)]
 
 
-async def test_more_than_one_read_is_fetched_as_always(relay: Relay) -> None:
+async def test_several_reads_land_whole(relay: Relay) -> None:
+    sql = "SELECT n, repeat('x', 100) FROM generate_series(1, $1::int4) n"
+    session = await prepared(relay, sql, b"1")
+    rows = (await Launch(session, call(sql, b"300")).landed()).answer()
+    assert rows is not None
+    assert len(read_rows(rows)) == 300
+
+
+async def test_more_than_may_wait_is_fetched_as_always(relay: Relay) -> None:
     sql = "SELECT n, repeat('x', 100) FROM generate_series(1, $1::int4) n"
     session = await prepared(relay, sql, b"1")
     flight = await Launch(session, call(sql, b"100000")).landed()

@@ -134,6 +134,17 @@ async def test_repeated_text_is_parsed_once(relay: Relay) -> None:
     assert await value(session, prepared) == "1"
 
 
+@pytest.mark.parametrize("custom", [True, False])
+async def test_what_has_no_name_is_planned_for_its_values(relay: Relay, custom: bool) -> None:
+    session, sql = relay.open("alice", "lake"), "SELECT relname FROM pg_catalog.pg_class WHERE oid = $1"
+    for _ in range(12):
+        portal = await session.execute(sql, (Oid.OID,), (), (b"1259",), (), {}, custom=custom)
+        assert await fetch(portal) == [(b"pg_class",)]
+    kept = f"SELECT generic_plans FROM pg_catalog.pg_prepared_statements WHERE statement = '{sql}'"
+    ((plans,),) = await query(session, kept)
+    assert plans == (b"0" if custom else b"7")
+
+
 async def test_the_present_is_read_each_time(relay: Relay) -> None:
     """A literal like 'now' is a constant of the parsed statement."""
     session = relay.open("alice", "lake")
