@@ -1,5 +1,7 @@
 """The prepared statements of a session: names, what is counted of their plans, and what is dropped."""
 
+from dataclasses import replace
+
 import pytest
 
 from catalog.errors import DuplicatePreparedStatement, InvalidSqlStatementName, ProgramLimitExceeded
@@ -25,7 +27,8 @@ def test_names_are_new_and_not_too_many() -> None:
         statements.store("c", PLAIN)
     statements.store("", PLAIN)
     statements.store("", TYPED)
-    assert [statements.get(name) for name in ("a", "b", "")] == [PLAIN, TYPED, TYPED]
+    named = [replace(each, named=True) for each in (PLAIN, TYPED)]
+    assert [statements.get(name) for name in ("a", "b", "")] == [*named, TYPED]
 
 
 def test_what_is_dropped_is_gone() -> None:
