@@ -108,6 +108,9 @@ async def declare(
 ) -> str:
     """Opens the cursor; `relay` has PostgreSQL open its own, where it answers the query. One WITH HOLD outside a block
     is made whole at once."""
+    if not planned.hold and not session.block.shared:
+        # PostgreSQL may be told this behind settings of ours: to it there would be a block.
+        raise NoActiveSqlTransaction("DECLARE CURSOR can only be used in transaction blocks")
     session.portals.check(planned.name)
     statement = declaring.prepared.statement
     assert statement is not None, "a DECLARE has a text"
@@ -116,8 +119,6 @@ async def declare(
             # PostgreSQL is told each statement by itself: to it there would be no block.
             await session.relay.begin()
         await _read_out(await relay())
-    elif not planned.hold and not session.block.shared:
-        raise NoActiveSqlTransaction("DECLARE CURSOR can only be used in transaction blocks")
     try:
         await _open(session, planned, declaring)
     except SqlError as error:
