@@ -9,12 +9,14 @@ References: Delta protocol, sections "Add File and Remove File", "Table Features
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from catalog.beneath import open_below, walk
 from catalog.errors import FeatureNotSupported, InternalError
 from catalog.replay import LOG, Action, LogState, commit_path
 
@@ -45,10 +47,10 @@ HINT = "Run the statement outside a transaction block; each write is atomic by i
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """What a block has done to a table: files to add, with the place of each on the disk, files to remove, and what it
-    has become, by the kinds of these actions."""
+    """What a block has done to a table: files to add, with the path of each from the folder of all its clones, files to
+    remove, and what it has become, by the kinds of these actions."""
 
-    adds: Sequence[tuple[Action, Path]]
+    adds: Sequence[tuple[Action, str]]
     removes: Sequence[Action]
     definition: Mapping[str, Action]
 
@@ -77,11 +79,13 @@ def _obstacle(state: LogState) -> str | None:
 
 
 def write_clone(folder: Path, state: LogState, location: str | Path) -> None:
-    """Makes the clone's folder and its first commit: what the log of `location` came to, its files by absolute path.
-    Raises OSError."""
-    (folder / LOG).mkdir(parents=True)
-    with commit_path(folder, 0).open("x", encoding="utf-8") as log:
-        log.writelines(_lines(state, _placed(state.files, location)))
+    """Makes the clone's folder, in a block's in one of its workspace's, and its first commit: what the log of
+    `location` came to, its files by absolute path. Raises OSError."""
+    workspace = folder.parents[2]
+    with walk(workspace, folder / LOG, make=True):
+        log = open_below(workspace, commit_path(folder, 0), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with open(log, "w", encoding="utf-8") as file:
+        file.writelines(_lines(state, _placed(state.files, location)))
 
 
 def _lines(state: LogState, files: Mapping[str, Action]) -> Iterator[str]:
@@ -138,14 +142,13 @@ def _form(metadata: Action) -> tuple[object, ...]:
     return metadata["schemaString"], metadata["partitionColumns"], metadata.get("configuration", {})
 
 
-def _find_added(file: Action, path: str, folders: Path) -> tuple[Action, Path]:
+def _find_added(file: Action, path: str, folders: Path) -> tuple[Action, str]:
     """The file as the table's log shall have it: at the same place below its folder as below the clone's."""
     parent = f"file://{quote(str(folders))}/"
     if not path.startswith(parent):
         raise InternalError("a block has added a file that is not its own")
-    relative = path.removeprefix(parent).partition("/")[2]
-    found = Path(unquote(path.removeprefix("file://")))
-    return {**file, "path": relative, "dataChange": True}, found
+    found = path.removeprefix(parent)
+    return {**file, "path": found.partition("/")[2], "dataChange": True}, unquote(found)
 
 
 def _remove(file: Action) -> Action:

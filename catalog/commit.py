@@ -15,24 +15,20 @@ References: Delta protocol, sections "Delta Log Entries", "Commit Provenance Inf
 "Concurrency control".
 """
 
-import json
-import os
+import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from catalog.clone import Net, encode
 from catalog.errors import SerializationFailure
+from catalog.landing import Landing, find_tried
 from catalog.names import TableName
-from catalog.replay import Action, commit_path, newest_version, read_commit
+from catalog.replay import Action, newest_version, read_commit
 
-_COMMIT = "commit.json"
-_TARGET = "table.json"
-"""In a block's folder: its commit, and the table's folder with the version that the commit is tried as."""
+_log = logging.getLogger(__name__)
 _TAKEN_FROM_ONE = ("operation", "operationParameters", "operationMetrics")
 
 
@@ -59,7 +55,8 @@ class Commit:
         self._origin = origin
         self._net = net
         self._history = history
-        self._folder = folder
+        self._id = folder.name
+        self._landing = Landing(folder, origin.location)
         self._next = origin.version + 1
         self._blind = not reads and not net.removes and all(_is_blind(write) for write in history)
 
@@ -68,11 +65,10 @@ class Commit:
         next. Raises SerializationFailure, OSError; the table is as it was then, but that files which cannot be taken
         back stay."""
         self._next = self._admit(self._origin.version) + 1
-        self._note(self._next)
-        _write(self._folder / _COMMIT, self._lines())
+        self._landing.note(self._next)
+        self._landing.write_commit(self._lines())
         try:
-            for file, found in self._net.adds:
-                _link_below(self._origin.location, file["path"], found)
+            self._landing.add((found, file["path"]) for file, found in self._net.adds)
         except BaseException:
             self.take_back()
             raise
@@ -81,7 +77,7 @@ class Commit:
         """The version that it became. Raises what `prepare` raises, and leaves then what that does."""
         try:
             self._follow()
-            while not self._link(self._next):
+            while not self._landing.put(self._next):
                 self._follow()
         except BaseException:
             self.take_back()
@@ -90,26 +86,14 @@ class Commit:
 
     def take_back(self) -> None:
         """It is not put. Raises OSError."""
-        _take_back(self._folder, self._origin.location)
+        self._landing.take_back()
 
     def _follow(self) -> None:
         """Goes behind what has come meanwhile."""
         version = self._admit(self._next - 1) + 1
         if version != self._next:
             self._next = version
-            self._note(version)
-
-    def _note(self, version: int) -> None:
-        """Before it is tried."""
-        _write(self._folder / _TARGET, [json.dumps({"location": self._origin.location, "version": version})])
-
-    def _link(self, version: int) -> bool:
-        """Whether nobody had that version."""
-        try:
-            os.link(self._folder / _COMMIT, commit_path(self._origin.location, version))
-        except FileExistsError:
-            return False
-        return True
+            self._landing.note(version)
 
     def _admit(self, seen: int) -> int:
         """The newest version, if the commit may go behind it; up to `seen` it may. Raises SerializationFailure."""
@@ -159,7 +143,7 @@ class Commit:
             "isolationLevel": "Serializable" if self._origin.strict or self._net.removes else "WriteSerializable",
             "isBlindAppend": self._blind,
             "engineInfo": "Lakegate",
-            "txnId": self._folder.name,
+            "txnId": self._id,
         }
 
 
@@ -182,66 +166,17 @@ def replaced(table: TableName) -> SerializationFailure:
 
 
 def withdraw(folder: Path) -> None:
-    """Takes back the names that a commit has given to its files, unless it has happened, or may have. Raises OSError,
-    and more where others have written what lies there."""
-    if not (folder / _COMMIT).exists():
+    """Takes back the names that a commit has given to its files, unless it has happened, or may have. Names outside its
+    workspace stay, of files that no version names: machines may have written which those are. Raises OSError, and more
+    where others have written what lies there."""
+    found = find_tried(folder)
+    if found is None:
         return
-    tried = json.loads((folder / _TARGET).read_text(encoding="utf-8"))
-    if newest_version(tried["location"]) < tried["version"]:
-        _take_back(folder, tried["location"])
-
-
-def _take_back(folder: Path, location: str) -> None:
-    commit = folder / _COMMIT
-    if commit.stat().st_nlink > 1:
-        return
-    added = (json.loads(line).get("add") for line in commit.read_text(encoding="utf-8").splitlines())
-    for path in (file["path"] for file in added if file is not None):
-        _unlink_below(location, path, [folder for folder in folder.iterdir() if folder.is_dir()])
-    commit.unlink()
-
-
-def _write(path: Path, lines: Iterable[str]) -> None:
-    """The file, whole or not at all, also where the machine stops. Raises OSError."""
-    unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Has the names in it last."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _link_below(location: str, path: str, found: Path) -> None:
-    """Raises OSError, also where there is a file of that name, and where the table's folder is gone."""
-    target, table = _below(location, path), Path(location)
-    for folder in reversed([folder for folder in target.parents if table in folder.parents]):
-        folder.mkdir(exist_ok=True)
-    os.link(found, target)
-
-
-def _unlink_below(location: str, path: str, folders: Sequence[Path]) -> None:
-    target = _below(location, path)
-    with suppress(FileNotFoundError):
-        if any((own := _below(folder, path)).exists() and own.samefile(target) for folder in folders):
-            target.unlink()
-
-
-def _below(folder: str | Path, path: str) -> Path:
-    """Raises ValueError for a path that leads elsewhere: others may have written it."""
-    relative = PurePosixPath(unquote(path))
-    if relative.is_absolute() or ".." in relative.parts:
-        raise ValueError(f"{relative} is not below a table")
-    return Path(folder, relative)
+    landing, version = found
+    if not landing.is_within:
+        _log.warning("%s may have left files in %.300r, outside its workspace", landing.folder, landing.location)
+    elif landing.newest() < version:
+        landing.take_back()
 
 
 def _redefines(actions: Sequence[Mapping[str, Action]]) -> bool:

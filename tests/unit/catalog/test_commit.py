@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -13,6 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 from catalog.clone import admit_state, net_actions, place, write_clone
 from catalog.commit import Commit, Origin, withdraw
 from catalog.errors import FeatureNotSupported, SerializationFailure
+from catalog.landing import Landing
 from catalog.names import TableName
 from catalog.replay import Action, LogState, commit_path, newest_version, read_commit, read_definition, read_state
 
@@ -24,7 +26,7 @@ class Block:
     """A clone of `table` as a block has it, in a folder beside."""
 
     def __init__(self, table: Path, *, strict: bool = False) -> None:
-        self.table, self.folder = table, table.parent / "block"
+        self.table, self.folder = table, table.parent / "_blocks" / "b"
         self.base = read_state(table, newest_version(table))
         self.clone = self.folder / "0"
         self.origin = Origin(NAME, str(table), self.base.metadata["id"], self.base.version, strict)
@@ -78,13 +80,13 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("path", ["{}", "../../../{}"], ids=["absolute", "upwards"])
 def test_a_commit_that_others_have_written_takes_nothing_back_elsewhere(table: Path, path: str) -> None:
-    forged, victim = table.parent / "forged", table.parent / "victim"
+    forged, victim = table.parent / "_blocks" / "forged", table.parent / "victim"
     (forged / "0").mkdir(parents=True)
     victim.touch()
     named = path.format(victim if path == "{}" else victim.name)
     (forged / "commit.json").write_text(json.dumps({"add": {"path": named}}))
     (forged / "table.json").write_text(json.dumps({"location": str(table), "version": 99}))
-    with pytest.raises(ValueError, match="not below"):
+    with pytest.raises(PermissionError):
         withdraw(forged)
     assert victim.exists()
 
@@ -219,11 +221,11 @@ def test_whose_version_is_taken_at_the_last_moment_goes_behind(table: Path, monk
     commit = block.commit
     commit.prepare()
 
-    def outrun(source: Path, target: Path) -> None:
-        if target.suffix == ".json":
+    def outrun(source: Path, target: str, **places: Any) -> None:
+        if target.endswith(".json"):
             monkeypatch.setattr(os, "link", link)
             write_deltalake(table, batch(8), mode="append")
-        link(source, target)
+        link(source, target, **places)
 
     monkeypatch.setattr(os, "link", outrun)
     assert commit.put() == 3
@@ -248,16 +250,15 @@ def die_at_commit(block: Block, monkeypatch: pytest.MonkeyPatch, *, happened: bo
     """As a killed gateway leaves it: nobody has taken back what was linked."""
     before, link = files(block.table), os.link
 
-    def die(source: Path, target: Path) -> None:
-        if target.suffix == ".json":
-            if happened:
-                link(source, target)
+    def die(source: Path, target: str, **places: Any) -> None:
+        if not target.endswith(".json") or happened:
+            link(source, target, **places)
+        if target.endswith(".json"):
             raise KeyboardInterrupt
-        link(source, target)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "link", die)
-        patch.setattr("catalog.commit._take_back", lambda folder, location: None)
+        patch.setattr(Landing, "take_back", lambda landing: None)
         with pytest.raises(KeyboardInterrupt):
             block.put()
     assert files(block.table) > before
