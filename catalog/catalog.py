@@ -72,7 +72,7 @@ class Catalog:
         self._server = server
         self._warehouse_root = normalize_location(warehouse_root)
         self._credentials = credentials or CredentialProvider(ObjectStore())
-        self._snapshots = SnapshotCache(credentials)
+        self._snapshots = SnapshotCache(credentials, self._warehouse_root)
         self._resolver = Resolver(self._snapshots, self._warehouse_root)
         self.gateways = Gateways(lambda: self._account.connection(), lambda: self._account.hearing)
         self.attendance = Attendance(

@@ -47,6 +47,15 @@ def workspace_folder(root: str, workspace: str) -> str:
     return f"{root.rstrip('/')}/{_spell(workspace)}"
 
 
+def root_of(location: str, warehouse_root: str) -> str:
+    """From where on no link is followed to a table. Up to there it is the administrator's: he puts workspaces' folders
+    where he likes, and tables that lie in none."""
+    if not is_below(location, warehouse_root):
+        return location
+    root = warehouse_root.rstrip("/")
+    return f"{root}/{location.removeprefix(root + '/').partition('/')[0]}"
+
+
 def fresh_location(root: str, workspace: str, table: TableName) -> str:
     """A folder that no table had before: a dropped table's late readers and files never meet a new one's."""
     parts = [_spell(table.schema), f"{_spell(table.name)}-{secrets.token_hex(8)}"]
