@@ -43,8 +43,8 @@ def is_below(location: str, folder: str) -> bool:
 
 
 def workspace_folder(root: str, workspace: str) -> str:
-    """Below which a workspace's managed tables lie."""
-    return f"{root.rstrip('/')}/{_spell(workspace)}"
+    """Below which a workspace's tables lie that its machines see: its own, so it has the very name."""
+    return f"{root.rstrip('/')}/{workspace}"
 
 
 def root_of(location: str, warehouse_root: str) -> str:
