@@ -72,7 +72,7 @@ class Catalog:
         self._server = server
         self._warehouse_root = normalize_location(warehouse_root)
         self._credentials = credentials or CredentialProvider(ObjectStore())
-        self._snapshots = SnapshotCache(credentials)
+        self._snapshots = SnapshotCache(credentials, self._warehouse_root)
         self._resolver = Resolver(self._snapshots, self._warehouse_root)
         self.gateways = Gateways(lambda: self._account.connection(), lambda: self._account.hearing)
         self.attendance = Attendance(
@@ -111,9 +111,9 @@ class Catalog:
 
     async def create_workspace(self, name: str) -> None:
         """Makes the workspace, or finishes making it; does nothing when it is there. Raises InvalidName."""
-        check_workspace_name(name)
         if name in (await self._account.read()).workspaces:
             return
+        check_workspace_name(name)
         with as_sql_errors():
             await prepare_database(self._server, name, History.WORKSPACE)
         insert = "INSERT INTO lakegate.workspaces (name) VALUES (%s) ON CONFLICT DO NOTHING"
@@ -355,7 +355,7 @@ class Catalog:
             location = normalize_location(change.location)
             if is_object(location):
                 split_object(location)
-            if not who.admin and not is_below(location, f"{self._warehouse_root}/{workspace}"):
+            if not who.admin and not is_below(location, workspace_folder(self._warehouse_root, workspace)):
                 raise InsufficientPrivilege(f"permission denied for location {location}")
             return await self._snapshots.read(workspace, change.name, location)
         if isinstance(change, SyncTable):

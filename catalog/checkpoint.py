@@ -15,6 +15,8 @@ import sys
 
 from deltalake import DeltaTable
 
+from catalog.logfiles import require_plain
+from catalog.names import TableName
 from catalog.owner import Owner
 from catalog.replay import LogState
 
@@ -49,6 +51,7 @@ def _main(location: str, version: str, uid: str, gid: str) -> None:
         os.setgroups([])
         os.setgid(int(gid))
         os.setuid(int(uid))
+    require_plain(TableName("", location), location, location)
     DeltaTable(location, version=int(version)).create_checkpoint()
 
 

@@ -1,6 +1,7 @@
 """The cluster's databases: one for the account, one a workspace. Made here, and brought to the newest revision."""
 
 import asyncio
+import re
 import secrets
 from contextlib import suppress
 from typing import Any
@@ -17,13 +18,15 @@ ACCOUNT_DATABASE = "lakegate"
 _MAINTENANCE_DATABASE = "postgres"
 _RESERVED = frozenset({ACCOUNT_DATABASE, _MAINTENANCE_DATABASE, "template0", "template1", "rdsadmin"})
 _NO_FOLDERS = frozenset({"", ".", ".."})
+_MEANT_OTHERWISE = re.compile(r"[/\\*?\[\]{}$%#:\x00-\x1f\x7f]")
+"""In engines' patterns, URLs and variables."""
 _KEY_BYTES = 32
 
 
 def check_workspace_name(name: str) -> None:
-    """Raises InvalidName for what cannot be a workspace's database, or a folder of its own."""
+    """Raises InvalidName for what cannot be a new workspace's database, or the name of its folder."""
     unfit = name in _RESERVED | _NO_FOLDERS or len(name.encode()) > LONGEST_NAME
-    if unfit or "\0" in name or "/" in name:
+    if unfit or _MEANT_OTHERWISE.search(name):
         raise InvalidName(f'"{name}" cannot be the name of a workspace')
 
 

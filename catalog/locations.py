@@ -43,8 +43,17 @@ def is_below(location: str, folder: str) -> bool:
 
 
 def workspace_folder(root: str, workspace: str) -> str:
-    """Below which a workspace's managed tables lie."""
-    return f"{root.rstrip('/')}/{_spell(workspace)}"
+    """Below which a workspace's tables lie that its machines see: its own, so it has the very name."""
+    return f"{root.rstrip('/')}/{workspace}"
+
+
+def root_of(location: str, warehouse_root: str) -> str:
+    """From where on no link is followed to a table. Up to there it is the administrator's: he puts workspaces' folders
+    where he likes, and tables that lie in none."""
+    if not is_below(location, warehouse_root):
+        return location
+    root = warehouse_root.rstrip("/")
+    return f"{root}/{location.removeprefix(root + '/').partition('/')[0]}"
 
 
 def fresh_location(root: str, workspace: str, table: TableName) -> str:

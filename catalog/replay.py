@@ -6,8 +6,6 @@ them away, or a clone that borrows them, has to repeat.
 References: Delta protocol, sections "Action Reconciliation", "Checkpoints", "Delta Log Entries".
 """
 
-import json
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,10 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.errors import ProgramLimitExceeded, UnreadableTable
+from catalog.logfiles import LOG as LOG
+from catalog.logfiles import list_log, open_log_file, read_actions
 
 MOST_FILES = 200_000
 """Of a table that can be cloned: each costs about a kilobyte of memory, and of the clone's log."""
-LOG = "_delta_log"
 _COMMIT = re.compile(r"([0-9]{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.\d{10}\.(\d{10}))?\.parquet")
 _DEFINITION = ("protocol", "metaData")
@@ -52,7 +51,7 @@ def commit_path(location: str | Path, version: int) -> Path:
 def newest_version(location: str | Path) -> int:
     """The newest version of a log; -1 of one that has none, or is not there. Raises OSError."""
     try:
-        names = os.listdir(Path(location, LOG))
+        names = list_log(location, location)
     except FileNotFoundError:
         return -1
     return max((int(found[1]) for name in names if (found := _COMMIT.fullmatch(name))), default=-1)
@@ -60,8 +59,7 @@ def newest_version(location: str | Path) -> int:
 
 def read_commit(location: str | Path, version: int) -> Sequence[Mapping[str, Action]]:
     """The actions of one commit, each under its kind. Raises OSError, ValueError."""
-    with commit_path(location, version).open(encoding="utf-8") as lines:
-        return [_named(json.loads(line)) for line in lines if not line.isspace()]
+    return [_named(action) for action in read_actions(location, location, commit_path(location, version).name)]
 
 
 def read_definition(location: str | Path, version: int) -> LogState:
@@ -92,10 +90,10 @@ class _Replay:
     def state(self) -> LogState:
         """The newest checkpoint and all commits after it, in order."""
         first = 0
-        checkpoint = _find_checkpoint(Path(self._location, LOG), self._version)
+        checkpoint = _find_checkpoint(self._location, self._version)
         if checkpoint is not None:
             first = checkpoint[0] + 1
-            for action in _read_checkpoint(checkpoint[1], self._kinds):
+            for action in _read_checkpoint(self._location, checkpoint[1], self._kinds):
                 self._take(action)
         for version in range(first, self._version + 1):
             for action in read_commit(self._location, version):
@@ -121,19 +119,21 @@ class _Replay:
             )
 
 
-def _find_checkpoint(log: Path, version: int) -> tuple[int, Sequence[Path]] | None:
-    """The newest whole checkpoint up to `version`, with its files."""
-    parts = defaultdict[tuple[int, int], list[Path]](list)
-    for path in log.iterdir():
-        if found := _CHECKPOINT.fullmatch(path.name):
-            parts[int(found[1]), int(found[2] or 1)].append(path)
-    whole = [(at, files) for (at, count), files in parts.items() if at <= version and len(files) == count]
+def _find_checkpoint(location: str | Path, version: int) -> tuple[int, Sequence[str]] | None:
+    """The newest whole checkpoint up to `version`, with its files' names."""
+    parts = defaultdict[tuple[int, int], list[str]](list)
+    for name in list_log(location, location):
+        if found := _CHECKPOINT.fullmatch(name):
+            parts[int(found[1]), int(found[2] or 1)].append(name)
+    whole = [(at, names) for (at, count), names in parts.items() if at <= version and len(names) == count]
     return max(whole, default=None)
 
 
-def _read_checkpoint(files: Sequence[Path], kinds: Sequence[str]) -> Iterator[Mapping[str, Action]]:
-    for path in files:
-        with pq.ParquetFile(path) as file:
+def _read_checkpoint(
+    location: str | Path, names: Sequence[str], kinds: Sequence[str]
+) -> Iterator[Mapping[str, Action]]:
+    for name in names:
+        with open_log_file(location, location, name) as part, pq.ParquetFile(part) as file:
             columns = list(_find_columns(file.schema_arrow, kinds))
             for batch in file.iter_batches(_ROWS, columns=columns):
                 for row in batch.to_pylist(maps_as_pydicts="strict"):

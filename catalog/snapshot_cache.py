@@ -1,4 +1,4 @@
-"""Snapshots kept and brought up to date by the log's new commits only. Blocking reads run in threads of its own.
+"""Snapshots kept and brought up to date by the log's new commits only. Blocking reads run in crews' threads.
 
 A log on a local disk that has not changed is known by a look at its folder, which costs microseconds; asking delta-rs
 costs a millisecond of thread switches.
@@ -9,7 +9,6 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,9 +16,11 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from catalog.credentials import STORE_HINT, CredentialProvider, log_options
+from catalog.crews import Crews
 from catalog.deltalog import read_snapshot
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InvalidParameterValue, UnreadableTable
-from catalog.locations import is_object
+from catalog.locations import is_object, root_of
+from catalog.logfiles import MEND, require_plain
 from catalog.names import TableName
 from catalog.snapshots import Snapshot
 from catalog.unsupported import read_unsupported
@@ -27,10 +28,8 @@ from catalog.unsupported import read_unsupported
 MOST_TABLES = 512
 MOST_SNAPSHOTS = 1024
 MOST_BYTES = 512 * 2**20
-_THREADS = 16
 _REFUSALS = ("Unsupported", "catalog-managed")
 _REFUSED = re.compile(r"\b(403|401)\b|AccessDenied|PermissionDenied|Unauthenticated|lacked the required privileges")
-_HINT = "Restore the files, or drop the table."
 T = TypeVar("T")
 _Look = tuple[int, int, int]
 _Place = tuple[str, str]
@@ -51,17 +50,21 @@ class _OpenTable:
 
 
 class SnapshotCache:
-    """One for a catalog. `credentials` are for logs in an object store, None where there is none."""
+    """One for a catalog. `credentials` are for logs in an object store, None where there is none. Below
+    `warehouse_root` machines write, in workspaces' folders."""
 
-    def __init__(self, credentials: CredentialProvider | None = None) -> None:
+    def __init__(
+        self, credentials: CredentialProvider | None = None, warehouse_root: str = "/", crews: Crews | None = None
+    ) -> None:
+        self._warehouse_root = warehouse_root
         self._credentials = credentials
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="delta-log")
+        self._crews = crews or Crews()
         self._tables: OrderedDict[_Place, _OpenTable] = OrderedDict()
         self._snapshots: OrderedDict[tuple[_Place, int], Snapshot] = OrderedDict()
         self._bytes = 0
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._crews.close()
 
     def forget(self, location: str) -> None:
         """Drops what is kept of a local table that is no more."""
@@ -84,30 +87,42 @@ class SnapshotCache:
             if version is not None and (kept := self._find(name, place, version)):
                 return kept
             if version is not None:
-                return self._keep(place, await self._run(lambda: self._read_version(name, place, version)))
-            if table.commit != _look(_commit_path(location, table.newest)):
-                self._forget(place)
+                return self._keep(place, await self._run(workspace, lambda: self._read_version(name, place, version)))
+            try:
+                return await self._read_newest(workspace, name, place, table)
+            except (asyncio.CancelledError, UnreadableTable):
+                # A thread may be busy with it for ever.
                 table.log = None
-            seen, table.seen = _look(f"{location}/_delta_log"), None
-            log = await self._run(lambda: self._refresh(name, place, table))
-            if log is None:
-                return await self._run(lambda: _read_unsupported(name, location))
-            table.newest, table.seen = log.version(), seen
-            table.commit = _look(_commit_path(location, table.newest))
-            if kept := self._find(name, place, log.version()):
-                return kept
-            return self._keep(place, await self._run(lambda: _guard(name, lambda: read_snapshot(log, name, location))))
+                raise
+
+    async def _read_newest(self, workspace: str, name: TableName, place: _Place, table: _OpenTable) -> Snapshot:
+        location = place[0]
+        if table.commit != _look(_commit_path(location, table.newest)):
+            self._forget(place)
+            table.log = None
+        seen, table.seen = _look(f"{location}/_delta_log"), None
+        log = await self._run(workspace, lambda: self._refresh(name, place, table))
+        if log is None:
+            return await self._run(workspace, lambda: self._read_unsupported(name, location))
+        table.newest, table.seen = log.version(), seen
+        table.commit = _look(_commit_path(location, table.newest))
+        if kept := self._find(name, place, log.version()):
+            return kept
+        return self._keep(
+            place, await self._run(workspace, lambda: _guard(name, lambda: read_snapshot(log, name, location)))
+        )
 
     def _refresh(self, name: TableName, place: _Place, table: _OpenTable) -> DeltaTable | None:
         """The log at its newest version; None when delta-rs cannot read a table with such features."""
         location, options, log = place[0], self._options(place), table.log
+        if not is_object(location):
+            require_plain(name, root_of(location, self._warehouse_root), location)
         try:
             if log is None or options != table.options:
                 table.log = None
                 table.log = _guard(name, lambda: DeltaTable(location, storage_options=dict(options)))
                 table.options = options
                 return table.log
-            require_log(name, location)
             _guard(name, log.update_incremental)
         except _UnsupportedFeature:
             table.log = None
@@ -123,7 +138,7 @@ class SnapshotCache:
     def _read_version(self, name: TableName, place: _Place, version: int) -> Snapshot:
         newest = self._refresh(name, place, _OpenTable())
         if newest is None:
-            return _require_newest(_read_unsupported(name, place[0]), version)
+            return _require_newest(self._read_unsupported(name, place[0]), version)
         oldest = min((commit["version"] for commit in newest.history()), default=newest.version())
         if not oldest <= version <= newest.version():
             raise InvalidParameterValue(
@@ -136,8 +151,15 @@ class SnapshotCache:
         log.load_as_version(version)
         return read_snapshot(log, name, location)
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    def _read_unsupported(self, name: TableName, location: str) -> Snapshot:
+        """Raises FeatureNotSupported in a store: only Spark reads such tables, and not from there."""
+        if is_object(location):
+            raise FeatureNotSupported(f"table {name} has reader features that cannot be read from an object store here")
+        root = root_of(location, self._warehouse_root)
+        return replace(_guard(name, lambda: read_unsupported(name, root, location)), root=root)
+
+    async def _run(self, workspace: str, work: Callable[[], T]) -> T:
+        return await self._crews.run(workspace, work)
 
     def _open(self, place: _Place) -> _OpenTable:
         table = self._tables.setdefault(place, _OpenTable())
@@ -163,6 +185,7 @@ class SnapshotCache:
             self._bytes -= self._snapshots.pop(key).files.nbytes
 
     def _keep(self, place: _Place, snapshot: Snapshot) -> Snapshot:
+        snapshot = replace(snapshot, root=root_of(place[0], self._warehouse_root))
         self._snapshots[place, snapshot.version] = snapshot
         self._bytes += snapshot.files.nbytes
         while len(self._snapshots) > MOST_SNAPSHOTS or (self._bytes > MOST_BYTES and len(self._snapshots) > 1):
@@ -200,14 +223,7 @@ def require_log(name: TableName, location: str) -> None:
     """delta-rs takes a log that has vanished for one without news; on a local disk looking costs nothing. Raises
     UnreadableTable."""
     if location.startswith("/") and not os.path.isdir(f"{location}/_delta_log"):
-        raise UnreadableTable(f"the Delta log of table {name} is missing", hint=_HINT)
-
-
-def _read_unsupported(name: TableName, location: str) -> Snapshot:
-    """Raises FeatureNotSupported in a store: only Spark reads such tables, and not from there."""
-    if is_object(location):
-        raise FeatureNotSupported(f"table {name} has reader features that cannot be read from an object store here")
-    return read_unsupported(name, location)
+        raise UnreadableTable(f"the Delta log of table {name} is missing", hint=MEND)
 
 
 class _UnsupportedFeature(Exception):
@@ -228,7 +244,7 @@ def _guard(name: TableName, work: Callable[[], T]) -> T:
     try:
         return work()
     except TableNotFoundError as error:
-        raise UnreadableTable(f"the Delta log of table {name} is missing", hint=_HINT) from error
+        raise UnreadableTable(f"the Delta log of table {name} is missing", hint=MEND) from error
     except (DeltaError, OSError) as error:
         if _REFUSED.search(str(error)):
             raise InsufficientPrivilege(
@@ -237,4 +253,4 @@ def _guard(name: TableName, work: Callable[[], T]) -> T:
         if any(refusal in str(error) for refusal in _REFUSALS):
             raise _UnsupportedFeature from error
         reason = str(error).splitlines()[0][:300]
-        raise UnreadableTable(f"the Delta log of table {name} cannot be read", detail=reason, hint=_HINT) from error
+        raise UnreadableTable(f"the Delta log of table {name} cannot be read", detail=reason, hint=MEND) from error

@@ -64,7 +64,8 @@ class Snapshot:
     `reader_features` are the names of the Delta protocol; legacy reader version 2 appears as ``columnMapping``. When
     the log cannot be read here, `files` is empty and `readable` False: Spark may still read the table. `uniform` is
     True only when every file surely holds every column. `schema_digest` is equal for equal columns and comment;
-    physical names count, because renaming follows them.
+    physical names count, because renaming follows them. From the folder `root` on no link is followed to a local
+    table.
     """
 
     table: TableName
@@ -80,6 +81,7 @@ class Snapshot:
     comment: str | None = None
     readable: bool = True
     log: Log = field(default_factory=Log, compare=False)
+    root: str = field(default="/", compare=False)
     schema_digest: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

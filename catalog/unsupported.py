@@ -10,36 +10,30 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from catalog.deltalog import read_column
 from catalog.errors import UnreadableTable
+from catalog.logfiles import MEND, list_log, open_log_file, read_actions
 from catalog.names import TableName
 from catalog.snapshots import Log, Snapshot
 
 _NO_FILES = pa.schema({"path": pa.string(), "size_bytes": pa.int64(), "num_records": pa.int64()}).empty_table()
 
 
-def read_unsupported(name: TableName, location: str) -> Snapshot:
+def read_unsupported(name: TableName, root: str, location: str) -> Snapshot:
     """The newest schema and protocol. Raises UnreadableTable when the log holds none that can be read."""
-    filesystem, root = fs.FileSystem.from_uri(location if "://" in location else f"file://{location}")
-    found = filesystem.get_file_info(fs.FileSelector(f"{root}/_delta_log"))
-    paths = sorted((info.path for info in found if info.is_file), reverse=True)
-    commits = [path for path in paths if path.rpartition("/")[2][:-5].isdigit() and path.endswith(".json")]
-    checkpoints = [path for path in paths if ".checkpoint." in path and path.endswith(".parquet")]
+    names = sorted(list_log(root, location), reverse=True)
+    commits = [name for name in names if name[:-5].isdigit() and name.endswith(".json")]
+    checkpoints = [name for name in names if ".checkpoint." in name and name.endswith(".parquet")]
     actions: dict[str, Any] = {}
-    for path in commits:
-        _collect(
-            actions, reversed([json.loads(line) for line in filesystem.open_input_stream(path).read().splitlines()])
-        )
-    for path in checkpoints:
-        table = pq.read_table(path, filesystem=filesystem, columns=["protocol", "metaData"])
-        _collect(actions, table.to_pylist())
+    for commit in commits:
+        _collect(actions, reversed(read_actions(root, location, commit)))
+    for checkpoint in checkpoints:
+        with open_log_file(root, location, checkpoint) as file:
+            _collect(actions, pq.read_table(file, columns=["protocol", "metaData"]).to_pylist())
     if not commits or actions.keys() != {"protocol", "metaData"}:
-        raise UnreadableTable(
-            f"the Delta log of table {name} cannot be read", hint="Restore the files, or drop the table."
-        )
-    return _build(name, location, int(commits[0].rpartition("/")[2][:-5]), actions)
+        raise UnreadableTable(f"the Delta log of table {name} cannot be read", hint=MEND)
+    return _build(name, location, int(commits[0][:-5]), actions)
 
 
 def _collect(actions: dict[str, Any], newest_first: Any) -> None:

@@ -22,7 +22,7 @@ from catalog.catalog import UNKNOWN_USERS, Catalog
 from catalog.commit import withdraw
 from catalog.credentials import CredentialProvider
 from catalog.external import ExternalPostgres
-from catalog.locations import BLOCKS, STAGING
+from catalog.locations import BLOCKS, STAGING, workspace_folder
 from catalog.postgres import EmbeddedPostgres
 from compute.objects import ObjectReader
 from compute.pool import Pool
@@ -174,8 +174,8 @@ class Server:
     async def _open_pool(self, stack: contextlib.AsyncExitStack) -> Pool:
         config = pool_config(self.config)
         spawner = make_spawner(self.config)
-        objects = ObjectReader(self._credentials)
-        pool = Pool(spawner, config, lambda workspace: str(self.config.warehouse_root / workspace), objects)
+        objects, root = ObjectReader(self._credentials), str(self.config.warehouse_root)
+        pool = Pool(spawner, config, lambda workspace: workspace_folder(root, workspace), objects)
         stack.push_async_callback(pool.close)
         if isinstance(spawner, Supersedable):
             spawner.watch_name(self._give_way)
@@ -183,7 +183,7 @@ class Server:
         for resource in pool.isolation.unbounded:
             log.warning("a machine can take from others: %s", resource)
         self.machine_uid = pool.isolation.guest_uid
-        workspace = self.config.warehouse_root / self.config.workspace
+        workspace = workspace_folder(root, self.config.workspace)
         if self.machine_uid is not None:
             await asyncio.to_thread(os.chown, workspace, self.machine_uid, self.machine_uid)
         return pool
@@ -246,6 +246,6 @@ def _sole_principal(config: Config, isolation: Isolation) -> SolePrincipal | Non
 def _make_folders(config: Config) -> None:
     config.data.mkdir(parents=True, exist_ok=True, mode=0o711)
     config.warehouse_root.mkdir(exist_ok=True, mode=0o755)
-    (config.warehouse_root / config.workspace).mkdir(exist_ok=True, mode=0o755)
+    os.makedirs(workspace_folder(str(config.warehouse_root), config.workspace), exist_ok=True, mode=0o755)
     sweep_all(config.warehouse_root, STAGING)
     sweep_all(config.warehouse_root, BLOCKS, withdraw)

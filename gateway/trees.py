@@ -7,16 +7,18 @@ each table the log as it is now, since the newest version is looked for there, a
 import asyncio
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from catalog.beneath import walk
 from catalog.errors import FeatureNotSupported, UnreadableTable
+from catalog.logfiles import LOG
 from catalog.scans import DataFile, Scan
 from catalog.snapshots import Snapshot
 from planner.plan import Query
 from planner.reads import data_files
 
-_LOG = "_delta_log"
 _VECTORS = "deletion_vector_"
 """How the names of files with deletion vectors begin (Delta protocol, "Deletion Vectors")."""
 
@@ -50,22 +52,25 @@ def scan_tree(snapshot: Snapshot) -> Scan:
 
 def _list(snapshot: Snapshot) -> Iterator[DataFile]:
     """What the snapshot does not tell: the log; deletion vectors; of a table that cannot be read here, all files."""
-    log = Path(snapshot.location, _LOG)
-    yield from _walk(log)
+    log, table = Path(snapshot.location, LOG), Path(snapshot.location)
+    yield from _list_below(snapshot.root, log)
     if not snapshot.readable or snapshot.has_deletion_vectors:
-        for file in _walk(Path(snapshot.location)):
+        for file in _list_below(snapshot.root, table):
             path = Path(file.path)
             if log not in path.parents and (not snapshot.readable or path.name.startswith(_VECTORS)):
                 yield file
 
 
-def _walk(folder: Path) -> Iterator[DataFile]:
-    """Plain files in it and below, in an order that does not change. Raises OSError."""
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
-        elif entry.is_file(follow_symlinks=False):
-            status = entry.stat(follow_symlinks=False)
-            yield DataFile(entry.path, status.st_size, (), status.st_mtime_ns // 1_000_000)
+def _list_below(root: str, folder: Path) -> Iterator[DataFile]:
+    """Plain files in it and below, in an order that does not change; by no link from `root` on. Raises OSError."""
+    with walk(root, folder.relative_to(root)) as place:
+        for parent, folders, names, inner in os.fwalk(".", onerror=_fail, dir_fd=place):
+            folders.sort()
+            for name in sorted(names):
+                status = os.stat(name, dir_fd=inner, follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    yield DataFile(str(folder / parent / name), status.st_size, (), status.st_mtime_ns // 1_000_000)
+
+
+def _fail(error: OSError) -> None:
+    raise error

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import psycopg
 
 from catalog.changes import CreateSchema, RegisterTable
+from catalog.locations import workspace_folder
 from catalog.names import TableName, TableReference
 from gateway.demo import write_tpch
 from gateway.warehouse import give_to_machines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from gateway.server import Server
 
@@ -33,7 +34,7 @@ GROUP BY l_returnflag, l_linestatus ORDER BY l_returnflag, l_linestatus"""
 async def welcome(server: Server, scale: float) -> None:
     """Makes the demo's tables where they are missing, answers a sample query, and says how to connect."""
     config = server.config
-    root = config.warehouse_root / config.workspace / SCHEMA
+    root = Path(workspace_folder(str(config.warehouse_root), config.workspace), SCHEMA)
     folders = await asyncio.to_thread(write_tpch, root, scale)
     await asyncio.to_thread(give_to_machines, root, server.machine_uid)
     await _register(server, folders.values())

@@ -143,6 +143,7 @@ def executor(machines: Machines, owner: str = DRIVER, node: NodeType = NODE_TYPE
     pod = json.loads(json.dumps(executor_template(config, DRIVER, DRIVER_SPEC)))
     owners = [{"apiVersion": "v1", "kind": "Pod", "name": owner, "uid": "1", "controller": True}]
     pod["metadata"] |= {"name": f"{owner}-exec-1", "ownerReferences": owners}
+    pod["spec"]["restartPolicy"] = "Never"
     (container,) = pod["spec"]["containers"]
     address = {"fieldRef": {"fieldPath": "status.podIP"}}
     container["image"] = "lakegate.io/spark:latest"
@@ -213,6 +214,7 @@ async def test_behind_no_other_walls_than_the_administrators(control_plane: Cont
             await driver.create(pods, executor(machines))
 
 
+OWN = {"apiVersion": "v1", "kind": "Pod", "name": DRIVER, "uid": "1"}
 MOST = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "64Gi"}
 NEIGHBOURS = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"team": "victims"}}}
 SECRET_VOLUME = {"name": "stolen", "secret": {"secretName": "lakegate-gw-0-gateway"}}
@@ -234,8 +236,21 @@ def _required(expression: Object) -> Object:
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
 
 
+def _preferred(**preference: Any) -> Object:
+    terms = [{"weight": 100, "preference": preference}]
+    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": terms}}
+
+
 FORBIDDEN: Sequence[tuple[tuple[Any, ...], Any]] = (
     (("metadata", "ownerReferences"), []),
+    (("metadata", "ownerReferences"), [OWN, {"apiVersion": "v1", "kind": "Node", "name": "any", "uid": "2"}]),
+    (("metadata", "ownerReferences"), [OWN, {**OWN, "uid": "2"}]),
+    (("metadata", "ownerReferences", 0, "apiVersion"), "lakegate.dev/v1"),
+    (("metadata", "finalizers"), ["lakegate.dev/stays"]),
+    (("spec", "terminationGracePeriodSeconds"), 31),
+    (("spec", "terminationGracePeriodSeconds"), 10**9),
+    (("spec", "restartPolicy"), "Always"),
+    (("spec", "restartPolicy"), "OnFailure"),
     (("metadata", "labels", ownership.APPLICATION), "lakegate-machine"),
     (("metadata", "labels", DRIVER_LABEL), "gw-0-spark-2"),
     (("spec", "serviceAccountName"), "lakegate-spark"),
@@ -274,6 +289,11 @@ FORBIDDEN: Sequence[tuple[tuple[Any, ...], Any]] = (
     (("spec", "nodeSelector"), {"kubernetes.io/hostname": "any"}),
     (("spec", "affinity"), NodeType().affinity("any")),
     (("spec", "affinity"), _required({"key": "kubernetes.io/hostname", "operator": "Exists"})),
+    (("spec", "nodeSelector"), {"kubernetes.io/os": "linux"}),
+    (("spec", "affinity"), _required({"key": "team", "operator": "In", "values": ["victims"]})),
+    (("spec", "affinity"), _preferred(matchExpressions=[{"key": "kubernetes.io/hostname", "operator": "Exists"}])),
+    (("spec", "affinity"), _preferred(matchFields=[{"key": "metadata.name", "operator": "In", "values": ["any"]}])),
+    (("spec", "topologySpreadConstraints"), [{**NEIGHBOURS, "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}]),
     (("spec", "affinity"), {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [NEIGHBOURS]}}),
     (("spec", "affinity"), {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [NEIGHBOURS]}}),
     (("spec", "containers", 0, "image"), "docker.io/library/busybox"),

@@ -28,6 +28,7 @@ default --selector kubernetes.io/service-name=kubernetes` tells."""
     default=("",),
     help="RuntimeClass that executors must have.  [default: the nodes' usual one]",
 )
+@click.option("--executor-label", "executor_labels", multiple=True, help="Label of nodes that executors may ask for.")
 @click.option("--executor-cpu", default="16", show_default=True, help="Processors of an executor at most.")
 @click.option("--executor-memory", default="64Gi", show_default=True, help="Its memory at most.")
 @click.option("--executor-storage", default="64Gi", show_default=True, help="Its disk at most.")
@@ -44,6 +45,7 @@ def main(
     warehouse_claim: str,
     spark_image: str,
     executor_runtimes: tuple[str, ...],
+    executor_labels: tuple[str, ...],
     executor_cpu: str,
     executor_memory: str,
     executor_storage: str,
@@ -61,7 +63,7 @@ def main(
         gateway_names=gateways,
         quota={"pods": str(max_pods)},
         job_quota={"pods": str(max_job_pods)},
-        executors=ExecutorWalls(spark_image, executor_runtimes, warehouse_claim, limits),
+        executors=ExecutorWalls(spark_image, executor_runtimes, warehouse_claim, limits, executor_labels),
         runtimes=runtimes,
         placeholders=placeholders,
     )

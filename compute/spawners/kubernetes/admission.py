@@ -6,9 +6,10 @@ no Secret but that driver's, no token and no way to run anything beside. Of the 
 the same Secret names, which is the workspace's folder, as the user of machines: the kubelet would give the whole volume
 to another group, and gateways act as the owner of what they find. It is of the machines' priority class, so that their
 quota counts it and it displaces nobody else's pods, and goes where the scheduler lets machines: to no node and no
-neighbour of its choice. It runs Spark's image behind the walls that an administrator has named, and takes no more than
-he lets one take. A job's driver runs somebody's code: its executors are of a class of their own, which has a quota of
-its own, and have no volume claim either, but the one that is kept for jobs, whole.
+neighbour of its choice. It ends when it is told to, and with its driver. It runs Spark's image behind the walls that an
+administrator has named, and takes no more than he lets one take. A job's driver runs somebody's code: its executors are
+of a class of their own, which has a quota of its own, and have no volume claim either, but the one that is kept for
+jobs, whole.
 
 References: Kubernetes documentation, "Validating Admission Policy" and "Managing Service Accounts" (bound tokens),
 "Taints and Tolerations", "Common Expression Language in Kubernetes" (quantities).
@@ -29,7 +30,15 @@ from compute.spawners.kubernetes.config import (
 )
 from compute.spawners.kubernetes.driver import DRIVER, EXECUTOR, FOLDER, FOLDER_KEY
 from compute.spawners.kubernetes.manifests import GUEST_UID
-from compute.spawners.kubernetes.nodes import CAPACITY_LABELS, GPU, MACHINES_TAINT
+from compute.spawners.kubernetes.nodes import (
+    ARCHITECTURE,
+    CAPACITY_LABELS,
+    GPU,
+    INSTANCE_TYPE,
+    MACHINES_TAINT,
+    NODE_POOL,
+    ZONE,
+)
 
 GROUP = "admissionregistration.k8s.io/v1"
 _DRIVER = "request.userInfo.extra['authentication.kubernetes.io/pod-name'][0]"
@@ -42,13 +51,21 @@ _TOLERATED = (
     "node.kubernetes.io/unreachable",
     "node.kubernetes.io/memory-pressure",
 )
-_HOST = "kubernetes.io/hostname"
+_LABELS = (NODE_POOL, ARCHITECTURE, INSTANCE_TYPE, ZONE, *CAPACITY_LABELS)
+"""Kinds of nodes go by these, and by what an administrator names; no node has one to itself."""
+_GRACE_SECONDS = 30
+"""Kubernetes' and Spark's usual."""
 _RULES: Mapping[str, str] = {
     "an executor of its own": f"""
         variables.pod.metadata.labels[?'{ownership.APPLICATION}'].orValue('') == '{EXECUTOR}' &&
         variables.pod.metadata.labels[?'{DRIVER}'].orValue('') == {_DRIVER} &&
-        variables.pod.metadata.?ownerReferences.orValue([]).exists(owner,
-            owner.kind == 'Pod' && owner.name == {_DRIVER})""",
+        variables.pod.metadata.?ownerReferences.orValue([]).size() == 1 &&
+        variables.pod.metadata.ownerReferences.all(owner,
+            owner.apiVersion == 'v1' && owner.kind == 'Pod' && owner.name == {_DRIVER})""",
+    "an end": f"""
+        request.operation == 'DELETE' ||
+        object.metadata.?finalizers.orValue([]).size() == 0 && object.spec.restartPolicy == 'Never' &&
+        object.spec.?terminationGracePeriodSeconds.orValue({_GRACE_SECONDS}) <= {_GRACE_SECONDS}""",
     "no rights": """
         request.operation == 'DELETE' ||
         object.spec.serviceAccountName == variables.account &&
@@ -94,13 +111,17 @@ _RULES: Mapping[str, str] = {
         object.spec.?priorityClassName.orValue('') == variables.class && !has(object.spec.nodeName) &&
         object.spec.?tolerations.orValue([]).all(toleration,
             toleration.?key.orValue('') in {list(_TOLERATED)})""",
-    "no node of its choice": f"""
+    "no node of its choice": """
         request.operation == 'DELETE' ||
-        !('{_HOST}' in object.spec.?nodeSelector.orValue({{}})) &&
+        object.spec.?nodeSelector.orValue({}).all(label, label in variables.labels) &&
+        !has(object.spec.topologySpreadConstraints) &&
         !object.spec.?affinity.?podAffinity.hasValue() && !object.spec.?affinity.?podAntiAffinity.hasValue() &&
         object.spec.?affinity.?nodeAffinity.?requiredDuringSchedulingIgnoredDuringExecution.?nodeSelectorTerms
             .orValue([]).all(term, !has(term.matchFields) &&
-                term.?matchExpressions.orValue([]).all(expression, expression.key != '{_HOST}'))""",
+                term.?matchExpressions.orValue([]).all(expression, expression.key in variables.labels)) &&
+        object.spec.?affinity.?nodeAffinity.?preferredDuringSchedulingIgnoredDuringExecution
+            .orValue([]).all(term, !has(term.preference.matchFields) &&
+                term.preference.?matchExpressions.orValue([]).all(expression, expression.key in variables.labels))""",
     "the image of executors": """
         request.operation == 'DELETE' || object.spec.containers.all(container, container.image == variables.image)""",
     "the walls of executors": """
@@ -118,7 +139,7 @@ _RULES: Mapping[str, str] = {
 class ExecutorWalls:
     """What an executor may be at most. `image` is Spark's, `runtimes` are RuntimeClasses (empty: the nodes' usual one),
     `limits` what one may take of a node; nothing else of it. `claim` is the volume claim with the tables (empty: it
-    mounts none)."""
+    mounts none). `labels` are those of nodes, beside the usual, that its node type asks for."""
 
     image: str = SPARK_IMAGE
     runtimes: Sequence[str] = ("",)
@@ -126,6 +147,7 @@ class ExecutorWalls:
     limits: Mapping[str, str] = field(
         default_factory=lambda: {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "64Gi"}
     )
+    labels: Sequence[str] = ()
 
 
 def driver_policy(namespace: str, priority_class: str, walls: ExecutorWalls) -> Sequence[Mapping[str, Any]]:
@@ -148,6 +170,7 @@ def driver_policy(namespace: str, priority_class: str, walls: ExecutorWalls) -> 
             {"name": "claim", "expression": f"variables.job ? '{JOB_CLAIM}' : '{walls.claim}'"},
             {"name": "image", "expression": f"'{walls.image}'"},
             {"name": "runtimes", "expression": str(list(walls.runtimes))},
+            {"name": "labels", "expression": str([*_LABELS, *walls.labels])},
             {"name": "limits", "expression": str(dict(walls.limits))},
         ],
         "validations": [

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from catalog.locations import workspace_folder
 from compute.config import ANY_NODES, GIB, Placement
 from compute.spawners import CannotStart
 from compute.spawners.kubernetes.nodes import NodeType
@@ -45,7 +46,7 @@ class SparkPods:
 
     def folder_of(self, workspace: str) -> str:
         """Where in the volume a workspace's tables are."""
-        return f"{self.folder}/{workspace}".lstrip("/")
+        return workspace_folder(self.folder, workspace).lstrip("/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,77 @@
+"""The files of a Delta log on a local disk, which machines may write: plain files only, by no link below a root that
+they cannot move. Blocking.
+
+References: Delta protocol, section "Delta Log Entries"; inode(7).
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from catalog.beneath import StrPath, by_descriptor, open_below, walk
+from catalog.errors import UnreadableTable
+from catalog.names import TableName
+
+LOG = "_delta_log"
+MOST_COMMIT_BYTES = 256 << 20
+"""Of one commit, which is read whole."""
+MEND = "Restore the files, or drop the table."
+
+
+def list_log(root: StrPath, location: StrPath) -> Sequence[str]:
+    """The names in a table's log. Raises OSError."""
+    with walk(root, _below(root, location)) as place:
+        return os.listdir(by_descriptor(place))
+
+
+def open_log_file(root: StrPath, location: StrPath, name: str) -> BinaryIO:
+    """Raises OSError."""
+    return open(open_below(root, _below(root, location) / name), "rb")
+
+
+def read_actions(root: StrPath, location: StrPath, name: str) -> Sequence[Any]:
+    """What a commit's lines say. Raises OSError, ValueError."""
+    with open_log_file(root, location, name) as file:
+        content = file.read(MOST_COMMIT_BYTES + 1)
+    if len(content) > MOST_COMMIT_BYTES:
+        raise ValueError(f"{name} has more than {MOST_COMMIT_BYTES} bytes")
+    return [json.loads(line) for line in content.splitlines() if not line.isspace()]
+
+
+def require_plain(name: TableName, root: StrPath, location: StrPath) -> None:
+    """Before a library opens a table's log by its path: one that waits at a pipe would wait for ever, and one that
+    follows a link would read another's. Raises UnreadableTable.
+
+    What becomes of the log between this look and the library's own is not seen. Who can swap it just then learns the
+    names and statistics of files, not their rows: those are read by descriptors, or by the machine itself.
+    """
+    try:
+        with walk(root, _below(root, location)) as place:
+            odd = _find_odd(by_descriptor(place))
+    except FileNotFoundError as error:
+        raise UnreadableTable(f"the Delta log of table {name} is missing", hint=MEND) from error
+    except OSError as error:
+        told = "it is, or lies below, a link" if isinstance(error, NotADirectoryError) else error.strerror or str(error)
+        raise UnreadableTable(f"the Delta log of table {name} cannot be read", detail=told, hint=MEND) from error
+    if odd is not None:
+        raise UnreadableTable(f"the Delta log of table {name} cannot be read", detail=odd, hint=MEND)
+
+
+def _find_odd(log: Path) -> str | None:
+    """What is in it that is no plain file or folder, in words."""
+    folders = [log]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif not entry.is_file(follow_symlinks=False):
+                    return f"{entry.name!r} in it is {'a link' if entry.is_symlink() else 'no file'}"
+    return None
+
+
+def _below(root: StrPath, location: StrPath) -> Path:
+    """The log's path from the root on."""
+    return Path(location, LOG).relative_to(root)
