@@ -143,7 +143,6 @@ def executor(machines: Machines, owner: str = DRIVER, node: NodeType = NODE_TYPE
     pod = json.loads(json.dumps(executor_template(config, DRIVER, DRIVER_SPEC)))
     owners = [{"apiVersion": "v1", "kind": "Pod", "name": owner, "uid": "1", "controller": True}]
     pod["metadata"] |= {"name": f"{owner}-exec-1", "ownerReferences": owners}
-    pod["spec"]["restartPolicy"] = "Never"
     (container,) = pod["spec"]["containers"]
     address = {"fieldRef": {"fieldPath": "status.podIP"}}
     container["image"] = "lakegate.io/spark:latest"

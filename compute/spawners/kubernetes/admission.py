@@ -52,7 +52,8 @@ _TOLERATED = (
     "node.kubernetes.io/memory-pressure",
 )
 _LABELS = (NODE_POOL, ARCHITECTURE, INSTANCE_TYPE, ZONE, *CAPACITY_LABELS)
-"""Kinds of nodes go by these, and by what an administrator names; no node has one to itself."""
+"""Kinds of nodes go by these, by RuntimeClasses (which bring their label to a pod) and by what an administrator names;
+no node has one to itself."""
 _GRACE_SECONDS = 30
 """Kubernetes' and Spark's usual."""
 _RULES: Mapping[str, str] = {
@@ -113,7 +114,8 @@ _RULES: Mapping[str, str] = {
             toleration.?key.orValue('') in {list(_TOLERATED)})""",
     "no node of its choice": """
         request.operation == 'DELETE' ||
-        object.spec.?nodeSelector.orValue({}).all(label, label in variables.labels) &&
+        object.spec.?nodeSelector.orValue({}).all(label,
+            label in variables.labels || variables.runtimes.exists(runtime, label == 'lakegate.dev/' + runtime)) &&
         !has(object.spec.topologySpreadConstraints) &&
         !object.spec.?affinity.?podAffinity.hasValue() && !object.spec.?affinity.?podAntiAffinity.hasValue() &&
         object.spec.?affinity.?nodeAffinity.?requiredDuringSchedulingIgnoredDuringExecution.?nodeSelectorTerms
