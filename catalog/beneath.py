@@ -6,6 +6,7 @@ a descriptor, which stays what it was whatever its name becomes. Blocking.
 References: openat(2), path_resolution(7), proc_pid_fd(5).
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -53,6 +54,26 @@ def open_below(root: StrPath, path: StrPath, flags: int = os.O_RDONLY) -> int:
         os.close(found)
         raise PermissionError("no file")
     return found
+
+
+def remove(place: int, name: str, deepest: int = 200) -> None:
+    """Removes what is called so in a folder, with all below it; what has gone meanwhile is no failure. Unlike
+    `shutil.rmtree` it waits for no pipe that has come in a folder's place. Raises OSError, also where folders lie
+    deeper in each other than `deepest`."""
+    with suppress(FileNotFoundError):
+        try:
+            folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
+        except NotADirectoryError:
+            os.unlink(name, dir_fd=place)
+            return
+        try:
+            if not deepest:
+                raise OSError(errno.ENAMETOOLONG, "folders lie too deep in each other")
+            for each in os.listdir(folder):
+                remove(folder, each, deepest - 1)
+        finally:
+            os.close(folder)
+        os.rmdir(name, dir_fd=place)
 
 
 def by_descriptor(place: int) -> Path:

@@ -7,7 +7,7 @@ that starts any. Reference: setfsuid(2).
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,25 +22,31 @@ class Owner:
     gid: int
 
 
-def find_owner(path: str | os.PathLike[str]) -> Owner:
-    """Raises OSError."""
-    status = os.stat(path)
+def find_owner(place: int | str | os.PathLike[str]) -> Owner:
+    """Of what a descriptor stands for, or of what a path leads to by now. Raises OSError."""
+    status = os.stat(place)
     return Owner(status.st_uid, status.st_gid)
 
 
 @contextmanager
 def acting_as(owner: Owner) -> Iterator[None]:
     """What this thread does to files meanwhile, and what it makes, is theirs. Raises PermissionError."""
+    before = Owner(_read(_LIBC.setfsuid), _read(_LIBC.setfsgid))
     try:
         _become(owner)
         yield
     finally:
-        _become(Owner(os.geteuid(), os.getegid()))
+        _become(before)
 
 
 def _become(owner: Owner) -> None:
-    """The calls tell no failure, but who it was before them. Raises PermissionError."""
+    """Raises PermissionError."""
     for change, who in ((_LIBC.setfsgid, owner.gid), (_LIBC.setfsuid, owner.uid)):
         change(who)
-        if change(-1) & 0xFFFFFFFF != who:
+        if _read(change) != who:
             raise PermissionError(f"files cannot be touched as user {owner.uid}")
+
+
+def _read(change: Callable[[int], int]) -> int:
+    """Who it is: the calls tell no failure, but who it was before them, and there is no user -1."""
+    return change(-1) & 0xFFFFFFFF

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.beneath import by_descriptor, open_below, reach, walk
+from catalog.beneath import by_descriptor, open_below, reach, remove, walk
 
 
 @pytest.fixture
@@ -82,3 +82,26 @@ def test_no_descriptor_is_left(root: Path) -> None:
         except OSError:
             continue
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_all_goes_and_nothing_behind_a_link(root: Path) -> None:
+    (root / "folder" / "inner").mkdir()
+    os.mkfifo(root / "folder" / "inner" / "pipe")
+    (root / "folder" / "inner" / "link").symlink_to(root.parent / "other")
+    (root / "link").symlink_to(root.parent / "other")
+    with walk(root) as place:
+        for name in ("folder", "link", "nothing"):
+            remove(place, name)
+    assert list(root.iterdir()) == []
+    assert read(root.parent, "other/secret") == "secret"
+
+
+def test_folders_that_lie_too_deep_stay(root: Path) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    before = os.listdir("/proc/self/fd")
+    with walk(root) as place, pytest.raises(OSError, match="too deep"):
+        remove(place, "a", deepest=1)
+    assert os.listdir("/proc/self/fd") == before
+    with walk(root) as place:
+        remove(place, "a", deepest=2)
+    assert not (root / "a").exists()
