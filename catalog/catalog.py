@@ -325,7 +325,7 @@ class Catalog:
         channels = {SIGNAL_CHANNEL: self.attendance.receive_signal}
         database = ControlDatabase[Inventory](endpoint, load_inventory, refresh_inventory, channels)
         await database.open()
-        leftovers = Leftovers(endpoint)
+        leftovers = Leftovers(endpoint, self._warehouse_root)
         leftovers.clear()
         return Workspace(name, database, Observations(functools.partial(write_down, database)), leftovers)
 

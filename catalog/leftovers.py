@@ -8,18 +8,21 @@ folder is known by its lock being free, and the metastore alone says what became
 
 import asyncio
 import logging
-import os
-import shutil
+import posixpath
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from psycopg import AsyncConnection
 
+from catalog.beneath import by_descriptor, reach, remove, walk
 from catalog.completion import complete
 from catalog.connection import Connection, fetch
 from catalog.endpoint import LIVELY, Endpoint
 from catalog.errors import SqlError
+from catalog.locations import is_below
+from catalog.owner import acting_as, find_owner
+from catalog.replay import LOG
 from catalog.translation import as_sql_errors
 
 _log = logging.getLogger(__name__)
@@ -58,11 +61,12 @@ async def note(connection: Connection, location: str) -> None:
 
 
 class Leftovers:
-    """One workspace's, as one gateway sees to them; `endpoint` is its database's. Files take long, so none of the
-    connections that others wait for is kept meanwhile."""
+    """One workspace's, as one gateway sees to them; `endpoint` is its database's, `root` the folder of all workspaces'
+    folders. Files take long, so none of the connections that others wait for is kept meanwhile."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, root: str) -> None:
         self._endpoint = endpoint
+        self._root = root
         self._rooms: dict[str, AsyncConnection[Any]] = {}
         self._is_wanted = False
         self._clearing: asyncio.Task[None] | None = None
@@ -114,40 +118,52 @@ class Leftovers:
             try:
                 with as_sql_errors():
                     async with await self._connect() as connection:
-                        await _clear_all(connection)
+                        await _clear_all(connection, self._root)
             except SqlError as error:
                 _log.warning("folders without a table are not looked for: %s", error.message)
 
 
-async def _clear_all(connection: AsyncConnection[Any]) -> None:
+async def _clear_all(connection: AsyncConnection[Any], root: str) -> None:
     for (location,) in await fetch(connection, "SELECT location FROM lakegate.leftovers"):
         ((is_free,),) = await fetch(connection, _TRY, (location,))
         if is_free:
             try:
-                await _clear_one(connection, location)
+                await _clear_one(connection, location, root)
             finally:
                 await connection.execute(_GIVE_UP, (location,))
 
 
-async def _clear_one(connection: AsyncConnection[Any], location: str) -> None:
+async def _clear_one(connection: AsyncConnection[Any], location: str, root: str) -> None:
     """Forgets it once it has gone, or is a table's. It stays, and known, while a table lies below it or above."""
     # A statement of its own sees what whoever had the lock has committed.
     for is_table, is_shared in await fetch(connection, _JUDGE, (location,)):
         gone, cancelled = is_table, False
         if not is_table and not is_shared:
-            gone, cancelled = await complete(asyncio.to_thread(_remove, location))
+            gone, cancelled = await complete(asyncio.to_thread(_remove, location, root))
         if gone:
             await connection.execute(_FORGET, (location,))
         if cancelled:
             raise asyncio.CancelledError
 
 
-def _remove(location: str) -> bool:
-    """Whether nothing is there now. The log goes first: what is left without it is no table."""
+def _remove(location: str, root: str) -> bool:
+    """Whether nothing is there now. The log goes first: what is left without it is no table. A link that a machine has
+    planted leads nowhere, and stays."""
     try:
-        for folder in (f"{location}/_delta_log", location):
-            if os.path.lexists(folder):
-                shutil.rmtree(folder)
+        with reach(*_split(location, root)) as (place, name), acting_as(find_owner(place)):
+            with walk(by_descriptor(place), name) as folder:
+                remove(folder, LOG)
+            remove(place, name)
+    except FileNotFoundError:
+        return True
     except OSError as error:
         _log.warning("%s is not removed: %s", location, error)
-    return not os.path.lexists(location)
+        return False
+    return True
+
+
+def _split(location: str, root: str) -> tuple[str, str]:
+    """A folder that no machine can put elsewhere, and the way from there."""
+    below = posixpath.relpath(location, root) if is_below(location, root) else ""
+    workspace, _, path = below.partition("/")
+    return (posixpath.join(root, workspace), path) if path else posixpath.split(location)

@@ -167,6 +167,20 @@ async def test_drop_leaves_what_lies_in_another_workspace(metastore: Metastore) 
     assert is_table(location)
 
 
+@pytest.mark.parametrize("replaced", ["sales/orders", "sales"])
+async def test_no_link_leads_a_drop_to_anothers_table(metastore: Metastore, replaced: str) -> None:
+    """The machines' user owns the folders, and gives a table's name to what they lead to."""
+    location, victim = make(metastore), write_table(metastore.warehouse / "victim" / "orders", {"a": [1]})
+    await metastore.apply(RegisterTable(ORDERS, location))
+    own = metastore.warehouse / metastore.workspace / replaced
+    shutil.rmtree(own)
+    own.symlink_to(victim if own == Path(location) else Path(victim).parent)
+    await metastore.apply(DropTable(ORDERS))
+    await clear(metastore)
+    assert is_table(victim)
+    assert own.is_symlink()
+
+
 @pytest.mark.parametrize("dropped", ["above", "below"])
 async def test_drop_leaves_what_it_shares_with_another_table(metastore: Metastore, dropped: str) -> None:
     names = {"above": TableName("sales", "above"), "below": TableName("sales", "below")}
