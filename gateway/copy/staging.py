@@ -1,7 +1,9 @@
 """Rows of a load on their way: one Parquet file in a folder of the workspace, where its Spark machine may read. All of
 this blocks."""
 
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,12 +11,13 @@ import pyarrow.parquet as pq
 from catalog.errors import ProgramLimitExceeded
 from gateway.scratch import Scratch
 
+FILE = "rows.parquet"
 _HELD_BYTES = 32 * 2**20
 _ROWS_A_GROUP = 1 << 20
 
 
 class Staging:
-    """One load's folder. `path` is its place; `rows` is what was added."""
+    """One load's folder. `path` is its place; `rows` is what was added, `size` the bytes of Parquet so far."""
 
     def __init__(
         self,
@@ -26,48 +29,56 @@ class Staging:
     ) -> None:
         """Beyond `limit` bytes of Parquet `refusal` is raised."""
         self.path = path
-        self.rows = 0
+        self.rows = self.size = 0
         self._scratch = Scratch(path)
         self._schema = schema
         self._limit = limit
         self._refusal, self._hint = refusal, hint
         self._held: list[pa.RecordBatch] = []
-        self._size = 0
-        self._writer: pq.ParquetWriter | None = None
+        self._held_size = 0
+        self._file: BinaryIO | None = None
+        self._writer: pq.ParquetWriter
 
     def open(self) -> None:
         """Makes the folder, and removes what others have abandoned beside it. Raises OSError."""
         self._scratch.open()
 
+    def create(self, path: Path) -> BinaryIO:
+        """A new file beside the rows, for writing. Raises OSError."""
+        return self._scratch.create(path)
+
     def add(self, batch: pa.RecordBatch) -> None:
         """Raises ProgramLimitExceeded beyond the bound of the whole load, and OSError."""
         self._held.append(batch)
-        self._size += batch.nbytes
+        self._held_size += batch.nbytes
         self.rows += batch.num_rows
-        if self._size >= _HELD_BYTES:
+        if self._held_size >= _HELD_BYTES:
             self._write()
 
     def finish(self) -> None:
-        """The file is whole."""
+        """The file is whole. Raises what `add` does."""
         self._write()
-        if self._writer is not None:
+        if self._file is not None:
             self._writer.close()
+            self.size = self._file.tell()
+            self._file.close()
 
     def discard(self) -> None:
         """Removes the folder, also where the file cannot be ended. Raises OSError."""
-        try:
-            if self._writer is not None:
+        with ExitStack() as leaving:
+            leaving.callback(self._scratch.discard)
+            if self._file is not None:
+                leaving.callback(self._file.close)
                 self._writer.close()
-        finally:
-            self._scratch.discard()
 
     def _write(self) -> None:
         if not self._held:
             return
-        file = Path(self.path, "rows.parquet")
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
+        if self._file is None:
+            self._file = self._scratch.create(FILE)
+            self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
         self._writer.write_table(pa.Table.from_batches(self._held, self._schema), row_group_size=_ROWS_A_GROUP)
-        self._held, self._size = [], 0
-        if file.stat().st_size > self._limit:
+        self._held, self._held_size = [], 0
+        self.size = self._file.tell()
+        if self.size > self._limit:
             raise ProgramLimitExceeded(self._refusal.format(self._limit), hint=self._hint)

@@ -7,18 +7,21 @@ They are read as of the session's transaction, or, several relations of a statem
 from __future__ import annotations
 
 import asyncio
+import time
+import uuid
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deltalake import convert_to_deltalake
+from deltalake import Schema
 
+from catalog.clone import encode
 from catalog.completion import complete_in_thread
 from catalog.locations import STAGING
+from catalog.replay import commit_path
 from catalog.scans import DataFile
-from gateway.copy.staging import Staging
+from gateway.copy.staging import FILE, Staging
 from gateway.pgwire.encode import BINARY
 from gateway.portal import Binding
 from gateway.temporary.inner import opened, prepare, transaction
@@ -37,6 +40,8 @@ from planner.transfers import is_transfer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pyarrow as pa
+
     from catalog.catalog import Catalog
     from catalog.names import TableName, TableReference
     from catalog.resolution import Resolution, ResolvedTable
@@ -50,6 +55,13 @@ MOST_BYTES = 256 << 20
 _REFUSAL = "a relation that is read beside lakehouse tables may have {} bytes, compressed"
 _HINT = "Filter it first into a smaller temporary table, or CREATE TABLE … USING delta for what is larger."
 _ONE_MOMENT = Modes("repeatable read", read_only=True)
+_FEATURES = ["timestampNtz"]
+_PROTOCOL = {
+    "minReaderVersion": 3,
+    "minWriterVersion": 7,
+    "readerFeatures": _FEATURES,
+    "writerFeatures": _FEATURES,
+}
 _BINARY = Binding(result_formats=(BINARY,))
 
 
@@ -119,8 +131,8 @@ async def _copy(session: Session, catalog: Catalog, statement: Statement, name: 
         async for messages in portal.fetch():
             await complete_in_thread(partial(_keep, staging, reader, messages))
     await complete_in_thread(staging.finish)
-    await complete_in_thread(partial(convert_to_deltalake, location, collect_stats=False))
-    return lent_table(name, columns, location, await asyncio.to_thread(_list_files, location), staging.rows)
+    await complete_in_thread(partial(_write_log, staging, reader.schema))
+    return lent_table(name, columns, location, [DataFile(f"{location}/{FILE}", staging.size, ())], staging.rows)
 
 
 async def _measure(session: Session, name: TableName, columns: tuple[LentColumn, ...]) -> tuple[LentColumn, ...]:
@@ -145,6 +157,18 @@ def _keep(staging: Staging, reader: RowReader, messages: bytes) -> None:
     staging.add(reader.read(messages))
 
 
-def _list_files(location: str) -> Sequence[DataFile]:
-    found = sorted(Path(location).glob("*.parquet"))
-    return [DataFile(str(file), file.stat().st_size, ()) for file in found]
+def _write_log(staging: Staging, schema: pa.Schema) -> None:
+    """The only commit of the copy's log. Threads of delta-rs would write as the gateway, and by a path that the
+    machines have in hand. Raises OSError."""
+    now = time.time_ns() // 1_000_000
+    file = {"path": FILE, "partitionValues": {}, "size": staging.size, "modificationTime": now, "dataChange": True}
+    metadata = {
+        "id": str(uuid.uuid4()),
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": Schema.from_arrow(schema).to_json(),
+        "partitionColumns": [],
+        "configuration": {},
+    }
+    with staging.create(commit_path("", 0)) as log:
+        for kind, fields in (("protocol", _PROTOCOL), ("metaData", metadata), ("add", file)):
+            log.write(encode(kind, fields).encode())
