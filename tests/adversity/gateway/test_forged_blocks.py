@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from catalog.names import TableName
+from gateway.warehouse import give_to_machines
 from tests.fix_gateway import lake_folder, running_gateway
 
 
@@ -31,6 +32,7 @@ def test_a_start_removes_nothing_outside_and_waits_for_no_pipe(lake: Mapping[Tab
         forge(blocks / "pipe", table, "part-0.parquet")
         (blocks / "pipe" / "table.json").unlink()
         os.mkfifo(blocks / "pipe" / "table.json")
+        give_to_machines(blocks, blocks.parent.stat().st_uid)
         with running_gateway(data, password) as gateway, gateway.connect() as connection:
             assert connection.execute("SELECT 1").fetchall() == [(1,)]
         assert (cluster / "pg_control").exists()
