@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from catalog.errors import FeatureNotSupported, InvalidParameterValue, UndefinedObject
+from catalog.errors import FeatureNotSupported, InvalidName, InvalidParameterValue, UndefinedObject
 from gateway.route import WAREHOUSE, WORKSPACE, split_options
 from planner.plan import Dialect, Lane
 
@@ -31,6 +31,10 @@ _WRITE_ONLY = frozenset({"seed"})
 """Settings that PostgreSQL does not show: the value is kept as it was given."""
 _KEEPALIVES = "tcp_keepalives_"
 """What settings of the client's socket begin with: PostgreSQL would tell of its own socket."""
+_PLPGSQL = "plpgsql."
+_OF_PLPGSQL = frozenset({"check_asserts", "extra_errors", "extra_warnings", "print_strict_params", "variable_conflict"})
+"""PostgreSQL takes any name that begins so until the backend has run a function in that language. Which of a role's
+has, no session knows."""
 _NO_SETTINGS = frozenset({"user", "database", "options", "replication", WORKSPACE, WAREHOUSE})
 """What a start-up packet says beside settings."""
 _UTF8 = frozenset({"utf8", "utf-8", "unicode"})
@@ -102,6 +106,8 @@ def startup_settings(parameters: Mapping[str, str]) -> dict[str, str]:
 def _check_name(name: str) -> None:
     if name.lower().startswith("lakegate.") and name.lower() not in OWN:
         raise UndefinedObject(f'unrecognized configuration parameter "{name}"', hint=f"There are: {', '.join(OWN)}.")
+    if name.lower().startswith(_PLPGSQL) and name.lower().removeprefix(_PLPGSQL) not in _OF_PLPGSQL:
+        raise InvalidName(f'invalid configuration parameter name "{name}"', detail='"plpgsql" is a reserved prefix.')
 
 
 def _escape(found: re.Match[str]) -> str:

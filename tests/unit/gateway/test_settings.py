@@ -2,9 +2,9 @@
 
 import pytest
 
-from catalog.errors import SqlSyntaxError
+from catalog.errors import InvalidName, SqlSyntaxError
 from gateway.route import split_options
-from gateway.settings import startup_settings
+from gateway.settings import Verdicts, startup_settings
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,9 @@ def test_other_switches_are_refused(options: str) -> None:
 def test_the_packet_itself_wins_over_its_options() -> None:
     parameters = {"user": "ann", "database": "demo", "options": "-c TimeZone=UTC", "TimeZone": "Asia/Tokyo"}
     assert startup_settings(parameters)["TimeZone"] == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("name", ["plpgsql.nothing", "PLpgSQL.nothing"])
+def test_a_prefix_is_reserved_whatever_a_backend_has_loaded(name: str) -> None:
+    with pytest.raises(InvalidName, match=f'invalid configuration parameter name "{name}"'):
+        Verdicts().admit_assignment(name)
