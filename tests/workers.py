@@ -10,29 +10,27 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 UNITS = (
-    ("tests/kubernetes/",),
+    ("tests/adversity/gateway/", "tests/conformance/blocks/", "tests/properties/test_blocks"),
     (
-        "tests/adversity/gateway/",
-        "tests/conformance/blocks/",
+        "tests/conformance/pgwire/",
         "tests/conformance/catalog/test_keys",
         "tests/conformance/catalog/test_statistics_in_sql",
         "tests/conformance/catalog/test_traffic",
         "tests/conformance/catalog/test_views_in_sql",
         "tests/conformance/copy/",
         "tests/conformance/explain/",
-        "tests/conformance/pgwire/",
         "tests/conformance/session/",
         "tests/conformance/temporary/",
         "tests/conformance/tpch/",
         "tests/drivers/",
-        "tests/properties/test_blocks",
     ),
+    ("tests/kubernetes/",),
     ("tests/conformance/engine/test_spark", "tests/conformance/test_jobs", "tests/conformance/translation/"),
     ("tests/conformance/catalog/",),
     ("tests/conformance/relay/",),
 )
-"""By the beginnings of their paths, of which the first that fits counts. What they share: a cluster, a gateway and its
-oracle, Spark, a metastore, a server that is relayed to."""
+"""By the beginnings of their paths, of which the first that fits counts. What they share: a gateway and its oracle (the
+first two are together as long as all others), a cluster, Spark, a metastore, a server that is relayed to."""
 
 
 def unit_of(test: str) -> str:
