@@ -28,7 +28,7 @@ from catalog.endpoint import Endpoint, Server
 from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
 from catalog.gateways import Gateways
 from catalog.inventory import Inventory, load_inventory, refresh_inventory
-from catalog.leftovers import Leftovers, note
+from catalog.leftovers import Leftovers, leave
 from catalog.locations import fresh_location, is_below, is_object, normalize_location, split_object, workspace_folder
 from catalog.migrations import History
 from catalog.names import TableName, TableReference
@@ -217,7 +217,7 @@ class Catalog:
         async with opened.database.change() as revision:
             await change_workspace(revision, change, who, directory, snapshot)
             if folder is not None:
-                await note(revision.connection, folder)
+                await leave(revision.connection, folder)
         if folder is not None:
             opened.leftovers.clear()
 

@@ -11,7 +11,7 @@ from catalog.changes import Change, CreateSchema, DropSchema, Grant
 from catalog.control import ControlDatabase, Revision
 from catalog.dispatch import change_workspace
 from catalog.inventory import Inventory, SchemaEntry, TableEntry, find_schemas, find_tables
-from catalog.leftovers import hold, note
+from catalog.leftovers import hold, leave, note
 from catalog.principals import Directory, Principal
 from catalog.sealed import SealedConnection
 from catalog.snapshots import Snapshot
@@ -73,7 +73,7 @@ class Definitions:
     async def leave(self, location: str) -> None:
         """The folder is to go at COMMIT."""
         with as_sql_errors():
-            await note(self._connection, location)
+            await leave(self._connection, location)
 
     async def refresh(self) -> None:
         """The block is at a savepoint again."""

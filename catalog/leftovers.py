@@ -60,6 +60,13 @@ async def note(connection: Connection, location: str) -> None:
     await connection.execute(_NOTE, (location,))
 
 
+async def leave(connection: Connection, location: str) -> None:
+    """The folder is to go when this transaction has dropped its table. Who forgets it just now, as it is still a
+    table's, is waited for: the note would be forgotten, too."""
+    await hold(connection, location)
+    await note(connection, location)
+
+
 class Leftovers:
     """One workspace's, as one gateway sees to them; `endpoint` is its database's, `root` the folder of all workspaces'
     folders. Files take long, so none of the connections that others wait for is kept meanwhile."""

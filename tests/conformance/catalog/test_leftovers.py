@@ -129,6 +129,20 @@ async def test_what_was_not_kept_meanwhile_becomes_no_table(metastore: Metastore
     await eventually(lambda: not Path(location).exists())
 
 
+async def test_what_is_dropped_while_it_is_found_to_be_a_table(metastore: Metastore) -> None:
+    """Whoever clears forgets it then, and not what DROP has said meanwhile."""
+    location = make(metastore)
+    await metastore.apply(RegisterTable(ORDERS, location))
+    await metastore.query("INSERT INTO lakegate.leftovers VALUES (%s)", location)
+    async with owner(metastore) as clearing:
+        await clearing.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (location,))
+        dropping = asyncio.create_task(metastore.apply(DropTable(ORDERS)))
+        await eventually(lambda: is_waited(metastore))
+        await metastore.query("DELETE FROM lakegate.leftovers WHERE location = %s", location)
+    await dropping
+    await eventually(lambda: not Path(location).exists())
+
+
 async def test_nobody_waits_for_removals(metastore: Metastore) -> None:
     await metastore.apply(RegisterTable(ORDERS, make(metastore)))
     async with stuck_removal(metastore):
