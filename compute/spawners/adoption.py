@@ -90,7 +90,7 @@ def _ask(path: str, wanted: Mapping[str, Any]) -> tuple[socket.socket, Mapping[s
         if packet is None:
             raise ConnectionError("the zygote was started for something else")
         process = os.pidfd_open(int(recorded[-1].name))
-    except OSError:
+    except BaseException:
         control.close()
         raise
     control.setblocking(False)

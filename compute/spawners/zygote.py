@@ -74,14 +74,19 @@ async def open_zygote(folder: str, configuration: Mapping[str, Any], journal: Jo
     """Starts a zygote and waits until its templates are warm. Raises CannotStart."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
-    with theirs:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "compute.zygote", str(theirs.fileno()), folder),
-            pass_fds=[theirs.fileno()],
-            stdin=asyncio.subprocess.DEVNULL,
-            env=_environment(),
-            start_new_session=True,
-        )
+    try:
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "compute.zygote", str(theirs.fileno()), folder),
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                env=_environment(),
+                start_new_session=True,
+            )
+    except BaseException:
+        # It may be given up while the process is being started.
+        ours.close()
+        raise
     zygote = ZygoteProcess(ours, process, folder, journal)
     try:
         journal.record(ZYGOTE, reapers.file(os.path.join(folder, SOCKET)), reapers.process(process.pid))

@@ -53,3 +53,26 @@ async def test_an_opening_that_is_given_up(folder: str, kind: str) -> None:
             await opening
         await spawner.close()
         assert os.listdir(folder) == [], f"given up after {turns} turns"
+
+
+async def test_a_zygote_that_is_given_up_while_its_process_starts(folder: str) -> None:
+    before = open_sockets()
+    spawner = MAKERS["process"](folder)
+    opening = asyncio.create_task(spawner.open())
+    for _ in iter(lambda: open_sockets() <= before, False):
+        await asyncio.sleep(0)
+    opening.cancel()
+    with suppress(asyncio.CancelledError):
+        await opening
+    await spawner.close()
+    assert os.listdir(folder) == []
+    assert open_sockets() <= before
+
+
+def open_sockets() -> set[str]:
+    """Ours, by what they are called below `/proc`."""
+    found = set()
+    for descriptor in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+    return {target for target in found if target.startswith("socket:")}
