@@ -18,9 +18,10 @@ Layers, top down
     `shadows`, `mirror`                            the PostgreSQL side of a table and of a grant
     `control`, `inventory`, `principals`           control tables, cached and kept current by LISTEN
     `connection`, `sealed`                         what changes are carried out on: ours, or in a user's transaction
-    `snapshot_cache`, `deltalog`, `unsupported`    Delta logs to snapshots
+    `snapshot_cache`, `deltalog`, `unsupported`    Delta logs to snapshots, read in the threads of `crews`
     `replay`, `clone`, `commit`, `checkpoint`      a log's own words; a block's table; what it comes to in the log
-    `writerrows`, `owner`                          who writes a table now; whose rights file work has
+    `landing`, `logfiles`                          the names that a block's files get; a local log's plain files
+    `writerrows`, `owner`, `beneath`               who writes a table now; whose rights file work has, and by which way
     `credentials`                                  what reads an object store: the own, or a role's for one table
     `migrations`, `databases`                      the tables' histories (Alembic over plain SQL)
     `postgres`, `external`, `endpoint`             the server: embedded, or somebody else's

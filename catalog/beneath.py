@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 _PLACE = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+DESCRIPTORS = Path("/proc/self/fd")
 StrPath = str | os.PathLike[str]
 
 
@@ -78,7 +79,7 @@ def remove(place: int, name: str, deepest: int = 200) -> None:
 
 def by_descriptor(place: int) -> Path:
     """The path of what a descriptor stands for, for those who take paths: of use while it is open."""
-    return Path(f"/proc/self/fd/{place}")
+    return DESCRIPTORS / str(place)
 
 
 def _parts(root: StrPath, path: StrPath) -> tuple[str, ...]:

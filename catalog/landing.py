@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import unquote
 
-from catalog.beneath import by_descriptor, open_below, reach, walk
+from catalog.beneath import DESCRIPTORS, by_descriptor, open_below, reach, walk
 from catalog.locations import BLOCKS, is_below
 from catalog.replay import MOST_FILES, commit_path, newest_version
 
@@ -29,7 +29,6 @@ _LONGEST_LINE = 1 << 24
 """Bytes, also of a table's columns."""
 _MOST_ACTIONS = 2 * MOST_FILES + 3
 """Of a commit: each file taken away and another added, and what says the rest."""
-_DESCRIPTORS = Path("/proc/self/fd")
 
 
 class Landing:
@@ -128,10 +127,10 @@ def find_tried(folder: Path) -> tuple[Landing, int] | None:
 def _named(folder: Path) -> Path:
     """Where a block's folder lies that may be said by a descriptor: its workspace is known by that. Raises OSError,
     also for one that was moved: higher up it would have another workspace's beside it."""
-    if not folder.is_relative_to(_DESCRIPTORS):
+    if not folder.is_relative_to(DESCRIPTORS):
         return folder
-    number, *rest = folder.relative_to(_DESCRIPTORS).parts
-    found = Path(os.readlink(_DESCRIPTORS / number), *rest)
+    number, *rest = folder.relative_to(DESCRIPTORS).parts
+    found = Path(os.readlink(DESCRIPTORS / number), *rest)
     if found.parent.name != BLOCKS:
         raise PermissionError("no block's folder")
     return found
