@@ -4,6 +4,7 @@ Any bytes, in any format, cut anywhere: only an SqlError may come of them, and t
 same. The parser is native code, of which the fuzzer sees no branches: it is led by what comes out.
 """
 
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ with atheris.instrument_imports(include=["gateway.copy"]):
     from catalog.types import Oid, PgType, ResultColumn, numeric
     from gateway.copy.columns import read_column
     from gateway.copy.verdict import Piece, Target, judge, value_error
-    from gateway.pgwire.calendar import Customs
+    from gateway.pgwire.binary import EPOCH_DAYS
+    from gateway.pgwire.calendar import LAST_DATE, Customs
     from gateway.pgwire.encode import BINARY, TEXT
     from gateway.variables import Variables
     from lakegate_native import CopyReader, TimeZone
@@ -64,12 +66,19 @@ def read(settings: dict[str, Any], types: list[PgType], pieces: list[bytes]) -> 
             wrong.append(show(value_error(judged, target, row, column)))
         good = pa.RecordBatch.from_arrays(values, [column.name for column in columns])
         good = good if verdict.end is None else good.slice(0, verdict.end_row)
-        rows_read.extend(map(str, zip(*(column.to_pylist() for column in good.columns), strict=True)))
+        rows_read.extend(map(str, zip(*(plain(column).to_pylist() for column in good.columns), strict=True)))
         if verdict.end is not None:
             return rows_read, sorted(wrong), [show(verdict.end)]
         if rows.ended:
             break
     return rows_read, sorted(wrong), []
+
+
+def plain(column: pa.Array) -> pa.Array:
+    """Dates and timestamps as their numbers: Python has none as late as PostgreSQL's last."""
+    if not pa.types.is_temporal(column.type):
+        return column
+    return column.view(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
 
 
 def show(error: SqlError) -> str:
@@ -97,7 +106,9 @@ def seeds() -> list[bytes]:
         b"h\n1;'a\\'';n\n",
         b"0|1\n1|2\n",
     )
-    return [bytes([number, kind, 7]) + body for number, body in enumerate(bodies) for kind in (0, 16, 32, 35, 41, 70)]
+    kinds = (0, 16, 32, 35, 41, 70)
+    last_date = bytes([2, 4, 7]) + b"PGCOPY\n\xff\r\n\0" + bytes(8) + struct.pack(">hii", 1, 4, LAST_DATE - EPOCH_DAYS)
+    return [bytes([number, kind, 7]) + body for number, body in enumerate(bodies) for kind in kinds] + [last_date]
 
 
 if __name__ == "__main__":
