@@ -2,7 +2,8 @@
 blocks write would grow for ever. Blocking.
 
 A process of its own makes each, as the table's owner for good: the library does the work in threads, which would not
-follow `catalog.owner`. It is bounded, and its end is no commit's.
+follow `catalog.owner`. It is bounded, and its end is no commit's. The library is led to the log by its descriptor, so
+that no link can lead it to another.
 
 Reference: Delta protocol, section "Checkpoints".
 """
@@ -12,10 +13,13 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from deltalake import DeltaTable
 
-from catalog.logfiles import require_plain
+from catalog.beneath import by_descriptor, walk
+from catalog.logfiles import LOG, LocalLog, require_plain
 from catalog.names import TableName
 from catalog.owner import Owner
 from catalog.replay import LogState
@@ -33,9 +37,10 @@ def is_due(version: int, state: LogState) -> bool:
     return version % (int(told) if _NUMBER.fullmatch(told) else _USUAL_INTERVAL) == 0
 
 
-def make_checkpoint(location: str, version: int, owner: Owner) -> None:
+def make_checkpoint(log: LocalLog, version: int, owner: Owner) -> None:
     """Readers need none: one that cannot be made is only told of."""
-    command = [sys.executable, "-P", "-m", __name__, location, str(version), str(owner.uid), str(owner.gid)]
+    told = (log.root, log.location, version, owner.uid, owner.gid)
+    command = [sys.executable, "-P", "-m", __name__, *map(str, told)]
     try:
         # The environment has the gateway's secrets.
         done = subprocess.run(command, env={}, stdin=subprocess.DEVNULL, capture_output=True, timeout=_MOST_SECONDS)
@@ -43,16 +48,19 @@ def make_checkpoint(location: str, version: int, owner: Owner) -> None:
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         failure = str(error)
     if failure is not None:
-        _log.warning("no checkpoint of version %d of %s could be made: %s", version, location, failure)
+        _log.warning("no checkpoint of version %d of %s could be made: %s", version, log.location, failure)
 
 
-def _main(location: str, version: str, uid: str, gid: str) -> None:
+def _main(root: str, location: str, version: str, uid: str, gid: str) -> None:
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(int(gid))
         os.setuid(int(uid))
-    require_plain(TableName("", location), location, location)
-    DeltaTable(location, version=int(version)).create_checkpoint()
+    log = LocalLog(root, location)
+    with walk(log.root, log.path) as place, tempfile.TemporaryDirectory() as folder:
+        require_plain(TableName("", location), log)
+        Path(folder, LOG).symlink_to(by_descriptor(place))
+        DeltaTable(folder, version=int(version)).create_checkpoint()
 
 
 if __name__ == "__main__":

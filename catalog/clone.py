@@ -13,12 +13,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
 from catalog.beneath import open_below, walk
 from catalog.errors import FeatureNotSupported, InternalError
-from catalog.replay import LOG, Action, LogState, commit_path
+from catalog.logfiles import LOG, LocalLog
+from catalog.replay import Action, LogState, commit_name
 
 _UNDERSTOOD = frozenset(
     {
@@ -81,10 +82,10 @@ def _obstacle(state: LogState) -> str | None:
 def write_clone(folder: Path, state: LogState, location: str | Path) -> None:
     """Makes the clone's folder, in a block's in one of its workspace's, and its first commit: what the log of
     `location` came to, its files by absolute path. Raises OSError."""
-    workspace = folder.parents[2]
-    with walk(workspace, folder / LOG, make=True):
-        log = open_below(workspace, commit_path(folder, 0), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    with open(log, "w", encoding="utf-8") as file:
+    log = LocalLog(folder.parents[2], folder)
+    with walk(log.root, log.path, make=True):
+        commit = open_below(log.root, log.path / commit_name(0), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with open(commit, "w", encoding="utf-8") as file:
         file.writelines(_lines(state, _placed(state.files, location)))
 
 
@@ -148,6 +149,8 @@ def _find_added(file: Action, path: str, folders: Path) -> tuple[Action, str]:
     if not path.startswith(parent):
         raise InternalError("a block has added a file that is not its own")
     found = path.removeprefix(parent)
+    if LOG in PurePosixPath(unquote(found)).parts:
+        raise InternalError("a block has added a file of a log")
     return {**file, "path": found.partition("/")[2], "dataChange": True}, unquote(found)
 
 

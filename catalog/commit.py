@@ -25,6 +25,7 @@ from typing import Any
 from catalog.clone import Net, encode
 from catalog.errors import SerializationFailure
 from catalog.landing import Landing, find_tried
+from catalog.logfiles import LocalLog
 from catalog.names import TableName
 from catalog.replay import Action, newest_version, read_commit
 
@@ -34,14 +35,19 @@ _TAKEN_FROM_ONE = ("operation", "operationParameters", "operationMetrics")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a commit goes behind: the table, its folder, the id in its log, and the version that the block began with.
-    `strict`: nothing may have happened since."""
+    """What a commit goes behind: the table, its folder, from which folder on no link is followed to that, the id in its
+    log, and the version that the block began with. `strict`: nothing may have happened since."""
 
     table: TableName
     location: str
+    root: str
     id: str
     version: int
     strict: bool
+
+    @property
+    def log(self) -> LocalLog:
+        return LocalLog(self.root, self.location)
 
 
 class Commit:
@@ -97,7 +103,7 @@ class Commit:
 
     def _admit(self, seen: int) -> int:
         """The newest version, if the commit may go behind it; up to `seen` it may. Raises SerializationFailure."""
-        newest = newest_version(self._origin.location)
+        newest = newest_version(self._origin.log)
         if newest < seen:
             raise replaced(self._origin.table)
         if not all(self._goes_behind(version) for version in range(seen + 1, newest + 1)):
@@ -108,7 +114,7 @@ class Commit:
         if self._origin.strict or self._net.removes:
             return False
         try:
-            actions = read_commit(self._origin.location, version)
+            actions = read_commit(self._origin.log, version)
         except (FileNotFoundError, ValueError):
             # Clean-up has taken it, or it is damaged: what it did is not known.
             return False

@@ -18,7 +18,8 @@ from urllib.parse import unquote
 
 from catalog.beneath import DESCRIPTORS, by_descriptor, open_below, reach, walk
 from catalog.locations import BLOCKS, is_below
-from catalog.replay import MOST_FILES, commit_path, newest_version
+from catalog.logfiles import LocalLog
+from catalog.replay import MOST_FILES, commit_name, newest_version
 
 _COMMIT = "commit.json"
 _TARGET = "table.json"
@@ -42,6 +43,7 @@ class Landing:
         self.is_within = is_below(self.location, workspace)
         """Whether the table lies where machines write."""
         self._root = workspace if self.is_within else self.location
+        self._log = LocalLog(self._root, self.location)
 
     def note(self, version: int) -> None:
         """Before the commit is tried as that."""
@@ -62,8 +64,8 @@ class Landing:
 
     def put(self, version: int) -> bool:
         """The commit becomes that version. Whether nobody had it."""
-        log = commit_path(self.location, version)
-        with self._in_block() as block, reach(self._root, log) as (place, name):
+        path = self._log.path / commit_name(version)
+        with self._in_block() as block, reach(self._root, path) as (place, name):
             try:
                 _link(block, _COMMIT, place, name)
             except FileExistsError:
@@ -85,11 +87,7 @@ class Landing:
 
     def newest(self) -> int:
         """The table's newest version; -1 where there is none."""
-        try:
-            with self._in_table() as table:
-                return newest_version(by_descriptor(table))
-        except FileNotFoundError:
-            return -1
+        return newest_version(self._log)
 
     def _in_block(self) -> AbstractContextManager[int]:
         return _in_block(self.folder)

@@ -21,8 +21,8 @@ from catalog.connection import Connection, fetch
 from catalog.endpoint import LIVELY, Endpoint
 from catalog.errors import SqlError
 from catalog.locations import is_below
+from catalog.logfiles import LOG
 from catalog.owner import acting_as, find_owner
-from catalog.replay import LOG
 from catalog.translation import as_sql_errors
 
 _log = logging.getLogger(__name__)

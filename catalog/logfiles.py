@@ -7,6 +7,7 @@ References: Delta protocol, section "Delta Log Entries"; inode(7).
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,27 +21,35 @@ MOST_COMMIT_BYTES = 256 << 20
 MEND = "Restore the files, or drop the table."
 
 
-def list_log(root: StrPath, location: StrPath) -> Sequence[str]:
-    """The names in a table's log. Raises OSError."""
-    with walk(root, _below(root, location)) as place:
-        return os.listdir(by_descriptor(place))
+@dataclass(frozen=True, slots=True)
+class LocalLog:
+    """The log of the table at `location`, to which no link is followed from the folder `root` on. Its methods raise
+    OSError."""
+
+    root: StrPath
+    location: StrPath
+
+    @property
+    def path(self) -> Path:
+        return Path(self.location, LOG)
+
+    def list_names(self) -> Sequence[str]:
+        with walk(self.root, self.path) as place:
+            return os.listdir(by_descriptor(place))
+
+    def open_file(self, name: str) -> BinaryIO:
+        return open(open_below(self.root, self.path / name), "rb")
+
+    def read_actions(self, name: str) -> Sequence[Any]:
+        """What a commit's lines say. Raises ValueError, too."""
+        with self.open_file(name) as file:
+            content = file.read(MOST_COMMIT_BYTES + 1)
+        if len(content) > MOST_COMMIT_BYTES:
+            raise ValueError(f"{name} has more than {MOST_COMMIT_BYTES} bytes")
+        return [json.loads(line) for line in content.splitlines() if not line.isspace()]
 
 
-def open_log_file(root: StrPath, location: StrPath, name: str) -> BinaryIO:
-    """Raises OSError."""
-    return open(open_below(root, _below(root, location) / name), "rb")
-
-
-def read_actions(root: StrPath, location: StrPath, name: str) -> Sequence[Any]:
-    """What a commit's lines say. Raises OSError, ValueError."""
-    with open_log_file(root, location, name) as file:
-        content = file.read(MOST_COMMIT_BYTES + 1)
-    if len(content) > MOST_COMMIT_BYTES:
-        raise ValueError(f"{name} has more than {MOST_COMMIT_BYTES} bytes")
-    return [json.loads(line) for line in content.splitlines() if not line.isspace()]
-
-
-def require_plain(name: TableName, root: StrPath, location: StrPath) -> None:
+def require_plain(name: TableName, log: LocalLog) -> None:
     """Before a library opens a table's log by its path: one that waits at a pipe would wait for ever, and one that
     follows a link would read another's. Raises UnreadableTable.
 
@@ -48,7 +57,7 @@ def require_plain(name: TableName, root: StrPath, location: StrPath) -> None:
     names and statistics of files, not their rows: those are read by descriptors, or by the machine itself.
     """
     try:
-        with walk(root, _below(root, location)) as place:
+        with walk(log.root, log.path) as place:
             odd = _find_odd(by_descriptor(place))
     except FileNotFoundError as error:
         raise UnreadableTable(f"the Delta log of table {name} is missing", hint=MEND) from error
@@ -70,8 +79,3 @@ def _find_odd(log: Path) -> str | None:
                 elif not entry.is_file(follow_symlinks=False):
                     return f"{entry.name!r} in it is {'a link' if entry.is_symlink() else 'no file'}"
     return None
-
-
-def _below(root: StrPath, location: StrPath) -> Path:
-    """The log's path from the root on."""
-    return Path(location, LOG).relative_to(root)

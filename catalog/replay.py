@@ -10,15 +10,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.errors import ProgramLimitExceeded, UnreadableTable
-from catalog.logfiles import LOG as LOG
-from catalog.logfiles import list_log, open_log_file, read_actions
+from catalog.logfiles import LocalLog
 
 MOST_FILES = 200_000
 """Of a table that can be cloned: each costs about a kilobyte of memory, and of the clone's log."""
@@ -43,45 +41,45 @@ class LogState:
     files: Mapping[str, Action]
 
 
-def commit_path(location: str | Path, version: int) -> Path:
-    """Where a version's commit lies."""
-    return Path(location, LOG, f"{version:020}.json")
+def commit_name(version: int) -> str:
+    """What a version's commit is called in its log."""
+    return f"{version:020}.json"
 
 
-def newest_version(location: str | Path) -> int:
+def newest_version(log: LocalLog) -> int:
     """The newest version of a log; -1 of one that has none, or is not there. Raises OSError."""
     try:
-        names = list_log(location, location)
+        names = log.list_names()
     except FileNotFoundError:
         return -1
     return max((int(found[1]) for name in names if (found := _COMMIT.fullmatch(name))), default=-1)
 
 
-def read_commit(location: str | Path, version: int) -> Sequence[Mapping[str, Action]]:
+def read_commit(log: LocalLog, version: int) -> Sequence[Mapping[str, Action]]:
     """The actions of one commit, each under its kind. Raises OSError, ValueError."""
-    return [_named(action) for action in read_actions(location, location, commit_path(location, version).name)]
+    return [_named(action) for action in log.read_actions(commit_name(version))]
 
 
-def read_definition(location: str | Path, version: int) -> LogState:
+def read_definition(log: LocalLog, version: int) -> LogState:
     """The log at `version` without its files, which may be many. Raises UnreadableTable."""
-    return _replay(location, version, _DEFINITION)
+    return _replay(log, version, _DEFINITION)
 
 
-def read_state(location: str | Path, version: int) -> LogState:
+def read_state(log: LocalLog, version: int) -> LogState:
     """The log at `version`. Raises UnreadableTable, ProgramLimitExceeded beyond MOST_FILES."""
-    return _replay(location, version, _KINDS)
+    return _replay(log, version, _KINDS)
 
 
-def _replay(location: str | Path, version: int, kinds: Sequence[str]) -> LogState:
+def _replay(log: LocalLog, version: int, kinds: Sequence[str]) -> LogState:
     try:
-        return _Replay(location, version, kinds).state()
+        return _Replay(log, version, kinds).state()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnreadableTable("the Delta log cannot be read", detail=f"{type(error).__name__}: {error}"[:300]) from None
 
 
 class _Replay:
-    def __init__(self, location: str | Path, version: int, kinds: Sequence[str]) -> None:
-        self._location = location
+    def __init__(self, log: LocalLog, version: int, kinds: Sequence[str]) -> None:
+        self._log = log
         self._version = version
         self._kinds = kinds
         self._latest: dict[str, Action] = {}
@@ -90,13 +88,13 @@ class _Replay:
     def state(self) -> LogState:
         """The newest checkpoint and all commits after it, in order."""
         first = 0
-        checkpoint = _find_checkpoint(self._location, self._version)
+        checkpoint = _find_checkpoint(self._log, self._version)
         if checkpoint is not None:
             first = checkpoint[0] + 1
-            for action in _read_checkpoint(self._location, checkpoint[1], self._kinds):
+            for action in _read_checkpoint(self._log, checkpoint[1], self._kinds):
                 self._take(action)
         for version in range(first, self._version + 1):
-            for action in read_commit(self._location, version):
+            for action in read_commit(self._log, version):
                 self._take(action)
         return LogState(self._version, self._latest["protocol"], self._latest["metaData"], self._files)
 
@@ -119,21 +117,19 @@ class _Replay:
             )
 
 
-def _find_checkpoint(location: str | Path, version: int) -> tuple[int, Sequence[str]] | None:
+def _find_checkpoint(log: LocalLog, version: int) -> tuple[int, Sequence[str]] | None:
     """The newest whole checkpoint up to `version`, with its files' names."""
     parts = defaultdict[tuple[int, int], list[str]](list)
-    for name in list_log(location, location):
+    for name in log.list_names():
         if found := _CHECKPOINT.fullmatch(name):
             parts[int(found[1]), int(found[2] or 1)].append(name)
     whole = [(at, names) for (at, count), names in parts.items() if at <= version and len(names) == count]
     return max(whole, default=None)
 
 
-def _read_checkpoint(
-    location: str | Path, names: Sequence[str], kinds: Sequence[str]
-) -> Iterator[Mapping[str, Action]]:
+def _read_checkpoint(log: LocalLog, names: Sequence[str], kinds: Sequence[str]) -> Iterator[Mapping[str, Action]]:
     for name in names:
-        with open_log_file(location, location, name) as part, pq.ParquetFile(part) as file:
+        with log.open_file(name) as part, pq.ParquetFile(part) as file:
             columns = list(_find_columns(file.schema_arrow, kinds))
             for batch in file.iter_batches(_ROWS, columns=columns):
                 for row in batch.to_pylist(maps_as_pydicts="strict"):

@@ -20,7 +20,7 @@ from catalog.crews import Crews
 from catalog.deltalog import read_snapshot
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InvalidParameterValue, UnreadableTable
 from catalog.locations import is_object, root_of
-from catalog.logfiles import MEND, require_plain
+from catalog.logfiles import MEND, LocalLog, require_plain
 from catalog.names import TableName
 from catalog.snapshots import Snapshot
 from catalog.unsupported import read_unsupported
@@ -116,7 +116,7 @@ class SnapshotCache:
         """The log at its newest version; None when delta-rs cannot read a table with such features."""
         location, options, log = place[0], self._options(place), table.log
         if not is_object(location):
-            require_plain(name, root_of(location, self._warehouse_root), location)
+            require_plain(name, LocalLog(root_of(location, self._warehouse_root), location))
         try:
             if log is None or options != table.options:
                 table.log = None
@@ -156,7 +156,7 @@ class SnapshotCache:
         if is_object(location):
             raise FeatureNotSupported(f"table {name} has reader features that cannot be read from an object store here")
         root = root_of(location, self._warehouse_root)
-        return replace(_guard(name, lambda: read_unsupported(name, root, location)), root=root)
+        return replace(_guard(name, lambda: read_unsupported(name, LocalLog(root, location))), root=root)
 
     async def _run(self, workspace: str, work: Callable[[], T]) -> T:
         return await self._crews.run(workspace, work)

@@ -13,27 +13,27 @@ import pyarrow.parquet as pq
 
 from catalog.deltalog import read_column
 from catalog.errors import UnreadableTable
-from catalog.logfiles import MEND, list_log, open_log_file, read_actions
+from catalog.logfiles import MEND, LocalLog
 from catalog.names import TableName
 from catalog.snapshots import Log, Snapshot
 
 _NO_FILES = pa.schema({"path": pa.string(), "size_bytes": pa.int64(), "num_records": pa.int64()}).empty_table()
 
 
-def read_unsupported(name: TableName, root: str, location: str) -> Snapshot:
+def read_unsupported(name: TableName, log: LocalLog) -> Snapshot:
     """The newest schema and protocol. Raises UnreadableTable when the log holds none that can be read."""
-    names = sorted(list_log(root, location), reverse=True)
+    names = sorted(log.list_names(), reverse=True)
     commits = [name for name in names if name[:-5].isdigit() and name.endswith(".json")]
     checkpoints = [name for name in names if ".checkpoint." in name and name.endswith(".parquet")]
     actions: dict[str, Any] = {}
     for commit in commits:
-        _collect(actions, reversed(read_actions(root, location, commit)))
+        _collect(actions, reversed(log.read_actions(commit)))
     for checkpoint in checkpoints:
-        with open_log_file(root, location, checkpoint) as file:
+        with log.open_file(checkpoint) as file:
             _collect(actions, pq.read_table(file, columns=["protocol", "metaData"]).to_pylist())
     if not commits or actions.keys() != {"protocol", "metaData"}:
         raise UnreadableTable(f"the Delta log of table {name} cannot be read", hint=MEND)
-    return _build(name, location, int(commits[0][:-5]), actions)
+    return _build(name, str(log.location), int(commits[0][:-5]), actions)
 
 
 def _collect(actions: dict[str, Any], newest_first: Any) -> None:

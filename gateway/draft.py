@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from catalog.beneath import walk
 from catalog.checkpoint import is_due, make_checkpoint
 from catalog.clone import HINT, admit_state, net_actions, write_clone
 from catalog.commit import Commit, Origin, replaced
 from catalog.completion import complete
 from catalog.errors import DiskFull, FeatureNotSupported, UnreadableTable
+from catalog.logfiles import LocalLog
 from catalog.names import TableName
-from catalog.owner import Owner, acting_as, find_owner
+from catalog.owner import Owner, acting_as
 from catalog.replay import Action, LogState, newest_version, read_commit, read_definition, read_state
 from catalog.snapshots import Snapshot
 from gateway.scratch import Scratch
@@ -89,7 +91,7 @@ class Draft:
 
     def mark(self) -> Mark:
         """What it is now, while no statement writes to it."""
-        self._version = newest_version(self.location)
+        self._version = newest_version(self._log(self._clone))
         return Mark(self._clone, self._version)
 
     async def go_back(self, mark: Mark) -> None:
@@ -119,22 +121,29 @@ class Draft:
     def _folder(self, clone: int) -> Path:
         return self._scratch.path / str(clone)
 
+    def _log(self, clone: int) -> LocalLog:
+        return LocalLog(self._workspace, self._folder(clone))
+
+    @property
+    def _workspace(self) -> Path:
+        """The folder of the workspace that the block's is in."""
+        return self._scratch.path.parents[1]
+
     def _begin(self) -> None:
-        location, version = self.origin.location, self.origin.version
-        _admit_place(Path(location), self._scratch.path)
-        definition = read_definition(location, version)
+        log, version = self.origin.log, self.origin.version
+        self._owner = _find_owner(log, self._workspace)
+        definition = read_definition(log, version)
         admit_state(definition)
         if definition.metadata["id"] != self.origin.id:
             raise replaced(self.table)
-        self._base = read_state(location, version)
+        self._base = read_state(log, version)
         admit_state(self._base)
-        self._owner = find_owner(location)
         with self._acting():
             self._scratch.open()
             write_clone(self._folder(0), self._base, self.origin.location)
 
     def _restore(self, mark: Mark) -> None:
-        state = read_state(self._folder(mark.clone), mark.version)
+        state = read_state(self._log(mark.clone), mark.version)
         self._histories.append(self._history(mark))
         self._clone, self._version = len(self._histories) - 1, 0
         with self._acting():
@@ -142,13 +151,13 @@ class Draft:
 
     def _history(self, mark: Mark) -> Sequence[Action]:
         """The commit information of the writes up to a mark."""
-        commits = (read_commit(self._folder(mark.clone), version) for version in range(1, mark.version + 1))
+        commits = (read_commit(self._log(mark.clone), version) for version in range(1, mark.version + 1))
         told = (next((action["commitInfo"] for action in commit if "commitInfo" in action), {}) for commit in commits)
         return (*self._histories[mark.clone], *told)
 
     def _prepare(self) -> None:
         mark = self.mark()
-        clone = read_state(self.location, mark.version)
+        clone = read_state(self._log(mark.clone), mark.version)
         net = net_actions(self._base, self.origin.location, clone, self._folder(mark.clone))
         if net:
             with self._acting():
@@ -165,7 +174,7 @@ class Draft:
 
     def _make_checkpoint(self) -> None:
         if self._put is not None and self._owner is not None and is_due(self._put, self._base):
-            make_checkpoint(self.origin.location, self._put, self._owner)
+            make_checkpoint(self.origin.log, self._put, self._owner)
 
     def _remove(self) -> None:
         """What stays is nobody's any more, and removed by whoever comes next: no client hears of it."""
@@ -196,10 +205,12 @@ class Draft:
         return done
 
 
-def _admit_place(table: Path, scratch: Path) -> None:
-    """Files are linked from one to the other as their owner. Raises FeatureNotSupported where they cannot be,
-    OSError."""
-    there, here = table.stat(), next(folder for folder in scratch.parents if folder.exists()).stat()
+def _find_owner(log: LocalLog, workspace: Path) -> Owner:
+    """Whose the table is, and the workspace's folder: files are linked from one to the other as theirs. Raises
+    FeatureNotSupported where they cannot be, OSError."""
+    with walk(log.root, log.location) as table, walk(workspace) as block:
+        there, here = os.fstat(table), os.fstat(block)
     if (there.st_dev, there.st_uid) != (here.st_dev, here.st_uid):
         where = "on another file system" if there.st_dev != here.st_dev else "in a folder of another user"
         raise FeatureNotSupported(f"a transaction block does not write a table {where} than its workspace's", hint=HINT)
+    return Owner(there.st_uid, there.st_gid)

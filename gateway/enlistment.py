@@ -89,7 +89,7 @@ async def _open(session: Session, services: Services, table: TableName) -> Draft
         pinned, strict = block.pinned.get(newest.location, newest.version), level in _STRICT
         if strict and pinned != newest.version:
             raise overtaken(table, pinned, newest.version)
-        origin = Origin(table, newest.location, newest.log.id, newest.version, strict)
+        origin = Origin(table, newest.location, newest.root, newest.log.id, newest.version, strict)
         scratch = Scratch(catalog.scratch_location(workspace, BLOCKS, table.name), withdraw)
         draft = Draft(origin, scratch, held.pop_all(), catalog.forget, made=made)
         held.push_async_callback(draft.discard)

@@ -9,12 +9,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import write_deltalake
 
+from catalog.logfiles import LocalLog
+from catalog.replay import commit_name
+
 
 def write_table(folder: Path, columns: Mapping[str, Sequence[Any]] | pa.Table, **options: Any) -> str:
     """A new Delta table, or more rows with ``mode="append"``. Returns its location."""
     table = columns if isinstance(columns, pa.Table) else pa.table(dict(columns))
     write_deltalake(str(folder), table, **options)
     return str(folder)
+
+
+def local_log(table: Path) -> LocalLog:
+    """Of a table that machines may write, in a folder that they may not."""
+    return LocalLog(table.parent, table)
+
+
+def commit_path(table: Path, version: int) -> Path:
+    return local_log(table).path / commit_name(version)
 
 
 def mapped_field(name: str, delta_type: Any, id: int, physical_name: str, **more: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import uuid
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deltalake import Schema
@@ -19,7 +20,8 @@ from deltalake import Schema
 from catalog.clone import encode
 from catalog.completion import complete_in_thread
 from catalog.locations import STAGING
-from catalog.replay import commit_path
+from catalog.logfiles import LOG
+from catalog.replay import commit_name
 from catalog.scans import DataFile
 from gateway.copy.staging import FILE, Staging
 from gateway.pgwire.encode import BINARY
@@ -169,6 +171,6 @@ def _write_log(staging: Staging, schema: pa.Schema) -> None:
         "partitionColumns": [],
         "configuration": {},
     }
-    with staging.create(commit_path("", 0)) as log:
+    with staging.create(Path(LOG, commit_name(0))) as log:
         for kind, fields in (("protocol", _PROTOCOL), ("metaData", metadata), ("add", file)):
             log.write(encode(kind, fields).encode())

@@ -13,10 +13,11 @@ from deltalake import DeltaTable, write_deltalake
 
 from catalog.clone import admit_state, net_actions, place, write_clone
 from catalog.commit import Commit, Origin, withdraw
-from catalog.errors import FeatureNotSupported, SerializationFailure
+from catalog.errors import FeatureNotSupported, InternalError, SerializationFailure
 from catalog.landing import Landing
 from catalog.names import TableName
-from catalog.replay import Action, LogState, commit_path, newest_version, read_commit, read_definition, read_state
+from catalog.replay import Action, LogState, newest_version, read_commit, read_definition, read_state
+from tests.lakes import commit_path, local_log
 
 BLIND: Action = {"isBlindAppend": True}
 NAME = TableName("tpch", "orders")
@@ -27,9 +28,9 @@ class Block:
 
     def __init__(self, table: Path, *, strict: bool = False) -> None:
         self.table, self.folder = table, table.parent / "_blocks" / "b"
-        self.base = read_state(table, newest_version(table))
+        self.base = read_state(local_log(table), newest_version(local_log(table)))
         self.clone = self.folder / "0"
-        self.origin = Origin(NAME, str(table), self.base.metadata["id"], self.base.version, strict)
+        self.origin = Origin(NAME, str(table), str(table.parent), self.base.metadata["id"], self.base.version, strict)
         write_clone(self.clone, self.base, table)
 
     def append(self, *numbers: int) -> None:
@@ -37,8 +38,8 @@ class Block:
 
     def delete(self) -> None:
         """The last row of the table, which has a file of its own; as an engine says it that reads files elsewhere."""
-        version = newest_version(self.clone)
-        (path,) = (action["add"]["path"] for action in read_commit(self.table, 1) if "add" in action)
+        version = newest_version(local_log(self.clone))
+        (path,) = (action["add"]["path"] for action in read_commit(local_log(self.table), 1) if "add" in action)
         path = place(path, self.table)
         action = {"path": path, "deletionTimestamp": 0, "dataChange": True}
         commit_path(self.clone, version + 1).write_text(json.dumps({"remove": action}))
@@ -48,7 +49,7 @@ class Block:
         return self.commit_after(BLIND)
 
     def commit_after(self, *history: Action, reads: bool = False) -> Commit:
-        state = read_state(self.clone, newest_version(self.clone))
+        state = read_state(local_log(self.clone), newest_version(local_log(self.clone)))
         net = net_actions(self.base, str(self.table), state, self.clone)
         return Commit(self.origin, net, history, self.folder, reads=reads)
 
@@ -92,10 +93,10 @@ def test_a_commit_that_others_have_written_takes_nothing_back_elsewhere(table: P
 
 
 def test_a_checkpoint_says_what_the_commits_say(table: Path) -> None:
-    commits = read_state(table, 1)
+    commits = read_state(local_log(table), 1)
     DeltaTable(table).create_checkpoint()
     commit_path(table, 0).unlink()
-    found = read_state(table, 1)
+    found = read_state(local_log(table), 1)
     assert found.metadata == commits.metadata
     assert found.files.keys() == commits.files.keys()
     for path, file in found.files.items():
@@ -104,11 +105,11 @@ def test_a_checkpoint_says_what_the_commits_say(table: Path) -> None:
 
 
 def test_a_definition_is_read_without_files(table: Path) -> None:
-    state = read_state(table, 1)
-    assert read_definition(table, 1) == LogState(1, state.protocol, state.metadata, {})
+    state = read_state(local_log(table), 1)
+    assert read_definition(local_log(table), 1) == LogState(1, state.protocol, state.metadata, {})
     DeltaTable(table).create_checkpoint()
     commit_path(table, 0).unlink()
-    assert read_definition(table, 1) == LogState(1, state.protocol, state.metadata, {})
+    assert read_definition(local_log(table), 1) == LogState(1, state.protocol, state.metadata, {})
 
 
 def test_what_was_appended_is_one_commit(table: Path) -> None:
@@ -166,7 +167,7 @@ def test_a_removal_is_no_blind_append(table: Path) -> None:
     block = Block(table)
     block.delete()
     block.put()
-    told = read_commit(table, 2)[0]["commitInfo"]
+    told = read_commit(local_log(table), 2)[0]["commitInfo"]
     assert (told["isBlindAppend"], told["isolationLevel"]) == (False, "Serializable")
 
 
@@ -309,7 +310,7 @@ def changed(state: LogState, **metadata: object) -> LogState:
 
 
 def test_what_is_not_understood_is_refused(table: Path) -> None:
-    state = read_state(table, 1)
+    state = read_state(local_log(table), 1)
     admit_state(state)
     refused = [
         changed(state, configuration={"delta.enableChangeDataFeed": "TRUE"}),
@@ -358,4 +359,14 @@ def test_a_clone_that_has_come_to_need_more_is_not_committed(table: Path) -> Non
     block = Block(table)
     DeltaTable(block.clone).alter.set_table_properties({"delta.enableChangeDataFeed": "true"})
     with pytest.raises(FeatureNotSupported):
+        assert block.commit
+
+
+@pytest.mark.parametrize("spelt", ["_delta_log", "%5Fdelta_log", "./_delta_log"])
+def test_a_clone_commits_no_file_of_a_log(table: Path, spelt: str) -> None:
+    """As a machine that was taken over may write it."""
+    block = Block(table)
+    file = {"path": f"{spelt}/{0:020}.json", "size": 1, "partitionValues": {}, "dataChange": True}
+    commit_path(block.clone, 1).write_text(json.dumps({"add": file}))
+    with pytest.raises(InternalError):
         assert block.commit

@@ -12,13 +12,13 @@ import pytest
 from catalog.checkpoint import make_checkpoint
 from catalog.crews import Crews
 from catalog.errors import UnreadableTable
-from catalog.logfiles import LOG, MOST_COMMIT_BYTES
+from catalog.logfiles import LOG, MOST_COMMIT_BYTES, LocalLog
 from catalog.names import TableName
 from catalog.owner import find_owner
 from catalog.replay import newest_version, read_commit, read_state
 from catalog.snapshot_cache import SnapshotCache
 from gateway.trees import scan_tree
-from tests.lakes import field, write_log, write_table
+from tests.lakes import field, local_log, write_log, write_table
 
 NAME = TableName("public", "t")
 COMMIT = f"{1:020}.json"
@@ -68,21 +68,21 @@ def test_pipes_that_are_replayed(tmp_path: Path, name: str) -> None:
     table = table_at(tmp_path / "t")
     put_pipe(table, name)
     with pytest.raises(UnreadableTable):
-        read_state(table, 1)
+        read_state(local_log(table), 1)
 
 
 def test_a_commit_that_is_a_pipe_a_link_or_too_large(tmp_path: Path) -> None:
     table = table_at(tmp_path / "t")
     put_pipe(table, COMMIT)
     with pytest.raises(PermissionError):
-        read_commit(table, 1)
+        read_commit(local_log(table), 1)
     (table / LOG / f"{2:020}.json").symlink_to(table / LOG / f"{0:020}.json")
     with pytest.raises(OSError, match="symbolic links"):
-        read_commit(table, 2)
+        read_commit(local_log(table), 2)
     with (table / LOG / f"{3:020}.json").open("wb") as file:
         file.truncate(MOST_COMMIT_BYTES + 1)
     with pytest.raises(ValueError, match="more than"):
-        read_commit(table, 3)
+        read_commit(local_log(table), 3)
 
 
 @pytest.mark.parametrize("linked", [".", LOG, "..", f"{LOG}/{0:020}.json"])
@@ -125,14 +125,28 @@ async def test_links_of_the_administrator(tmp_path: Path) -> None:
         await another.read("ws", NAME, str(elsewhere))
 
 
-def test_no_checkpoint_of_a_log_with_links(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    table, victim = table_at(tmp_path / "t"), table_at(tmp_path / "victim")
-    shutil.rmtree(table / LOG)
-    (table / LOG).symlink_to(victim / LOG)
-    make_checkpoint(str(table), 0, find_owner(table))
+@pytest.mark.parametrize("linked", [".", LOG, ".."])
+def test_no_checkpoint_and_no_replay_by_links(tmp_path: Path, caplog: pytest.LogCaptureFixture, linked: str) -> None:
+    """At the table, its log, or the folder that it lies in."""
+    victim, thief = table_at(tmp_path / "victim" / "s" / "t"), table_at(tmp_path / "thief" / "s" / "t")
+    put_link(thief, linked, victim)
+    log = LocalLog(tmp_path / "thief", thief)
+    make_checkpoint(log, 0, find_owner(thief))
     assert "no checkpoint" in caplog.text
-    assert newest_version(victim) == 0
+    assert newest_version(local_log(victim)) == 0
     assert not (victim / LOG / CHECKPOINT).exists()
+    with pytest.raises(NotADirectoryError):
+        newest_version(log)
+    with pytest.raises(UnreadableTable, match="cannot be read"):
+        read_state(log, 0)
+
+
+def test_a_checkpoint_is_made_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    table = table_at(tmp_path / "ws" / "t")
+    make_checkpoint(LocalLog(tmp_path / "ws", table), 0, find_owner(table))
+    assert not caplog.records
+    assert (table / LOG / CHECKPOINT).is_file()
+    assert (table / LOG / "_last_checkpoint").is_file()
 
 
 async def test_what_hangs_is_its_own_workspaces() -> None:

@@ -13,7 +13,8 @@ from catalog.beneath import by_descriptor, walk
 from catalog.clone import write_clone
 from catalog.commit import withdraw
 from catalog.landing import Landing
-from catalog.replay import LogState, commit_path
+from catalog.replay import LogState
+from tests.lakes import commit_path
 
 PART = "part-0.parquet"
 LATER = 99

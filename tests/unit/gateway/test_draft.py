@@ -33,8 +33,8 @@ class Scene:
     async def draft(self) -> Draft:
         held = AsyncExitStack()
         held.callback(self.given_back.append, "turn")
-        table = DeltaTable(self.table)
-        origin = Origin(NAME, str(self.table), str(table.metadata().id), table.version(), strict=False)
+        table, place = DeltaTable(self.table), (str(self.table), str(self.table.parent))
+        origin = Origin(NAME, *place, str(table.metadata().id), table.version(), strict=False)
         draft = Draft(origin, Scratch(str(self.blocks / "b"), withdraw), held, self.forgotten.append)
         await draft.open()
         return draft

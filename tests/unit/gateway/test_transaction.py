@@ -70,7 +70,7 @@ async def test_an_implicit_block_that_fails_after_a_write_is_doomed(tmp_path: Pa
     block = Block()
     block.fail()
     assert not block.doomed
-    origin = Origin(TableName("tpch", "region"), str(tmp_path), "", 0, strict=False)
+    origin = Origin(TableName("tpch", "region"), str(tmp_path), str(tmp_path), "", 0, strict=False)
     block.drafts[str(tmp_path)] = Draft(origin, Scratch(str(tmp_path / "b")), AsyncExitStack(), lambda location: None)
     block.fail()
     assert block.doomed
