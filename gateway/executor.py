@@ -161,8 +161,9 @@ class Executor:
         if isinstance(planned, Metadata):
             self._services.relayed.keep(circumstances, planned, len(statement.text))
             return await self.relay(planned, portal, max_rows)
-        if isinstance(planned, Query | CatalogChange | Constant) and planned.notice is not None:
-            self._session.inform(planned.notice)
+        if isinstance(planned, Query | CatalogChange | Constant):
+            for remark in planned.remarks:
+                self._session.inform(remark)
         if isinstance(planned, Query):
             if planned.changes and await self.admit_write(planned, alone=alone):
                 planned, values = await self.plan(statement, prepared, portal)

@@ -308,8 +308,8 @@ class Session:
     def warn(self, content: SqlError) -> None:
         self._notify(content, "WARNING")
 
-    def inform(self, content: SqlError | str) -> None:
-        self._notify(SuccessfulCompletion(content) if isinstance(content, str) else content, "NOTICE")
+    def inform(self, content: SqlError) -> None:
+        self._notify(content, "NOTICE")
 
     def _notify(self, content: SqlError, severity: str) -> None:
         """Kept for the door, unless the client does not want to hear of such."""
@@ -388,5 +388,6 @@ class Session:
             engine, workspace=self.workspace, principal=self.principal.name, size=size, priority=priority
         )
         if lease.woken_seconds is not None:
-            self.inform(f"compute was asleep: a {engine} machine started in {lease.woken_seconds:.2f} s")
+            told = f"compute was asleep: a {engine} machine started in {lease.woken_seconds:.2f} s"
+            self.inform(SuccessfulCompletion(told))
         return lease

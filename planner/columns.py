@@ -7,7 +7,14 @@ What PostgreSQL has against a column's name is said here; Spark changes the tabl
 from collections.abc import Iterable
 
 from catalog.changes import SyncTable
-from catalog.errors import DuplicateColumn, FeatureNotSupported, ProgramLimitExceeded, UndefinedColumn
+from catalog.errors import (
+    DuplicateColumn,
+    FeatureNotSupported,
+    ProgramLimitExceeded,
+    SqlError,
+    SuccessfulCompletion,
+    UndefinedColumn,
+)
 from catalog.names import SYSTEM_COLUMNS
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.shadows import MOST_COLUMNS
@@ -49,7 +56,7 @@ def plan_added(commands: list[Node], table: ResolvedTable, resolution: Resolutio
     known, added, skipped = _names(table), [], []
     for command, column in zip(commands, columns, strict=True):
         if column.name in known and command.get("missing_ok"):
-            skipped.append(f"{_exists(column.name, table)}, skipping")
+            skipped.append(DuplicateColumn(f"{_exists(column.name, table)}, skipping"))
             continue
         _admit_name(column.name, known, table)
         known.append(column.name)
@@ -68,7 +75,7 @@ def plan_dropped(commands: list[Node], table: ResolvedTable) -> Plan:
             known.remove(command["name"])
             dropped.append(_SPARK.identifier(command["name"]))
         elif command.get("missing_ok"):
-            skipped.append(f"{_missing(command['name'], table)}, skipping")
+            skipped.append(SuccessfulCompletion(f"{_missing(command['name'], table)}, skipping"))
         else:
             raise UndefinedColumn(_missing(command["name"], table))
     if dropped:
@@ -125,12 +132,20 @@ def _require_mapping(table: ResolvedTable) -> None:
         )
 
 
-def _altered(table: ResolvedTable, action: str, skipped: Iterable[str] = (), *, before: str | None = None) -> Plan:
+def _altered(table: ResolvedTable, action: str, skipped: Iterable[SqlError] = (), *, before: str | None = None) -> Plan:
     """`skipped` is why there is less to do than was said; with no `action` it is nothing."""
-    notice = "\n".join(skipped) or None
+    remarks = tuple(skipped)
     if not action:
-        return Constant(_TAG, notice=notice)
+        return Constant(_TAG, remarks=remarks)
     text, then = f"{_head(table)} {action}", SyncTable(table.name)
     return Query(
-        Lane.SPARK, "writes run on Spark", text, _TAG, None, writes=table.name, then=then, before=before, notice=notice
+        Lane.SPARK,
+        "writes run on Spark",
+        text,
+        _TAG,
+        None,
+        writes=table.name,
+        then=then,
+        before=before,
+        remarks=remarks,
     )

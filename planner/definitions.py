@@ -14,7 +14,7 @@ from catalog.changes import (
     Key,
     RegisterTable,
 )
-from catalog.errors import DuplicateTable, FeatureNotSupported, UndefinedTable
+from catalog.errors import DuplicateTable, FeatureNotSupported, SuccessfulCompletion, UndefinedTable
 from catalog.locations import is_object
 from catalog.names import TableName
 from catalog.resolution import Resolution, ResolvedTable
@@ -81,11 +81,17 @@ def _new_table(
     if relation.get("relpersistence") == "u":
         raise FeatureNotSupported("unlogged tables are not supported")
     name = TableName(require_create(relation.get("schemaname"), resolution), relation["relname"])
-    if any(table.name == name for table in resolution.tables.values()):
-        if not if_not_exists:
-            raise DuplicateTable(f'relation "{name.name}" already exists')
-        return Constant(tag, notice=f'relation "{name.name}" already exists, skipping')
-    return name
+    return find_existing(name, resolution, if_not_exists, tag) or name
+
+
+def find_existing(name: TableName, resolution: Resolution, if_not_exists: bool, tag: str) -> Constant | None:
+    """The answer to the CREATE of a table that is there already. Raises DuplicateTable."""
+    if all(table.name != name for table in resolution.tables.values()):
+        return None
+    told = f'relation "{name.name}" already exists'
+    if not if_not_exists:
+        raise DuplicateTable(told)
+    return Constant(tag, remarks=(DuplicateTable(f"{told}, skipping"),))
 
 
 def _options(statement: Statement, columns: set[str]) -> str:
@@ -145,8 +151,8 @@ def _register(options: TableOptions, fields: Node, name: TableName, resolution: 
 def _made(sql: str, tag: str, name: TableName, resolution: Resolution, keys: tuple[Key, ...] = ()) -> Query:
     location = resolution.new_location
     then = RegisterTable(name, location, keys)
-    notice = NOT_ENFORCED if keys else None
-    return Query(Lane.SPARK, _REASON, sql, tag, None, writes=name, then=then, location=location, notice=notice)
+    remarks = (NOT_ENFORCED,) if keys else ()
+    return Query(Lane.SPARK, _REASON, sql, tag, None, writes=name, then=then, location=location, remarks=remarks)
 
 
 def _create_as(
@@ -208,7 +214,9 @@ def _drop(statement: Statement, fields: Node, resolution: Resolution) -> Plan:
         name = tree.strings(tree.items(fields["objects"][0]))[-1]
         if not if_exists:
             raise UndefinedTable(f'{word.lower()} "{name}" does not exist')
-        return Constant(f"DROP {word}", notice=f'{word.lower()} "{name}" does not exist, skipping')
+        return Constant(
+            f"DROP {word}", remarks=(SuccessfulCompletion(f'{word.lower()} "{name}" does not exist, skipping'),)
+        )
     require_owner(table, resolution)
     return CatalogChange(DropTable(table.name, if_exists, cascade, kind == "OBJECT_VIEW"), f"DROP {word}")
 
@@ -248,7 +256,7 @@ def _alter(kind: str, fields: Node, resolution: Resolution, tables: dict[int | N
     (command,) = commands
     if command["subtype"] == "AT_AddConstraint":
         key = read_key(command["def"]["Constraint"], resolution)
-        return CatalogChange(AddKey(table.name, key), "ALTER TABLE", notice=NOT_ENFORCED)
+        return CatalogChange(AddKey(table.name, key), "ALTER TABLE", remarks=(NOT_ENFORCED,))
     if command["subtype"] == "AT_DropConstraint":
         if_exists, cascade = bool(command.get("missing_ok")), command.get("behavior") == "DROP_CASCADE"
         return CatalogChange(DropKey(table.name, command["name"], if_exists, cascade), "ALTER TABLE")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from catalog.changes import Key
-from catalog.errors import FeatureNotSupported, UndefinedTable
+from catalog.errors import FeatureNotSupported, SuccessfulCompletion, UndefinedTable
 from catalog.names import TableName
 from catalog.resolution import Resolution
 from catalog.types import PgType
@@ -11,7 +11,7 @@ from planner import tree
 from planner.dialects.typenames import named_type
 from planner.tree import Node
 
-NOT_ENFORCED = "keys of lakehouse tables are informational: they are not enforced"
+NOT_ENFORCED = SuccessfulCompletion("keys of lakehouse tables are informational: they are not enforced")
 _ONE_COLUMN = {"CONSTR_PRIMARY": "keys", "CONSTR_FOREIGN": "fk_attrs"}
 """Where a key has its columns, which a column's own constraint leaves out."""
 

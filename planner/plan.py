@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from catalog.changes import Change
+from catalog.errors import SqlError
 from catalog.names import TableName
 from catalog.scans import Scan
 from catalog.snapshots import Snapshot
@@ -303,17 +304,17 @@ class CloseCursor:
 class CatalogChange:
     change: Change
     tag: str
-    notice: str | None = None
+    remarks: tuple[SqlError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """An answer known already: text cells. `columns` None means no result set, only the tag (and the notice)."""
+    """An answer known already: text cells. `columns` None means no result set, only the tag. `remarks`: notices."""
 
     tag: str
     columns: tuple[ResultColumn, ...] | None = None
     rows: tuple[tuple[str | None, ...], ...] = ()
-    notice: str | None = None
+    remarks: tuple[SqlError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +341,7 @@ class Query:
     location: str | None = None
     snapshots: tuple[Snapshot, ...] = ()
     before: str | None = None
-    notice: str | None = None
+    remarks: tuple[SqlError, ...] = ()
 
     @property
     def changes(self) -> bool:

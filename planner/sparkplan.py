@@ -7,11 +7,12 @@ the resolution. Result columns are described by Spark's own analyser.
 from sqlglot import exp
 
 from catalog.changes import CreateSchema, DropSchema, DropTable, Privilege, RegisterTable, SyncTable
-from catalog.errors import DuplicateTable, FeatureNotSupported, UndefinedTable
+from catalog.errors import FeatureNotSupported, SuccessfulCompletion, UndefinedTable
 from catalog.names import Role, TableName, TableReference
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.types import Oid, PgType, ResultColumn
 from planner.authorize import require, require_create, require_owner, require_reads
+from planner.definitions import find_existing
 from planner.dialects.context import snapshot_of
 from planner.parse import Statement
 from planner.plan import CatalogChange, Constant, Lane, Parameter, Plan, Query, SessionValue, Settings
@@ -207,10 +208,9 @@ class _SparkPlan:
         require_reads(self.statement, self.resolution)
         reference, node = next((r, n) for r, n in self.named if r.role is Role.CREATE)
         made = TableName(require_create(reference.schema, self.resolution), reference.name)
-        if any(table.name == made for table in self.resolution.tables.values()):
-            if not tree.args.get("exists"):
-                raise DuplicateTable(f'relation "{made.name}" already exists')
-            return Constant("CREATE TABLE", notice=f'relation "{made.name}" already exists, skipping')
+        existing = find_existing(made, self.resolution, bool(tree.args.get("exists")), "CREATE TABLE")
+        if existing is not None:
+            return existing
         self._check_properties(tree)
         reads = self._placed()
         node.set("this", exp.to_identifier(self.resolution.new_location, quoted=True))
@@ -246,7 +246,9 @@ class _SparkPlan:
         if kind not in ("TABLE", "VIEW") or tree.args.get("purge"):
             raise FeatureNotSupported(f"DROP {kind} is not supported in this form")
         if not any(reference in self.resolution.tables for reference, _ in self.named) and exists:
-            return Constant(f"DROP {kind}", notice=f"the {kind.lower()} does not exist, skipping")
+            return Constant(
+                f"DROP {kind}", remarks=(SuccessfulCompletion(f"the {kind.lower()} does not exist, skipping"),)
+            )
         table = self._table()
         require_owner(table, self.resolution)
         return CatalogChange(DropTable(table.name, exists, view=kind == "VIEW"), f"DROP {kind}")

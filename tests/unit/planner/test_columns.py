@@ -16,9 +16,10 @@ ALTERED = {
     "RENAME id TO number": "RENAME COLUMN `id` TO `number`",
 }
 SKIPPED = {
-    "ADD COLUMN IF NOT EXISTS id int": 'column "id" of relation "orders" already exists, skipping',
-    "DROP COLUMN IF EXISTS a, DROP IF EXISTS b": 'column "a" of relation "orders" does not exist, skipping\n'
-    'column "b" of relation "orders" does not exist, skipping',
+    "ADD COLUMN IF NOT EXISTS id int": [("42701", 'column "id" of relation "orders" already exists, skipping')],
+    "DROP COLUMN IF EXISTS a, DROP IF EXISTS b": [
+        ("00000", f'column "{name}" of relation "orders" does not exist, skipping') for name in "ab"
+    ],
 }
 MAPPED = replace(SNAPSHOTS["orders"], reader_features=frozenset({"columnMapping"}))
 REFUSED: dict[str, type[SqlError]] = {
@@ -61,7 +62,9 @@ def test_a_table_is_made_ready_for_local_timestamps() -> None:
 
 @pytest.mark.parametrize("action", SKIPPED)
 def test_what_is_so_already_is_said(action: str) -> None:
-    assert planned(f"ALTER TABLE orders {action}") == Constant("ALTER TABLE", notice=SKIPPED[action])
+    answer = planned(f"ALTER TABLE orders {action}")
+    assert isinstance(answer, Constant)
+    assert [(remark.sqlstate, remark.message) for remark in answer.remarks] == SKIPPED[action]
 
 
 @pytest.mark.parametrize("action", REFUSED)

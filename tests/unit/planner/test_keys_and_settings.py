@@ -11,16 +11,16 @@ from tests.unit.planner.warehouse import ITEMS, ORDERS, planned
 
 PLANS: dict[str, Plan] = {
     "ALTER TABLE orders ADD PRIMARY KEY (id, day)": CatalogChange(
-        AddKey(ORDERS, Key(None, ("id", "day"))), "ALTER TABLE", NOT_ENFORCED
+        AddKey(ORDERS, Key(None, ("id", "day"))), "ALTER TABLE", (NOT_ENFORCED,)
     ),
     "ALTER TABLE orders ADD CONSTRAINT i FOREIGN KEY (id) REFERENCES shop.items (id)": CatalogChange(
-        AddKey(ORDERS, Key("i", ("id",), ITEMS, ("id",))), "ALTER TABLE", NOT_ENFORCED
+        AddKey(ORDERS, Key("i", ("id",), ITEMS, ("id",))), "ALTER TABLE", (NOT_ENFORCED,)
     ),
     "ALTER TABLE orders ADD FOREIGN KEY (id) REFERENCES items": CatalogChange(
-        AddKey(ORDERS, Key(None, ("id",), ITEMS)), "ALTER TABLE", NOT_ENFORCED
+        AddKey(ORDERS, Key(None, ("id",), ITEMS)), "ALTER TABLE", (NOT_ENFORCED,)
     ),
     "ALTER TABLE orders ADD FOREIGN KEY (id) REFERENCES other.absent": CatalogChange(
-        AddKey(ORDERS, Key(None, ("id",), TableName("other", "absent"))), "ALTER TABLE", NOT_ENFORCED
+        AddKey(ORDERS, Key(None, ("id",), TableName("other", "absent"))), "ALTER TABLE", (NOT_ENFORCED,)
     ),
     "ALTER TABLE orders DROP CONSTRAINT IF EXISTS i CASCADE": CatalogChange(
         DropKey(ORDERS, "i", True, True), "ALTER TABLE"
@@ -81,7 +81,7 @@ def test_keys_of_a_new_table() -> None:
     assert "`a` INT NOT NULL, `b` INT, `c` STRING" in made.sql
     keys = (Key(None, ("a",)), Key(None, ("b",), ITEMS), Key(None, ("c",), ITEMS))
     assert made.then == RegisterTable(TableName("shop", "t"), "/lake/fresh", keys)
-    assert made.notice == NOT_ENFORCED
+    assert made.remarks == (NOT_ENFORCED,)
 
 
 def test_only_owners_make_keys() -> None:
