@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from catalog.names import TableName
 from compute.spawners.kubernetes.api import Object
 from compute.spawners.kubernetes.driver import CONTAINER, FOLDER, FOLDER_KEY, ROLE, TOKEN_FOLDER
 from compute.spawners.kubernetes.manifests import GUEST, pods_path
@@ -20,12 +21,12 @@ from tests.fix_cluster import Machines
 from tests.fix_gateway import NO_MACHINES, lake_folder, register
 from tests.hostile import REFUSED
 from tests.kubernetes.spark import executors, running_spark_gateway
+from tests.lakes import write_table
 from tests.target import Target
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark]
 VICTIM = "victim"
 """A workspace beside the first one."""
-OPTIONS = ("--executors", "1:1", "--max-spark-machines", "2")
 BY_HANDLE = REFUSED["open_by_handle_at"][{"x86_64": 0, "aarch64": 1}[platform.machine()]]
 """The call that opens a file of a file system without a path: whoever may make it is kept by no mount."""
 CREATED, DENIED, FORBIDDEN = 201, 422, 403
@@ -33,46 +34,45 @@ CREATED, DENIED, FORBIDDEN = 201, 422, 403
 
 @pytest.fixture
 def gateway(real: Machines) -> Iterator[tuple[Target, Path]]:
-    """A gateway with two workspaces, and the folder that has theirs."""
+    """A gateway with two workspaces, of which the victim's has a table, and the folder of that."""
     password = secrets.token_urlsafe()
     with lake_folder({}, password) as data:
-        asyncio.run(register(replace(NO_MACHINES, data=data, admin_password=password, workspace=VICTIM), {}))
-        with running_spark_gateway(real, data, password, *OPTIONS) as target:
-            yield target, data / "warehouse"
+        table = data / "warehouse" / VICTIM / "sales" / "kept"
+        table.parent.mkdir(parents=True)
+        victim = replace(NO_MACHINES, data=data, admin_password=password, workspace=VICTIM)
+        asyncio.run(register(victim, {TableName("sales", "kept"): write_table(table, {"id": [1, 2]})}))
+        with running_spark_gateway(real, data, password, "--executors", "1:1") as target:
+            yield target, table
 
 
 async def test_no_other_workspaces_files(real: Machines, gateway: tuple[Target, Path]) -> None:
-    target, warehouse = gateway
-    victim = await write_table(real, replace(target, database=VICTIM))
-    thief = await write_table(real, target)
-    (table,) = warehouse.glob(f"{VICTIM}/public/*")
-    (executor,) = (name for name in await executors(real) if name.startswith(thief))
+    target, table = gateway
+    own = table.parents[2] / target.database
+    use_spark(target)
+    (thief,), (executor,) = await drivers(real), await executors(real)
     for pod, container in ((thief, GUEST), (executor, CONTAINER)):
-        seen = json.loads(run_inside(real, pod, container, look_around(warehouse / target.database, table)))
-        assert seen["mounted"] == [str(warehouse / target.database)]
+        seen = json.loads(run_inside(real, pod, container, look_around(own, table)))
+        assert seen["mounted"] == [str(own)]
         assert seen["beside"] == [target.database]
         assert "public" in seen["own"]
         assert set(seen["others"]) == {"FileNotFoundError"}
         assert seen["by handle"] == "Operation not permitted"
-    asked = await ask_for_more(real, thief, executor, victim)
+    asked = await ask_for_more(real, thief, executor)
     assert asked == [CREATED, DENIED, DENIED, DENIED, DENIED, FORBIDDEN]
 
 
-async def write_table(machines: Machines, target: Target) -> str:
-    """By Spark, whose driver comes with it; its name."""
-    before = await drivers(machines)
+def use_spark(target: Target) -> None:
+    """Its driver and an executor come with it."""
     with target.connect() as connection:
         connection.execute("CREATE TABLE kept (id bigint) USING delta")
         connection.execute("INSERT INTO kept VALUES (1), (2)")
         connection.execute("SET lakegate.lane = spark")
         assert connection.execute("SELECT sum(id) FROM kept").fetchone() == (3,)
-    (driver,) = await drivers(machines) - before
-    return driver
 
 
-async def drivers(machines: Machines) -> set[str]:
+async def drivers(machines: Machines) -> Sequence[str]:
     pods = [pod["metadata"] for pod in await machines.pods()]
-    return {pod["name"] for pod in pods if pod["labels"].get(ROLE) == "driver"}
+    return [pod["name"] for pod in pods if pod["labels"].get(ROLE) == "driver"]
 
 
 def run_inside(machines: Machines, pod: str, container: str, code: str, told: str = "") -> str:
@@ -107,14 +107,14 @@ def look_around(own: Path, table: Path) -> str:
     """
 
 
-async def ask_for_more(machines: Machines, thief: str, executor: str, victim: str) -> Sequence[int]:
+async def ask_for_more(machines: Machines, thief: str, executor: str) -> Sequence[int]:
     """What the API server answers where the driver asks, by its token, for another executor like the one it has, and
     for such ones with more to see."""
     model = await machines.admin.read(pods_path(machines.namespace, executor))
     kept = {name: model["metadata"][name] for name in ("labels", "ownerReferences")}
     spec = {name: value for name, value in model["spec"].items() if name != "nodeName"}
     like = {"apiVersion": "v1", "kind": "Pod", "metadata": {**kept, "name": f"{thief}-exec-9"}, "spec": spec}
-    secret = {"secretKeyRef": {"name": victim, "key": FOLDER_KEY}}
+    secret = {"secretKeyRef": {"name": "another-driver", "key": FOLDER_KEY}}
     pods = [
         like,
         mounting(like, {}),
