@@ -13,7 +13,7 @@ from deploy.gateway import contents
 from deploy.guest import host, tarball
 from deploy.guest.bill import bill_of_materials
 from deploy.guest.bytecode import compile_layers, compile_modules
-from deploy.guest.debian import Package
+from deploy.guest.debian import Package, find_archive
 from deploy.guest.oci import write_oci
 from deploy.guest.recipe import digest
 from deploy.guest.tarball import Entry
@@ -52,7 +52,10 @@ def layers(image: Path) -> Sequence[Path]:
 def _assemble(folder: Path) -> Path:
     lock = contents.export_lock()
     how = digest(*((_HERE.parent / f"{module}.py").read_bytes() for module in _MAKERS))
-    debian = _keep(folder / "layers" / f"debian-{how}", lambda at: _write_layer(at, *contents.debian_layer()))
+    debian = _keep(
+        folder / "layers" / f"debian-{digest(how, find_archive())}",
+        lambda at: _write_layer(at, *contents.debian_layer()),
+    )
     wheels = _keep(folder / "layers" / f"wheels-{digest(how, lock)}", lambda at: _make_wheels(at, lock))
     compiled = _keep(
         folder / "layers" / f"bytecode-{digest(debian.name, wheels.name)}",

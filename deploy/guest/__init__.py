@@ -10,7 +10,8 @@ Layers: `recipe` (what goes in) under `debian`, `wheels`, `sources`, `bytecode` 
 times: `tarball`), `boot` (kernel, initrd), `erofs`, `oci` and `bill`; `image` puts them together in the cache folder.
 
 Lifecycle: a layer is kept under a key of what it is made from, an image under a key of its layers. Debian's newest
-packages are taken when a layer is first made; `bill.json` says which. The same layers give the same bytes.
+packages are taken when a layer is first made, or those of an archive of one day (`debian.ARCHIVE`); `bill.json` says
+which. The same packages give the same bytes.
 
 Never: a shell, package tools, documentation or locales in the root; secrets; a file that depends on the clock or on the
 host that builds.

@@ -14,7 +14,13 @@ from deploy.guest import tarball
 from deploy.guest.recipe import EPOCH, SUITE, UNWANTED
 from deploy.guest.tarball import Entry
 
+ARCHIVE = "LAKEGATE_DEBIAN_ARCHIVE"
+"""Of the environment: the URL of the archive that packages come from, or lines of sources.list(5), such as a snapshot
+of one day: for images that are the same wherever and whenever they are built. Without it they come from where this host
+has its own, as new as they are."""
 _LIST_PACKAGES = 'cd "$1/var/cache/apt/archives" && sha256sum *.deb'
+_AT_ANY_TIME = ('--aptopt=Acquire::Check-Valid-Until "false"',)
+"""An archive of one day says until when it is to be believed, which is soon over."""
 _LISTED = re.compile(r"^([0-9a-f]{64})  ([^_\n]+)_([^_\n]+)_([^_\n]+)\.deb$", re.MULTILINE)
 
 
@@ -28,6 +34,11 @@ class Package:
     version: str
     sha256: str
     architecture: str = ""
+
+
+def find_archive() -> str:
+    """The one that was chosen, a part of what an image is made from; empty where none was."""
+    return os.environ.get(ARCHIVE, "")
 
 
 def unpack_packages(names: Sequence[str]) -> tuple[Mapping[str, Entry], Sequence[Package]]:
@@ -63,12 +74,11 @@ def _run_mmdebstrap(names: Sequence[str], target: Path) -> str:
     """What it and its hook say: the packages among it."""
     options = ["--quiet", "--variant=extract", "--architectures=amd64", "--skip=output/dev,output/mknod"]
     command = ["mmdebstrap", *options, f"--include={','.join(names)}", f"--extract-hook={_LIST_PACKAGES}"]
+    command += [*_AT_ANY_TIME, SUITE, str(target), *find_archive().splitlines()]
     environment = os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH)}
-    done = subprocess.run(
-        [*command, SUITE, str(target)], env=environment, stderr=subprocess.PIPE, text=True, check=False
-    )
+    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        sys.stderr.write(done.stderr)
+        sys.stderr.write(f"{done.stderr}packages come from {find_archive() or 'where this host has its own'}\n")
         done.check_returncode()
     return done.stderr
 

@@ -13,7 +13,7 @@ from deploy.guest import host, recipe, tarball
 from deploy.guest.bill import bill_of_materials
 from deploy.guest.boot import INIT, initrd, kernel
 from deploy.guest.bytecode import compile_layers, compile_modules
-from deploy.guest.debian import Package, root_layer, unpack_packages
+from deploy.guest.debian import Package, find_archive, root_layer, unpack_packages
 from deploy.guest.erofs import write_erofs
 from deploy.guest.oci import write_oci
 from deploy.guest.recipe import digest
@@ -61,10 +61,10 @@ def build_oci(cache: Path, entrypoint: Sequence[str], *, name: str = NAME, more:
 
 
 def _assemble(guest: Path, sources: Mapping[str, Entry]) -> Path:
-    lock = export_lock()
+    lock, archive = export_lock(), find_archive()
     layers = guest / "layers"
-    debian = keep(layers / f"debian-{_key('recipe', 'debian', 'tarball')}", _make_debian)
-    boot = keep(layers / f"boot-{_key('recipe', 'debian', 'tarball', 'boot')}", _make_boot)
+    debian = keep(layers / f"debian-{_key('recipe', 'debian', 'tarball', more=archive)}", _make_debian)
+    boot = keep(layers / f"boot-{_key('recipe', 'debian', 'tarball', 'boot', more=archive)}", _make_boot)
     wheels = keep(
         layers / f"wheels-{_key('recipe', 'wheels', 'tarball', more=lock)}", lambda at: _make_wheels(at, lock)
     )
