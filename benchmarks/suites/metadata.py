@@ -80,12 +80,14 @@ def _summary(seen: Sequence[Measurement]) -> Iterator[Measurement]:
         (times[tool, metric, "lakegate"], value) for (tool, metric, whose), value in times.items() if whose == PEER
     ]
     long = [(ours / theirs) for ours, theirs in pairs if theirs >= LONG_MS]
-    added = [ours - theirs for ours, theirs in pairs if theirs < LONG_MS]
+    short = [(ours, theirs) for ours, theirs in pairs if theirs < LONG_MS]
     found = {
         f"statements of {LONG_MS} ms or more": float(len(long)),
         f"of them over {MOST}": float(sum(ratio > MOST for ratio in long)),
         "of them, greatest ratio": max(long),
-        "added to shorter ones, median ms": median(added),
+        "shorter statements": float(len(short)),
+        f"of the shorter over {MOST}": float(sum(ours / theirs > MOST for ours, theirs in short)),
+        "added to the shorter, median ms": median(ours - theirs for ours, theirs in short),
     }
     for metric, value in found.items():
         yield Measurement("metadata", f"lakegate / {PEER}", metric, value, (value,))
