@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import files, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.drivers.libpq import libraries, preloaded
 from tests.drivers.report import Report
 from tests.fix_oracle import running_postgres
 from tests.target import Target
@@ -59,12 +60,10 @@ ENDLESS = """SELECT count(*) FROM remote.lineitem a, remote.lineitem b, remote.l
 @pytest.fixture(scope="module")
 def home() -> Iterator[Target]:
     """A PostgreSQL whose postgres_fdw speaks TLS."""
-    libraries = [path.locate() for path in files("psycopg-binary") or () if "psycopg_binary.libs" in path.parts]
     with tempfile.TemporaryDirectory(prefix="lakegate-test-") as folder:
         os.chmod(folder, 0o755)
-        copies = [shutil.copy(library, folder) for library in libraries]
-        (libpq,) = (copy for copy in copies if Path(copy).name.startswith("libpq"))
-        with running_postgres(environment={"LD_PRELOAD": libpq, "HOME": folder}) as target:
+        copies = [Path(shutil.copy(library, folder)) for library in libraries()]
+        with running_postgres(environment={**preloaded(copies), "HOME": folder}) as target:
             yield target
 
 

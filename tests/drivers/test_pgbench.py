@@ -1,9 +1,5 @@
-"""pgbench in its three modes: each script checks by itself what it was answered, so a wrong answer ends it.
+"""pgbench in its three modes: each script checks by itself what it was answered, so a wrong answer ends it."""
 
-The wheel that it comes in is built without TLS.
-"""
-
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.alike import asked_of_both
+from tests.drivers.libpq import environment
 from tests.fix_oracle import BINARIES
 from tests.target import Target
 
@@ -39,7 +36,7 @@ def test_script(oracle: Target, gateway: Target, tmp_path: Path, mode: str) -> N
     def ask(target: Target) -> tuple[int, list[str], str]:
         done = subprocess.run(
             [BINARIES / "pgbench", "-n", "-M", mode, "-c", str(CLIENTS), "-t", str(TRANSACTIONS), "-f", script],
-            env={**os.environ, **target.environment},
+            env=environment(target),
             capture_output=True,
             text=True,
             check=False,

@@ -1,6 +1,5 @@
 """psql 18: what a person sees. Text is compared with what psql shows on a PostgreSQL that has the same empty tables."""
 
-import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 import pexpect
 import pytest
 
+from tests.drivers.libpq import environment
 from tests.fix_oracle import BINARIES
 from tests.processes import at_rest, until
 from tests.target import Target
@@ -53,7 +53,7 @@ def psql(target: Target, *commands: str, options: tuple[str, ...] = ()) -> Shown
     arguments = [argument for command in commands for argument in ("-c", command)]
     done = subprocess.run(
         [PSQL, "-X", *options, *arguments],
-        env={**os.environ, **target.environment, "LC_ALL": "C.UTF-8"},
+        env={**environment(target), "LC_ALL": "C.UTF-8"},
         capture_output=True,
         text=True,
         check=False,
@@ -97,6 +97,10 @@ def test_lists_databases_and_schemas(gateway: Target) -> None:
     assert {"tpch", "sample"} <= set(schemas)
 
 
+def test_speaks_tls(gateway: Target) -> None:
+    assert "SSL Connection|true" in psql(gateway, r"\conninfo", options=("-At",)).out
+
+
 def test_copies_nothing_and_says_so(gateway: Target) -> None:
     assert "ERROR:" in psql(gateway, "COPY tpch.nation TO PROGRAM 'cat'").err
 
@@ -119,7 +123,7 @@ def test_binds(oracle: Target, gateway: Target, statement: str) -> None:
 def from_script(target: Target, script: str, *options: str) -> Shown:
     done = subprocess.run(
         [PSQL, "-X", *options],
-        env={**os.environ, **target.environment, "LC_ALL": "C.UTF-8"},
+        env={**environment(target), "LC_ALL": "C.UTF-8"},
         input=script,
         capture_output=True,
         text=True,
@@ -145,7 +149,7 @@ def open_terminal(target: Target) -> pexpect.spawn:
     child = pexpect.spawn(
         str(PSQL),
         ["-X", "-n", "--pset=pager=off"],
-        env={**os.environ, **target.environment, "LC_ALL": "C.UTF-8", "TERM": "dumb"},
+        env={**environment(target), "LC_ALL": "C.UTF-8", "TERM": "dumb"},
         encoding="utf-8",
         timeout=600,
         echo=False,
