@@ -24,23 +24,24 @@ FROM tpch.orders WHERE o_orderkey < 20000 ORDER BY 1
 EVERY_TYPE = "SELECT * FROM sample.every_type ORDER BY id"
 
 
-def through_adbc(target: Target, query: str, *parameters: Any) -> pa.Table:
-    """As Arrow, by the extended protocol in binary: its default is COPY."""
+def through_adbc(target: Target, query: str, *parameters: Any, copies: bool = True) -> pa.Table:
+    """As Arrow: by COPY, which is its default, or by the extended protocol in binary."""
     with adbc.connect(target.url(sslmode=target.sslmode)) as connection, connection.cursor() as cursor:
-        cursor.adbc_statement.set_options(**{StatementOptions.USE_COPY.value: "false"})
+        cursor.adbc_statement.set_options(**{StatementOptions.USE_COPY.value: str(copies).lower()})
         cursor.execute(query, parameters or None)
         return cursor.fetch_arrow_table()
 
 
+@pytest.mark.parametrize("copies", [True, False], ids=["COPY", "extended"])
 @pytest.mark.parametrize("query", [ORDERS, EVERY_TYPE], ids=["orders", "every type"])
-def test_adbc(oracle: Target, gateway: Target, query: str) -> None:
-    table = asked_of_both(oracle, gateway, lambda target: through_adbc(target, query))
+def test_adbc(oracle: Target, gateway: Target, query: str, *, copies: bool) -> None:
+    table = asked_of_both(oracle, gateway, lambda target: through_adbc(target, query, copies=copies))
     assert table.num_rows >= len(samples.ROWS)
 
 
 def test_adbc_binds(oracle: Target, gateway: Target) -> None:
     query = "SELECT n_name FROM tpch.nation WHERE n_nationkey = $1 OR n_name = $2 ORDER BY 1"
-    table = asked_of_both(oracle, gateway, lambda target: through_adbc(target, query, 7, "PERU"))
+    table = asked_of_both(oracle, gateway, lambda target: through_adbc(target, query, 7, "PERU", copies=False))
     assert table.column(0).to_pylist() == ["GERMANY", "PERU"]
 
 
@@ -58,8 +59,8 @@ def test_adbc_metadata(bare_oracle: Target, gateway: Target) -> None:
     assert schema.names == samples.SCHEMA.names
 
 
-@pytest.mark.parametrize("protocol", ["cursor", "simple"])
-def test_connectorx(oracle: Target, gateway: Target, protocol: Literal["cursor", "simple"]) -> None:
+@pytest.mark.parametrize("protocol", ["binary", "cursor", "simple"])
+def test_connectorx(oracle: Target, gateway: Target, protocol: Literal["binary", "cursor", "simple"]) -> None:
     def ask(target: Target) -> pa.Table:
         url = target.url(sslmode=target.sslmode)
         return connectorx.read_sql(url, ORDERS, protocol=protocol, return_type="arrow")
