@@ -59,6 +59,8 @@ async def test_a_claimed_pod_is_not_claimed_again(machines: Machines) -> None:
         *(machines.admin.patch(path, ownership.claim("one")) for _ in range(10)), return_exceptions=True
     )
     assert sum(not isinstance(outcome, Refused) for outcome in outcomes) == 1
+    annotations = (await machines.admin.read(path))["metadata"]["annotations"]
+    assert (annotations[ownership.KEEP_NODE], annotations[ownership.EVICTABLE]) == ("true", "false")
 
 
 @pytest.mark.parametrize("state", [ownership.WARM, ownership.CLAIMED])

@@ -27,6 +27,7 @@ LEAVING_TAINTS = frozenset(
         "karpenter.sh/disrupted",
         "node.kubernetes.io/unschedulable",
         "node.kubernetes.io/out-of-service",
+        "ToBeDeletedByClusterAutoscaler",
         "aws-node-termination-handler/spot-itn",
         "aws-node-termination-handler/rebalance-recommendation",
         "aws-node-termination-handler/scheduled-maintenance",
