@@ -151,6 +151,8 @@ class Fleet:
                 self._lending.expire(number, now)
             case "refill":
                 self._supply.refill(now)
+            case "room":
+                self._supply.make_room(self._roster.by_index[number], now)
             case "stock":
                 if stock := self._roster.by_index[number].stocks.get(name):
                     self._supply.sweep(stock, now)

@@ -131,9 +131,12 @@ class Supply:
             self._roster.timers.put(("stock", template.index, stock.owner), looks_again)
 
     def make_room(self, template: Template, now: float) -> None:
-        """What a workspace keeps unused ends when another one waits and could get none."""
+        """What a workspace keeps unused ends when another one waits and could get none: not before one could start."""
         states = template.states
-        if not template.waiting or any(breaker.is_open(now) for breaker in template.breakers.values()):
+        if not template.waiting:
+            return
+        if template.retry_at > now:
+            self._roster.timers.put(("room", template.index, ""), template.retry_at)
             return
         while template.kept and template.waiting.demand > states[State.STARTING] + states[State.STOPPING]:
             self.stop(next(iter(template.kept.values())), now)

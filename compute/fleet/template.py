@@ -51,6 +51,11 @@ class Template:
         is_busy = most_starting is not None and self.states[State.STARTING] >= most_starting
         return is_busy or self.total >= self.config.max_machines
 
+    @property
+    def retry_at(self) -> float:
+        """When a machine may be started on nodes of some type: in the past, unless all of them pause."""
+        return min(breaker.retry_at for breaker in self.breakers.values())
+
     def stock_for(self, workspace: str) -> Stock:
         """The stock that serves the workspace, made when first asked for."""
         owner = workspace if self.config.reserved else ANYBODY

@@ -6,7 +6,7 @@ import random
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from threading import Event, Lock, Thread
+from threading import Event, RLock, Thread
 
 from catalog.errors import FeatureNotSupported, MachineLost, SqlError
 from compute.engines import ENGINE_LOST, Binding, Engine
@@ -55,7 +55,7 @@ class Guest:
         self._bound = bound
         self.claimed = Event()
         """Set when an identity arrives."""
-        self._binding = Lock()
+        self._binding = RLock()  # a signal's handler runs in the thread that may hold it
         self._leases = 0
         self._retired = False
 
@@ -83,7 +83,7 @@ class Guest:
             self.converse(_accept(listener))
 
     def retire(self) -> None:
-        """Ends the process as soon as no lease uses it."""
+        """Ends the process as soon as no lease uses it. Good for a signal's handler, whatever it interrupts."""
         with self._binding:
             self._retired = True
             self._end_if_unused()

@@ -59,6 +59,8 @@ async def test_a_claimed_pod_is_not_claimed_again(machines: Machines) -> None:
         *(machines.admin.patch(path, ownership.claim("one")) for _ in range(10)), return_exceptions=True
     )
     assert sum(not isinstance(outcome, Refused) for outcome in outcomes) == 1
+    annotations = (await machines.admin.read(path))["metadata"]["annotations"]
+    assert (annotations[ownership.KEEP_NODE], annotations[ownership.EVICTABLE]) == ("true", "false")
 
 
 @pytest.mark.parametrize("state", [ownership.WARM, ownership.CLAIMED])
@@ -81,6 +83,34 @@ async def test_a_start_that_is_given_up_while_it_adopts_leaves_no_pod(machines: 
         await eventually(lambda: not spawner._machines)
         left = [each["metadata"]["labels"][ownership.STATE] for each in await machines.pods()]
         assert left == ([state] if state == ownership.CLAIMED else [])
+
+
+async def test_what_could_not_be_adopted_just_now_is_adopted_later(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the attempt is left, although the API server tells of the pod meanwhile."""
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "none"}
+    key, path = ownership.template_key(SPEC, machines.config), pods_path(machines.namespace, "pod")
+    pod = guest_pod(machines.config, "pod", SPEC, ownership.labels("gw-0", "old", key), owner)
+    pod["spec"]["nodeName"] = "n"
+    await machines.admin.create(pods_path(machines.namespace), pod)
+    async with open_spawner(machines.config) as spawner:
+
+        async def no_sign_of_life() -> bool:
+            await machines.admin.patch(path, [{"op": "add", "path": "/metadata/annotations/seen", "value": "yes"}])
+            await eventually(lambda: "pod" in spawner._node_of)
+            return False
+
+        await eventually(lambda: "pod" in spawner._adoptable[key])
+        with monkeypatch.context() as silent:
+            silent.setattr(spawner, "_beat", no_sign_of_life)
+            assert await spawner._adopt(key, None) is None
+        assert (list(spawner._adoptable[key]), spawner._machines, spawner._node_of) == (["pod"], {}, {})
+        adopted = await spawner._adopt(key, None)
+        assert adopted is not None
+        assert adopted.name == "pod"
+        assert not spawner._adoptable[key]
+        await machines.admin.delete(path, grace_seconds=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """The nodes of placed types, as the fleet hears of them: each that joins, drains and goes.
 
-A node has joined from when a machine could run on it, and joins again where its type or its room has changed. It
-drains from when it is about to go or none could come there any more (a taint, another gateway's label), and is back
-when that is over; it is lost when it is gone, or nobody hears of it any more.
+A node has joined from when a machine could run on it, and joins again where its type or its room has changed, with
+room for none while a taint keeps new ones away (pressure of its memory, say): those that it has stay. It drains from
+when it is about to go, evicts its pods or is another's (a label), and is back when that is over; it is lost when it is
+gone, or nobody hears of it any more.
 """
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from compute.config import Room
@@ -14,7 +16,7 @@ from compute.events import NodeDraining, NodeEvent, NodeJoined, NodeLost
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Object
 from compute.spawners.kubernetes.manifests import DRAIN_SECONDS
-from compute.spawners.kubernetes.nodes import NodeType, is_leaving, is_lost
+from compute.spawners.kubernetes.nodes import NodeType, is_evicting, is_leaving, is_lost
 from compute.spawners.kubernetes.quantities import parse_quantity
 
 MEBIBYTE = 1 << 20
@@ -46,7 +48,7 @@ class Estate:
         name = node["metadata"]["name"]
         if is_lost(node):
             self.lose(name)
-        elif is_leaving(node) or (joined := self._survey(name, node)) is None:
+        elif is_leaving(node) or is_evicting(node) or (joined := self._survey(name, node)) is None:
             self._drain(name)
         elif joined != self._joined.get(name):
             self._draining.discard(name)
@@ -75,7 +77,14 @@ class Estate:
                 memory, cpus = _room(allocatable)
                 room = memory - each.daemon_memory * MEBIBYTE, cpus - each.daemon_cpus
                 return NodeJoined(name, each.name, *room, _most_pods(allocatable, each.daemon_pods))
-        return None
+        return self._closed(name, node)
+
+    def _closed(self, name: str, node: Object) -> NodeJoined | None:
+        """A node that is of its type as before, but takes no new machine; None for one that has not joined."""
+        known = self._joined.get(name)
+        if known is None or not any(each.name == known.node_type and each.covers(node) for each in self._types):
+            return None
+        return replace(known, most_machines=0)
 
     def _say(self, news: NodeEvent) -> None:
         if self._tell is not None:

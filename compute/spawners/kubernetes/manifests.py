@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compute.config import MachineSpec, Placement
+from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.channel import Pair
 from compute.spawners.kubernetes.config import GUEST_PORT, KubernetesConfig
 
@@ -53,7 +54,7 @@ def guest_pod(
         "kind": "Pod",
         "metadata": {
             **_metadata(config, name, labels, owner),
-            "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
+            "annotations": {ownership.EVICTABLE: "true"},
         },
         "spec": {
             **placed(config, spec.placement),

@@ -27,6 +27,7 @@ LEAVING_TAINTS = frozenset(
         "karpenter.sh/disrupted",
         "node.kubernetes.io/unschedulable",
         "node.kubernetes.io/out-of-service",
+        "ToBeDeletedByClusterAutoscaler",
         "aws-node-termination-handler/spot-itn",
         "aws-node-termination-handler/rebalance-recommendation",
         "aws-node-termination-handler/scheduled-maintenance",
@@ -104,13 +105,16 @@ class NodeType:
 
     def admits(self, node: Mapping[str, Any]) -> bool:
         """Whether the scheduler would put a machine of this type on a node that has room."""
+        return self.covers(node) and _repelling(node) <= {each["key"] for each in self.tolerations()}
+
+    def covers(self, node: Mapping[str, Any]) -> bool:
+        """Whether a node is of this type by its labels, whatever it is tainted with."""
         labels = node["metadata"].get("labels") or {}
         terms = self._terms() or [{"matchExpressions": []}]
         meets_one = any(
             all(labels.get(each["key"]) in each["values"] for each in term["matchExpressions"]) for term in terms
         )
-        is_tolerated = _repelling(node) <= {each["key"] for each in self.tolerations()}
-        return self.node_selector().items() <= labels.items() and meets_one and is_tolerated
+        return self.node_selector().items() <= labels.items() and meets_one
 
     def _terms(self) -> Sequence[Mapping[str, Any]]:
         """Terms are alternatives: a label of one autoscaler or the other's; the expressions of a term are all met."""
@@ -149,6 +153,11 @@ def is_leaving(node: Mapping[str, Any]) -> bool:
 def is_lost(node: Mapping[str, Any]) -> bool:
     """Whether its pods must be taken for dead: their connections would only hang."""
     return bool(_taints(node) & LOST_TAINTS)
+
+
+def is_evicting(node: Mapping[str, Any]) -> bool:
+    """Whether its pods have to go: machines tolerate no taint with that effect."""
+    return any(taint["effect"] == "NoExecute" for taint in node.get("spec", {}).get("taints") or [])
 
 
 def _repelling(node: Mapping[str, Any]) -> frozenset[str]:

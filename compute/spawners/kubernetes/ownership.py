@@ -22,6 +22,8 @@ WARM = "warm"
 CLAIMED = "claimed"
 KEEP_NODE = "karpenter.sh/do-not-disrupt"
 """Karpenter does not consolidate a node away while a pod on it says so."""
+EVICTABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+"""Nor does the Cluster Autoscaler while a pod on it says that it is not."""
 Operations = Sequence[Mapping[str, Any]]
 
 
@@ -56,7 +58,8 @@ def claim(instance: str) -> Operations:
     return [
         *_only_if({INSTANCE: instance, STATE: WARM}),
         {"op": "replace", "path": _label(STATE), "value": CLAIMED},
-        {"op": "add", "path": f"/metadata/annotations/{_escape(KEEP_NODE)}", "value": "true"},
+        {"op": "add", "path": _annotation(KEEP_NODE), "value": "true"},
+        {"op": "add", "path": _annotation(EVICTABLE), "value": "false"},
     ]
 
 
@@ -75,6 +78,10 @@ def _only_if(expected: Mapping[str, str]) -> Operations:
 
 def _label(name: str) -> str:
     return f"/metadata/labels/{_escape(name)}"
+
+
+def _annotation(name: str) -> str:
+    return f"/metadata/annotations/{_escape(name)}"
 
 
 def _escape(name: str) -> str:

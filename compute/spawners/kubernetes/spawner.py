@@ -159,25 +159,32 @@ class KubernetesSpawner:
         while waiting:
             name, pod = waiting.popitem()
             machine = self._machines[name] = self._machine(name, is_pinned=node is not None)
-            taking = asyncio.ensure_future(self._take_over(machine, pod["metadata"]["labels"][ownership.INSTANCE]))
+            taking = asyncio.ensure_future(self._take_over(machine, pod))
             try:
                 if await asyncio.shield(taking):
                     return machine
             except asyncio.CancelledError:
                 self._run(self._give_up(machine, taking))
                 raise
+            if name in waiting:
+                return None  # whatever kept it from us keeps the others
         return None
 
-    async def _take_over(self, machine: PodMachine, former: str) -> bool:
-        """Whether it is ours now."""
+    async def _take_over(self, machine: PodMachine, pod: Object) -> bool:
+        """Whether it is ours now. One that may be some other time waits on, unless it is gone meanwhile."""
         path = pods_path(self._config.namespace, machine.name)
+        former = pod["metadata"]["labels"][ownership.INSTANCE]
         try:
             if not await self._beat():
                 raise OSError("it may be a later instance's")
             machine.observe(await self._reach().patch(path, ownership.adoption(self.instance, former)))
         except (Refused, OSError) as error:
             log.info("%s is not adopted: %s", machine.name, error)
-            self._machines.pop(machine.name, None)
+            is_lost = isinstance(error, Refused) and (error.is_absent or error.conflicts)
+            waits_on = machine.name in self._machines and not is_lost
+            self._forget(machine.name)
+            if waits_on:
+                self._find_left_over(machine.name, pod)
             return False
         return True
 

@@ -64,13 +64,24 @@ RESERVED = EngineConfig(
     on_demand_base=1,
 )
 RESERVED_SHARED = replace(SHARED, engine="driver", reserved=True)
+HIRED = ("hired-spot", "hired")
+HIRED_SHARED = replace(SHARED, warm_machines=0, max_machines=2, most_starting=None, node_types=HIRED)
+NODE_TYPES = (
+    NodeType(""),
+    NodeType("spot", spot=True, placed=True, spread=1),
+    NodeType("on-demand", placed=True),
+    NodeType("hired-spot", spot=True),
+    NodeType("hired"),
+)
 CONFIG = PoolConfig(
     (USER, LARGE, SHARED, PLACED_SHARED, RESERVED, RESERVED_SHARED),
     max_waiting=6,
-    node_types=(NodeType(""), NodeType("spot", spot=True, placed=True, spread=1), NodeType("on-demand", placed=True)),
+    node_types=NODE_TYPES,
     workspaces={"B": WorkspacePolicy(weight=2.0), "C": WorkspacePolicy(budget=Budget(40.0, 60.0))},
 )
-WANTS = (("duckdb", ""), ("duckdb", "large"), ("spark", ""), ("trino", ""), ("pod", ""), ("driver", ""))
+SCARCE = replace(CONFIG, engines=(HIRED_SHARED,))
+"""Everybody wants the same few machines."""
+WANTS = tuple((each.engine, each.size) for each in CONFIG.engines)
 WAIT = 30.0
 MOST_STEPS_TO_REST = 2000
 T = TypeVar("T")
@@ -157,7 +168,7 @@ class Scene:
         )[0]
         if kind == "want":
             priority = chance.choice(list(Priority))
-            self.want(chance.choice(WANTS), chance.choice("ABCD"), chance.choice("xyz"), priority)
+            self.want(chance.choice(list(self.witness.engines)), chance.choice("ABCD"), chance.choice("xyz"), priority)
         elif kind == "time":
             self.pass_time(chance.choice([0.0625, 0.25, 1.0, 4.0, 11.0, 31.0]))
         elif kind in ("join", "drain", "lose"):
@@ -214,6 +225,7 @@ class Scene:
     def check(self) -> None:
         """What holds between any two events."""
         self._check_waiting()
+        self._check_room()
         self._check_counts()
         self._check_indexes()
 
@@ -234,6 +246,18 @@ class Scene:
                 by_workspace[each.workspace] += 1
             demand = sum(ceil(number / config.leases_per_machine) for number in by_workspace.values())
             assert coming >= demand or not witness.has_room(config), key
+
+    def _check_room(self) -> None:
+        """Nobody waits for what another workspace keeps unused, once a machine could start in its stead."""
+        witness, wake_at = self.witness, self.fleet.wake_at()
+        for key, config in witness.engines.items():
+            machines = list(witness.of(key))
+            coming = sum(machine.state in ("starting", "stopping") for machine in machines)
+            kept = [m for m in machines if m.state == "serving" and not m.leases and not witness.is_leaving(m)]
+            if kept and len(machines) == config.max_machines and witness.demand(key, None) > coming:
+                assert wake_at is not None
+                assert wake_at <= max(self.now, witness.paused_until(key)), key
+                assert witness.paused_until(key) > self.now or wake_at <= self.now, key
 
     def _check_counts(self) -> None:
         for engine in {engine for engine, _ in self.witness.engines}:

@@ -98,6 +98,17 @@ def test_an_idle_shared_machine_makes_room_for_another_workspace() -> None:
     assert settled(fleet, Ended(1)) == [Start(2, "spark")]
 
 
+def test_a_machine_makes_room_once_some_node_type_takes_another() -> None:
+    config = EngineConfig("spark", "shared", warm_machines=0, max_machines=1, node_types=("spot", "hired"))
+    fleet = Fleet(PoolConfig((config,), node_types=(NodeType("spot", spot=True), NodeType("hired"))))
+    assert settled(fleet, Wanted(1, "spark", "A", "p", 99.0)) == [Start(1, "spark", "", "spot")]
+    assert settled(fleet, Failed(1, "no capacity")) == [Start(2, "spark", "", "hired")]
+    settled(fleet, Ready(2))
+    settled(fleet, Released(2, "p"))
+    assert settled(fleet, Wanted(2, "spark", "B", "p", 99.0)) == [Stop(2)], "one of two pauses"
+    assert settled(fleet, Ended(2)) == [Start(3, "spark", "", "hired")]
+
+
 def test_machines_that_die_together_count_as_one_failure() -> None:
     fleet = Fleet(PoolConfig((EngineConfig("duckdb", "user", warm_machines=4),)))
     settled(fleet, Tick())

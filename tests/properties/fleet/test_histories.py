@@ -2,12 +2,14 @@
 
 import random
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from compute.config import PoolConfig
 from compute.events import Priority
-from tests.properties.fleet.scene import PLACED, WANTS, Scene
+from tests.properties.fleet.scene import CONFIG, PLACED, SCARCE, WANTS, Scene
 
 NODES = st.tuples(st.sampled_from(PLACED), st.integers(0, 2))
 
@@ -81,11 +83,12 @@ TestFleetHistory = FleetHistory.TestCase
 TestFleetHistory.settings = settings(max_examples=80, deadline=None)
 
 
+@pytest.mark.parametrize("config", [CONFIG, SCARCE])
 @settings(max_examples=12, deadline=None, phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32))
-def test_long_histories(seed: int) -> None:
+def test_long_histories(config: PoolConfig, seed: int) -> None:
     """Thousands of events, up to where full queues, spent budgets and lost nodes meet."""
-    scene, chance = Scene(), random.Random(seed)
+    scene, chance = Scene(config), random.Random(seed)
     for _ in range(2500):
         scene.step(chance)
         scene.check()

@@ -185,6 +185,10 @@ class Witness:
                     return True
         return False
 
+    def paused_until(self, key: Key) -> float:
+        """When a machine may be started on nodes of some type."""
+        return min(self.pauses[key, name].until for name in self.engines[key].node_types)
+
     def _note(self, event: Event, now: float) -> None:
         self._renew(now)
         match event:

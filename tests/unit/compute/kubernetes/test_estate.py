@@ -19,6 +19,8 @@ TYPES = (NodeType("spot", "spot"), METAL, NodeType("other", labels={"kind": "oth
 LEAVING = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
 UNREACHABLE = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
 NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+PRESSED = {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}
+EVICTING = {"key": "team", "effect": "NoExecute"}
 KEPT = {"key": "lakegate.dev/machines", "effect": "NoSchedule"}
 JOINED = NodeJoined("n", "metal", (16 << 30) - (512 << 20), 7.66)
 
@@ -87,14 +89,25 @@ def named(**labels: str) -> Any:
     return node(labels={"karpenter.sh/nodepool": "metal"} | labels)
 
 
-@pytest.mark.parametrize("closed", [node(NOT_READY), named(**{"lakegate.dev/gateway": "gw-1"}), node(labels={})])
-def test_a_node_that_takes_no_machines_any_more_drains(estate: Estate, heard: list[NodeEvent], closed: Any) -> None:
+@pytest.mark.parametrize("closed", [node(EVICTING), named(**{"lakegate.dev/gateway": "gw-1"}), node(labels={})])
+def test_a_node_that_evicts_pods_or_is_not_ours_any_more_drains(
+    estate: Estate, heard: list[NodeEvent], closed: Any
+) -> None:
     for seen in (node(), closed, closed, node()):
         estate.see(seen)
     assert [type(each) for each in heard] == [NodeJoined, NodeDraining, NodeJoined]
     estate.see(closed)
     estate.lose("n")
     assert heard[4:] == [NodeLost("n")], "what is left there may be counted as gone"
+
+
+def test_a_node_under_pressure_keeps_its_machines_and_takes_no_more(estate: Estate, heard: list[NodeEvent]) -> None:
+    for seen in (node(), node(PRESSED), node(PRESSED, NOT_READY), node()):
+        estate.see(seen)
+    assert heard == [JOINED, replace(JOINED, most_machines=0), JOINED]
+    for seen in (node(PRESSED), node(PRESSED, EVICTING)):
+        estate.see(seen)
+    assert isinstance(heard[-1], NodeDraining)
 
 
 def test_a_node_of_another_size_or_type_joins_again(estate: Estate, heard: list[NodeEvent]) -> None:

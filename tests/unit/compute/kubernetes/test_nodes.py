@@ -42,9 +42,12 @@ def test_pool_and_architecture_are_selected() -> None:
     assert node.node_selector() == {"karpenter.sh/nodepool": "metal", "kubernetes.io/arch": "arm64"}
 
 
-def test_a_tainted_node_is_leaving() -> None:
-    node = {"metadata": {"name": "n"}, "spec": {"taints": [{"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}]}}
-    assert is_leaving(node)
+@pytest.mark.parametrize("taint", ["karpenter.sh/disrupted", "ToBeDeletedByClusterAutoscaler"])
+def test_a_tainted_node_is_leaving(taint: str) -> None:
+    assert is_leaving({"metadata": {"name": "n"}, "spec": {"taints": [{"key": taint, "effect": "NoSchedule"}]}})
+
+
+def test_a_node_that_is_deleted_is_leaving_and_one_kept_for_others_is_not() -> None:
     assert is_leaving({"metadata": {"name": "n", "deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}})
     assert not is_leaving({"metadata": {"name": "n"}, "spec": {"taints": [{"key": "nvidia.com/gpu"}]}})
 
