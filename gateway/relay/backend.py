@@ -45,7 +45,7 @@ class Backend(asyncio.Protocol):
     """`variables` are the settings in force beyond the defaults, None when not known. `deadline` is loop time.
 
     `subscriber` hears what is notified while a session holds it; `listening` says that it has asked for some.
-    `congested`: what was written waits, and no more is to be.
+    `congested`: what was written waits, and no more is to be. `kept`: it is its session's beyond a statement.
     """
 
     def __init__(self, identity: Identity, limits: RelayLimits) -> None:
@@ -57,6 +57,7 @@ class Backend(asyncio.Protocol):
         self.key: tuple[int, bytes] = (0, b"")
         self.deadline = FOREVER
         self.idle_since = 0.0
+        self.kept = False
         self.overdue = False
         self.cancelling: asyncio.Task[None] | None = None
         self.lost = False
