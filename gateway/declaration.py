@@ -12,6 +12,7 @@ backends_per_role = 100                   # of one role in one workspace
 backends_reserved = 4                     # the last of both: for statements alone, not for blocks, temporary tables,
                                           # held cursors, LISTEN
 wait_seconds = 30                         # for one
+statement_seconds = 3600                  # that PostgreSQL may work on a statement, 0: without end
 
 [queue]                                   # who waits for a machine
 wait_seconds = 300
@@ -108,6 +109,7 @@ METASTORE: Keys = {
     "backends_per_role": ("backends_per_role", _some),
     "backends_reserved": ("backends_reserved", _count),
     "wait_seconds": ("wait_seconds", _seconds),
+    "statement_seconds": ("statement_seconds", partial(check_number, least=0)),
 }
 QUEUE: Keys = {"wait_seconds": ("wait_seconds", _seconds), "max_waiting": ("max_waiting", _some)}
 ENGINE: Keys = {

@@ -72,6 +72,7 @@ class Backend(asyncio.Protocol):
         self._rest = bytearray()
         self._needed = HEADER_SIZE
         self._paused = False
+        self._paused_at = 0.0
 
     @property
     def has_run(self) -> bool:
@@ -87,13 +88,17 @@ class Backend(asyncio.Protocol):
         """A request was sent, and nobody has taken note of its end yet."""
         return self.deadline != FOREVER and not self.lost
 
+    def is_late(self, now: float) -> bool:
+        """Its time is over; what its client takes to read does not count."""
+        return now >= self.deadline and not (self._paused or self.exchange.ended)
+
     def send(self, request: Request) -> Exchange:
         """Writes a request and begins its exchange; the one before must have been answered."""
         assert self._transport is not None, "a request before the login"
         self.exchange = exchange = Exchange(request.skipped)
         exchange.lost = self.lost
-        self.deadline = self._loop.time() + self._limits.statement_seconds
         self._resume()
+        self._start_time()
         self._transport.write(bytes(request))
         return exchange
 
@@ -114,8 +119,12 @@ class Backend(asyncio.Protocol):
 
     def end_copy(self, end: bytes) -> None:
         """Writes the last that a COPY is given; the answer is timed again."""
-        self.deadline = self._loop.time() + self._limits.statement_seconds
+        self._start_time()
         self._write(end)
+
+    def _start_time(self) -> None:
+        seconds = self._limits.statement_seconds
+        self.deadline = self._loop.time() + seconds if seconds else UNTIMED
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -191,7 +200,7 @@ class Backend(asyncio.Protocol):
 
     def _pause(self) -> None:
         if not self._paused and self._transport is not None:
-            self._paused = True
+            self._paused, self._paused_at = True, self._loop.time()
             self._transport.pause_reading()
 
     def _keep_rest(self, rest: bytes) -> None:
@@ -208,6 +217,7 @@ class Backend(asyncio.Protocol):
     def _resume(self) -> None:
         if self._paused and self._transport is not None:
             self._paused = False
+            self.deadline += self._loop.time() - self._paused_at
             self._transport.resume_reading()
 
     def _wake(self) -> None:

@@ -12,9 +12,10 @@ class RelayLimits:
 
     `backends_per_role` is the concurrency of one role in one workspace; who comes later waits in line, `waiting` at
     most and `wait_seconds` long. The last `backends_reserved`, of a role and in all, are for what needs one for a
-    moment: no session keeps them. `statement_seconds` counts from the request to its last answer, so a client that does
-    not read its result is cut off too. `buffered_bytes` of an answer are held before the backend is paused; one
-    message longer than `message_bytes` ends its statement.
+    moment: no session keeps them. `statement_seconds`, 0 for no bound, are PostgreSQL's, from the request to its last
+    answer; while it waits for a client to read, they do not pass. An hour is longer than any look at a catalog takes,
+    and ends what was forgotten, which works at the expense of all. `buffered_bytes` of an answer are held before the
+    backend is paused; one message longer than `message_bytes` ends its statement.
     """
 
     backends: int = 200
@@ -24,7 +25,7 @@ class RelayLimits:
     wait_seconds: float = 30.0
     connect_seconds: float = 10.0
     idle_seconds: float = 60.0
-    statement_seconds: float = 60.0
+    statement_seconds: float = 3600.0
     lock_milliseconds: int = 5000
     buffered_bytes: int = 256 * KIBIBYTE
     message_bytes: int = 32 * MEBIBYTE

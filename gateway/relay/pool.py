@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 1.0
 _REPEAT_SECONDS = 0.25
+_CANCEL_SECONDS = 10.0
+"""How long PostgreSQL may take to end what it was asked to."""
 
 Waiter = asyncio.Future[Backend | None]
 """Gets a backend that somebody gave back, or None: the right to make one."""
@@ -266,13 +268,14 @@ class Pool:
 
     def _schedule_sweep(self) -> None:
         if self._sweeping is None and not self._closed:
-            seconds = min(_SWEEP_SECONDS, self._limits.statement_seconds / 2, self._limits.idle_seconds / 2)
+            bounds = filter(None, (self._limits.statement_seconds, self._limits.idle_seconds))
+            seconds = min(_SWEEP_SECONDS, *(bound / 2 for bound in bounds))
             self._sweeping = asyncio.get_running_loop().call_later(seconds, self._sweep)
 
     def _sweep(self) -> None:
         self._sweeping = None
         now = asyncio.get_running_loop().time()
-        for backend in [one for one in self._lent if now >= one.deadline]:
+        for backend in [one for one in self._lent if one.is_late(now)]:
             self._end_overdue(backend, now)
         for identity, idle in list(self._idle.items()):
             while idle and now >= idle[0].idle_since + self._limits.idle_seconds:
@@ -284,10 +287,10 @@ class Pool:
             self._schedule_sweep()
 
     def _end_overdue(self, backend: Backend, now: float) -> None:
-        """First a cancel; if that does not end the statement (a client that reads nothing), the connection."""
+        """First a cancel; if that does not end the statement, the connection."""
         if backend.overdue:
             backend.close()
         else:
             backend.overdue = True
-            backend.deadline = now + self._limits.statement_seconds
+            backend.deadline = now + _CANCEL_SECONDS
             self.cancel(backend)

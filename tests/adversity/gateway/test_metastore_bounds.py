@@ -14,6 +14,7 @@ WAREHOUSE = """
 backends_per_role = 4
 backends_reserved = 2
 wait_seconds = 0.2
+statement_seconds = 2
 
 [engines.duckdb]
 warm = 0
@@ -56,3 +57,13 @@ def test_sessions_that_keep_connections_leave_some_to_others(bounded: Target, ho
         third.execute(holds)
         for holder in (second, third):
             holder.execute(ends)
+
+
+def test_a_statement_ends_by_the_gateways_bound_or_the_users(bounded: Target) -> None:
+    with bounded.connect() as connection:
+        with pytest.raises(psycopg.errors.QueryCanceled, match="due to the gateway's bound") as ended:
+            connection.execute("SELECT pg_sleep(100)")
+        assert "metastore.statement_seconds" in (ended.value.diag.message_hint or "")
+        connection.execute("SET statement_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled, match="due to statement timeout"):
+            connection.execute("SELECT pg_sleep(100)")

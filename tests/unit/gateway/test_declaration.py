@@ -153,8 +153,8 @@ def test_connections_are_bounded(tmp_path: Path) -> None:
 
 def test_the_metastore_is_bounded(tmp_path: Path) -> None:
     text = "[metastore]\nbackends = 50\nbackends_per_role = 20\nbackends_reserved = 0\nwait_seconds = 1.5\n"
-    chosen = RelayLimits(**declared(tmp_path, text).metastore)
-    assert chosen == RelayLimits(backends=50, backends_per_role=20, backends_reserved=0, wait_seconds=1.5)
+    chosen = RelayLimits(**declared(tmp_path, text + "statement_seconds = 0").metastore)
+    assert chosen == RelayLimits(50, 20, backends_reserved=0, wait_seconds=1.5, statement_seconds=0)
 
 
 def test_workspaces_have_roles_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
