@@ -1,9 +1,18 @@
-"""The warehouse file: what an operator declares of machines, of who gets them, and of connections. TOML in, a
-`Declaration` out.
+"""The warehouse file: what an operator declares of machines, of who gets them, of connections and of the metastore.
+TOML in, a `Declaration` out.
 
 [connections]                             # of a gateway
 most = 1000
 reserved = 3                              # the last ones are for admins
+
+[metastore]                               # what statements that its PostgreSQL answers may take of it
+backends = 200                            # connections of a gateway to it; its max_connections is to be 100 more,
+                                          # and is so where it is embedded
+backends_per_role = 100                   # of one role in one workspace
+backends_reserved = 4                     # the last of both: for statements alone, not for blocks, temporary tables,
+                                          # held cursors, LISTEN
+wait_seconds = 30                         # for one
+statement_seconds = 3600                  # that PostgreSQL may work on a statement, 0: without end
 
 [queue]                                   # who waits for a machine
 wait_seconds = 300
@@ -95,6 +104,13 @@ _seconds = partial(check_number, least=0.001)
 
 CONNECTIONS: Keys = {"most": ("most", _some), "reserved": ("reserved", _count)}
 WORKSPACE_CONNECTIONS: Keys = {"connections": ("connections", _count)}
+METASTORE: Keys = {
+    "backends": ("backends", _some),
+    "backends_per_role": ("backends_per_role", _some),
+    "backends_reserved": ("backends_reserved", _count),
+    "wait_seconds": ("wait_seconds", _seconds),
+    "statement_seconds": ("statement_seconds", partial(check_number, least=0)),
+}
 QUEUE: Keys = {"wait_seconds": ("wait_seconds", _seconds), "max_waiting": ("max_waiting", _some)}
 ENGINE: Keys = {
     "warm": ("warm_machines", _count),
@@ -128,7 +144,7 @@ ACCESS: Keys = {
 }
 S3: Keys = {"share_role": ("shares_role", check_flag)}
 ENGINES = ("duckdb", "spark")
-PARTS = ("queue", "engines", "workspaces", "principals", "s3", "connections")
+PARTS = ("queue", "engines", "workspaces", "principals", "s3", "connections", "metastore")
 
 
 def _declare(content: Mapping[str, Any]) -> Declaration:
@@ -150,6 +166,7 @@ def _declare(content: Mapping[str, Any]) -> Declaration:
         principals=_preferences(content, "principals", names, {}),
         connections=read_part(content, "connections", CONNECTIONS),
         workspace_connections=_workspace_connections(content),
+        metastore=read_part(content, "metastore", METASTORE),
         roles=_roles(content),
         **read_part(content, "s3", S3),
     )

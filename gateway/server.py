@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from catalog.endpoint import Server as Metastore
     from compute.spawners import Isolation
 
+OWN_CONNECTIONS = 100
+"""Of the embedded metastore: for the catalog's work, which no session's statements are to keep out."""
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +76,7 @@ class Server:
         self.superseded: str | None = None
         self._keyring = Keyring()
         self._quota = _quota(config)
+        self._relay_limits = RelayLimits(**config.warehouse.declaration.metastore)
         self._activity = Activity(self._keyring, Admission(self._quota))
         self._credentials = CredentialProvider(config.objects)
         self.catalog: Catalog
@@ -87,7 +90,7 @@ class Server:
                 stack.enter_context(published(*config.metrics, self._activity.__len__))
             await asyncio.to_thread(_make_folders, config)
             self.catalog, pool, shown = await self._open_parts(stack)
-            relay = Relay(self.catalog.relay_endpoint, RelayLimits(), self.catalog.version)
+            relay = Relay(self.catalog.relay_endpoint, self._relay_limits, self.catalog.version)
             stack.push_async_callback(relay.close)
             services = Services(
                 self.catalog,
@@ -166,7 +169,9 @@ class Server:
     async def _open_metastore(self, stack: contextlib.AsyncExitStack) -> Metastore:
         if self.config.metastore_dsn is not None:
             return ExternalPostgres(self.config.metastore_dsn)
-        embedded = EmbeddedPostgres(self.config.metastore_directory)
+        connections = self._relay_limits.backends + OWN_CONNECTIONS
+        settings = {"max_connections": str(connections)}
+        embedded = EmbeddedPostgres(self.config.metastore_directory, settings=settings)
         await embedded.start()
         stack.push_async_callback(embedded.stop)
         return embedded

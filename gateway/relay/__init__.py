@@ -8,7 +8,8 @@ Layers, top-down: `relay` (one a gateway), `session` (what a client session asks
 waits for), `portal` (an execution's rows), `load` (a COPY's), `conversation` (holding a backend), `run` (one request on
 its way), `pool` and `backend` (connections), `login` and `dialogue` (start-up, SCRAM, cancel). Without I/O: `requests`
 (what is written), `exchange` (what comes back), `outcomes` (what it means), `holdings` (why a backend is kept),
-`statements`, `settings`, `caches`, `answers`, `reports`, `notifications`, `limits`.
+`allotment` (how many there are, and are kept), `statements`, `settings`, `caches`, `answers`, `reports`,
+`notifications`, `limits`.
 
 A statement's way: the session's backend, or an idle one of its role, or a new one; one write holding BEGIN and the
 savepoints if a block has begun, the settings that differ, Parse where the text is new there, Bind, Describe, Execute,
@@ -16,9 +17,9 @@ Sync; one read with the answer. Rows are forwarded as slices of what was read. R
 BackendKeyData stop here. Rows of a client's or of the gateway's own go in by COPY FROM STDIN: `RelaySession.load`.
 
 A backend is lent while a statement runs. It stays with its session while something lives there: a block, suspended
-portals, temp tables, channels that it listens on. Its settings travel with it as a note
-of what they are; the next session's first request changes what differs. When they are not known any more (after a
-rollback), all are reset first.
+portals, temp tables, channels that it listens on. The last few are kept by nobody, so that what needs one for a moment
+finds one. Its settings travel with it as a note of what they are; the next session's first request changes what
+differs. When they are not known any more (after a rollback), all are reset first.
 
 Never: a login as another role than the user's, `SET ROLE` from a stronger one, simple Query (which takes several
 statements), decoding of rows, an unbounded wait or buffer.

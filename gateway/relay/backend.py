@@ -45,7 +45,7 @@ class Backend(asyncio.Protocol):
     """`variables` are the settings in force beyond the defaults, None when not known. `deadline` is loop time.
 
     `subscriber` hears what is notified while a session holds it; `listening` says that it has asked for some.
-    `congested`: what was written waits, and no more is to be.
+    `congested`: what was written waits, and no more is to be. `kept`: it is its session's beyond a statement.
     """
 
     def __init__(self, identity: Identity, limits: RelayLimits) -> None:
@@ -57,6 +57,7 @@ class Backend(asyncio.Protocol):
         self.key: tuple[int, bytes] = (0, b"")
         self.deadline = FOREVER
         self.idle_since = 0.0
+        self.kept = False
         self.overdue = False
         self.cancelling: asyncio.Task[None] | None = None
         self.lost = False
@@ -71,6 +72,7 @@ class Backend(asyncio.Protocol):
         self._rest = bytearray()
         self._needed = HEADER_SIZE
         self._paused = False
+        self._paused_at = 0.0
 
     @property
     def has_run(self) -> bool:
@@ -86,13 +88,17 @@ class Backend(asyncio.Protocol):
         """A request was sent, and nobody has taken note of its end yet."""
         return self.deadline != FOREVER and not self.lost
 
+    def is_late(self, now: float) -> bool:
+        """Its time is over; what its client takes to read does not count."""
+        return now >= self.deadline and not (self._paused or self.exchange.ended)
+
     def send(self, request: Request) -> Exchange:
         """Writes a request and begins its exchange; the one before must have been answered."""
         assert self._transport is not None, "a request before the login"
         self.exchange = exchange = Exchange(request.skipped)
         exchange.lost = self.lost
-        self.deadline = self._loop.time() + self._limits.statement_seconds
         self._resume()
+        self._start_time()
         self._transport.write(bytes(request))
         return exchange
 
@@ -113,8 +119,12 @@ class Backend(asyncio.Protocol):
 
     def end_copy(self, end: bytes) -> None:
         """Writes the last that a COPY is given; the answer is timed again."""
-        self.deadline = self._loop.time() + self._limits.statement_seconds
+        self._start_time()
         self._write(end)
+
+    def _start_time(self) -> None:
+        seconds = self._limits.statement_seconds
+        self.deadline = self._loop.time() + seconds if seconds else UNTIMED
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -190,7 +200,7 @@ class Backend(asyncio.Protocol):
 
     def _pause(self) -> None:
         if not self._paused and self._transport is not None:
-            self._paused = True
+            self._paused, self._paused_at = True, self._loop.time()
             self._transport.pause_reading()
 
     def _keep_rest(self, rest: bytes) -> None:
@@ -207,6 +217,7 @@ class Backend(asyncio.Protocol):
     def _resume(self) -> None:
         if self._paused and self._transport is not None:
             self._paused = False
+            self.deadline += self._loop.time() - self._paused_at
             self._transport.resume_reading()
 
     def _wake(self) -> None:

@@ -48,8 +48,9 @@ class Conversation:
         self._backend: Backend | None = None
         self._unfinished: Run | None = None
 
-    async def hold(self) -> Backend:
-        """The backend for the next request. Raises InFailedSqlTransaction when the block's own is lost."""
+    async def hold(self, *, keeps: bool = False) -> Backend:
+        """The backend for the next request, or for what it begins. Raises InFailedSqlTransaction when the block's own
+        is lost."""
         if self._unfinished is not None:
             await self._quieten(self._unfinished)
         if self.holdings.block_lost:
@@ -58,7 +59,7 @@ class Conversation:
                 detail="The metastore ended the connection that the transaction block ran on.",
             )
         if self._backend is None:
-            self._backend = self._pool.take(self._identity) or await self._pool.acquire(self._identity)
+            self._backend = await self._pool.acquire(self._identity, keeps=keeps)
             self._backend.subscriber = self.subscriber
         return self._backend
 
@@ -66,12 +67,13 @@ class Conversation:
         """As `hold`, with the settings up to date where the next request begins a transaction that would not be what
         they say: it takes its modes over as it begins, and setting one in a block takes a snapshot, after which that
         cannot change to any isolation level."""
-        backend = await self.hold()
+        keeps = bool(self.holdings.begin)
+        backend = await self.hold(keeps=keeps)
         while self._begins_late(backend):
             request = self.open_request(backend, begins=False)
             request.end()
             await self.advance(Run(backend, request, Kind.QUESTION, SYNC))
-            backend = await self.hold()
+            backend = await self.hold(keeps=keeps)
         return backend
 
     def _begins_late(self, backend: Backend) -> bool:
@@ -303,6 +305,9 @@ class Conversation:
             holdings.begun = exchange.status not in (0, IDLE)
         if self._backend is backend and not (holdings.begun or holdings.portals):
             await self._release(backend)
+        if self._backend is backend and (refusal := self._pool.keep(backend)) is not None:
+            self._lose(backend)
+            error = error or refusal
         run.error = error
         if error is not None and not run.has_answered:
             raise error

@@ -27,7 +27,10 @@ def error_of(exchange: Exchange, *, overdue: bool) -> SqlError | None:
         return FeatureNotSupported("COPY cannot be relayed to the metastore")
     report = read_report(exchange.error) if exchange.error else {}
     if overdue and (exchange.lost or report.get("C") == _CANCELED):
-        return StatementTimeout("canceling statement due to statement timeout")
+        return StatementTimeout(
+            "canceling statement due to the gateway's bound on what PostgreSQL does for one",
+            hint="It is no statement_timeout: an operator sets metastore.statement_seconds in the warehouse file.",
+        )
     if exchange.lost:
         return BackendLost("the metastore ended the connection of this statement", detail=report.get("M"))
     return relayed_error(report) if exchange.error else None

@@ -1,18 +1,20 @@
 """The backends of a gateway: made, lent to one session at a time, taken back, closed.
 
 An idle backend of the same role and workspace is handed out at once, without waiting. Otherwise a new one is made
-within the bounds, or the session waits in one line, first come first served among those whose role may have one. A
-sweep looks after time: it cancels statements that run too long and closes what has been idle too long.
+within the bounds, or the session waits in one line, first come first served among those whose role may have one. One
+that is kept beyond a statement is counted apart, so that what needs one for a moment always finds some. A sweep looks
+after time: it cancels statements that run too long and closes what has been idle too long.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from catalog.endpoint import Endpoint
 from catalog.errors import SqlError
+from gateway.relay.allotment import Allotment
 from gateway.relay.backend import FOREVER, Backend, Identity
 from gateway.relay.exchange import Exchange
 from gateway.relay.limits import RelayLimits
@@ -23,9 +25,19 @@ log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 1.0
 _REPEAT_SECONDS = 0.25
+_CANCEL_SECONDS = 10.0
+"""How long PostgreSQL may take to end what it was asked to."""
 
 Waiter = asyncio.Future[Backend | None]
 """Gets a backend that somebody gave back, or None: the right to make one."""
+
+
+class _Entry(NamedTuple):
+    """Who waits in line, and whether for one to be kept."""
+
+    identity: Identity
+    keeps: bool
+    waiter: Waiter
 
 
 class Pool:
@@ -36,42 +48,57 @@ class Pool:
         self._limits = limits
         self._idle: dict[Identity, list[Backend]] = {}
         self._lent: set[Backend] = set()
-        self._counts: dict[Identity, int] = {}
-        self._total = 0
-        self._waiters: deque[tuple[Identity, Waiter]] = deque()
+        self._allotment = Allotment(limits)
+        self._waiters: deque[_Entry] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def take(self, identity: Identity) -> Backend | None:
-        """An idle backend, if there is one."""
+    def take(self, identity: Identity, *, keeps: bool = False) -> Backend | None:
+        """An idle backend, if there is one. `keeps`: it is its session's beyond a statement, as if by `keep`."""
         idle = self._idle.get(identity)
+        if keeps and not self._allotment.may_keep(identity):
+            return None
         while idle:
             backend = idle.pop()
             if not backend.lost:
-                self._lent.add(backend)
+                self._lend(backend, keeps=keeps)
                 return backend
             self._forget(identity)
         return None
 
-    async def acquire(self, identity: Identity) -> Backend:
+    async def acquire(self, identity: Identity, *, keeps: bool = False) -> Backend:
         """A backend, made or waited for. Raises RelayExhausted, RelayUnavailable or PostgreSQL's own refusal."""
         if self._closed:
             raise RelayUnavailable("the gateway is shutting down")
-        if (idle := self.take(identity)) is not None:
+        if (idle := self.take(identity, keeps=keeps)) is not None:
             return idle
-        if not self._admits(identity):
-            granted = await self._wait_in_line(identity)
+        if not self._admits(identity, keeps=keeps):
+            granted = await self._wait_in_line(identity, keeps=keeps)
             if granted is not None:
                 return granted
         else:
-            self._count(identity)
-        return await self._make(identity)
+            self._allotment.add(identity, kept=keeps)
+        return await self._make(identity, keeps=keeps)
+
+    def keep(self, backend: Backend) -> RelayExhausted | None:
+        """A backend that is lent stays with its session beyond the statement, or why it must not."""
+        if backend.kept:
+            return None
+        if not self._allotment.may_keep(backend.identity):
+            message = "this session cannot keep a connection to the metastore: too many do"
+            return self._allotment.refuse(backend.identity, message, keeps=True)
+        backend.kept = True
+        self._allotment.keep(backend.identity)
+        return None
 
     def give_back(self, backend: Backend) -> None:
         """For a backend that is clean and idle; anything else is closed with `retire`."""
         self._lent.discard(backend)
         backend.deadline = FOREVER
+        if backend.kept:
+            backend.kept = False
+            self._allotment.let_go(backend.identity)
         if backend.lost or self._closed:
             backend.close()
             self._forget(backend.identity)
@@ -86,7 +113,7 @@ class Pool:
         if backend not in self._lent:
             return
         self._lent.discard(backend)
-        self._forget(backend.identity)
+        self._forget(backend.identity, kept=backend.kept)
         if backend.is_busy:
             self.cancel(backend)
         backend.close()
@@ -106,9 +133,9 @@ class Pool:
         self._closed = True
         if self._sweeping is not None:
             self._sweeping.cancel()
-        for _, waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_exception(RelayUnavailable("the gateway is shutting down"))
+        for entry in self._waiters:
+            if not entry.waiter.done():
+                entry.waiter.set_exception(RelayUnavailable("the gateway is shutting down"))
         self._waiters.clear()
         for backend in (*self._lent, *(one for idle in self._idle.values() for one in idle)):
             backend.close()
@@ -118,26 +145,24 @@ class Pool:
 
     # Counting
 
-    def _admits(self, identity: Identity) -> bool:
-        if self._counts.get(identity, 0) >= self._limits.backends_per_role:
+    def _admits(self, identity: Identity, *, keeps: bool) -> bool:
+        """Whether one may be made."""
+        if not self._allotment.may_add(identity) or (keeps and not self._allotment.may_keep(identity)):
             return False
-        return self._total < self._limits.backends or self._evict()
+        return not self._allotment.is_full or self._evict()
 
-    def _count(self, identity: Identity) -> None:
-        self._counts[identity] = self._counts.get(identity, 0) + 1
-        self._total += 1
+    def _lend(self, backend: Backend, *, keeps: bool) -> None:
+        """One that was idle."""
+        self._lent.add(backend)
+        backend.kept = keeps
+        if keeps:
+            self._allotment.keep(backend.identity)
 
-    def _forget(self, identity: Identity) -> None:
+    def _forget(self, identity: Identity, *, kept: bool = False) -> None:
         """One backend less; somebody in line may make another."""
-        self._discount(identity)
+        self._allotment.remove(identity, kept=kept)
         if self._waiters:
             self._grant()
-
-    def _discount(self, identity: Identity) -> None:
-        self._total -= 1
-        self._counts[identity] -= 1
-        if not self._counts[identity]:
-            del self._counts[identity]
 
     def _evict(self) -> bool:
         """Closes the backend that has been idle for longest, to make room for another role's."""
@@ -146,63 +171,65 @@ class Pool:
             return False
         self._idle[oldest.identity].remove(oldest)
         oldest.close()
-        self._discount(oldest.identity)
+        self._allotment.remove(oldest.identity, kept=False)
         return True
 
     # The line
 
-    async def _wait_in_line(self, identity: Identity) -> Backend | None:
+    async def _wait_in_line(self, identity: Identity, *, keeps: bool) -> Backend | None:
         if len(self._waiters) >= self._limits.waiting:
             raise RelayExhausted("too many statements wait for the metastore", hint="Try again in a moment.")
-        waiter: Waiter = asyncio.get_running_loop().create_future()
-        entry = (identity, waiter)
+        entry = _Entry(identity, keeps, asyncio.get_running_loop().create_future())
         self._waiters.append(entry)
         try:
             async with asyncio.timeout(self._limits.wait_seconds):
-                return await waiter
+                return await entry.waiter
         except BaseException as error:
             self._leave_line(entry)
             if isinstance(error, TimeoutError):
-                raise RelayExhausted(
-                    f"no connection to the metastore came free in {self._limits.wait_seconds:g} seconds",
-                    hint="Close sessions that hold temporary tables or open transaction blocks, or try again later.",
-                ) from None
+                message = f"no connection to the metastore came free in {self._limits.wait_seconds:g} seconds"
+                raise self._allotment.refuse(identity, message, keeps=keeps) from None
             raise
 
-    def _leave_line(self, entry: tuple[Identity, Waiter]) -> None:
+    def _leave_line(self, entry: _Entry) -> None:
         """Who was granted something in the same moment gives it back."""
-        identity, waiter = entry
+        waiter = entry.waiter
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             if (backend := waiter.result()) is not None:
                 self.give_back(backend)
             else:
-                self._forget(identity)
+                self._forget(entry.identity, kept=entry.keeps)
         elif entry in self._waiters:
             self._waiters.remove(entry)
 
     def _hand_over(self, backend: Backend) -> bool:
         for entry in self._waiters:
-            identity, waiter = entry
-            if identity == backend.identity and not waiter.done():
-                self._waiters.remove(entry)
-                self._lent.add(backend)
-                waiter.set_result(backend)
-                return True
+            identity, keeps, waiter = entry
+            if identity != backend.identity or waiter.done() or (keeps and not self._allotment.may_keep(identity)):
+                continue
+            self._waiters.remove(entry)
+            self._lend(backend, keeps=keeps)
+            waiter.set_result(backend)
+            return True
         return False
 
     def _grant(self) -> None:
-        """The first in line whose role may have one more may make it."""
+        """The first in line whose role may have one more gets one that idles, or may make it."""
         for entry in self._waiters:
-            identity, waiter = entry
-            if not waiter.done() and self._admits(identity):
+            identity, keeps, waiter = entry
+            if waiter.done():
+                continue
+            idle = self.take(identity, keeps=keeps)
+            if idle is not None or self._admits(identity, keeps=keeps):
                 self._waiters.remove(entry)
-                self._count(identity)
-                waiter.set_result(None)
+                if idle is None:
+                    self._allotment.add(identity, kept=keeps)
+                waiter.set_result(idle)
                 return
 
     # Making and ending
 
-    async def _make(self, identity: Identity) -> Backend:
+    async def _make(self, identity: Identity, *, keeps: bool) -> Backend:
         """The count has been taken already."""
         try:
             endpoint = await self._endpoint_of(identity.role, identity.workspace)
@@ -211,10 +238,11 @@ class Pool:
                 backend.close()
                 raise RelayUnavailable("the gateway is shutting down")
         except BaseException as error:
-            self._forget(identity)
+            self._forget(identity, kept=keeps)
             if isinstance(error, RelayUnavailable):
                 log.warning("no backend for %s in %s: %s", identity.role, identity.workspace, error.__cause__ or error)
             raise
+        backend.kept = keeps
         self._lent.add(backend)
         self._schedule_sweep()
         return backend
@@ -240,13 +268,14 @@ class Pool:
 
     def _schedule_sweep(self) -> None:
         if self._sweeping is None and not self._closed:
-            seconds = min(_SWEEP_SECONDS, self._limits.statement_seconds / 2, self._limits.idle_seconds / 2)
+            bounds = filter(None, (self._limits.statement_seconds, self._limits.idle_seconds))
+            seconds = min(_SWEEP_SECONDS, *(bound / 2 for bound in bounds))
             self._sweeping = asyncio.get_running_loop().call_later(seconds, self._sweep)
 
     def _sweep(self) -> None:
         self._sweeping = None
         now = asyncio.get_running_loop().time()
-        for backend in [one for one in self._lent if now >= one.deadline]:
+        for backend in [one for one in self._lent if one.is_late(now)]:
             self._end_overdue(backend, now)
         for identity, idle in list(self._idle.items()):
             while idle and now >= idle[0].idle_since + self._limits.idle_seconds:
@@ -254,14 +283,14 @@ class Pool:
                 self._forget(identity)
             if not idle:
                 self._idle.pop(identity, None)
-        if self._total:
+        if self._allotment.total:
             self._schedule_sweep()
 
     def _end_overdue(self, backend: Backend, now: float) -> None:
-        """First a cancel; if that does not end the statement (a client that reads nothing), the connection."""
+        """First a cancel; if that does not end the statement, the connection."""
         if backend.overdue:
             backend.close()
         else:
             backend.overdue = True
-            backend.deadline = now + self._limits.statement_seconds
+            backend.deadline = now + _CANCEL_SECONDS
             self.cancel(backend)

@@ -11,6 +11,7 @@ import pytest
 from catalog.endpoint import Endpoint
 from catalog.errors import InvalidAuthorizationSpecification, LockNotAvailable, SqlError
 from gateway.relay import Relay, RelayExhausted, RelayLimits, RelayUnavailable, StatementTimeout
+from gateway.relay.answers import read_rows
 from tests.conformance.relay.conftest import Metastore, Relays
 from tests.conformance.relay.reading import fetch, query, value
 
@@ -26,24 +27,36 @@ async def wait_until_gone(metastore: Metastore, backend: str | None) -> None:
 async def test_statement_timer(relays: Relays) -> None:
     session = relays(RelayLimits(statement_seconds=1.0)).open("alice", "lake")
     backend = await value(session, BACKEND)
-    with pytest.raises(StatementTimeout):
+    with pytest.raises(StatementTimeout, match="the gateway's bound") as ended:
         await query(session, "SELECT pg_sleep(100)", variables={"statement_timeout": "0"})
+    assert "metastore.statement_seconds" in (ended.value.hint or "")
     assert await value(session, BACKEND) == backend
 
 
-async def test_client_that_reads_nothing_is_cut_off(relays: Relays, metastore: Metastore) -> None:
-    session = relays(RelayLimits(statement_seconds=1.0)).open("alice", "lake")
-    backend = await value(session, BACKEND)
-    portal = await session.execute("SELECT generate_series(1, 100000000)", (), (), (), (), {})
-    await wait_until_gone(metastore, backend)
-    with pytest.raises(StatementTimeout):
-        await fetch(portal)
-    assert await value(session, "SELECT 1") == "1"
+async def test_no_bound_on_statements(relays: Relays) -> None:
+    session = relays(RelayLimits(statement_seconds=0)).open("alice", "lake")
+    assert await value(session, "SELECT 1 FROM pg_sleep(0.01)") == "1"
+
+
+@pytest.mark.parametrize("length", [10_000, 200])
+async def test_time_of_a_client_that_reads_does_not_count(relays: Relays, metastore: Metastore, length: int) -> None:
+    """Whether PostgreSQL waits for it or is through with the statement: others have run into the bound meanwhile."""
+    relay = relays(RelayLimits(statement_seconds=0.5))
+    session, other = relay.open("alice", "lake"), relay.open("alice", "lake")
+    sql = f"SELECT repeat('x', {length}) FROM generate_series(1, 1000)"
+    portal = await session.execute(sql, (), (), (), (), {})
+    state = "SELECT wait_event FROM pg_stat_activity WHERE usename = 'alice' AND query = $$" + sql + "$$"
+    while await asyncio.to_thread(metastore.fetch, state) not in ([("ClientWrite",)], [("ClientRead",)]):
+        pass
+    for _ in range(3):
+        with pytest.raises(StatementTimeout):
+            await query(other, "SELECT pg_sleep(100)")
+    assert len(await fetch(portal)) == 1000
 
 
 async def test_users_own_timeout_works(relay: Relay) -> None:
     session = relay.open("alice", "lake")
-    with pytest.raises(SqlError, match="due to statement timeout"):
+    with pytest.raises(SqlError, match=r"^canceling statement due to statement timeout"):
         await query(session, "SELECT pg_sleep(100)", variables={"statement_timeout": "50ms"})
 
 
@@ -66,6 +79,59 @@ async def test_concurrency_of_a_role_is_bounded_and_fair(relays: Relays) -> None
     )
     assert len(set(backends)) == 2
     assert await value(relay.open("bob", "lake"), "SELECT current_user") == "bob"
+
+
+async def test_what_sessions_keep_leaves_some_for_statements(relays: Relays) -> None:
+    relay = relays(RelayLimits(backends_per_role=3, backends_reserved=1))
+    with_table, in_block, other = (relay.open("alice", "lake") for _ in range(3))
+    await query(with_table, "CREATE TEMP TABLE mine (a int)")
+    await in_block.begin()
+    await value(in_block, "SELECT 1")
+    waiting = relay.open("alice", "lake")
+    await waiting.begin()
+    begun = asyncio.create_task(value(waiting, "SELECT 1"))
+    await asyncio.sleep(0)
+    assert await value(other, "SELECT current_user") == "alice"
+    for statement in ("CREATE TEMP TABLE mine (a int)", "LISTEN news"):
+        with pytest.raises(RelayExhausted, match="this session cannot keep a connection") as refused:
+            await query(other, statement)
+        assert "metastore.backends_per_role" in (refused.value.hint or "")
+        assert not other.holds_state
+    assert not begun.done()
+    await in_block.end(commit=True)
+    assert await begun == "1"
+    await waiting.end(commit=True)
+    await query(other, "CREATE TEMP TABLE mine (a int)")
+    assert await value(other, "SELECT count(*) FROM mine") == "0"
+
+
+async def test_a_portal_that_may_not_stay_ends_after_its_rows(relays: Relays) -> None:
+    relay = relays(RelayLimits(backends_per_role=2, backends_reserved=1))
+    holder, other = (relay.open("alice", "lake") for _ in range(2))
+    await query(holder, "CREATE TEMP TABLE mine (a int)")
+    portal = await other.execute("SELECT generate_series(1, 3)", (), (), (), (), {}, max_rows=2)
+    runs = portal.fetch(2)
+    assert list(read_rows(await anext(runs))) == [(b"1",), (b"2",)]
+    with pytest.raises(RelayExhausted, match="this session cannot keep"):
+        await anext(runs)
+    await portal.close()
+    assert await value(other, "SELECT 1") == "1"
+
+
+async def test_who_waits_to_keep_one_takes_what_idles(relays: Relays) -> None:
+    """Its role has all that it may have, and what others keep is in the way."""
+    relay = relays(RelayLimits(backends=4, backends_per_role=3, backends_reserved=3))
+    holder, waiting = relay.open("bob", "lake"), relay.open("alice", "lake")
+    pause = "SELECT pg_backend_pid() FROM pg_sleep(0.01)"
+    await asyncio.gather(*(value(relay.open("alice", "lake"), pause) for _ in range(3)))
+    await holder.begin()
+    await value(holder, "SELECT 1")
+    await waiting.begin()
+    begun = asyncio.create_task(value(waiting, "SELECT current_user"))
+    await asyncio.sleep(0)
+    assert not begun.done()
+    await holder.end(commit=True)
+    assert await begun == "alice"
 
 
 async def test_line_is_bounded(relays: Relays) -> None:

@@ -107,7 +107,7 @@ class User:
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_history(relays: Relays, seed: int) -> None:
-    relay = relays(RelayLimits(backends_per_role=5, statements=6, buffered_bytes=10_000))
+    relay = relays(RelayLimits(backends_per_role=5, backends_reserved=0, statements=6, buffered_bytes=10_000))
     users = [User(relay, f"own_{number}", random.Random(100 * seed + number)) for number in range(5)]
     async with asyncio.TaskGroup() as group:
         for user in users:
