@@ -19,6 +19,7 @@ REWRITTEN_FUNCTIONS = frozenset(
         "pg_cancel_backend",
         "pg_cursor",
         "pg_database_size",
+        "pg_export_snapshot",
         "pg_indexes_size",
         "pg_notify",
         "pg_prepared_statement",
@@ -35,7 +36,17 @@ REWRITTEN_RELATIONS: dict[str, frozenset[str]] = {
         {"column_privileges", "role_column_grants", "role_table_grants", "table_privileges", "views"}
     ),
     "pg_catalog": frozenset(
-        {"pg_class", "pg_cursors", "pg_namespace", "pg_prepared_statements", "pg_settings", "pg_stat_activity"}
+        {
+            "pg_class",
+            "pg_cursors",
+            "pg_database",
+            "pg_namespace",
+            "pg_prepared_statements",
+            "pg_settings",
+            "pg_stat_activity",
+            "pg_stat_gssapi",
+            "pg_stat_ssl",
+        }
     ),
 }
 """Relations by the schema they stand in."""

@@ -107,7 +107,7 @@ class Signals:
 async def publish(
     connection: AsyncConnection[Any], replica: str, activities: Sequence[dict[str, Any]], living: Collection[str]
 ) -> None:
-    """Writes this replica's sessions down for the others; keys are the columns of pg_stat_activity.
+    """Writes this replica's sessions down for the others; keys are the columns of pg_stat_activity and pg_stat_ssl.
 
     What was written of replicas that are not among the `living` goes.
     """

@@ -3,7 +3,8 @@
 A client's process id is the positive int4 of its BackendKeyData, which `pg_backend_pid()` answers too; the keys are
 `gateway.keys`'. A request with a wrong one is dropped without a word, as the protocol wants.
 
-Reference: PostgreSQL protocol, "Canceling Requests in Progress"; PostgreSQL documentation, `pg_stat_activity`.
+Reference: PostgreSQL protocol, "Canceling Requests in Progress"; PostgreSQL documentation, `pg_stat_activity`,
+`pg_stat_ssl`.
 """
 
 import hmac
@@ -17,6 +18,7 @@ from catalog.principals import Principal
 from catalog.sessions import Signal, SignalKind
 from gateway.admission import Admission
 from gateway.keys import Keyring
+from gateway.pgwire.encryption import Cipher
 
 _QUERY_SHOWN = 1024
 _STATES = {b"I": "idle", b"T": "idle in transaction", b"E": "idle in transaction (aborted)"}
@@ -52,6 +54,7 @@ class _Entry:
     member: Member
     secret: bytes
     address: tuple[str, int] | None
+    cipher: Cipher | None
     terminate: Callable[[SqlError], None]
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -80,6 +83,7 @@ class Activity:
         *,
         long_key: bool,
         address: tuple[str, int] | None,
+        cipher: Cipher | None,
         terminate: Callable[[SqlError], None],
     ) -> bytes:
         """Gives the session its process id; returns the secret of its cancel key. Call `leave` at its end.
@@ -92,7 +96,7 @@ class Activity:
             pid = self._keyring.make_pid()
         member.pid = pid
         secret = self._keyring.make_secret(pid, long=long_key)
-        self._entries[pid] = _Entry(member, secret, address, terminate)
+        self._entries[pid] = _Entry(member, secret, address, cipher, terminate)
         return secret
 
     def leave(self, member: Member) -> None:
@@ -119,7 +123,7 @@ class Activity:
             entry.terminate(AdminShutdown("terminating connection due to administrator command"))
 
     def describe(self, workspace: str) -> list[dict[str, Any]]:
-        """The rows of pg_stat_activity for this gateway's sessions in a workspace."""
+        """The rows of pg_stat_activity, and of pg_stat_ssl with them, for this gateway's sessions in a workspace."""
         return [_row(entry) for entry in self._entries.values() if entry.member.workspace == workspace]
 
 
@@ -148,7 +152,14 @@ def _row(entry: _Entry) -> dict[str, Any]:
         "state": "active" if active else _STATES[member.status],
         "query": member.query[:_QUERY_SHOWN],
         "backend_type": "client backend",
+        **_encryption(entry.cipher),
     }
+
+
+def _encryption(cipher: Cipher | None) -> dict[str, Any]:
+    if cipher is None:
+        return {"ssl": False}
+    return {"ssl": True, "version": cipher.protocol, "cipher": cipher.name, "bits": cipher.bits}
 
 
 def _moment(seconds: float | None) -> str | None:

@@ -82,7 +82,9 @@ class Conversation:
         self._cycles = Cycles(session, door, self._reception.services.learned, self._resume)
         self._timeouts = Timeouts(session, door.evict)
         long_key = has_long_secrets(door.version)
-        secret = self._reception.activity.enter(session, long_key=long_key, address=door.peer, terminate=door.evict)
+        secret = self._reception.activity.enter(
+            session, long_key=long_key, address=door.peer, cipher=door.cipher, terminate=door.evict
+        )
         session.relay.hear(Subscriber(session.pid, self._notify, self._signal))
         self._report()
         door.send(messages.BackendKeyData(session.pid, secret))

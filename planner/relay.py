@@ -6,9 +6,9 @@ name and reads it. A name that asks for sessions or privileges is rewritten to i
 which answers from the control tables.
 
 `pg_sleep` passes: the gateway's own timer bounds every relayed statement. So does `pg_advisory_unlock_all`, which
-pools send: no relayed statement can have taken a lock. Sequences do not: there is nothing permanent to number.
-`set_config` does in a SELECT that says which setting it sets: the gateway takes that over. LISTEN and NOTIFY do, but on
-the gateway's own channels.
+pools send: no relayed statement can have taken a lock. `pg_export_snapshot` does, and hands over none. Sequences do
+not: there is nothing permanent to number. `set_config` does in a SELECT that says which setting it sets: the gateway
+takes that over. LISTEN and NOTIFY do, but on the gateway's own channels.
 """
 
 import re
@@ -39,19 +39,20 @@ VOLATILE_ALLOWED = frozenset(
         "pg_database_size", "pg_tablespace_size", "pg_is_in_recovery", "pg_timezone_names",
         "pg_collation_actual_version", "pg_database_collation_actual_version", "pg_cancel_backend",
         "pg_terminate_backend", "pg_get_replication_slots", "pg_partition_ancestors", "pg_partition_tree",
-        "pg_advisory_unlock_all", "pg_blocking_pids", "pg_notify",
+        "pg_advisory_unlock_all", "pg_blocking_pids", "pg_notify", "pg_export_snapshot",
     }
 )  # fmt: skip
 _FORBIDDEN = re.compile(
     r"(query|table|cursor|database|schema)_to_xml(schema|_and_xmlschema)?|ts_stat|ts_rewrite|dblink.*|lo_.*|loread|lowrite"
     r"|pg_(try_)?advisory_(?!unlock_all$).*|pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_logical_.*|pg_create_.*|pg_drop_.*"
-    r"|pg_export_snapshot|pg_reload_conf|pg_rotate_.*|pg_log_.*|pg_switch_wal|pg_promote|pg_stat_reset.*|pg_sleep_until"
+    r"|pg_reload_conf|pg_rotate_.*|pg_log_.*|pg_switch_wal|pg_promote|pg_stat_reset.*|pg_sleep_until"
     r"|currval|nextval|setval|lastval|setseed|pg_get_object_address"
     r"|crosstab.*|connectby|xpath_table|pg_restore_.*|pg_clear_.*|brin_.*|gin_clean_.*|pg_prewarm|pg_visibility.*"
 )
 
 _SIGNALS = frozenset({"pg_backend_pid", "pg_cancel_backend", "pg_terminate_backend"})
-_OF_SESSIONS = frozenset(f"lakegate.{name}" for name in (*_SIGNALS, "pg_stat_activity"))
+_SESSION_VIEWS = frozenset({"pg_stat_activity", "pg_stat_gssapi", "pg_stat_ssl"})
+_OF_SESSIONS = frozenset(f"lakegate.{name}" for name in _SIGNALS | _SESSION_VIEWS)
 _OF_ITSELF = "lakegate.pg_backend_pid"
 _SETTING = "current_setting"
 _ALL_SETTINGS = Metadata("SELECT * FROM lakegate.show_all()", asks_for_settings=True, tag="SHOW")
@@ -59,8 +60,8 @@ _OF_SETTINGS = frozenset({f"lakegate.{_SETTING}", "lakegate.pg_settings"})
 _NAMES = frozenset({"pg_prepared_statement", "pg_cursor"})
 """Functions that tell of prepared statements and cursors; their views have the plural."""
 _OF_NAMES = frozenset(f"lakegate.{name}{plural}" for name in _NAMES for plural in ("", "s"))
-_REWRITTEN = _SIGNALS | _NAMES | {"pg_notify", "pg_database_size"}
-_REWRITTEN_VIEWS = frozenset({"pg_settings", "pg_stat_activity", *(f"{name}s" for name in _NAMES)})
+_REWRITTEN = _SIGNALS | _NAMES | {"pg_notify", "pg_database_size", "pg_export_snapshot"}
+_REWRITTEN_VIEWS = _SESSION_VIEWS | {"pg_settings", "pg_database"} | {f"{name}s" for name in _NAMES}
 _OF_STATISTICS = frozenset({"pg_database_size", *sizes.FUNCTIONS})
 _STATISTICS = frozenset({"reltuples", "relpages", "*"})
 _PRIVILEGE_VIEWS = frozenset(
@@ -72,10 +73,11 @@ _SET_CONFIG_ARGUMENTS = 3
 _CLAUSE_WORDS = re.compile(r"(?<![A-Za-z_])(?:FOR|INTO)(?![A-Za-z_])", re.IGNORECASE)
 """One of them begins every clause that is not to pass."""
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1"})
-# A statement that also asks for a system column, as DataGrip does for xmin, is told PostgreSQL's own: a view has none.
 _OWNED = {"pg_class": {"relacl", "relowner"}, "pg_namespace": {"nspacl", "nspowner"}}
 _ANSWERED_COLUMNS = re.compile(r"relacl|relowner|nspacl|nspowner|reltuples|relpages|\*|U&", re.IGNORECASE)
 """What is asked of those two for an answer of ours, and how any name can be written otherwise."""
+# A statement that also asks for a system column, as DataGrip does for xmin, is told PostgreSQL's own: a view has none.
+_TABLES = frozenset({*_OWNED, "pg_database"})
 
 
 def relay(statement: Statement, resolution: Resolution) -> Metadata:
@@ -279,8 +281,8 @@ def _may_be_answered(arguments: list[Node]) -> bool:
 def _relation(fields: Node, columns: set[str]) -> Iterator[Replacement]:
     schema, name = fields.get("schemaname"), fields.get("relname", "")
     location = int(fields.get("location", 0))
-    in_catalog = schema in (None, "pg_catalog")
-    owned = in_catalog and name in _OWNED and columns & (_OWNED[name] | {"*"}) and not columns & SYSTEM_COLUMNS
+    in_catalog = schema in (None, "pg_catalog") and not (name in _TABLES and columns & SYSTEM_COLUMNS)
+    owned = in_catalog and name in _OWNED and columns & (_OWNED[name] | {"*"})
     if (
         owned
         or (in_catalog and name in _REWRITTEN_VIEWS)

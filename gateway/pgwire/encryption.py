@@ -6,7 +6,7 @@ What TLS tells of a client (the name it asked for, its certificate) is read off 
 import asyncio
 import logging
 import ssl
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
     from gateway.pgwire.wire import Wire
@@ -22,6 +22,14 @@ class Handshake(ssl.SSLObject):
     """One connection's TLS. `server_name` is the name that the client asked for (SNI), None if it did not."""
 
     server_name: str | None = None
+
+
+class Cipher(NamedTuple):
+    """As the ssl module tells it."""
+
+    name: str
+    protocol: str
+    bits: int
 
 
 async def start_tls(

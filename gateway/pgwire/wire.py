@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.pgwire.connection import Connection
-from gateway.pgwire.encryption import Handshake
+from gateway.pgwire.encryption import Cipher, Handshake
 from gateway.pgwire.messages import BackendMessage, ProtocolVersion
 from gateway.pgwire.reading import Reading
 from gateway.pgwire.writing import Writing
@@ -58,6 +58,12 @@ class Wire(asyncio.Protocol):
     def server_name(self) -> str | None:
         """The name that TLS was opened with (SNI)."""
         return None if self._handshake is None else self._handshake.server_name
+
+    @property
+    def cipher(self) -> Cipher | None:
+        """What TLS encrypts with; None without it."""
+        found = None if self._handshake is None else self._handshake.cipher()
+        return None if found is None else Cipher(*found)
 
     @property
     def certificate(self) -> bytes | None:

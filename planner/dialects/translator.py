@@ -10,6 +10,7 @@ from planner import tree
 from planner.bind import Scope
 from planner.dialects import literals
 from planner.dialects.arrays import array_of, array_type, subscript, written_elements
+from planner.dialects.blocks import covers_rows
 from planner.dialects.calls import Calls
 from planner.dialects.casts import cast
 from planner.dialects.coercion import BOOL, INT4, INTERVAL, common
@@ -267,6 +268,8 @@ class Expressions:
     _visit_AEXPR_ILIKE = _visit_AEXPR_LIKE
 
     def _visit_AEXPR_BETWEEN(self, fields: Node, operator: str, scope: Scope) -> Expression:
+        if (covered := covers_rows(fields, scope)) is not None:
+            return Expression("TRUE" if covered else "FALSE", BOOL)
         value = self.translate(fields["lexpr"], scope)
         low, high = (self.translate(item, scope) for item in tree.items(fields["rexpr"]))
         parts = [self.operators.compare(">=", value, low), self.operators.compare("<=", value, high)]

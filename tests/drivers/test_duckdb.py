@@ -47,7 +47,13 @@ def test_lists_columns(bare_oracle: Target, gateway: Target) -> None:
 
 def test_reads_rows(oracle: Target, gateway: Target) -> None:
     query = "SELECT * FROM far.tpch.nation WHERE n_regionkey = 3 ORDER BY 1"
-    assert (
-        len(asked_of_both(oracle, gateway, attached(query, "pg_use_text_protocol = true", "pg_use_ctid_scan = false")))
-        == 5
-    )
+    assert len(asked_of_both(oracle, gateway, attached(query))) == 5
+
+
+def test_reads_each_row_once_over_several_connections(oracle: Target, gateway: Target) -> None:
+    """It splits a table by the pages that pg_class tells, a thousand to a connection."""
+    query = "SELECT count(*), sum(l_orderkey), sum(l_linenumber) FROM far.tpch.lineitem"
+    asked_of_both(oracle, gateway, attached(query))
+    with gateway.connect() as connection:
+        large = "SELECT relpages > 2000 FROM pg_class WHERE oid = 'tpch.lineitem'::regclass"
+        assert connection.execute(large).fetchone() == (True,)

@@ -13,6 +13,7 @@ from psycopg import pq
 from catalog.verifier import build_verifier
 from tests.conformance.access.conftest import BEARER, CLEAR, PASSWORD, Estate
 
+OWN = "WHERE pid = pg_backend_pid()"
 WRONG = "password authentication failed for user"
 
 
@@ -33,6 +34,34 @@ def test_a_bound_password(estate: Estate, negotiation: str) -> None:
     assert who(estate.connect(**options)) == "ann"
     verified: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": estate.authority.file, "host": "localhost"}
     assert who(estate.connect(**options, **verified)) == "ann"
+
+
+@pytest.mark.parametrize(
+    ("options", "version", "ciphers"),
+    [
+        ({"ssl_min_protocol_version": "TLSv1.3"}, "TLSv1.3", "TLS_"),
+        ({"ssl_max_protocol_version": "TLSv1.2"}, "TLSv1.2", "ECDHE-"),
+        ({"sslmode": "disable"}, None, None),
+    ],
+)
+def test_how_a_session_is_encrypted(
+    estate: Estate, options: dict[str, str], version: str | None, ciphers: str | None
+) -> None:
+    with estate.connect(**options) as connection:
+        told = connection.execute(f"SELECT * FROM pg_stat_ssl {OWN}").fetchall()
+        gssapi = connection.execute(f"SELECT * FROM pg_stat_gssapi {OWN}").fetchall()
+        pid = connection.info.backend_pid
+    ((_, ssl, protocol, cipher, bits, *client),) = told
+    assert (ssl, protocol, bits) == ((True, version, 256) if ciphers else (False, None, None))
+    assert cipher is None if ciphers is None else cipher.startswith(ciphers)
+    assert client == [None] * 3
+    assert gssapi == [(pid, False, None, False, False)]
+
+
+def test_how_others_are_connected_is_their_own(estate: Estate) -> None:
+    with estate.connect(), estate.connect(CLEAR) as other:
+        for view in ("pg_stat_ssl", "pg_stat_gssapi"):
+            assert other.execute(f"SELECT pid FROM {view}").fetchall() == [(other.info.backend_pid,)]
 
 
 @pytest.mark.parametrize("mode", ["disable", "require"])

@@ -17,6 +17,7 @@ from psycopg.errors import (
 )
 
 from catalog.changes import CreateRole, CreateSchema, Grant, Privilege, RegisterTable
+from catalog.databases import ACCOUNT_DATABASE
 from catalog.names import TableName
 from catalog.principals import Principal
 from catalog.relay import ANSWERS_SCHEMA, REWRITTEN_FUNCTIONS, REWRITTEN_RELATIONS
@@ -225,3 +226,15 @@ async def test_channels_of_the_gateway_are_reserved(metastore: Metastore) -> Non
     assert await ask(metastore, user.name, "SELECT lakegate.pg_notify('jobs', 'done')::text") == [("",)]
     with pytest.raises(ReservedName, match='channel name "lakegate_signal" is reserved'):
         await ask(metastore, user.name, "SELECT lakegate.pg_notify('lakegate_signal', '[\"terminate\", 1, \"admin\"]')")
+
+
+async def test_databases_are_workspaces_that_the_user_may_connect_to(metastore: Metastore) -> None:
+    user = await metastore.make_user("user")
+    hidden = {"postgres", "template0", "template1", ACCOUNT_DATABASE}
+    assert hidden <= {name for (name,) in await metastore.query("SELECT datname::text FROM pg_catalog.pg_database")}
+    for role in (user.name, "admin"):
+        query = "SELECT datname::text, has_database_privilege(oid, 'CONNECT') FROM lakegate.pg_database"
+        shown = await ask(metastore, role, query)
+        assert (metastore.workspace, True) in shown
+        assert {may for _, may in shown} == {True}
+        assert hidden.isdisjoint(name for name, _ in shown)

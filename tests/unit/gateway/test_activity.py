@@ -8,10 +8,12 @@ from catalog.sessions import Signal, SignalKind
 from gateway.activity import Activity
 from gateway.admission import Admission, Quota
 from gateway.keys import Keyring
+from gateway.pgwire.encryption import Cipher
 
 ANN = Principal("ann", admin=False, groups=frozenset())
 BOB = Principal("bob", admin=False, groups=frozenset())
 CHIEF = Principal("chief", admin=False, groups=frozenset({"ann"}))
+CIPHER = Cipher("TLS_AES_256_GCM_SHA384", "TLSv1.3", 256)
 ROOT = Principal("root", admin=True, groups=frozenset())
 
 
@@ -46,7 +48,7 @@ def make_activity() -> Activity:
 
 def enter(activity: Activity, principal: Principal, workspace: str = "demo") -> tuple[FakeMember, bytes]:
     member = FakeMember(principal, workspace)
-    secret = activity.enter(member, long_key=True, address=("127.0.0.1", 5), terminate=member.terminate)
+    secret = activity.enter(member, long_key=True, address=("127.0.0.1", 5), cipher=CIPHER, terminate=member.terminate)
     return member, secret
 
 
@@ -97,6 +99,7 @@ def test_rows_are_a_workspaces_own() -> None:
     enter(activity, BOB, "other")
     (row,) = activity.describe("demo")
     assert (row["pid"], row["usename"], row["state"]) == (member.pid, "ann", "idle")
+    assert (row["ssl"], row["version"], row["cipher"], row["bits"]) == (True, "TLSv1.3", "TLS_AES_256_GCM_SHA384", 256)
 
 
 def test_moments_follow_the_state() -> None:

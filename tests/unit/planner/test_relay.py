@@ -100,6 +100,11 @@ LAKEHOUSE = (
 REWRITTEN = (
     ("SELECT pg_backend_pid()", "SELECT lakegate.pg_backend_pid()"),
     ("SELECT pg_catalog.pg_cancel_backend (3)", "SELECT lakegate.pg_cancel_backend (3)"),
+    ("SELECT ssl FROM pg_stat_ssl", "SELECT ssl FROM lakegate.pg_stat_ssl"),
+    ("TABLE pg_catalog.pg_stat_gssapi", "TABLE lakegate.pg_stat_gssapi"),
+    ("SELECT d.datname FROM pg_catalog.pg_database d", "SELECT d.datname FROM lakegate.pg_database d"),
+    ("SELECT xmin FROM pg_database", "SELECT xmin FROM pg_database"),
+    ("SELECT pg_export_snapshot()", "SELECT lakegate.pg_export_snapshot()"),
     ("SELECT 'ü', pid FROM pg_stat_activity a", "SELECT 'ü', pid FROM lakegate.pg_stat_activity a"),
     ("SELECT relacl FROM pg_class", "SELECT relacl FROM lakegate.pg_class"),
     ("SELECT relname FROM pg_class", "SELECT relname FROM pg_class"),
@@ -162,7 +167,7 @@ def test_what_is_not_metadata_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "sent"), REWRITTEN)
 def test_names_are_rewritten(text: str, sent: str) -> None:
-    asks = re.search(r"lakegate\.pg_(stat_activity|backend_pid|(cancel|terminate)_backend)", sent)
+    asks = re.search(r"lakegate\.pg_(stat_\w+|backend_pid|(cancel|terminate)_backend)", sent)
     names = re.search(r"lakegate\.pg_(cursor|prepared_statement)", sent) is not None
     assert planned(text) == Metadata(
         sent,
