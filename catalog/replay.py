@@ -11,7 +11,6 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,11 +183,12 @@ def _plain(fields: Action) -> Action:
 
 
 def _try(root: str, location: str, version: str) -> None:
-    """Definitions may lie behind more files than a state has."""
+    """What defines a table may lie behind more files than a state has."""
     log = LocalLog(root, location)
-    with suppress(ProgramLimitExceeded):
-        for kinds in (_DEFINITION, _KINDS):
-            _Replay(log, int(version), kinds).state()
+    try:
+        _Replay(log, int(version), _KINDS).state()
+    except ProgramLimitExceeded:
+        _Replay(log, int(version), _DEFINITION).state()
 
 
 if __name__ == "__main__":
