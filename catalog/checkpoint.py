@@ -2,7 +2,7 @@
 blocks write would grow for ever. Blocking.
 
 A process of its own makes each, as the table's owner for good: the library does the work in threads, which would not
-follow `catalog.owner`. It is bounded, and its end is no commit's. The library is led to the log by its descriptor, so
+follow `catalog.owner`. It is confined, and its end is no commit's. The library is led to the log by its descriptor, so
 that no link can lead it to another.
 
 Reference: Delta protocol, section "Checkpoints".
@@ -11,7 +11,6 @@ Reference: Delta protocol, section "Checkpoints".
 import logging
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 from catalog.beneath import by_descriptor, walk
+from catalog.confined import Unfinished, perform, run_confined
 from catalog.logfiles import LOG, LocalLog, require_plain
 from catalog.names import TableName
 from catalog.owner import Owner
@@ -27,7 +27,7 @@ from catalog.replay import LogState
 _INTERVAL = "delta.checkpointInterval"
 _USUAL_INTERVAL = 10
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
-_MOST_SECONDS = 30
+_MOST_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -40,12 +40,9 @@ def is_due(version: int, state: LogState) -> bool:
 def make_checkpoint(log: LocalLog, version: int, owner: Owner) -> None:
     """Readers need none: one that cannot be made is only told of."""
     told = (log.root, log.location, version, owner.uid, owner.gid)
-    command = [sys.executable, "-P", "-m", __name__, *map(str, told)]
     try:
-        # The environment has the gateway's secrets.
-        done = subprocess.run(command, env={}, stdin=subprocess.DEVNULL, capture_output=True, timeout=_MOST_SECONDS)
-        failure = done.stderr.decode(errors="replace").strip()[-300:] if done.returncode else None
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        failure = run_confined(__name__, *told, most_seconds=_MOST_SECONDS)
+    except Unfinished as error:
         failure = str(error)
     if failure is not None:
         _log.warning("no checkpoint of version %d of %s could be made: %s", version, log.location, failure)
@@ -64,4 +61,4 @@ def _main(root: str, location: str, version: str, uid: str, gid: str) -> None:
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    perform(lambda: _main(*sys.argv[1:]))

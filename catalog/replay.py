@@ -1,4 +1,5 @@
-"""Replays a Delta log on a local disk into its actions, as they were written. Blocking.
+"""Replays a Delta log on a local disk into its actions, as they were written. Blocking. As a module that is run it is
+the rehearsal of such a replay.
 
 `catalog.deltalog` tells what is in a table's files; this tells the log's own words for them, which a commit that takes
 them away, or a clone that borrows them, has to repeat.
@@ -7,6 +8,7 @@ References: Delta protocol, sections "Action Reconciliation", "Checkpoints", "De
 """
 
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +17,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog.confined import perform
 from catalog.errors import ProgramLimitExceeded, UnreadableTable
 from catalog.logfiles import LocalLog
+from catalog.rehearsal import rehearse
 
 MOST_FILES = 200_000
 """Of a table that can be cloned: each costs about a kilobyte of memory, and of the clone's log."""
@@ -52,7 +56,12 @@ def newest_version(log: LocalLog) -> int:
         names = log.list_names()
     except FileNotFoundError:
         return -1
-    return max((int(found[1]) for name in names if (found := _COMMIT.fullmatch(name))), default=-1)
+    return max(map(_version_of, names), default=-1)
+
+
+def oldest_version(log: LocalLog) -> int:
+    """The oldest version that has a commit; -1 without any. Raises OSError."""
+    return min((version for version in map(_version_of, log.list_names()) if version >= 0), default=-1)
 
 
 def read_commit(log: LocalLog, version: int) -> Sequence[Mapping[str, Action]]:
@@ -72,9 +81,19 @@ def read_state(log: LocalLog, version: int) -> LogState:
 
 def _replay(log: LocalLog, version: int, kinds: Sequence[str]) -> LogState:
     try:
-        return _Replay(log, version, kinds).state()
+        failure = _rehearse(log, version)
+        if failure is None:
+            return _Replay(log, version, kinds).state()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnreadableTable("the Delta log cannot be read", detail=f"{type(error).__name__}: {error}"[:300]) from None
+        failure = f"{type(error).__name__}: {error}"
+    raise UnreadableTable("the Delta log cannot be read", detail=failure[:300])
+
+
+def _rehearse(log: LocalLog, version: int) -> str | None:
+    """Tries what is read at `version`, for all kinds at once. Raises OSError."""
+    at, parts = _find_checkpoint(log, version) or (-1, ())
+    read = [file for file in log.list_files() if file.name in parts or at < _version_of(file.name) <= version]
+    return rehearse((__name__, log.location), read, __name__, log.root, log.location, version)
 
 
 class _Replay:
@@ -136,6 +155,12 @@ def _read_checkpoint(log: LocalLog, names: Sequence[str], kinds: Sequence[str]) 
                     yield _named(row)
 
 
+def _version_of(name: str) -> int:
+    """-1 for what is no commit."""
+    found = _COMMIT.fullmatch(name)
+    return int(found[1]) if found else -1
+
+
 def _find_columns(schema: pa.Schema, kinds: Sequence[str]) -> Iterator[str]:
     """The fields that are read, without those that say others again, parsed."""
     for kind in kinds:
@@ -155,3 +180,16 @@ def _plain(fields: Action) -> Action:
         for name, value in fields.items()
         if value is not None and not name.endswith(_PARSED)
     }
+
+
+def _try(root: str, location: str, version: str) -> None:
+    """What defines a table may lie behind more files than a state has."""
+    log = LocalLog(root, location)
+    try:
+        _Replay(log, int(version), _KINDS).state()
+    except ProgramLimitExceeded:
+        _Replay(log, int(version), _DEFINITION).state()
+
+
+if __name__ == "__main__":
+    perform(lambda: _try(*sys.argv[1:]))

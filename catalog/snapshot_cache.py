@@ -22,12 +22,16 @@ from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InvalidPa
 from catalog.locations import is_object, root_of
 from catalog.logfiles import MEND, LocalLog, require_plain
 from catalog.names import TableName
+from catalog.rehearsal import rehearse
+from catalog.replay import oldest_version
 from catalog.snapshots import Snapshot
 from catalog.unsupported import read_unsupported
 
 MOST_TABLES = 512
 MOST_SNAPSHOTS = 1024
 MOST_BYTES = 512 * 2**20
+_OPENING = "catalog.opening"
+_UNSUPPORTED = read_unsupported.__module__
 _REFUSALS = ("Unsupported", "catalog-managed")
 _REFUSED = re.compile(r"\b(403|401)\b|AccessDenied|PermissionDenied|Unauthenticated|lacked the required privileges")
 T = TypeVar("T")
@@ -115,9 +119,9 @@ class SnapshotCache:
     def _refresh(self, name: TableName, place: _Place, table: _OpenTable) -> DeltaTable | None:
         """The log at its newest version; None when delta-rs cannot read a table with such features."""
         location, options, log = place[0], self._options(place), table.log
-        if not is_object(location):
-            require_plain(name, LocalLog(root_of(location, self._warehouse_root), location))
         try:
+            if not is_object(location):
+                self._rehearse(name, location, _OPENING, location)
             if log is None or options != table.options:
                 table.log = None
                 table.log = _guard(name, lambda: DeltaTable(location, storage_options=dict(options)))
@@ -127,6 +131,21 @@ class SnapshotCache:
         except _UnsupportedFeature:
             table.log = None
         return table.log
+
+    def _rehearse(self, name: TableName, location: str, module: str, *arguments: object) -> None:
+        """What is about to be done in the gateway's process. Raises UnreadableTable, _UnsupportedFeature."""
+        files = require_plain(name, self._log(location))
+        if failure := rehearse((module, location, *arguments), files, module, *arguments):
+            raise _reworded(name, DeltaError(failure))
+
+    def _log(self, location: str) -> LocalLog:
+        return LocalLog(root_of(location, self._warehouse_root), location)
+
+    def _find_oldest(self, location: str, log: DeltaTable) -> int:
+        """delta-rs reads all commits for it, of which a machine may have written any number."""
+        if not is_object(location):
+            return oldest_version(self._log(location))
+        return min((commit["version"] for commit in log.history()), default=log.version())
 
     def _options(self, place: _Place) -> Mapping[str, str]:
         """delta-rs has no way to renew credentials: a log is opened anew with new ones."""
@@ -139,11 +158,13 @@ class SnapshotCache:
         newest = self._refresh(name, place, _OpenTable())
         if newest is None:
             return _require_newest(self._read_unsupported(name, place[0]), version)
-        oldest = min((commit["version"] for commit in newest.history()), default=newest.version())
+        oldest = self._find_oldest(place[0], newest)
         if not oldest <= version <= newest.version():
             raise InvalidParameterValue(
                 f"table {name} has no version {version}", hint=f"It has the versions {oldest} to {newest.version()}."
             )
+        if not is_object(place[0]):
+            self._rehearse(name, place[0], _OPENING, place[0], version)
         return _guard(name, lambda: self._load_version(name, place[0], newest, version))
 
     @staticmethod
@@ -155,8 +176,9 @@ class SnapshotCache:
         """Raises FeatureNotSupported in a store: only Spark reads such tables, and not from there."""
         if is_object(location):
             raise FeatureNotSupported(f"table {name} has reader features that cannot be read from an object store here")
-        root = root_of(location, self._warehouse_root)
-        return replace(_guard(name, lambda: read_unsupported(name, LocalLog(root, location))), root=root)
+        log = self._log(location)
+        self._rehearse(name, location, _UNSUPPORTED, log.root, location)
+        return replace(_guard(name, lambda: read_unsupported(name, log)), root=str(log.root))
 
     async def _run(self, workspace: str, work: Callable[[], T]) -> T:
         return await self._crews.run(workspace, work)
@@ -246,11 +268,15 @@ def _guard(name: TableName, work: Callable[[], T]) -> T:
     except TableNotFoundError as error:
         raise UnreadableTable(f"the Delta log of table {name} is missing", hint=MEND) from error
     except (DeltaError, OSError) as error:
-        if _REFUSED.search(str(error)):
-            raise InsufficientPrivilege(
-                f"the object store refuses the gateway the Delta log of table {name}", hint=STORE_HINT
-            ) from error
-        if any(refusal in str(error) for refusal in _REFUSALS):
-            raise _UnsupportedFeature from error
-        reason = str(error).splitlines()[0][:300]
-        raise UnreadableTable(f"the Delta log of table {name} cannot be read", detail=reason, hint=MEND) from error
+        raise _reworded(name, error) from error
+
+
+def _reworded(name: TableName, error: DeltaError | OSError) -> Exception:
+    if _REFUSED.search(str(error)):
+        return InsufficientPrivilege(
+            f"the object store refuses the gateway the Delta log of table {name}", hint=STORE_HINT
+        )
+    if any(refusal in str(error) for refusal in _REFUSALS):
+        return _UnsupportedFeature()
+    reason = str(error).splitlines()[0][:300]
+    return UnreadableTable(f"the Delta log of table {name} cannot be read", detail=reason, hint=MEND)

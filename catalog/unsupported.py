@@ -1,16 +1,19 @@
 """Reads as much of a Delta log as its schema and features, for tables with reader features that delta-rs refuses.
 
-What comes out lists no files: only Spark may read such a table, and the planner sees from `reader_features` why.
+What comes out lists no files: only Spark may read such a table, and the planner sees from `reader_features` why. As a
+module that is run it is the rehearsal of such a read.
 
 References: Delta protocol, sections "Delta Log Entries", "Checkpoints", "Protocol Evolution".
 """
 
 import json
+import sys
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog.confined import perform
 from catalog.deltalog import read_column
 from catalog.errors import UnreadableTable
 from catalog.logfiles import MEND, LocalLog
@@ -67,3 +70,11 @@ def _build(name: TableName, location: str, version: int, actions: dict[str, Any]
             features=frozenset((*(protocol.get("readerFeatures") or ()), *(protocol.get("writerFeatures") or ()))),
         ),
     )
+
+
+def _try(root: str, location: str) -> None:
+    read_unsupported(TableName("", location), LocalLog(root, location))
+
+
+if __name__ == "__main__":
+    perform(lambda: _try(*sys.argv[1:]))

@@ -1,8 +1,8 @@
 """Range reads on behalf of a guest that cannot open the host's files: exactly those of its running statement's scans.
 
 A guest names a scan and a file's place in it, never a path. What lies outside such a file is refused; a guest that asks
-for too much at once, or for what makes no sense, is left. Files lie on this host, or in an object store, whose
-credentials stay here: a guest with a network to it gets links to files.
+for too much at once, for what it is refused again and again, or for what makes no sense, is left. Files lie on this
+host, or in an object store, whose credentials stay here: a guest with a network to it gets links to files.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ from compute.transport import MOST_READS, READ_BYTES, Frame, FrameError, Kind
 LARGEST_OFFSET = 1 << 62
 MOST_TAGS = 1 << 16
 """Objects of a lease whose tags are known: some 300 bytes each."""
+MOST_REFUSALS = 100
+"""Of a statement and of what comes after it: reads may be under way when it ends."""
 _NOT_OFFERED = "not a part of the statement's files"
 READERS = ThreadPoolExecutor(4, "range-read")
 log = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ class RangeServer:
         self._offered: Mapping[str, Scan] = {}
         self._tags: OrderedDict[str, str] = OrderedDict()
         self.failure: SqlError | None = None
+        self._refusals = 0
         self._answering: set[asyncio.Task[None]] = set()
         connection.on_read = self._serve
 
@@ -80,6 +83,7 @@ class RangeServer:
         """These files, and no others, may be read from now on. The scans as the guest gets them: without the paths of
         what it cannot open, unless its engine must find the files by them."""
         self.failure = None
+        self._refusals = 0
         self._offered = {scan.digest: scan for scan in scans if self._remote or is_object(scan.location)}
         hidden = [scan.digest in self._offered and not scan.by_path for scan in scans]
         return [_without_paths(scan) if hides else scan for scan, hides in zip(scans, hidden, strict=True)]
@@ -95,6 +99,8 @@ class RangeServer:
             raise FrameError("it has no network")
         if len(self._answering) >= MOST_READS:
             raise FrameError("more reads under way than are allowed")
+        if self._refusals >= MOST_REFUSALS:
+            raise FrameError("more reads that are refused than are allowed")
         task = asyncio.get_running_loop().create_task(self._answer(wanted))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
@@ -109,7 +115,9 @@ class RangeServer:
             else:
                 answer = replace(answer, control={**answer.control, **await self._link(scan, file)})
         except (OSError, SqlError) as error:
-            log.info("a range read failed: %s", error)
+            if not self._refusals:
+                log.info("a range read failed: %s", error)
+            self._refusals += 1
             answer = replace(answer, control={"read": wanted.read, "refused": self._refusal(error)})
         except Exception:
             log.exception("a range read failed unexpectedly: its guest is left")

@@ -1,15 +1,23 @@
 """Logs as a machine that was taken over may leave them: nobody waits at its pipes, and no link leads to another's."""
 
 import asyncio
+import json
+import multiprocessing
 import os
+import resource
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from catalog.checkpoint import make_checkpoint
+from catalog.confined import MOST_MEMORY
 from catalog.crews import Crews
 from catalog.errors import UnreadableTable
 from catalog.logfiles import LOG, MOST_COMMIT_BYTES, LocalLog
@@ -23,6 +31,20 @@ from tests.lakes import field, local_log, write_log, write_table
 NAME = TableName("public", "t")
 COMMIT = f"{1:020}.json"
 CHECKPOINT = f"{0:020}.checkpoint.parquet"
+SPARE_BYTES = 300 << 20
+"""That a process gets to read a hostile log with."""
+MEGABYTE = 1 << 20
+PROTOCOL = pa.struct({"minReaderVersion": pa.int32(), "minWriterVersion": pa.int32()})
+STRINGS = pa.map_(pa.string(), pa.string())
+METADATA = pa.struct(
+    {
+        "id": pa.string(),
+        "schemaString": pa.string(),
+        "partitionColumns": pa.list_(pa.string()),
+        "format": pa.struct({"provider": pa.string(), "options": STRINGS}),
+        "configuration": STRINGS,
+    }
+)
 WAITED_FOR = ("_last_checkpoint", COMMIT, CHECKPOINT, "other", "_sidecars/one.parquet")
 
 
@@ -48,6 +70,53 @@ def put_link(table: Path, name: str, other: Path) -> None:
     place, target = (Path(os.path.normpath(each / name)) for each in (table, other))
     shutil.rmtree(place) if place.is_dir() else place.unlink()
     place.symlink_to(target)
+
+
+def put_bomb(table: Path) -> None:
+    """A checkpoint that repeats one value until it is more than a rehearsal's memory, and is a few hundred kilobytes:
+    a column of Parquet says it once."""
+    lines = (table / LOG / f"{0:020}.json").read_text().splitlines()
+    (created,) = (json.loads(line)["metaData"] for line in lines if "metaData" in line)
+    count = MOST_MEMORY // MEGABYTE + 100
+    stats = pa.array([json.dumps({"numRecords": 1, "x": "x" * MEGABYTE})])
+    add = {
+        "path": pa.array([f"{number}.parquet" for number in range(count)]),
+        "partitionValues": pa.array([[]] * count, STRINGS),
+        "size": pa.array([1] * count),
+        "modificationTime": pa.array([1] * count),
+        "dataChange": pa.array([True] * count),
+        "stats": pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), stats),
+    }
+    definition = {"id": created["id"], "schemaString": created["schemaString"], "partitionColumns": []}
+    definition |= {"format": {"provider": "parquet", "options": []}, "configuration": []}
+    columns = {
+        "protocol": pa.array([{"minReaderVersion": 1, "minWriterVersion": 2}] * count, PROTOCOL),
+        "metaData": pa.array([definition] * count, METADATA),
+        "add": pa.StructArray.from_arrays(list(add.values()), list(add)),
+    }
+    pq.write_table(pa.table(columns), table / LOG / CHECKPOINT, compression="zstd")
+
+
+def read_snapshot_of(warehouse: str, location: str) -> None:
+    cache = SnapshotCache(warehouse_root=warehouse)
+    asyncio.run(cache.read("thief", NAME, location))
+
+
+def replay_log_of(warehouse: str, location: str) -> None:
+    read_state(LocalLog(warehouse, location), 0)
+
+
+def read_sparingly(read: Callable[[str, str], None], warehouse: str, location: str) -> tuple[str, str | None]:
+    """How a read fails in a process that cannot take more memory."""
+    with open("/proc/self/statm") as file:
+        taken = int(file.read().split()[0]) * resource.getpagesize()
+    _, allowed = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (taken + SPARE_BYTES, allowed))
+    try:
+        read(warehouse, location)
+    except UnreadableTable as error:
+        return error.sqlstate, error.detail
+    return "", None
 
 
 @pytest.mark.parametrize("name", WAITED_FOR)
@@ -147,6 +216,29 @@ def test_a_checkpoint_is_made_in_the_log(tmp_path: Path, caplog: pytest.LogCaptu
     assert not caplog.records
     assert (table / LOG / CHECKPOINT).is_file()
     assert (table / LOG / "_last_checkpoint").is_file()
+
+
+@pytest.mark.parametrize("read", [read_snapshot_of, replay_log_of])
+def test_a_checkpoint_that_takes_all_memory(tmp_path: Path, read: Callable[[str, str], None]) -> None:
+    table = table_at(tmp_path / "thief" / "t")
+    put_bomb(table)
+    assert (table / LOG / CHECKPOINT).stat().st_size < MEGABYTE
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
+        sqlstate, detail = processes.submit(read_sparingly, read, str(tmp_path), str(table)).result()
+    assert sqlstate == "58030"
+    assert detail == f"with {CHECKPOINT!r} in it: it takes more than {MOST_MEMORY >> 20} MiB of memory"
+
+
+async def test_a_checkpoint_of_many_files(cache: SnapshotCache, tmp_path: Path) -> None:
+    """Of which each has the statistics that engines write."""
+    table, count = tmp_path / "ws" / "t", 50_000
+    stats = json.dumps({"numRecords": 1, "minValues": {"id": 1}, "maxValues": {"id": 2}, "nullCount": {"id": 0}})
+    add = {"partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": True, "stats": stats}
+    write_log(table, [field("id", "long")], [{"path": f"{number}.parquet", **add} for number in range(count)])
+    DeltaTable(str(table)).create_checkpoint()
+    (table / LOG / f"{0:020}.json").unlink()
+    assert (await cache.read("ws", NAME, str(table))).files.num_rows == count
+    assert len(read_state(local_log(table), 0).files) == count
 
 
 async def test_what_hangs_is_its_own_workspaces() -> None:

@@ -1,6 +1,7 @@
 """The host's side of range reads: what a guest gets, what it is refused, and what ends its connection."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,7 +15,7 @@ from catalog.errors import MachineLost
 from catalog.scans import DataFile, Scan
 from compute.connection import Connection
 from compute.guest.channel import Channel
-from compute.ranges import RangeServer, read_range
+from compute.ranges import MOST_REFUSALS, RangeServer, read_range
 from compute.transport import MOST_READS, READ_BYTES, Frame, Kind
 from tests.fix_remote import connected
 
@@ -74,6 +75,21 @@ async def test_nothing_is_read_after_the_statement(root: Path) -> None:
         server.offer([a_scan(str(root / "a b%20é.parquet"))])
         server.withdraw()
         assert "refused" in (await ask(channel)).control
+
+
+async def test_a_guest_that_is_refused_again_and_again_is_left(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each statement has its own refusals, of which one is logged."""
+    caplog.set_level(logging.INFO, "compute.ranges")
+    async with connected() as (connection, channel):
+        server = RangeServer(connection, "demo", str(root))
+        for statements in (1, 2):
+            server.offer([a_scan(str(root / "a b%20é.parquet"))])
+            for _ in range(MOST_REFUSALS):
+                assert "refused" in (await ask(channel, scan="other")).control
+            assert len([each for each in caplog.records if "a range read failed" in each.message]) == statements
+        channel.send(Frame(Kind.READ, control=READ))
+        with pytest.raises(MachineLost):
+            await connection.receive()
 
 
 @pytest.mark.parametrize(
