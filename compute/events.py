@@ -154,4 +154,13 @@ class Refuse:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request stands that waits: `before` go before it, and a machine for it is `starting`, or all that there
+    may be are in use."""
+
+    before: int
+    starting: bool
+
+
 Instruction = Start | Stop | Grant | Move | Refuse

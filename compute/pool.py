@@ -25,6 +25,7 @@ from compute.events import (
     Instruction,
     Leaving,
     Move,
+    Place,
     Priority,
     Ready,
     Refusal,
@@ -47,6 +48,8 @@ from compute.transport import PROTOCOL_VERSION, Frame, Kind
 LEASE_TRIES = 3
 ANSWER_SECONDS = 20.0
 """How long a machine that has started may take for each of its steps towards a lease: milliseconds, if it lives."""
+MOMENT_SECONDS = 1.0
+"""Who waits longer hears for what."""
 log = logging.getLogger(__name__)
 
 
@@ -130,28 +133,30 @@ class Pool:
         principal: str,
         size: str = "",
         priority: Priority = Priority.INTERACTIVE,
+        tell: Callable[[Place], None] | None = None,
     ) -> Lease:
-        """Waits for a machine of that engine and size, bound to the workspace.
+        """Waits for a machine of that engine and size, bound to the workspace. If that takes more than a moment, `tell`
+        is called with the place in the queue then.
 
         A machine that turns out to be dead is passed over. Raises MachinesExhausted when too many wait, the wait was
         too long or the workspace has spent its budget, InsufficientResources when machines do not start, MachineLost
         when they keep dying.
         """
         asked, asleep = time.monotonic(), not self.count(engine)
-        lease = await self._lease_any(Wanted(0, engine, workspace, principal, 0.0, size, priority))
+        lease = await self._lease_any(Wanted(0, engine, workspace, principal, 0.0, size, priority), tell)
         if asleep:
             lease.woken_seconds = time.monotonic() - asked
         return lease
 
-    async def _lease_any(self, wanted: Wanted) -> Lease:
+    async def _lease_any(self, wanted: Wanted, tell: Callable[[Place], None] | None) -> Lease:
         for _ in range(LEASE_TRIES - 1):
             with suppress(MachineLost):
-                return await self._lease(wanted)
-        return await self._lease(wanted)
+                return await self._lease(wanted, tell)
+        return await self._lease(wanted, tell)
 
-    async def _lease(self, wanted: Wanted) -> Lease:
+    async def _lease(self, wanted: Wanted, tell: Callable[[Place], None] | None) -> Lease:
         workspace, principal = wanted.workspace, wanted.principal
-        number = await self._granted(wanted)
+        number = await self._granted(wanted, tell)
         try:
             connection, ranges = await self._connection(number, workspace)
         except MachineLost:
@@ -170,11 +175,13 @@ class Pool:
             member.leases.discard(lease)
         self._handle(Released(number, principal))
 
-    async def _granted(self, wanted: Wanted) -> int:
+    async def _granted(self, wanted: Wanted, tell: Callable[[Place], None] | None) -> int:
         """The number of the machine that the fleet grants. A caller that goes away while granted gives it back."""
         self._request_number += 1
         request = self._request_number
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[int] = loop.create_future()
+        telling = None if tell is None else loop.call_later(MOMENT_SECONDS, self._tell, request, tell)
         self._requests[request] = _Request(future, wanted.principal)
         deadline = time.monotonic() + self._config.wait_seconds
         self._handle(replace(wanted, request=request, deadline=deadline))
@@ -188,6 +195,12 @@ class Pool:
             raise
         finally:
             del self._requests[request]
+            if telling is not None:
+                telling.cancel()
+
+    def _tell(self, request: int, tell: Callable[[Place], None]) -> None:
+        if (place := self._fleet.place(request)) is not None:
+            tell(place)
 
     async def _connection(self, number: int, workspace: str) -> tuple[Connection, RangeServer]:
         """A connection to that machine, past READY, and who reads for its guest. The first was made at its start."""

@@ -85,6 +85,7 @@ class Conversation:
         secret = self._reception.activity.enter(
             session, long_key=long_key, address=door.peer, cipher=door.cipher, terminate=door.evict
         )
+        session.hurry = self._hurry_notices
         session.relay.hear(Subscriber(session.pid, self._notify, self._signal))
         self._report()
         door.send(messages.BackendKeyData(session.pid, secret))
@@ -275,6 +276,11 @@ class Conversation:
 
     def _signal(self, payload: str) -> None:
         self._reception.services.catalog.attendance.send_signal(self.session.workspace, payload)
+
+    def _hurry_notices(self) -> None:
+        self._cycles.spoil()
+        self._send_notices()
+        self._door.flush()
 
     def _send_notices(self) -> None:
         for notice in self.session.notices:

@@ -10,9 +10,17 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from compute.events import Place
 from compute.lease import Lease
 
 Acquire = Callable[[str], Awaitable[Lease]]
+
+
+def describe_wait(engine: str, place: Place) -> str:
+    """What a client hears while its statement waits for a machine."""
+    if place.starting:
+        return f"compute is starting: the statement waits for a {engine} machine"
+    return f"compute is in use: the statement waits for a {engine} machine, with {place.before} before it"
 
 
 @dataclass(slots=True)

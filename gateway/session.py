@@ -24,13 +24,13 @@ from catalog.errors import (
 from catalog.principals import Principal
 from catalog.resolution import Resolution
 from catalog.types import Description
-from compute.events import Priority
+from compute.events import Place, Priority
 from compute.lease import Lease
 from gateway import enlistment
 from gateway.actions import Notice
 from gateway.executor import Executor
 from gateway.interruption import Interruption
-from gateway.leases import Leases
+from gateway.leases import Leases, describe_wait
 from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedStatement, check_formats, check_values
 from gateway.portals import Portals
 from gateway.relay import Flight, RelayAnswer, RelayPortal
@@ -51,8 +51,8 @@ Situation = tuple[int, int, int]
 
 
 class Session:
-    """One logged-in user in one workspace. `notices` wait for the door to send them, and `cursors` changes with what
-    cursors there are."""
+    """One logged-in user in one workspace. `notices` wait for the door to send them, which `hurry` has it do now, and
+    `cursors` changes with what cursors there are."""
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class Session:
         self.portals = Portals(services.limits.portals)
         self.vault = services.storage.open()
         self.notices: list[Notice] = []
+        self.hurry: Callable[[], None] = lambda: None
         self.relay = services.relay.open(principal.name, workspace)
         self.verdicts = services.verdicts
         self._services = services
@@ -384,10 +385,15 @@ class Session:
                 "in the chart machines.spark.executors",
             )
         size, priority = self.preference(engine)
+        tell = functools.partial(self._tell_wait, engine)
         lease = await self._services.pool.lease(
-            engine, workspace=self.workspace, principal=self.principal.name, size=size, priority=priority
+            engine, workspace=self.workspace, principal=self.principal.name, size=size, priority=priority, tell=tell
         )
         if lease.woken_seconds is not None:
             told = f"compute was asleep: a {engine} machine started in {lease.woken_seconds:.2f} s"
             self.inform(SuccessfulCompletion(told))
         return lease
+
+    def _tell_wait(self, engine: str, place: Place) -> None:
+        self.inform(SuccessfulCompletion(describe_wait(engine, place)))
+        self.hurry()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus
 
-from tests.target import Target
+from tests.target import Target, of_waiting
 
 REPORTED = ("TimeZone", "DateStyle", "IntervalStyle", "search_path", "application_name")
 """Settings of which the server tells unasked."""
@@ -31,8 +31,13 @@ def hear(target: Target, statements: list[str], *, extended: bool = False) -> li
 
 def _ask(connection: psycopg.Connection, statement: str, *, extended: bool) -> Heard:
     warnings: list[str] = []
+
+    def hear(notice: psycopg.errors.Diagnostic) -> None:
+        if not of_waiting(notice.message_primary):
+            warnings.append(f"{notice.severity} {notice.sqlstate}")
+
     connection._notice_handlers.clear()
-    connection.add_notice_handler(lambda notice: warnings.append(f"{notice.severity} {notice.sqlstate}"))
+    connection.add_notice_handler(hear)
     pgconn, command = connection.pgconn, statement.encode()
     result = pgconn.exec_params(command, None) if extended else pgconn.exec_(command)
     error = None

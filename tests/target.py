@@ -9,6 +9,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
+def of_waiting(notice: str | None) -> bool:
+    """Whether a notice tells of a wait for machines, which comes and goes with what else this host does."""
+    return (notice or "").startswith("compute is ")
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where to log in. `is_gateway` tells whether Lakegate's settings may be used; `pid` is the server's process.

@@ -14,6 +14,7 @@ from compute.events import (
     NodeDraining,
     NodeJoined,
     NodeLost,
+    Place,
     Ready,
     Released,
     Wanted,
@@ -56,6 +57,10 @@ class Fleet:
         """When waiting alone changes something: a deadline, an idle machine's end, a breaker's pause, a late start."""
         head = self._roster.timers.head()
         return None if head is None else head[0]
+
+    def place(self, request: int) -> Place | None:
+        """Where it stands in its queue now; None where it does not wait."""
+        return self._lending.place(request)
 
     def count(self, engine: str) -> Counter[str]:
         """Machines by state (``starting``, ``spare``, ``serving``, ``stopping``), for metrics."""

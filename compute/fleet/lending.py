@@ -1,6 +1,6 @@
 """Who gets which machine: requests that are granted, wait or are refused, and leases that come back."""
 
-from compute.events import Grant, Refusal, Refuse, Wanted
+from compute.events import Grant, Place, Refusal, Refuse, Wanted
 from compute.fleet.machine import Machine, State
 from compute.fleet.roster import Roster
 from compute.fleet.starts import Starts
@@ -38,6 +38,16 @@ class Lending:
         if template is not None:
             template.waiting.remove(number)
             self._roster.timers.drop(("deadline", number, ""))
+
+    def place(self, number: int) -> Place | None:
+        """Where a request stands; None where it does not wait."""
+        template = self._roster.requests.get(number)
+        if template is None:
+            return None
+        request = template.waiting.find(number)
+        before = template.waiting.before(request)
+        coming = template.stock_for(request.workspace).starting * template.config.leases_per_machine
+        return Place(before, starting=before < coming)
 
     def expire(self, number: int, now: float) -> None:
         """His time is over."""

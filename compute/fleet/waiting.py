@@ -67,6 +67,15 @@ class Waiting:
         """The requests, oldest first."""
         return list(self._requests)
 
+    def find(self, number: int) -> Wanted:
+        """Raises KeyError."""
+        return self._requests[number]
+
+    def before(self, request: Wanted) -> int:
+        """How many go before it, by priority and age; fair turns may let others pass."""
+        own = request.priority, request.request
+        return sum((each.priority, each.request) < own for each in self._requests.values())
+
     def has(self, workspace: str | None) -> bool:
         """Whether anybody waits, or anybody of that workspace."""
         return bool(self._requests) if workspace is None else workspace in self._counts

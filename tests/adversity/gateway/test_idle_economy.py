@@ -19,7 +19,7 @@ from gateway.config import Config
 from gateway.server import Server
 from tests.fix_gateway import NO_MACHINES, lake_folder
 from tests.processes import machines, until, watched_machines
-from tests.target import Target
+from tests.target import Target, of_waiting
 
 SESSIONS = 200
 KEEP_ALIVES = 96
@@ -125,9 +125,14 @@ def test_the_first_query_is_answered_within_the_promise(sleeping: Target) -> Non
 
 
 def listen(connection: psycopg.Connection | psycopg.AsyncConnection) -> list[str]:
-    """The notices that come from now on."""
+    """The notices that come from now on, but for those of a start that takes long."""
     notices: list[str] = []
-    connection.add_notice_handler(lambda diagnostic: notices.append(str(diagnostic.message_primary)))
+
+    def hear(notice: psycopg.errors.Diagnostic) -> None:
+        if not of_waiting(notice.message_primary):
+            notices.append(str(notice.message_primary))
+
+    connection.add_notice_handler(hear)
     return notices
 
 

@@ -14,7 +14,7 @@ from catalog.errors import InsufficientPrivilege, InvalidTableDefinition, SqlErr
 from catalog.names import TableName
 from tests.fix_metastore import Metastore
 from tests.lakes import field, write_log, write_table
-from tests.target import Target
+from tests.target import Target, of_waiting
 
 ORDERS, CUSTOMERS = TableName("sales", "orders"), TableName("sales", "customers")
 PRIMARY, FOREIGN = Key("customers_pkey", ("id",)), Key("orders_customer", ("customer",), CUSTOMERS)
@@ -124,7 +124,7 @@ def define(target: Target) -> list[str]:
         connection.add_notice_handler(lambda one: heard.append(str(one.message_primary)))
         for statement in DEFINITIONS:
             connection.execute(statement.encode())
-    return heard
+    return [notice for notice in heard if not of_waiting(notice)]
 
 
 @contextmanager

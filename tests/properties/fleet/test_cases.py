@@ -13,6 +13,7 @@ from compute.events import (
     NodeDraining,
     NodeJoined,
     NodeLost,
+    Place,
     Priority,
     Ready,
     Refusal,
@@ -43,6 +44,28 @@ def test_scale_to_zero() -> None:
     assert settled(fleet, Released(1, "p")) == [Stop(1)]
     assert settled(fleet, Ended(1)) == []
     assert fleet.wake_at() is None
+
+
+def test_who_waits_has_a_place() -> None:
+    """Behind who came before him and is no less urgent; a machine is starting for him, or all are in use."""
+    fleet = Fleet(PoolConfig((replace(COLD, max_machines=1),)))
+    settled(fleet, Wanted(1, "duckdb", "w", "p", 99.0))
+    assert fleet.place(1) == Place(0, starting=True)
+    settled(fleet, Wanted(2, "duckdb", "w", "p", 99.0, priority=Priority.BATCH))
+    settled(fleet, Wanted(3, "duckdb", "w", "p", 99.0))
+    assert [fleet.place(number) for number in (2, 3)] == [Place(2, starting=False), Place(1, starting=False)]
+    settled(fleet, Ready(1))
+    assert [fleet.place(number) for number in (1, 3, 2)] == [None, Place(0, starting=False), Place(1, starting=False)]
+    settled(fleet, Withdrawn(3))
+    assert [fleet.place(number) for number in (3, 2)] == [None, Place(0, starting=False)]
+
+
+def test_one_start_serves_as_many_as_a_machine_has_leases() -> None:
+    config = EngineConfig("spark", "shared", warm_machines=0, max_machines=1, leases_per_machine=2)
+    fleet = Fleet(PoolConfig((config,)))
+    for number in range(3):
+        settled(fleet, Wanted(number, "spark", "w", "p", 99.0))
+    assert [fleet.place(number) for number in range(3)] == [Place(0, True), Place(1, True), Place(2, False)]
 
 
 def test_the_principal_with_fewest_leases_goes_first() -> None:
