@@ -25,7 +25,7 @@ from catalog.definitions import Definitions
 from catalog.discovery import Bounds, find_tables
 from catalog.dispatch import change_roles, change_workspace
 from catalog.endpoint import Endpoint, Server
-from catalog.errors import InsufficientPrivilege, InvalidCatalogName, UndefinedTable
+from catalog.errors import InsufficientPrivilege, InvalidCatalogName, SqlError, UndefinedTable
 from catalog.gateways import Gateways
 from catalog.inventory import Inventory, load_inventory, refresh_inventory
 from catalog.leftovers import Leftovers, leave
@@ -200,14 +200,15 @@ class Catalog:
         question = who, workspace, tuple(references), tuple(search_path), temporary
         return await self._resolver.resolve(question, directory, opened, pinned, definitions)
 
-    async def apply(self, change: Change, who: Principal, workspace: str) -> None:
-        """Carries out one change, authorised anew, in one transaction. Raises PostgreSQL's errors for what is wrong."""
+    async def apply(self, change: Change, who: Principal, workspace: str) -> SqlError | None:
+        """Carries out one change, authorised anew, in one transaction. Returns a notice for its client, if there
+        is any. Raises PostgreSQL's errors for what is wrong."""
         directory = await self._account.read()
         who = _find_current(who, directory)
         if isinstance(change, CreateRole | AlterRole | DropRole | GrantMembership):
             async with self._account.change() as revision:
                 await change_roles(revision, change, who, self._role_verifier)
-            return
+            return None
         opened = await self._workspace(workspace)
         inventory = await opened.database.read()
         snapshot = await self._snapshot_for(change, who, workspace, inventory)
@@ -220,6 +221,7 @@ class Catalog:
                 await leave(revision.connection, folder)
         if folder is not None:
             opened.leftovers.clear()
+        return revision.remark
 
     async def open_definitions(self, who: Principal, workspace: str, backend: Backend) -> Definitions:
         """For a block of theirs, on that backend of its own."""
@@ -228,16 +230,17 @@ class Catalog:
             owner = await find_owner(connection, who.name)
         return Definitions(SealedConnection(backend, owner), opened.database)
 
-    async def define(self, definitions: Definitions, change: Change, who: Principal, workspace: str) -> None:
+    async def define(self, definitions: Definitions, change: Change, who: Principal, workspace: str) -> SqlError | None:
         """`apply` in a block: everybody else sees it with COMMIT. Raises what `apply` raises."""
         directory = await self._account.read()
         who = _find_current(who, directory)
         inventory = definitions.over(await (await self._workspace(workspace)).database.read())
         snapshot = await self._snapshot_for(change, who, workspace, inventory)
         folder = self._folder_left_by(change, workspace, inventory)
-        await definitions.apply(change, who, directory, snapshot)
+        remark = await definitions.apply(change, who, directory, snapshot)
         if folder is not None:
             await definitions.leave(folder)
+        return remark
 
     def making(self, workspace: str, location: str) -> AbstractAsyncContextManager[None]:
         """While a table is made there outside blocks. See `Leftovers.making`."""

@@ -54,10 +54,12 @@ Refresh = Callable[[AsyncConnection[Any], State, int, Iterable[TableName]], Awai
 
 @dataclass(slots=True)
 class Revision:
-    """A change under way. `tables` are the only ones it touches; None stands for anything."""
+    """A change under way. `tables` are the only ones it touches; None stands for anything. `remark` is a
+    notice for its client."""
 
     connection: Connection
     tables: set[TableName] | None = None
+    remark: SqlError | None = None
 
     async def finish(self) -> int:
         """Raises the version, which it returns, and has every replica hear of it at COMMIT."""

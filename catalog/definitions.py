@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from catalog.changes import Change, CreateSchema, DropSchema, Grant
 from catalog.control import ControlDatabase, Revision
 from catalog.dispatch import change_workspace
+from catalog.errors import SqlError
 from catalog.inventory import Inventory, SchemaEntry, TableEntry, find_schemas, find_tables
 from catalog.leftovers import hold, leave, note
 from catalog.principals import Directory, Principal
@@ -46,14 +47,17 @@ class Definitions:
             self._over = inventory, seen
         return self._over[1]
 
-    async def apply(self, change: Change, who: Principal, directory: Directory, snapshot: Snapshot | None) -> None:
-        """Carries out one change, authorised anew."""
+    async def apply(
+        self, change: Change, who: Principal, directory: Directory, snapshot: Snapshot | None
+    ) -> SqlError | None:
+        """Carries out one change, authorised anew. Returns a notice for its client, if there is any."""
         with as_sql_errors():
             revision = Revision(self._connection)
             await change_workspace(revision, change, who, directory, snapshot)
             self.touched |= revision.tables or set()
             self._rules = self._rules or isinstance(change, CreateSchema | DropSchema | Grant)
             await self._read()
+        return revision.remark
 
     async def follow(self, snapshot: Snapshot) -> None:
         """Brings the shadow of a table up to this schema, which its log has got on the block's machines, or from others

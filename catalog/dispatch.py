@@ -21,6 +21,7 @@ from catalog.changes import (
     SyncTable,
 )
 from catalog.control import Revision
+from catalog.errors import DuplicateSchema, InvalidSchemaName, SuccessfulCompletion
 from catalog.grants import apply_grant
 from catalog.keys import add_key, drop_key
 from catalog.principals import Directory, Principal
@@ -61,11 +62,8 @@ async def change_workspace(
     """A change of a workspace. `snapshot` is that of the table to be registered or synchronised."""
     connection = revision.connection
     match change:
-        case CreateSchema():
-            await create_schema(connection, change, who)
-            revision.tables = set()
-        case DropSchema():
-            revision.tables = await drop_schema(connection, change, who)
+        case CreateSchema() | DropSchema():
+            await _change_schema(revision, change, who)
         case Grant():
             revision.tables = await apply_grant(connection, change, who, directory)
         case RegisterTable() if snapshot is not None:
@@ -94,3 +92,21 @@ async def change_workspace(
             revision.tables = {change.table}
         case _:
             raise TypeError(f"not a change of a workspace: {change!r}")
+
+
+async def _change_schema(revision: Revision, change: CreateSchema | DropSchema, who: Principal) -> None:
+    """What IF EXISTS or IF NOT EXISTS lets pass is remarked."""
+    revision.tables = set()
+    try:
+        if isinstance(change, CreateSchema):
+            await create_schema(revision.connection, change, who)
+        else:
+            revision.tables = await drop_schema(revision.connection, change, who)
+    except DuplicateSchema as there:
+        if isinstance(change, DropSchema) or not change.if_not_exists:
+            raise
+        revision.remark = DuplicateSchema(f"{there.message}, skipping")
+    except InvalidSchemaName as missing:
+        if isinstance(change, CreateSchema) or not change.if_exists:
+            raise
+        revision.remark = SuccessfulCompletion(f"{missing.message}, skipping")

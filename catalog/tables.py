@@ -14,7 +14,6 @@ from catalog.errors import (
     DuplicateTable,
     FeatureNotSupported,
     InsufficientPrivilege,
-    InvalidSchemaName,
     InvalidTableDefinition,
     ReservedName,
     UndefinedColumn,
@@ -58,8 +57,6 @@ async def create_schema(connection: Connection, change: CreateSchema, who: Princ
         raise FeatureNotSupported(f"a schema's name has between 1 and {LONGEST_NAME} bytes")
     insert = "INSERT INTO lakegate.schemas (name, owner) VALUES (%s, %s) ON CONFLICT DO NOTHING"
     if (await connection.execute(insert, (change.name, who.name))).rowcount == 0:
-        if change.if_not_exists:
-            return
         raise DuplicateSchema(f'schema "{change.name}" already exists')
     await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(change.name)))
     await mirror_schema(connection, await find_schema(connection, change.name))
@@ -68,12 +65,7 @@ async def create_schema(connection: Connection, change: CreateSchema, who: Princ
 async def drop_schema(connection: Connection, change: DropSchema, who: Principal) -> set[TableName]:
     """Returns the relations that have gone with it. Raises InvalidSchemaName, InsufficientPrivilege, and
     DependentObjectsStillExist without CASCADE."""
-    try:
-        schema = await find_schema(connection, change.name)
-    except InvalidSchemaName:
-        if change.if_exists:
-            return set()
-        raise
+    schema = await find_schema(connection, change.name)
     if not is_owner(who, schema.owner):
         raise InsufficientPrivilege(f"must be owner of schema {change.name}")
     tables = await list_tables(connection, change.name)

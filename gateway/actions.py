@@ -77,10 +77,9 @@ async def _set(session: Session, planned: SetVariable) -> str:
         await session.verdicts.admit_reset(session, name)
     else:
         value = await session.verdicts.validate(session, name, value)
-    if planned.local and not session.block.explicit:
+    if planned.local and not session.block.shared:
         session.warn(NoActiveSqlTransaction("SET LOCAL can only be used in transaction blocks"))
-    else:
-        session.variables.set(name, value, local=planned.local)
+    session.variables.set(name, value, local=planned.local)
     return "SET"
 
 
@@ -88,7 +87,9 @@ async def _set_modes(session: Session, planned: SetModes) -> str:
     if planned.for_session:
         for name, value in planned.modes.settings():
             await _set(session, SetVariable(f"default_{name}", value))
-    elif session.block.explicit or not planned.by_name:
+    else:
+        if not planned.by_name and not session.block.shared:
+            session.warn(NoActiveSqlTransaction("SET TRANSACTION can only be used in transaction blocks"))
         await set_modes(session, planned.modes)
     return "SET"
 
@@ -102,7 +103,7 @@ async def _reset(session: Session, name: str | None) -> str:
 
 async def _discard(session: Session, planned: Discard) -> str:
     if planned.what == "ALL":
-        if session.block.explicit:
+        if session.block.shared:
             raise ActiveSqlTransaction("DISCARD ALL cannot run inside a transaction block")
         session.variables.reset(None)
         session.statements.clear()

@@ -130,8 +130,9 @@ class Conversation:
             statements = session.split(message.sql)
             if not statements:
                 self._door.send(messages.EmptyQueryResponse())
-            session.block.implicit = len(statements) > 1
+            several = len(statements) > 1
             for statement in statements:
+                session.block.implicit |= several  # Anew after a COMMIT among them.
                 self._timeouts.wake()  # The one before may have set them.
                 alone = statement is statements[-1]
                 binding = Binding(result_formats=cursors.formats(session, statement))
@@ -184,7 +185,7 @@ class Conversation:
         self.session.block.goes_on = self._door.goes_on
         with _placed(statement):
             await self.session.interruptible(self._send_rows_or_close(portal, max(message.max_rows, 0)))
-        self.session.block.implicit = True
+        self.session.block.implicit = statement.verb != "Transaction"
 
     async def _close(self, message: messages.Close) -> None:
         if message.kind == "S":

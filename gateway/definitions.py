@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from catalog.catalog import Catalog
     from catalog.definitions import Definitions
+    from catalog.errors import SqlError
     from gateway.services import Services
     from gateway.session import Session
     from gateway.transaction import Block
@@ -71,8 +72,14 @@ async def joins(block: Block, *, alone: bool) -> bool:
 
 
 async def change(session: Session, services: Services, wanted: Change, *, alone: bool) -> None:
-    """Carries it out, in the block or by itself. DROP and RENAME wait for the table's writers, whose turns go by names.
-    Raises SqlError."""
+    """Carries it out, in the block or by itself; the client hears of what was skipped. Raises SqlError."""
+    remark = await _carry_out(session, services, wanted, alone=alone)
+    if remark is not None:
+        session.inform(remark)
+
+
+async def _carry_out(session: Session, services: Services, wanted: Change, *, alone: bool) -> SqlError | None:
+    """DROP and RENAME wait for the table's writers, whose turns go by names."""
     block, catalog, who, workspace = session.block, services.catalog, session.principal, session.workspace
     joining, taken = await joins(block, alone=alone), _names_taken(wanted)
     if isinstance(wanted, _APART):
@@ -80,12 +87,11 @@ async def change(session: Session, services: Services, wanted: Change, *, alone:
     elif joining:
         for name in taken:
             await _keep_from_others(session, services, name)
-        await catalog.define(await open_definitions(session, catalog), wanted, who, workspace)
-        return
+        return await catalog.define(await open_definitions(session, catalog), wanted, who, workspace)
     async with AsyncExitStack() as turns:
         for name in taken:
             await turns.enter_async_context(services.writers.turn(workspace, name, session.lock_seconds))
-        await catalog.apply(wanted, who, workspace)
+        return await catalog.apply(wanted, who, workspace)
 
 
 def _names_taken(wanted: Change) -> Sequence[TableName]:

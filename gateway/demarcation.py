@@ -40,26 +40,26 @@ async def demarcate(session: Session, planned: Demarcation) -> str:
 
 
 async def set_modes(session: Session, modes: Modes) -> None:
-    """SET TRANSACTION; outside a block it warns and does nothing."""
+    """SET TRANSACTION. An implicit block begins in PostgreSQL with it."""
     block = session.block
     if not block.explicit:
-        session.warn(NoActiveSqlTransaction("SET TRANSACTION can only be used in transaction blocks"))
-        return
+        block.modes = block.modes.over(_defaults(session.variables))
+        await session.begin_implicit_block()
     block.admit_modes(modes)
     await session.relay.set_modes(modes)
     block.modes = modes.over(block.modes)
 
 
 async def _begin(session: Session, planned: Begin) -> str:
-    modes = planned.modes
-    if session.block.explicit:
+    block = session.block
+    if block.explicit:
         session.warn(ActiveSqlTransaction("there is already a transaction in progress"))
-        if modes != Modes():
-            await set_modes(session, modes)
-        return planned.tag
-    modes = modes.over(_defaults(session.variables))
-    session.block.begin(modes)
-    await session.relay.begin(modes)
+    if planned.modes != Modes():
+        # A BEGIN whose modes are refused begins nothing.
+        await set_modes(session, planned.modes)
+    if not block.explicit:
+        block.begin(block.modes.over(_defaults(session.variables)))
+        await session.relay.begin(block.modes)
     return planned.tag
 
 
@@ -79,8 +79,7 @@ async def _end(session: Session, *, commit: bool, chain: bool) -> str:
             command = "COMMIT" if commit else "ROLLBACK"
             raise NoActiveSqlTransaction(f"{command} AND CHAIN can only be used in transaction blocks")
         session.warn(NoActiveSqlTransaction("there is no transaction in progress"))
-        if session.block.changes:
-            await session.end_block(commit=commit)
+        await session.end_block(commit=commit)
         return "COMMIT" if commit else "ROLLBACK"
     commit = commit and not session.block.failed
     modes = session.block.modes

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InvalidName, InvalidParameterValue, UndefinedObject
 from gateway.route import WAREHOUSE, WORKSPACE, split_options
+from planner.encodings import clean_encoding
 from planner.plan import Dialect, Lane
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ _OF_PLPGSQL = frozenset({"check_asserts", "extra_errors", "extra_warnings", "pri
 has, no session knows."""
 _NO_SETTINGS = frozenset({"user", "database", "options", "replication", WORKSPACE, WAREHOUSE})
 """What a start-up packet says beside settings."""
-_UTF8 = frozenset({"utf8", "utf-8", "unicode"})
+_ENCODINGS = {"utf8": "UTF8", "unicode": "UTF8", "sqlascii": "SQL_ASCII"}
+"""Of the client, by PostgreSQL's names of them. Under SQL_ASCII it does not convert either, and takes UTF-8 alone."""
 _KEEPALIVE_HINT = "Write a whole number; 0 is what the system does by itself."
 _LONGEST_NAME = 63
 _MOST_REMEMBERED = 4096
@@ -123,8 +125,9 @@ def _check_own(name: str, value: str) -> str:
 
 
 def _check_encoding(value: str) -> str:
-    if value.strip("'").lower() not in _UTF8:
+    encoding = _ENCODINGS.get(clean_encoding(value))
+    if encoding is None:
         raise InvalidParameterValue(
             f'client encoding "{value}" is not supported', hint="Connect with client_encoding=UTF8."
         )
-    return "UTF8"
+    return encoding

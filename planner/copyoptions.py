@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from catalog.errors import FeatureNotSupported, InvalidParameterValue, SqlError, SqlSyntaxError
 from planner import tree
-from planner.copyencodings import python_codec
+from planner.encodings import python_codec
 from planner.tree import Node
 
 _FORBIDDEN_DELIMITERS = "\\.abcdefghijklmnopqrstuvwxyz0123456789"

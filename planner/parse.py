@@ -13,7 +13,7 @@ from functools import lru_cache
 from sqlglot import exp
 
 import lakegate_native
-from catalog.errors import SqlSyntaxError, StatementTooComplex
+from catalog.errors import CharacterNotInRepertoire, SqlError, SqlSyntaxError, StatementTooComplex
 from catalog.names import Role, TableReference
 from planner import sparksql, tree
 from planner.plan import Dialect
@@ -42,6 +42,8 @@ _QUERY_WORDS = {"DeclareCursorStmt": "FOR", "PrepareStmt": "AS"}
 """After which word the query begins, by the node of what holds it. Both are reserved: no name before can be them."""
 _PARAMETERS = re.compile(r'"ParamRef":\{"number":(\d+),"location":(\d+)\}')
 """In the tree's JSON, where a string would have its quotes escaped."""
+_TOO_DEEP = "stack depth limit exceeded"
+_INVALID_BYTES = "invalid byte sequence for encoding"
 _EXPLAIN_WORDS = frozenset({"ANALYZE", "ANALYSE", "VERBOSE"})
 
 
@@ -96,7 +98,8 @@ def parse(text: str, dialect: Dialect) -> tuple[Statement, ...]:
     """The statements of a text; empty ones are left out.
 
     Raises `SqlSyntaxError` in PostgreSQL's words with its position, `StatementTooComplex` for a tree nested too deeply,
-    `FeatureNotSupported` for what the spark dialect's parser does not know.
+    `CharacterNotInRepertoire` for escapes that are no UTF-8, `FeatureNotSupported` for what the spark dialect's parser
+    does not know.
     """
     if len(text) > _LONGEST_CACHED:
         return _parse(text, dialect)
@@ -115,10 +118,17 @@ def _parse(text: str, dialect: Dialect) -> tuple[Statement, ...]:
     try:
         parsed = lakegate_native.parse_statements(found.text)
     except lakegate_native.SqlParseError as error:
-        if error.position is None:
-            raise StatementTooComplex(error.message) from None
-        raise SqlSyntaxError(error.message, position=error.position) from None
+        raise _refusal(error) from None
     return tuple(_statement(text, found, one) for one in parsed)
+
+
+def _refusal(error: lakegate_native.SqlParseError) -> SqlError:
+    """The parser gives no SQLSTATE: its words tell which."""
+    if error.message == _TOO_DEEP:
+        return StatementTooComplex(error.message)
+    if error.message.startswith(_INVALID_BYTES):
+        return CharacterNotInRepertoire(error.message, position=error.position)
+    return SqlSyntaxError(error.message, position=error.position)
 
 
 def _statement(text: str, found: Extracted, parsed: lakegate_native.ParsedStatement) -> Statement:

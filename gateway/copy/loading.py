@@ -13,7 +13,7 @@ from gateway.copy.verdict import Piece, Target, Verdict, context, judge, shorten
 from gateway.pgwire.encode import BINARY, TEXT, SessionSettings
 from lakegate_native import CopyReader, CopyRows
 from planner.copy import CopyFrom, find_forced
-from planner.copyencodings import python_codec
+from planner.encodings import python_codec
 
 LONGEST_ROW = 64 * 2**20
 """Bytes of one row: what is not whole is held in memory."""

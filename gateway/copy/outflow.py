@@ -10,7 +10,7 @@ from gateway.pgwire import messages
 from gateway.pgwire.codec import encode
 from gateway.pgwire.encode import BINARY, TEXT
 from lakegate_native import CopyWriter
-from planner.copyencodings import python_codec
+from planner.encodings import python_codec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -144,18 +144,30 @@ def test_timing(target: Target) -> None:
     assert re.search(r"^Time: \d+\.\d{3} ms", shown.out, re.MULTILINE)
 
 
-def open_terminal(target: Target) -> pexpect.spawn:
+def open_terminal(target: Target, locale: str = "C.UTF-8") -> pexpect.spawn:
     """A person's psql, past its first prompt."""
     child = pexpect.spawn(
         str(PSQL),
         ["-X", "-n", "--pset=pager=off"],
-        env={**environment(target), "LC_ALL": "C.UTF-8", "TERM": "dumb"},
+        env={**environment(target), "LC_ALL": locale, "TERM": "dumb"},
         encoding="utf-8",
         timeout=600,
         echo=False,
     )
     child.expect(f"{target.database}=[>#] ")
     return child
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX"])
+def test_a_terminal_without_an_encoding(target: Target, locale: str) -> None:
+    """psql asks for the encoding of a terminal's locale: SQL_ASCII, under which bytes pass as they are."""
+    child = open_terminal(target, locale)
+    child.sendline("SHOW client_encoding;")
+    child.expect(r"SQL_ASCII\r\n\(1 row\)")
+    child.sendline("SELECT 'größer als ' || n_name FROM tpch.nation WHERE n_nationkey = 7;")
+    child.expect(r"größer als GERMANY\r\n\(1 row\)")
+    child.sendline(r"\q")
+    child.expect(pexpect.EOF)
 
 
 def test_interrupt_on_duckdb(gateway: Target) -> None:

@@ -1,8 +1,10 @@
 """Settings at start-up: how `options` is split, and what is validated without asking PostgreSQL."""
 
+from typing import Any, cast
+
 import pytest
 
-from catalog.errors import InvalidName, SqlSyntaxError
+from catalog.errors import InvalidName, InvalidParameterValue, SqlSyntaxError
 from gateway.route import split_options
 from gateway.settings import Verdicts, startup_settings
 
@@ -36,3 +38,10 @@ def test_the_packet_itself_wins_over_its_options() -> None:
 def test_a_prefix_is_reserved_whatever_a_backend_has_loaded(name: str) -> None:
     with pytest.raises(InvalidName, match=f'invalid configuration parameter name "{name}"'):
         Verdicts().admit_assignment(name)
+
+
+@pytest.mark.parametrize("value", ["LATIN1", "WIN1252", "UTF16", ""])
+async def test_encodings_that_would_need_a_conversion_are_refused(value: str) -> None:
+    with pytest.raises(InvalidParameterValue, match=f'client encoding "{value}" is not supported') as caught:
+        await Verdicts().validate(cast("Any", None), "client_encoding", value)
+    assert caught.value.hint == "Connect with client_encoding=UTF8."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.errors import SqlSyntaxError, StatementTooComplex
+from catalog.errors import CharacterNotInRepertoire, SqlSyntaxError, StatementTooComplex
 from catalog.names import Role, TableReference
 from planner import parse
 from planner.plan import Dialect
@@ -63,6 +63,13 @@ def test_errors_are_postgres_own(text: str, message: str, position: int) -> None
     with pytest.raises(SqlSyntaxError) as error:
         parse(text, Dialect.POSTGRES)
     assert (error.value.message, error.value.position) == (message, position)
+
+
+@pytest.mark.parametrize(("text", "shown"), [(r"SELECT E'\xff'", ": 0xff"), ("SELECT '\ud800'", "")])
+def test_what_is_no_utf8_is_refused(text: str, shown: str) -> None:
+    with pytest.raises(CharacterNotInRepertoire) as error:
+        parse(text, Dialect.POSTGRES)
+    assert error.value.message == f'invalid byte sequence for encoding "UTF8"{shown}'
 
 
 def test_deep_nesting_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""PostgreSQL's encodings that COPY can read and write, as Python knows them.
+"""PostgreSQL's encodings: how their names are compared, and those that COPY can read and write, as Python knows them.
 
 Reference: PostgreSQL documentation, "Character Set Support".
 """
@@ -22,9 +22,14 @@ _CODECS = {
     "gb18030": "gb18030", "uhc": "cp949", "windows949": "cp949", "win949": "cp949", "johab": "johab",
     "shiftjis2004": "shift_jis_2004", "eucjis2004": "euc_jis_2004",
 }  # fmt: skip
-"""Names as `pg_char_to_encoding` cleans them."""
+"""By their names as `clean_encoding` gives them."""
+
+
+def clean_encoding(name: str) -> str:
+    """What PostgreSQL compares of a name: letters, without case, and digits. Reference: `pg_char_to_encoding`."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def python_codec(name: str) -> str | None:
-    """The codec of an encoding, None for one that is not known. PostgreSQL looks at letters and digits alone."""
-    return _CODECS.get(re.sub(r"[^a-z0-9]", "", name.lower()))
+    """The codec of an encoding, None for one that is not known."""
+    return _CODECS.get(clean_encoding(name))
