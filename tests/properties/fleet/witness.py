@@ -34,6 +34,7 @@ from compute.events import (
 TURN = 8
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 30.0
 HEDGED_SHARE = 20
+ROUNDING = 1e-6
 Key = tuple[str, str]
 
 
@@ -119,8 +120,7 @@ class Witness:
                     self._saw_grant(self.waiting[request], self.machines[number], event, now)
                     self._leave(request)
                 case Move(number):
-                    assert self.is_leaving(self.machines[number])
-                    assert self.machines[number].leases
+                    self._saw_move(self.machines[number], now)
                 case Refuse(request, refusal):
                     self._saw_refusal(self.waiting[request], refusal, event, now)
                     self._leave(request)
@@ -159,7 +159,7 @@ class Witness:
         policy = self.config.workspaces.get(workspace)
         if policy is None or policy.budget is None:
             return False
-        return self.spent_now(workspace, now) >= policy.budget.machine_seconds
+        return self.spent_now(workspace, now) > policy.budget.machine_seconds - ROUNDING
 
     def free_room(self, name: str) -> tuple[int, float]:
         node, taken = self.nodes[name], [m.config.room for m in self.machines.values() if m.start.node == name]
@@ -306,6 +306,12 @@ class Witness:
         assert not machine.is_stopping
         assert not machine.leases or self.is_leaving(machine), "a lease is never taken away, but with its node"
         machine.is_stopping = True
+
+    def _saw_move(self, machine: Machine, now: float) -> None:
+        """Its place goes, or its workspace may spend no more."""
+        assert self.is_leaving(machine) or self.is_spent(machine.workspace or "", now)
+        assert machine.leases
+        machine.leaving = True
 
     def _saw_grant(self, request: Wanted, machine: Machine, event: Event, now: float) -> None:
         assert self.can_serve(machine, request)
