@@ -10,7 +10,7 @@ from typing import Any
 
 from compute.config import MachineSpec, Room
 from compute.events import NodeEvent
-from compute.spawners import CannotStart, Isolation, Machine
+from compute.spawners import ADOPTION_SECONDS, CannotStart, Isolation, Machine
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Api, Object, Refused
 from compute.spawners.kubernetes.config import KubernetesConfig
@@ -36,8 +36,6 @@ FIRST_BACKOFF_SECONDS = 0.2
 LAST_BACKOFF_SECONDS = 10.0
 STOP_SECONDS = 15.0
 CLOSE_SECONDS = 20.0
-ADOPTION_SECONDS = 120.0
-"""What an earlier instance left warm and nobody has taken up by then only holds room."""
 log = logging.getLogger(__name__)
 
 
