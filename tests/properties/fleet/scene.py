@@ -23,7 +23,8 @@ from compute.events import (
     Withdrawn,
 )
 from compute.fleet import Fleet
-from tests.properties.fleet.witness import LONGEST_BACKOFF, Witness
+from tests.properties.fleet.records import LONGEST_BACKOFF
+from tests.properties.fleet.witness import Witness
 
 PLACED = ("spot", "on-demand")
 USER = EngineConfig("duckdb", "user", warm_machines=1, max_machines=5, idle_seconds=10, warm_limit=3, hedged=True)
