@@ -134,7 +134,8 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The machine's leases should be released and taken anew: it ends by `until`."""
+    """The machine's leases should be released and taken anew: it ends by `until`, infinite where what runs may end by
+    itself."""
 
     machine: int
     until: float

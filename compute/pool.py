@@ -56,12 +56,14 @@ log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Member:
     """A machine of this pool. `greeted` is the first connection, past HELLO, until a lease takes it. `remote` says that
-    its guest cannot open this host's files.
+    its guest cannot open this host's files, `leaving` that leases on it should be taken anew, also one that is on its
+    way.
     """
 
     machine: Machine
     greeted: Connection | None
     remote: bool
+    leaving: bool = False
     leases: set[Lease] = field(default_factory=set)
 
 
@@ -168,6 +170,7 @@ class Pool:
         lease = Lease(connection, lambda given: self._take_back(number, given, principal), ranges)
         if member := self._members.get(number):
             member.leases.add(lease)
+            lease.leaving = member.leaving
         return lease
 
     def _take_back(self, number: int, lease: Lease, principal: str) -> None:
@@ -246,14 +249,19 @@ class Pool:
             case Stop(number):
                 self._run(self._stop(number))
             case Move(number):
-                for lease in self._members[number].leases if number in self._members else ():
-                    lease.leaving = True
+                self._move(number)
             case Grant(request, number):
                 self._grant(self._requests[request], number)
             case Refuse(request, refusal, reason):
                 waiting = self._requests[request].future
                 if not waiting.done():
                     waiting.set_exception(_refused(refusal, reason))
+
+    def _move(self, number: int) -> None:
+        if member := self._members.get(number):
+            member.leaving = True
+            for lease in member.leases:
+                lease.leaving = True
 
     def _grant(self, request: "_Request", number: int) -> None:
         """A caller that went away a moment ago gets nothing: the machine comes back at once."""

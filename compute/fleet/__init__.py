@@ -23,7 +23,7 @@ Cost: an event looks at what it concerns, never at all machines, requests or nod
 long (a thousand spares too many) is done in pieces, by timers that are due at once.
 
 Never: performs I/O, reads a clock, draws a number by chance; puts two workspaces on one machine; lends a `user`
-machine twice; polls: with nobody waiting and nothing idle `wake_at` is None.
+machine twice; polls: with nobody waiting, nothing idle and no budget being spent `wake_at` is None.
 
 Debugging: `Fleet.count`; a history of events replays to the same instructions.
 """

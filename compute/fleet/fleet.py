@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from math import inf
 
 from compute.config import PoolConfig
 from compute.events import (
@@ -25,7 +26,7 @@ from compute.fleet.machine import Machine, State
 from compute.fleet.roster import Roster
 from compute.fleet.starts import Starts
 from compute.fleet.stock import ANYBODY
-from compute.fleet.supply import Supply
+from compute.fleet.supply import MOST_AT_ONCE, Supply
 
 
 class Fleet:
@@ -54,7 +55,8 @@ class Fleet:
         return self._roster.out
 
     def wake_at(self) -> float | None:
-        """When waiting alone changes something: a deadline, an idle machine's end, a breaker's pause, a late start."""
+        """When waiting alone changes something: a deadline, an idle machine's end, a breaker's pause, a late start, a
+        budget's end."""
         head = self._roster.timers.head()
         return None if head is None else head[0]
 
@@ -128,6 +130,12 @@ class Fleet:
         else:
             self._supply.discard(machine, now)
 
+    def _exhaust(self, workspace: str, now: float) -> None:
+        """The budget is spent: what runs may end, and nothing begins. Many machines take more than one event."""
+        self._lending.refuse_spent(workspace, now)
+        for machine in self._roster.ledger.exhaust(workspace, MOST_AT_ONCE, now):
+            self._leave(machine, inf, now)
+
     def _clear(self, name: str, now: float) -> None:
         """The node is gone: so are its machines, whatever ran on them."""
         node = self._roster.nodes.get(name)
@@ -165,6 +173,8 @@ class Fleet:
                 self._supply.stop(machine, now)
             case "hedge" if machine is not None and machine.state is State.STARTING:
                 self._starts.hedge(machine, now)
+            case "budget":
+                self._exhaust(name, now)
             case "node":
                 self._reopen(name, now)
             case "drain":

@@ -64,6 +64,14 @@ class Lending:
             self.withdraw(number, now)
             self._roster.out.append(Refuse(number, Refusal.FAILING, reason))
 
+    def refuse_spent(self, workspace: str, now: float) -> None:
+        """Tells all who wait, if the workspace has spent its budget."""
+        seconds = self._roster.ledger.wait_seconds(workspace, now)
+        for template in self._roster.by_index if seconds else ():
+            while (request := template.waiting.oldest(workspace)) is not None:
+                self.withdraw(request.request, now)
+                self._refuse_spent(request, seconds)
+
     def offer(self, machine: Machine, now: float) -> None:
         """Lends a machine to those whose turn it is, as far as it goes."""
         while not machine.leaving and self._has_room(machine):

@@ -29,8 +29,8 @@ class Roster:
         self.machines: dict[int, Machine] = {}
         self.requests: dict[int, Template] = {}
         self.nodes = Nodes(config.node_types)
-        self.ledger = Ledger(config.workspaces)
         self.timers: Ranking[Timer] = Ranking()
+        self.ledger = Ledger(config.workspaces, self.timers)
         self.out: list[Instruction] = []
         self.numbers: Iterator[int] = count(1)
         self.turns: Iterator[int] = count(1)

@@ -58,7 +58,7 @@ class Starts:
         machine.workspace = workspace
         if workspace is None:
             return
-        self._roster.ledger.begin(workspace, now)
+        self._roster.ledger.begin(workspace, machine, now)
         if machine.node is not None:
             machine.node.house(workspace, 1)
 

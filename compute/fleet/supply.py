@@ -198,7 +198,7 @@ class Supply:
             assert machine.workspace is not None, "a lease binds a machine"
             machine.serves.waiting.give_back(machine.workspace, principal)
         if machine.workspace is not None:
-            roster.ledger.end(machine.workspace, now)
+            roster.ledger.end(machine.workspace, machine, now)
             if machine.node is not None:
                 machine.node.house(machine.workspace, -1)
         roster.nodes.remove(machine, now)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from compute.events import NodeEvent
     from compute.identity import Network
 
+ADOPTION_SECONDS = 120.0
+"""What an earlier gateway left warm and nobody has taken up by then only holds room."""
+
 
 @dataclass(frozen=True, slots=True)
 class Isolation:

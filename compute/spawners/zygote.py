@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from compute.config import MachineSpec
 from compute.connection import Connection, connect
 from compute.pulse import Pulse
-from compute.spawners import CannotStart, Isolation, reapers
+from compute.spawners import ADOPTION_SECONDS, CannotStart, Isolation, reapers
 from compute.spawners.journal import Journal
 from compute.zygote.packets import receive, send
 from compute.zygote.succession import SOCKET
@@ -128,6 +128,7 @@ class ZygoteProcess:
         self._machines: dict[str, ProcessMachine] = {}
         self._dying: set[str] = set()
         self._left: dict[str, Mapping[str, Any]] = {}
+        self._patience: asyncio.TimerHandle | None = None
         self._pulse = Pulse(lambda: bool(self._starting or self._dying), self._ping, self._give_up)
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self.isolation = Isolation("none")
@@ -159,6 +160,10 @@ class ZygoteProcess:
                 return self._machines[name]
             self.kill(name)
         return None
+
+    def _end_left(self) -> None:
+        while self._left:
+            self.kill(self._left.popitem()[0])
 
     def kill(self, name: str) -> None:
         """The exit comes back as an event."""
@@ -251,13 +256,15 @@ class ZygoteProcess:
                 self.journal.forget(event["name"])
 
     def greet(self, report: Mapping[str, Any]) -> None:
-        """It is ready. Machines that it has already are those that an earlier gateway has left."""
+        """It is ready. Machines that it has already an earlier gateway has left: they wait a while to be taken."""
         self.isolation = Isolation(
             report["level"], tuple(report["missing"]), tuple(report["unbounded"]), report["guest_uid"]
         )
         for order in report["machines"]:
             self._left[order["name"]] = order
             self._add(order["name"], order["mode"])
+        if self._left:
+            self._patience = self._loop.call_later(ADOPTION_SECONDS, self._end_left)
         self.ready.set_result(None)
 
     def _on_exit(self, machine: ProcessMachine, status: int) -> None:
@@ -270,6 +277,8 @@ class ZygoteProcess:
             return
         self.gone = True
         self._pulse.stop()
+        if self._patience is not None:
+            self._patience.cancel()
         self._loop.remove_reader(self._control.fileno())
         self._loop.remove_writer(self._control.fileno())
         self._control.close()

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import MachineLost
-from compute.config import MachineSpec
+from compute.config import Executors, MachineSpec, Placement
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Refused
 from compute.spawners.kubernetes.channel import Pair
+from compute.spawners.kubernetes.driver import companions, driver_pod
 from compute.spawners.kubernetes.heartbeat import BEATS
 from compute.spawners.kubernetes.manifests import guest_pod, leases_path, pods_path, secret_name, secrets_path
 from compute.transport import Frame, Kind
@@ -27,6 +28,7 @@ from tests.fix_cluster import Machines, eventually, lone_namespace, open_spawner
 from tests.fix_compute import ask, duckdb_config
 
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
+DRIVER = MachineSpec("spark", "shared", 1, 128 << 20, placement=Placement(workspace="demo"), executors=Executors())
 DURATION = 6.0
 """Seconds without a sign of life after which a gateway is taken for dead: one on a busy host gives some late."""
 DEADLINE = 600.0
@@ -104,13 +106,30 @@ async def test_what_could_not_be_adopted_just_now_is_adopted_later(
         await eventually(lambda: "pod" in spawner._adoptable[key])
         with monkeypatch.context() as silent:
             silent.setattr(spawner, "_beat", no_sign_of_life)
-            assert await spawner._adopt(key, None) is None
+            assert await spawner._adopt(SPEC, key) is None
         assert (list(spawner._adoptable[key]), spawner._machines, spawner._node_of) == (["pod"], {}, {})
-        adopted = await spawner._adopt(key, None)
+        adopted = await spawner._adopt(SPEC, key)
         assert adopted is not None
         assert adopted.name == "pod"
         assert not spawner._adoptable[key]
         await machines.admin.delete(path, grace_seconds=0)
+
+
+@pytest.mark.parametrize("made", [0, 1, 2])
+async def test_a_driver_whose_creator_was_killed_on_the_way_gets_what_it_lacks(machines: Machines, made: int) -> None:
+    """Its pod comes first, then a Secret and a network policy; what is there stays as it is."""
+    config, owner = machines.config, {"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "none"}
+    key, admin = ownership.template_key(DRIVER, config), machines.admin
+    labels = ownership.labels("gw-0", "old", key)
+    pod = await admin.create(pods_path(machines.namespace), driver_pod(config, "pod", DRIVER, labels, owner))
+    wanted = companions(config, pod, "demo")
+    former = [await admin.create(path, companion) for path, companion in wanted[:made]]
+    async with open_spawner(config) as spawner:
+        await eventually(lambda: "pod" in spawner._adoptable[key])
+        assert await spawner._adopt(DRIVER, key) is not None
+        found = [await admin.read(f"{path}/pod") for path, _ in wanted]
+        assert found[:made] == former
+        assert [each["metadata"]["ownerReferences"][0]["uid"] for each in found] == [pod["metadata"]["uid"]] * 2
 
 
 @dataclass(frozen=True, slots=True)

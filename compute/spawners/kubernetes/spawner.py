@@ -10,7 +10,7 @@ from typing import Any
 
 from compute.config import MachineSpec, Room
 from compute.events import NodeEvent
-from compute.spawners import CannotStart, Isolation, Machine
+from compute.spawners import ADOPTION_SECONDS, CannotStart, Isolation, Machine
 from compute.spawners.kubernetes import ownership
 from compute.spawners.kubernetes.api import Api, Object, Refused
 from compute.spawners.kubernetes.config import KubernetesConfig
@@ -36,8 +36,6 @@ FIRST_BACKOFF_SECONDS = 0.2
 LAST_BACKOFF_SECONDS = 10.0
 STOP_SECONDS = 15.0
 CLOSE_SECONDS = 20.0
-ADOPTION_SECONDS = 120.0
-"""What an earlier instance left warm and nobody has taken up by then only holds room."""
 log = logging.getLogger(__name__)
 
 
@@ -87,7 +85,7 @@ class KubernetesSpawner:
         if self._lost is not None:
             raise CannotStart(self._lost)
         template = ownership.template_key(spec, self._config)
-        machine = await self._adopt(template, spec.placement.node) or await self._create(spec, template)
+        machine = await self._adopt(spec, template) or await self._create(spec, template)
         try:
             await machine.started()
         except BaseException:
@@ -154,12 +152,12 @@ class KubernetesSpawner:
             await informer.start()
             self._informers.append(informer)
 
-    async def _adopt(self, template: str, node: str | None) -> PodMachine | None:
+    async def _adopt(self, spec: MachineSpec, template: str) -> PodMachine | None:
         waiting = self._adoptable[template]
         while waiting:
             name, pod = waiting.popitem()
-            machine = self._machines[name] = self._machine(name, is_pinned=node is not None)
-            taking = asyncio.ensure_future(self._take_over(machine, pod))
+            machine = self._machines[name] = self._machine(name, is_pinned=spec.placement.node is not None)
+            taking = asyncio.ensure_future(self._take_over(machine, spec, pod))
             try:
                 if await asyncio.shield(taking):
                     return machine
@@ -170,13 +168,14 @@ class KubernetesSpawner:
                 return None  # whatever kept it from us keeps the others
         return None
 
-    async def _take_over(self, machine: PodMachine, pod: Object) -> bool:
+    async def _take_over(self, machine: PodMachine, spec: MachineSpec, pod: Object) -> bool:
         """Whether it is ours now. One that may be some other time waits on, unless it is gone meanwhile."""
         path = pods_path(self._config.namespace, machine.name)
         former = pod["metadata"]["labels"][ownership.INSTANCE]
         try:
             if not await self._beat():
                 raise OSError("it may be a later instance's")
+            await self._accompany(spec, pod)
             machine.observe(await self._reach().patch(path, ownership.adoption(self.instance, former)))
         except (Refused, OSError) as error:
             log.info("%s is not adopted: %s", machine.name, error)
@@ -202,8 +201,7 @@ class KubernetesSpawner:
         manifest = self._manifest(name, spec, labels, self._heartbeat.reference)
         try:
             pod = await self._reach().create(pods_path(config.namespace), manifest)
-            for path, companion in companions(config, pod, spec.placement.workspace) if spec.executors else ():
-                await self._reach().create(path, companion)
+            await self._accompany(spec, pod)
         except Refused as refused:
             self._run(self._delete(machine))
             raise CannotStart(f"the cluster takes no pod: {refused}") from refused
@@ -213,6 +211,15 @@ class KubernetesSpawner:
                 raise CannotStart(str(error)) from error
             raise
         return machine
+
+    async def _accompany(self, spec: MachineSpec, pod: Object) -> None:
+        """Gives a pod what it needs beside it: all of it or the rest, where its creator was killed on the way."""
+        for path, companion in companions(self._config, pod, spec.placement.workspace) if spec.executors else ():
+            try:
+                await self._reach().create(path, companion)
+            except Refused as refused:
+                if refused.reason != "AlreadyExists":
+                    raise
 
     def _manifest(self, name: str, spec: MachineSpec, labels: Mapping[str, str], owner: Object) -> Manifest:
         make_pod = driver_pod if spec.executors else guest_pod

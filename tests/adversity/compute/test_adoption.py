@@ -96,6 +96,19 @@ async def test_a_machine_of_another_make_is_not_lent(folder: str) -> None:
     await next_one.close()
 
 
+async def test_what_nobody_takes_up_ends(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The zygote that had it serves on."""
+    monkeypatch.setattr("compute.spawners.zygote.ADOPTION_SECONDS", 0.1)
+    (_, free, _), family = await asyncio.to_thread(kill_gateway, folder)
+    next_one = opened(folder)
+    await next_one.open()
+    await asyncio.to_thread(until, lambda: not machines())
+    assert set(zygotes()) <= set(family)
+    assert (await next_one.start(SPEC)).name != free
+    await next_one.close()
+    assert os.listdir(folder) == []
+
+
 async def test_a_gateway_that_wants_something_else_starts_anew(folder: str) -> None:
     _, family = await asyncio.to_thread(kill_gateway, folder)
     next_one = ProcessSpawner(templates=[replace(SPEC, threads=2)], folder=folder)

@@ -1,6 +1,7 @@
 """Nodes that come and go under a pool of real machines, and budgets that are spent."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from compute.events import NodeDraining, NodeEvent, NodeJoined
 from compute.pool import Pool
 from compute.spawners import Machine
 from compute.spawners.process import ProcessSpawner
+from gateway.leases import Leases
 from tests.fix_cluster import eventually
 from tests.fix_compute import ask, duckdb_config, running_pool
 from tests.processes import machines
@@ -84,6 +86,7 @@ async def test_a_start_that_is_done_as_it_is_given_up(warehouse: Path, monkeypat
 
 
 async def test_a_spent_budget_is_told(warehouse: Path) -> None:
+    """Also to a session that has its machine already: by its next statement."""
     policies = {"demo": WorkspacePolicy(budget=Budget(machine_seconds=1e-6))}
     async with running_pool(warehouse, duckdb_config(), workspaces=policies) as pool:
         lease = await pool.lease("duckdb", workspace="demo", principal="ada")
@@ -92,4 +95,8 @@ async def test_a_spent_budget_is_told(warehouse: Path) -> None:
             await pool.lease("duckdb", workspace="demo", principal="bob")
         assert caught.value.sqlstate == "53400"
         assert "renews" in (caught.value.detail or "")
-        await lease.release()
+        session = Leases(partial(pool.lease, workspace="demo", principal="ada"), idle_seconds=LATER)
+        await session.give_back("duckdb", lease)
+        with pytest.raises(MachinesExhausted, match="budget"):
+            await session.take("duckdb")
+        await eventually(lambda: pool.count("duckdb") == {"spare": 1})

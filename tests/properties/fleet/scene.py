@@ -23,7 +23,8 @@ from compute.events import (
     Withdrawn,
 )
 from compute.fleet import Fleet
-from tests.properties.fleet.witness import LONGEST_BACKOFF, Witness
+from tests.properties.fleet.records import LONGEST_BACKOFF
+from tests.properties.fleet.witness import Witness
 
 PLACED = ("spot", "on-demand")
 USER = EngineConfig("duckdb", "user", warm_machines=1, max_machines=5, idle_seconds=10, warm_limit=3, hedged=True)
@@ -226,6 +227,7 @@ class Scene:
         """What holds between any two events."""
         self._check_waiting()
         self._check_room()
+        self._check_budgets()
         self._check_counts()
         self._check_indexes()
 
@@ -258,6 +260,15 @@ class Scene:
                 assert wake_at is not None
                 assert wake_at <= max(self.now, witness.paused_until(key)), key
                 assert witness.paused_until(key) > self.now or wake_at <= self.now, key
+
+    def _check_budgets(self) -> None:
+        """A workspace that has spent its budget spends on by what runs on machines that end with it, and by nothing
+        else. The fleet hears of the moment late where time has jumped."""
+        witness, wake_at = self.witness, self.fleet.wake_at()
+        for machine in witness.machines.values():
+            if machine.workspace is not None and witness.is_spent(machine.workspace, self.now):
+                is_due = wake_at is not None and wake_at <= self.now
+                assert is_due or machine.is_stopping or (machine.leases and witness.is_leaving(machine))
 
     def _check_counts(self) -> None:
         for engine in {engine for engine, _ in self.witness.engines}:

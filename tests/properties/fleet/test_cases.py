@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from compute.config import GIB, Budget, EngineConfig, NodeType, PoolConfig, WorkspacePolicy
+from compute.config import GIB, EngineConfig, NodeType, PoolConfig, WorkspacePolicy
 from compute.events import (
     Ended,
     Event,
@@ -379,17 +379,3 @@ def test_one_workspace_is_spread_over_nodes() -> None:
     join(fleet, "spot-2", 2)
     starts = [settled(fleet, Wanted(n, "duckdb", "w", "p", 99.0))[0] for n in range(1, 4)]
     assert [start.node for start in starts if isinstance(start, Start)] == ["spot-1", "spot-2", "spot-1"]
-
-
-def test_a_spent_budget_refuses_until_its_window_is_over() -> None:
-    policies = {"w": WorkspacePolicy(budget=Budget(100.0, 3600.0))}
-    fleet = Fleet(PoolConfig((COLD,), workspaces=policies))
-    settled(fleet, Wanted(1, "duckdb", "w", "p", 99.0))
-    assert settled(fleet, Ready(1), 1.0) == [Grant(1, 1)]
-    assert settled(fleet, Wanted(2, "duckdb", "w", "p", 999.0), 100.0) == [Start(2, "duckdb")]
-    [refused] = settled(fleet, Ready(2), 102.0)
-    assert refused == Refuse(2, Refusal.BUDGET, "the budget of workspace w renews in 3498 s")
-    assert settled(fleet, Wanted(3, "duckdb", "other", "p", 999.0), 103.0) == [Grant(3, 2)]
-    settled(fleet, Released(1, "p"), 103.0)
-    settled(fleet, Ended(1), 103.0)
-    assert settled(fleet, Wanted(4, "duckdb", "w", "p", 9999.0), 3601.0) == [Start(3, "duckdb")]

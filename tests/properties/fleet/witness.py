@@ -5,7 +5,7 @@ It shares no code with the fleet: machines, requests and nodes are kept in plain
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import ceil
 
 from compute.config import EngineConfig, PoolConfig
@@ -30,60 +30,12 @@ from compute.events import (
     Wanted,
     Withdrawn,
 )
+from tests.properties.fleet.records import LONGEST_BACKOFF, Machine, Node, Pause
 
 TURN = 8
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 30.0
 HEDGED_SHARE = 20
+ROUNDING = 1e-6
 Key = tuple[str, str]
-
-
-@dataclass(eq=False)
-class Pause:
-    """After so many failures in a row nothing starts here for a while, twice as long each time."""
-
-    tolerated: int
-    failures: int = 0
-    until: float = float("-inf")
-
-    def fail(self, now: float) -> None:
-        if now < self.until:
-            return
-        self.failures += 1
-        if self.failures > self.tolerated:
-            self.until = now + min(FIRST_BACKOFF * 2 ** (self.failures - self.tolerated - 1), LONGEST_BACKOFF)
-
-    def succeed(self) -> None:
-        self.failures, self.until = 0, float("-inf")
-
-
-@dataclass(eq=False)
-class Machine:
-    """`leases` are the requests that it serves now."""
-
-    start: Start
-    config: EngineConfig
-    workspace: str | None
-    own_since: float | None = None
-    is_up: bool = False
-    is_stopping: bool = False
-    has_served: bool = False
-    leaving: bool = False
-    leases: list[Wanted] = field(default_factory=list)
-
-    @property
-    def state(self) -> str:
-        if self.is_stopping:
-            return "stopping"
-        return "starting" if not self.is_up else "serving" if self.has_served else "spare"
-
-
-@dataclass(eq=False)
-class Node:
-    type: str
-    memory_bytes: int
-    cpus: float
-    leaving: bool = False
-    pause: Pause = field(default_factory=lambda: Pause(0))
 
 
 class Witness:
@@ -119,8 +71,7 @@ class Witness:
                     self._saw_grant(self.waiting[request], self.machines[number], event, now)
                     self._leave(request)
                 case Move(number):
-                    assert self.is_leaving(self.machines[number])
-                    assert self.machines[number].leases
+                    self._saw_move(self.machines[number], now)
                 case Refuse(request, refusal):
                     self._saw_refusal(self.waiting[request], refusal, event, now)
                     self._leave(request)
@@ -159,7 +110,7 @@ class Witness:
         policy = self.config.workspaces.get(workspace)
         if policy is None or policy.budget is None:
             return False
-        return self.spent_now(workspace, now) >= policy.budget.machine_seconds
+        return self.spent_now(workspace, now) > policy.budget.machine_seconds - ROUNDING
 
     def free_room(self, name: str) -> tuple[int, float]:
         node, taken = self.nodes[name], [m.config.room for m in self.machines.values() if m.start.node == name]
@@ -306,6 +257,12 @@ class Witness:
         assert not machine.is_stopping
         assert not machine.leases or self.is_leaving(machine), "a lease is never taken away, but with its node"
         machine.is_stopping = True
+
+    def _saw_move(self, machine: Machine, now: float) -> None:
+        """Its place goes, or its workspace may spend no more."""
+        assert self.is_leaving(machine) or self.is_spent(machine.workspace or "", now)
+        assert machine.leases
+        machine.leaving = True
 
     def _saw_grant(self, request: Wanted, machine: Machine, event: Event, now: float) -> None:
         assert self.can_serve(machine, request)
