@@ -51,6 +51,14 @@ def rehearse(read: Hashable, files: Sequence[LogFile], module: str, *arguments: 
     return failure
 
 
+def attempt(module: str, *arguments: object) -> str | None:
+    """Why a read fails that is tried every time: what it leads to may be another while its log is the same."""
+    try:
+        return run_confined(module, *arguments, most_seconds=_MOST_SECONDS)
+    except Unfinished as error:
+        return str(error)
+
+
 def _is_heavy(files: Sequence[LogFile]) -> bool:
     checkpoint = any(".checkpoint." in file.name or "/" in file.name for file in files)
     return checkpoint or sum(file.size for file in files) > MOST_LIGHT_BYTES
