@@ -256,6 +256,20 @@ def test_a_deletion_vector_that_takes_all_memory(tmp_path: Path) -> None:
     assert failure == ("58030", f"it takes more than {MOST_MEMORY >> 20} MiB of memory")
 
 
+async def test_columns_times_files_that_take_all_memory(cache: SnapshotCache, tmp_path: Path) -> None:
+    """A megabyte of a commit: the readers keep statistics of each column for each file."""
+    table, count = tmp_path / "thief" / "t", 5000
+    add = {"partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": True, "stats": '{"numRecords":1}'}
+    columns = [field(f"c{number}", "long") for number in range(count)]
+    write_log(table, columns, [{"path": f"{number}", **add} for number in range(count)])
+    commit = table / LOG / f"{0:020}.json"
+    indexed = '"configuration": {"delta.dataSkippingNumIndexedCols": "-1"}'
+    commit.write_text(commit.read_text().replace('"configuration": {}', indexed))
+    with pytest.raises(UnreadableTable) as failure:
+        await cache.read("thief", NAME, str(table))
+    assert failure.value.detail == f"with {commit.name!r} in it: it takes more than {MOST_MEMORY >> 20} MiB of memory"
+
+
 async def test_a_checkpoint_of_many_files(cache: SnapshotCache, tmp_path: Path) -> None:
     """Of which each has the statistics that engines write."""
     table, count = tmp_path / "ws" / "t", 50_000
