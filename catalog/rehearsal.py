@@ -1,7 +1,8 @@
 """Local logs, which machines write, are read in a confined process first: what that one could read takes no more memory
 in the gateway. What has been read so is known by its files, and read in the gateway alone from then on. Blocking.
 
-Commits say what they say in as many bytes, so few bytes of them need no rehearsal; a checkpoint always does.
+Few bytes of commits need no rehearsal; a checkpoint always does. What few bytes of files come to in a log of very many
+columns, or few of columns in one of very many files, is not seen so: the next rehearsal does.
 """
 
 import threading
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from catalog.confined import Unfinished, run_confined
 from catalog.logfiles import LogFile
 
-MOST_LIGHT_BYTES = 16 << 20
-"""Of commits that are not rehearsed, in a log."""
+MOST_LIGHT_BYTES = 256 << 10
+"""Of commits that are not rehearsed, in a log: each file has statistics of each column, so that memory goes by the
+square of it, and is some 120 MiB."""
 _MOST_LOGS = 1024
 _MOST_SECONDS = 60.0
 _lock = threading.Lock()
@@ -49,6 +51,14 @@ def rehearse(read: Hashable, files: Sequence[LogFile], module: str, *arguments: 
         if len(_verdicts) > _MOST_LOGS:
             _verdicts.popitem(last=False)
     return failure
+
+
+def attempt(module: str, *arguments: object) -> str | None:
+    """Why a read fails that is tried every time: what it leads to may be another while its log is the same."""
+    try:
+        return run_confined(module, *arguments, most_seconds=_MOST_SECONDS)
+    except Unfinished as error:
+        return str(error)
 
 
 def _is_heavy(files: Sequence[LogFile]) -> bool:

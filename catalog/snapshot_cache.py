@@ -17,12 +17,12 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from catalog.credentials import STORE_HINT, CredentialProvider, log_options
 from catalog.crews import Crews
-from catalog.deltalog import read_snapshot
+from catalog.deltalog import read_snapshot, reader_features
 from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InvalidParameterValue, UnreadableTable
 from catalog.locations import is_object, root_of
 from catalog.logfiles import MEND, LocalLog, require_plain
 from catalog.names import TableName
-from catalog.rehearsal import rehearse
+from catalog.rehearsal import attempt, rehearse
 from catalog.replay import oldest_version
 from catalog.snapshots import Snapshot
 from catalog.unsupported import read_unsupported
@@ -113,7 +113,7 @@ class SnapshotCache:
         if kept := self._find(name, place, log.version()):
             return kept
         return self._keep(
-            place, await self._run(workspace, lambda: _guard(name, lambda: read_snapshot(log, name, location)))
+            place, await self._run(workspace, lambda: _guard(name, lambda: _read_snapshot(log, name, location)))
         )
 
     def _refresh(self, name: TableName, place: _Place, table: _OpenTable) -> DeltaTable | None:
@@ -170,7 +170,7 @@ class SnapshotCache:
     @staticmethod
     def _load_version(name: TableName, location: str, log: DeltaTable, version: int) -> Snapshot:
         log.load_as_version(version)
-        return read_snapshot(log, name, location)
+        return _read_snapshot(log, name, location)
 
     def _read_unsupported(self, name: TableName, location: str) -> Snapshot:
         """Raises FeatureNotSupported in a store: only Spark reads such tables, and not from there."""
@@ -259,6 +259,15 @@ def _require_newest(snapshot: Snapshot, version: int) -> Snapshot:
             detail=f"Its reader features are {', '.join(sorted(snapshot.reader_features))}.",
         )
     return snapshot
+
+
+def _read_snapshot(log: DeltaTable, name: TableName, location: str) -> Snapshot:
+    """Deletion vectors lie beside the log, where machines write as well, and a few bytes of one stand for any number of
+    rows, each of which is a byte of memory."""
+    may_have = not is_object(location) and "deletionVectors" in reader_features(log)
+    if may_have and (failure := attempt(_OPENING, location, log.version())):
+        raise DeltaError(failure)
+    return read_snapshot(log, name, location)
 
 
 def _guard(name: TableName, work: Callable[[], T]) -> T:
