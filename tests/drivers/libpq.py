@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import files
 from pathlib import Path
 
-from tests.target import Target
+from tests.target import Target, of_waiting
+
+_NOTICE = "NOTICE:  "
 
 
 def libraries() -> Sequence[Path]:
@@ -22,3 +24,9 @@ def preloaded(found: Sequence[Path]) -> Mapping[str, str]:
 def environment(target: Target) -> Mapping[str, str]:
     """For a program that logs in there: at the gateway by TLS."""
     return {**os.environ, **target.environment, **target.encryption, **preloaded(libraries())}
+
+
+def complaints(stderr: str) -> str:
+    """What such a program has said, but for waits."""
+    lines = stderr.splitlines(keepends=True)
+    return "".join(line for line in lines if not of_waiting(line.removeprefix(_NOTICE)))

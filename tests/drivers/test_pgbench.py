@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.alike import asked_of_both
-from tests.drivers.libpq import environment
+from tests.drivers.libpq import complaints, environment
 from tests.fix_oracle import BINARIES
 from tests.target import Target
 
@@ -42,7 +42,7 @@ def test_script(oracle: Target, gateway: Target, tmp_path: Path, mode: str) -> N
             check=False,
         )
         counts = re.findall(r"^(?:query mode|number of \w+ .*): .*$", done.stdout, re.MULTILINE)
-        return done.returncode, counts, done.stderr.replace(target.database, "")
+        return done.returncode, counts, complaints(done.stderr).replace(target.database, "")
 
     code, counts, _ = asked_of_both(oracle, gateway, ask)
     assert code == 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pexpect
 import pytest
 
-from tests.drivers.libpq import environment
+from tests.drivers.libpq import complaints, environment
 from tests.fix_oracle import BINARIES
 from tests.processes import at_rest, until
 from tests.target import Target
@@ -59,7 +59,7 @@ def psql(target: Target, *commands: str, options: tuple[str, ...] = ()) -> Shown
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    return Shown(done.stdout, done.stderr)
+    return Shown(done.stdout, complaints(done.stderr))
 
 
 @pytest.mark.parametrize("command", DESCRIBED_ALIKE)
@@ -129,7 +129,7 @@ def from_script(target: Target, script: str, *options: str) -> Shown:
         text=True,
         check=False,
     )
-    return Shown(done.stdout, done.stderr)
+    return Shown(done.stdout, complaints(done.stderr))
 
 
 def test_fetch_count_reads_in_pieces(oracle: Target, gateway: Target) -> None:

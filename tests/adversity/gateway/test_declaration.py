@@ -45,6 +45,7 @@ def test_the_principals_size_is_lent_and_the_workspaces_budget_is_kept(declared:
         notices: list[str] = []
         connection.add_notice_handler(lambda diagnostic: notices.append(str(diagnostic.message_primary)))
         assert connection.execute(QUERY.encode()).fetchone() == (5,)
+        assert not [notice for notice in notices if "asleep" in notice]
         assert len(machines(declared.pid)) <= 2
     with declared.connect() as connection, pytest.raises(psycopg.OperationalError, match="budget of workspace demo"):
         connection.execute(QUERY.encode())
