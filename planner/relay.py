@@ -50,6 +50,8 @@ _FORBIDDEN = re.compile(
     r"|crosstab.*|connectby|xpath_table|pg_restore_.*|pg_clear_.*|brin_.*|gin_clean_.*|pg_prewarm|pg_visibility.*"
 )
 
+_FIELD = re.compile(r"(?:[\])]|\$[0-9]+)\s*\.|--|/\*")
+"""How a field of a value is written; a comment may stand between."""
 _SIGNALS = frozenset({"pg_backend_pid", "pg_cancel_backend", "pg_terminate_backend"})
 _SESSION_VIEWS = frozenset({"pg_stat_activity", "pg_stat_gssapi", "pg_stat_ssl"})
 _OF_SESSIONS = frozenset(f"lakegate.{name}" for name in _SIGNALS | _SESSION_VIEWS)
@@ -215,9 +217,22 @@ def _check_functions(statement: Statement, volatile_functions: frozenset[str]) -
             raise _refused(statement, f"function {name}() may not be called")
         if name in volatile_functions and name not in VOLATILE_ALLOWED:
             raise _refused(statement, f"volatile function {name}() may not be called")
+    for name in _fields(statement):
+        if _FORBIDDEN.fullmatch(name) or name in volatile_functions | _ANSWERED_FUNCTIONS:
+            raise _refused(statement, f"function {name}() may not be called as a field of a value")
     for reference in statement.references:
         if reference.schema == ANSWERS_SCHEMA and reference.name not in SHOWN_RELATIONS:
             raise _refused(statement, "schema lakegate is the gateway's own")
+
+
+def _fields(statement: Statement) -> Iterator[str]:
+    """What is asked of values as their fields: PostgreSQL calls a function of that name where they have none."""
+    if not _FIELD.search(statement.parsed_text):
+        return
+    for kind, fields in tree.walk(statement.tree):
+        if kind == "A_Indirection":
+            named = [part for part in fields["indirection"] if tree.kind(part) == "String"]
+            yield from tree.strings(named)
 
 
 def _assignments(statement: Statement) -> Iterator[Assignment]:
