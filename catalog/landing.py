@@ -42,12 +42,11 @@ class Landing:
         self.location = os.path.join(workspace, location)
         self.is_within = is_below(self.location, workspace)
         """Whether the table lies where machines write."""
-        self._root = workspace if self.is_within else self.location
-        self._log = LocalLog(self._root, self.location)
+        self._log = LocalLog(workspace if self.is_within else self.location, self.location)
 
     def note(self, version: int) -> None:
         """Before the commit is tried as that."""
-        location = os.path.relpath(self.location, self._root) if self.is_within else self.location
+        location = os.path.relpath(self.location, self._log.root) if self.is_within else self.location
         self._write(_TARGET, [json.dumps({"location": location, "version": version})])
 
     def write_commit(self, lines: Iterable[str]) -> None:
@@ -65,7 +64,7 @@ class Landing:
     def put(self, version: int) -> bool:
         """The commit becomes that version. Whether nobody had it."""
         path = self._log.path / commit_name(version)
-        with self._in_block() as block, reach(self._root, path) as (place, name):
+        with self._in_block() as block, reach(self._log.root, path) as (place, name):
             try:
                 _link(block, _COMMIT, place, name)
             except FileExistsError:
@@ -93,7 +92,7 @@ class Landing:
         return _in_block(self.folder)
 
     def _in_table(self) -> AbstractContextManager[int]:
-        return walk(self._root, self.location)
+        return walk(self._log.root, self.location)
 
     def _write(self, name: str, lines: Iterable[str]) -> None:
         """The file, whole or not at all, also where the machine stops."""
