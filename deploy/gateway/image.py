@@ -3,9 +3,8 @@
 import dataclasses
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compute.spark.cache import locked
@@ -14,6 +13,7 @@ from deploy.guest import host, tarball
 from deploy.guest.bill import bill_of_materials
 from deploy.guest.bytecode import compile_layers, compile_modules
 from deploy.guest.debian import Package, find_archive
+from deploy.guest.image import keep
 from deploy.guest.oci import write_oci
 from deploy.guest.recipe import digest
 from deploy.guest.tarball import Entry
@@ -52,33 +52,19 @@ def layers(image: Path) -> Sequence[Path]:
 def _assemble(folder: Path) -> Path:
     lock = contents.export_lock()
     how = digest(*((_HERE.parent / f"{module}.py").read_bytes() for module in _MAKERS))
-    debian = _keep(
+    debian = keep(
         folder / "layers" / f"debian-{digest(how, find_archive())}",
         lambda at: _write_layer(at, *contents.debian_layer()),
     )
-    wheels = _keep(folder / "layers" / f"wheels-{digest(how, lock)}", lambda at: _make_wheels(at, lock))
-    compiled = _keep(
+    wheels = keep(folder / "layers" / f"wheels-{digest(how, lock)}", lambda at: _make_wheels(at, lock))
+    compiled = keep(
         folder / "layers" / f"bytecode-{digest(debian.name, wheels.name)}",
         lambda at: tarball.write(at / _LAYER, compile_layers([debian / _LAYER, wheels / _LAYER])),
     )
     ours = contents.source_layer()
     content = (part for name in sorted(ours) for part in (name, ours[name].content or b""))
     key = digest(debian.name, wheels.name, (_HERE / "image.py").read_bytes(), *content)
-    return _keep(folder / "images" / key, lambda at: _make_image(at, (debian, wheels), ours, compiled, key))
-
-
-def _keep(folder: Path, make: Callable[[Path], None]) -> Path:
-    """The folder, made beside its place and moved there, so that what is there is whole."""
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-        try:
-            make(unfinished)
-            unfinished.chmod(0o755)
-            unfinished.rename(folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    return folder
+    return keep(folder / "images" / key, lambda at: _make_image(at, (debian, wheels), ours, compiled, key))
 
 
 def _make_wheels(folder: Path, lock: str) -> None:
