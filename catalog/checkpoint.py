@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from deltalake import DeltaTable
@@ -22,7 +23,6 @@ from catalog.confined import Unfinished, perform, run_confined
 from catalog.logfiles import LOG, LocalLog, require_plain
 from catalog.names import TableName
 from catalog.owner import Owner
-from catalog.replay import LogState
 
 _INTERVAL = "delta.checkpointInterval"
 _USUAL_INTERVAL = 10
@@ -31,10 +31,10 @@ _MOST_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
-def is_due(version: int, state: LogState) -> bool:
-    """Whether a checkpoint belongs to that version of a table that is as `state` says."""
-    told = str((state.metadata.get("configuration") or {}).get(_INTERVAL, ""))
-    return version % (int(told) if _NUMBER.fullmatch(told) else _USUAL_INTERVAL) == 0
+def is_due(version: int, properties: Mapping[str, object]) -> bool:
+    """Whether a checkpoint belongs to that version of a table with these properties."""
+    told = str(properties.get(_INTERVAL, ""))
+    return version > 0 and version % (int(told) if _NUMBER.fullmatch(told) else _USUAL_INTERVAL) == 0
 
 
 def make_checkpoint(log: LocalLog, version: int, owner: Owner) -> None:

@@ -59,6 +59,7 @@ def read_column(field: dict[str, Any]) -> SnapshotColumn:
         comment=metadata.get("comment"),
         generation=metadata.get("delta.generationExpression"),
         identity=_read_identity(metadata) if delta_type == "long" else None,
+        has_invariant="delta.invariants" in metadata,
     )
 
 

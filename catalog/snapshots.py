@@ -22,8 +22,8 @@ class Identity:
 @dataclass(frozen=True, slots=True)
 class SnapshotColumn:
     """`delta_type` is a primitive's name or the JSON of a nested type; `comment` is the Delta schema's. `generation` is
-    Spark's expression of a generated column. `pg_type` is PostgreSQL's where the column is one of its own, lent to the
-    engines under its physical name."""
+    Spark's expression of a generated column; one that `has_invariant` has a condition in Delta's schema. `pg_type` is
+    PostgreSQL's where the column is one of its own, lent to the engines under its physical name."""
 
     name: str
     physical_name: str
@@ -32,6 +32,7 @@ class SnapshotColumn:
     comment: str | None = None
     generation: str | None = None
     identity: Identity | None = None
+    has_invariant: bool = field(default=False, repr=False)
     pg_type: PgType | None = field(default=None, repr=False)
 
     @property

@@ -114,6 +114,8 @@ _SCALARS = {
     "timestamp": (Oid.TIMESTAMPTZ, "timestamp with time zone"),
     "timestamp_ntz": (Oid.TIMESTAMP, "timestamp without time zone"),
 }
+_OF_SHADOWS: dict[int, str] = {oid: name for name, (oid, _) in _SCALARS.items() if name != "byte"}
+_SIZED_NAMES: dict[int, str] = {Oid.VARCHAR: "varchar", Oid.BPCHAR: "char"}
 _SIZED = re.compile(r"(decimal|varchar|char)\((\d+)(?:,\s*(\d+))?\)")
 
 
@@ -135,6 +137,19 @@ def shadow_type(delta_type: str) -> tuple[PgType, str]:
         inner, sql = shadow_type(element)
         return PgType(ARRAY_OF[inner.oid], inner.typmod), sql + "[]"
     return PgType(Oid.JSONB), "jsonb"
+
+
+def delta_type(type_: PgType) -> str | None:
+    """The Delta type that has this shadow, as `shadow_type` takes it; None where there is none."""
+    if type_.oid in ELEMENT_OF:
+        element = delta_type(PgType(ELEMENT_OF[type_.oid], type_.typmod))
+        array = {"type": "array", "elementType": element, "containsNull": True}
+        return None if element is None or element not in _SCALARS else json.dumps(array)
+    if type_.precision_scale is not None:
+        return "decimal({},{})".format(*type_.precision_scale)
+    if type_.oid in _SIZED_NAMES and type_.typmod >= VARHDRSZ:
+        return f"{_SIZED_NAMES[type_.oid]}({type_.typmod - VARHDRSZ})"
+    return "string" if type_.oid in (Oid.VARCHAR, Oid.NAME) else _OF_SHADOWS.get(type_.oid)
 
 
 def _shadow_sized(kind: str, size: int, scale: int) -> tuple[PgType, str]:

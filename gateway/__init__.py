@@ -4,10 +4,11 @@ Owns
     the PostgreSQL wire protocol (`gateway.pgwire`, sans-I/O but for its door), login (`gateway.auth`), sessions with
     their settings, transaction blocks, prepared statements, portals and cursors, the spool, the relay to the
     metastore's PostgreSQL (`gateway.relay`), COPY (`gateway.copy`), what mixes PostgreSQL's tables with the lakehouse's
-    (`gateway.temporary`), the tables that a block writes (`enlistment`, `draft`, in a `scratch` folder, against other
-    `writers`) and the `definitions` that it changes, configuration and the command line. Beside the sessions: who may
-    have how many (`admission`), their keys and signals (`keys`, `activity`, `cancel`), and the other gateways
-    (`replica`). Commands of the operator on the metastore (`operation`, `token`, `discover`).
+    (`gateway.temporary`), what it appends to tables itself (`append`), the tables that a block writes (`enlistment`,
+    `draft`, in a `scratch` folder, against other `writers`) and the `definitions` that it changes, configuration and
+    the command line. Beside the sessions: who may have how many (`admission`), their keys and signals (`keys`,
+    `activity`, `cancel`), and the other gateways (`replica`). Commands of the operator on the metastore (`operation`,
+    `token`, `discover`).
 
 Layers, top down
     `cli` -> `server` (puts everything together, drains) -> `pgwire.door` (sockets) -> `conversation` (messages to

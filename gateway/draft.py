@@ -6,32 +6,26 @@ engine may have kept the old one in mind, or still be writing to it. COMMIT puts
 (`catalog.commit`).
 """
 
-import asyncio
-import errno
 import logging
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from catalog.beneath import walk
 from catalog.checkpoint import is_due, make_checkpoint
-from catalog.clone import HINT, admit_state, net_actions, write_clone
+from catalog.clone import admit_state, net_actions, write_clone
 from catalog.commit import Commit, Origin, replaced
-from catalog.completion import complete
-from catalog.errors import DiskFull, FeatureNotSupported, UnreadableTable
 from catalog.logfiles import LocalLog
 from catalog.names import TableName
 from catalog.owner import Owner, acting_as
 from catalog.replay import Action, LogState, newest_version, read_commit, read_definition, read_state
 from catalog.snapshots import Snapshot
+from gateway.files import find_writer, run_on_files
 from gateway.scratch import Scratch
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +125,7 @@ class Draft:
 
     def _begin(self) -> None:
         log, version = self.origin.log, self.origin.version
-        self._owner = _find_owner(log, self._workspace)
+        self._owner = find_writer(log, self._workspace)
         definition = read_definition(log, version)
         admit_state(definition)
         if definition.metadata["id"] != self.origin.id:
@@ -173,7 +167,8 @@ class Draft:
                 self._put = commit.put()
 
     def _make_checkpoint(self) -> None:
-        if self._put is not None and self._owner is not None and is_due(self._put, self._base):
+        properties = self._base.metadata.get("configuration") or {}
+        if self._put is not None and self._owner is not None and is_due(self._put, properties):
             make_checkpoint(self.origin.log, self._put, self._owner)
 
     def _remove(self) -> None:
@@ -192,25 +187,4 @@ class Draft:
         return acting_as(self._owner)
 
     async def _run(self, work: Callable[[], T], *, certain: bool = False) -> T:
-        """File work in a thread, which cannot be interrupted. `certain`: what was done counts, whoever cancelled
-        meanwhile. Raises SqlError."""
-        try:
-            done, cancelled = await complete(asyncio.to_thread(work))
-        except OSError as error:
-            failure = DiskFull if error.errno in _FULL else UnreadableTable
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise failure(f"the files of table {self.table} cannot be written", detail=reason) from error
-        if cancelled and not certain:
-            raise asyncio.CancelledError
-        return done
-
-
-def _find_owner(log: LocalLog, workspace: Path) -> Owner:
-    """Whose the table is, and the workspace's folder: files are linked from one to the other as theirs. Raises
-    FeatureNotSupported where they cannot be, OSError."""
-    with walk(log.root, log.location) as table, walk(workspace) as block:
-        there, here = os.fstat(table), os.fstat(block)
-    if (there.st_dev, there.st_uid) != (here.st_dev, here.st_uid):
-        where = "on another file system" if there.st_dev != here.st_dev else "in a folder of another user"
-        raise FeatureNotSupported(f"a transaction block does not write a table {where} than its workspace's", hint=HINT)
-    return Owner(there.st_uid, there.st_gid)
+        return await run_on_files(work, self.table, certain=certain)

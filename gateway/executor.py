@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from catalog.errors import FeatureNotSupported, InternalError, SqlError
 from catalog.types import Description, Oid, PgType, ResultColumn
 from gateway import actions, cursors, definitions, enlistment, explanation, handover, preparation
+from gateway.append import Way, open_insert
 from gateway.arguments import describe_schema, give_arguments
 from gateway.assignments import relay_assigning
 from gateway.briefing import brief
@@ -290,8 +291,10 @@ class Executor:
 
     async def open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
         """The result of a query, whose work begins with the first rows that are asked for. Raises SqlError."""
+        if query.appends_to is not None:
+            return open_insert(self, self._session, self._services.catalog, query, portal, values)
         execution = Execution(query, await give_arguments(self._session, query, values))
-        may_reroute = query.lane is Lane.DUCKDB and self.settings().lane is None and "spark" in self._services.engines
+        may_reroute = query.lane is Lane.DUCKDB and self.may_use_spark()
         reroute = functools.partial(self._reroute, portal, values) if may_reroute else None
         surroundings = self._surroundings(query, reroute)
         formats = portal.binding.result_formats
@@ -308,6 +311,23 @@ class Executor:
         message = with_formats(message, formats) if message else describe_rows(columns, codes)
         encoder = ResultEncoder(columns, codes, self._session.variables)
         return QueryResult(source, rows, message, columns, encoder)
+
+    def may_use_spark(self) -> bool:
+        """Whether what DuckDB's lane does not do may be done on Spark's."""
+        return self.settings().lane is None and "spark" in self._services.engines
+
+    async def open_on_spark(self, portal: Portal) -> Result:
+        """The result of a portal's write, as Spark carries it out. Raises SqlError."""
+        statement, prepared = portal.prepared.statement, portal.prepared
+        assert statement is not None, "the empty query writes nothing"
+        planned, values = await self.plan(statement, prepared, portal, Lane.SPARK)
+        assert isinstance(planned, Query), "the same statement"
+        return await self.open_query(planned, portal, values)
+
+    def find_way(self, query: Query, otherwise: Callable[[], Awaitable[Result]] | None) -> Way:
+        """Of what is appended to the table that a query writes."""
+        around = self._surroundings(query)
+        return Way(around.turn, around.room, functools.partial(around.settle, query), around.undone, otherwise)
 
     def _surroundings(self, query: Query, reroute: Callable[[], Awaitable[Execution]] | None = None) -> Surroundings:
         session = self._session

@@ -197,8 +197,9 @@ async def _ask_engine(
     executor: Executor, query: Query, portal: Portal, resolution: Resolution, planned: Explain
 ) -> list[Any]:
     """DuckDB's plan as a tree, Spark's as lines."""
+    sql = f"{_ASK[query.lane]} {query.sql}"
     asking = replace(
-        query, sql=f"{_ASK[query.lane]} {query.sql}", tag="EXPLAIN", writes=None, then=None, location=None, columns=None
+        query, sql=sql, tag="EXPLAIN", writes=None, then=None, location=None, columns=None, appends_to=None
     )
     cells = []
     async for batch in executor.read(asking, portal.values):

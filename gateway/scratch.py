@@ -27,7 +27,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _log = logging.getLogger(__name__)
 
 
-def _leave(_: Path) -> None:
+def leave(_: Path) -> None:
     """What an abandoned folder's removal begins with where there is nothing outside it."""
 
 
@@ -35,7 +35,7 @@ class Scratch:
     """One folder. `clear` is told of it, and of abandoned ones beside it, before they are removed: by a path that stays
     theirs meanwhile."""
 
-    def __init__(self, path: str, clear: Callable[[Path], None] = _leave) -> None:
+    def __init__(self, path: str, clear: Callable[[Path], None] = leave) -> None:
         self.path = Path(path)
         self._clear = clear
         self._held: ExitStack | None = None
@@ -125,7 +125,7 @@ def _is_settled(place: int) -> bool:
     return time.time() - os.fstat(place).st_mtime > _SETTLED_SECONDS
 
 
-def sweep_all(root: Path, name: str, clear: Callable[[Path], None] = _leave) -> None:
+def sweep_all(root: Path, name: str, clear: Callable[[Path], None] = leave) -> None:
     """Removes what nobody holds any more in every workspace's folder of that name below the warehouse's root."""
     for workspace in os.scandir(root):
         parent = Path(workspace.path, name)

@@ -21,6 +21,7 @@ from catalog.resolution import Resolution
 from catalog.snapshots import Snapshot
 from catalog.types import ELEMENT_OF, Oid, ResultColumn
 from planner import tree
+from planner.appends import find_obstacle
 from planner.authorize import require
 from planner.copyoptions import EVERY, CopyOptions, read_options
 from planner.dialects.context import snapshot_of
@@ -58,7 +59,7 @@ class CopyTo:
 @dataclass(frozen=True, slots=True)
 class CopyFrom:
     """What is to be read: values of `columns`, in that order; `table_columns` and `required` are all columns and those
-    that are never NULL."""
+    that are never NULL. `obstacle` is why the gateway cannot append them itself."""
 
     table: TableName
     columns: tuple[ResultColumn, ...]
@@ -66,6 +67,7 @@ class CopyFrom:
     required: frozenset[str]
     options: CopyOptions
     snapshot: Snapshot
+    obstacle: str | None
 
 
 def read_copy(statement: Statement) -> CopyTo | CopyOptions:
@@ -163,8 +165,10 @@ def plan_intake(statement: Statement, options: CopyOptions, resolution: Resoluti
     _, fields = tree.unwrap(statement.tree)
     (table,) = resolution.tables.values()
     require(table, {Privilege.INSERT})
-    if settings.lane is Lane.DUCKDB:
-        raise refuse_forced(Lane.DUCKDB, "it only reads")
+    snapshot = snapshot_of(table)
+    obstacle = find_obstacle(snapshot)
+    if settings.lane is Lane.DUCKDB and obstacle is not None:
+        raise refuse_forced(Lane.DUCKDB, obstacle)
     if "whereClause" in fields:
         raise FeatureNotSupported(
             "COPY FROM … WHERE is not supported on lakehouse tables", hint="Load all rows, then DELETE."
@@ -173,7 +177,6 @@ def plan_intake(statement: Statement, options: CopyOptions, resolution: Resoluti
         raise ObjectNotInPrerequisiteState(
             "cannot perform COPY FREEZE because the table was not created or truncated in the current subtransaction"
         )
-    snapshot = snapshot_of(table)
     every = tuple(ResultColumn(column.name, column_type(column)) for column in snapshot.columns)
     types = {column.name: column for column in every}
     names = check_columns(tree.strings(fields.get("attlist")), list(types), table.name.name)
@@ -182,7 +185,8 @@ def plan_intake(statement: Statement, options: CopyOptions, resolution: Resoluti
         if ELEMENT_OF.get(oid, oid) in _UNLOADED:
             raise FeatureNotSupported(f'column "{name}" of a nested type cannot be written in the postgres dialect')
     required = frozenset(column.name for column in snapshot.columns if not column.nullable)
-    return CopyFrom(table.name, tuple(types[name] for name in names), every, required, options, snapshot)
+    columns = tuple(types[name] for name in names)
+    return CopyFrom(table.name, columns, every, required, options, snapshot, obstacle)
 
 
 def plan_load(copy: CopyFrom, resolution: Resolution, folder: str) -> Query:

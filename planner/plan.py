@@ -3,9 +3,8 @@
 `Metadata` is relayed to PostgreSQL. The session's own statements are `Begin`, `Commit`, `Rollback`, `Savepoint`,
 `Release`, `RollbackTo`, `SetModes`, `SetVariable`, `ResetVariable`, `ShowVariable` and `Discard`; of its cursors
 `DeclareCursor`, `FetchCursor` and `CloseCursor`, of its prepared statements `Prepare`, `Execute` and `Deallocate`.
-`CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine.
-`Constant` is answered at once, `Explain` by planning what it explains. `Transfer` is PostgreSQL's, with rows that
-queries give.
+`CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine. `Constant` is answered at once, `Explain` by
+planning what it explains. `Transfer` is PostgreSQL's, with rows that queries give.
 """
 
 import sys
@@ -321,11 +320,12 @@ class Constant:
 class Query:
     """Runs on a machine of `lane`, for `reason`.
 
-    `columns` is what the client gets (None: no result set, only the tag with the number of rows written). `tag` lacks
-    the row count. `reads` names each table's version; `writes` the table written. `snapshots` are of the tables that a
-    read on Spark names by their paths. `before` readies the table that is written. `then` is applied to the catalog
-    when the engine is done: a write that fails before leaves the catalog as it was. `location` is a folder that this
-    statement makes, to be removed if `then` fails.
+    `columns` is what the client gets (None: only the tag with the number of rows written), `tag` lacks that. `reads`
+    names each table's version; `writes` the table written. `snapshots` are of tables that a read on Spark names by
+    their paths. `before` readies the table that is written. `then` is applied to the catalog when the engine is done: a
+    write that fails before leaves the catalog as it was. `location` is a folder that this statement makes, to be
+    removed if `then` fails. The gateway puts the rows behind those of `appends_to`, which it makes if that is new; with
+    no `sql` none come.
     """
 
     lane: Lane
@@ -341,6 +341,7 @@ class Query:
     location: str | None = None
     snapshots: tuple[Snapshot, ...] = ()
     before: str | None = None
+    appends_to: Snapshot | None = None
     remarks: tuple[SqlError, ...] = ()
 
     @property

@@ -120,7 +120,7 @@ def _plan(
         return roles.plan_roles(statement, resolution)
     if _defines(statement, resolution):
         tables = located(statement, resolution)
-        return definitions.plan_definition(statement, resolution, tables, settings, description)
+        return definitions.plan_definition(statement, resolution, tables, settings, description, values)
     if not resolution.tables:
         return relay(statement, resolution)
     if transfers.is_transfer(statement, resolution):
@@ -129,7 +129,7 @@ def _plan(
         return _read(statement, resolution, settings, description or _UNDESCRIBED).plan(settings, values)
     tables = located(statement, resolution)
     if verb in writes.VERBS:
-        return writes.plan_write(statement, resolution, tables, settings, description)
+        return writes.plan_write(statement, resolution, tables, settings, description, values)
     raise FeatureNotSupported(
         f"{verb_words(verb)} is not supported on lakehouse tables",
         hint="SELECT from them, or EXPLAIN (ROUTE) to see how a statement would run.",

@@ -12,7 +12,7 @@ from catalog.names import Role, TableName, TableReference
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.types import Oid, PgType, ResultColumn
 from planner.authorize import require, require_create, require_owner, require_reads
-from planner.definitions import find_existing
+from planner.creation import find_existing
 from planner.dialects.context import snapshot_of
 from planner.parse import Statement
 from planner.plan import CatalogChange, Constant, Lane, Parameter, Plan, Query, SessionValue, Settings

@@ -1,23 +1,28 @@
-"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE of lakehouse tables in the postgres dialect: always on the Spark lane.
+"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE of lakehouse tables in the postgres dialect.
 
-The target is written by its path. Values become the columns' types by PostgreSQL's assignment casts; a text that is
-too long for varchar(n) is refused by Delta. UPDATE … FROM and DELETE … USING become MERGE: a row that matches twice
-is then an error instead of a choice left open.
+An INSERT whose rows DuckDB gives is appended by the gateway where `planner.appends` allows it. Everything else is on
+the Spark lane: the target is written by its path. Values become the columns' types by PostgreSQL's assignment casts; a
+text that is too long for varchar(n) is refused by Delta. UPDATE … FROM and DELETE … USING become MERGE: a row that
+matches twice is then an error instead of a choice left open.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+
+import pyarrow as pa
 
 from catalog.changes import Privilege
 from catalog.errors import FeatureNotSupported, UndefinedColumn
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.types import Description, Oid, PgType
 from planner import tree
+from planner.appends import find_obstacle, plan_append
 from planner.authorize import require, require_reads
 from planner.bind import Joined, Scope, Source
 from planner.dialects.coercion import STRINGS, TEXT
 from planner.dialects.context import Context, snapshot_of
-from planner.dialects.queries import Queries, Target
+from planner.dialects.expression import Unverified
+from planner.dialects.queries import Queries, Target, Translated
 from planner.membership import join_members
 from planner.parse import Statement
 from planner.plan import Lane, Query, Settings
@@ -36,13 +41,34 @@ def plan_write(
     tables: dict[int | None, ResolvedTable],
     settings: Settings,
     description: Description | None,
+    values: pa.RecordBatch | None = None,
 ) -> Query:
     """Raises 42501 without the privileges, 0A000 for ON CONFLICT, RETURNING and sub-selects that Delta cannot take."""
-    if settings.lane is Lane.DUCKDB:
-        raise refuse_forced(Lane.DUCKDB, "it only reads")
     require_reads(statement, resolution)
     parameters = description.parameters if description else ()
-    return _Write(statement, tables, settings, parameters).plan()
+    if settings.lane is not Lane.SPARK:
+        appended = _append(_Write(statement, tables, settings, parameters, Lane.DUCKDB), settings, values)
+        if isinstance(appended, Query):
+            return appended
+        if settings.lane is Lane.DUCKDB:
+            raise refuse_forced(Lane.DUCKDB, appended)
+    return _Write(statement, tables, settings, parameters, Lane.SPARK).plan()
+
+
+def _append(write: "_Write", settings: Settings, values: pa.RecordBatch | None) -> Query | str:
+    """The plan of an INSERT that the gateway appends, or why it does not."""
+    if write.kind != "InsertStmt":
+        return "it only reads, and gives the rows of an INSERT"
+    table = snapshot_of(write.table)
+    obstacle = find_obstacle(table)
+    if obstacle is not None:
+        return obstacle
+    try:
+        sql = write.rows()
+    except Unverified as reason:
+        return reason.message
+    done = finish(write.context, sql)
+    return plan_append(table, done, write.context.parameter_types, values, is_forced=settings.lane is not None)
 
 
 class _Write:
@@ -52,9 +78,10 @@ class _Write:
         tables: dict[int | None, ResolvedTable],
         settings: Settings,
         parameters: tuple[int, ...],
+        lane: Lane,
     ) -> None:
         self.kind, self.fields = tree.unwrap(statement.tree)
-        self.context = Context(statement, tables, SPELLINGS[Lane.SPARK], settings.customs, parameters)
+        self.context = Context(statement, tables, SPELLINGS[lane], settings.customs, parameters)
         self.queries = Queries(self.context)
         self.table = self._target()
         self.columns = {c.name: c for c in snapshot_of(self.table).columns}
@@ -72,10 +99,7 @@ class _Write:
 
     def plan(self) -> Query:
         """The Spark statement that does it, by the target's path."""
-        if self.fields.get("returningClause") or self.fields.get("returningList"):
-            raise FeatureNotSupported(
-                "RETURNING is not supported on lakehouse tables", hint="SELECT the rows afterwards."
-            )
+        self._refuse_returning()
         if self.fields.get("withClause") and self.kind != "InsertStmt":
             raise FeatureNotSupported("WITH is not supported here on lakehouse tables", hint="Use a sub-select.")
         sql, tag = getattr(self, f"_{self.kind}")()
@@ -90,7 +114,28 @@ class _Write:
         require(self.table, {Privilege.DELETE})
         return f"DELETE FROM {self.path}", "TRUNCATE TABLE"
 
+    def _refuse_returning(self) -> None:
+        if self.fields.get("returningClause") or self.fields.get("returningList"):
+            raise FeatureNotSupported(
+                "RETURNING is not supported on lakehouse tables", hint="SELECT the rows afterwards."
+            )
+
+    def rows(self) -> str:
+        """A SELECT of what an INSERT puts into the table, all of its columns in their order. Raises Unverified."""
+        self._refuse_returning()
+        given, query = self._source()
+        return f"SELECT {self._listed(given, list(self.columns))} FROM ({query.sql}) AS q"
+
     def _InsertStmt(self) -> tuple[str, str]:
+        given, query = self._source()
+        quote = self.context.spelling.identifier
+        made = {n for n, c in self.columns.items() if n not in given and (c.generation is not None or c.identity)}
+        written = [n for n in self.columns if n not in made]
+        target = f"{self.path} ({', '.join(map(quote, written))})" if made else self.path
+        return f"INSERT INTO {target} SELECT {self._listed(given, written)} FROM ({query.sql}) AS q", "INSERT 0"
+
+    def _source(self) -> tuple[list[str], Translated]:
+        """The columns that an INSERT gives values for, and these values, called ``c0``, ``c1``…"""
         if "onConflictClause" in self.fields:
             raise FeatureNotSupported("ON CONFLICT is not supported on lakehouse tables", hint="Use MERGE.")
         require(self.table, {Privilege.INSERT})
@@ -101,15 +146,18 @@ class _Write:
         if "withClause" in self.fields:
             select = {**select, "withClause": self.fields["withClause"]}
         given = names[: self._width(select, len(names))]
-        query = self.queries.translate(select, None, [self._assigned(name) for name in given])
+        targets = [replace(self._assigned(name), name=f"c{place}") for place, name in enumerate(given)]
+        return given, self.queries.translate(select, None, targets)
+
+    def _listed(self, given: Sequence[str], names: Sequence[str]) -> str:
+        """Those columns of the source, NULL where it gives none."""
         quote = self.context.spelling.identifier
-        made = {n for n, c in self.columns.items() if n not in given and (c.generation is not None or c.identity)}
-        written = [n for n in self.columns if n not in made]
-        listed = ", ".join(
-            f"q.{quote(n)}" if n in given else f"CAST(NULL AS {self._spelled(n)}) AS {quote(n)}" for n in written
+        return ", ".join(
+            f"q.c{given.index(name)} AS {quote(name)}"
+            if name in given
+            else f"CAST(NULL AS {self._spelled(name)}) AS {quote(name)}"
+            for name in names
         )
-        target = f"{self.path} ({', '.join(map(quote, written))})" if made else self.path
-        return f"INSERT INTO {target} SELECT {listed} FROM ({query.sql}) AS q", "INSERT 0"
 
     def _width(self, select: Node, most: int) -> int:
         """PostgreSQL lets an INSERT without a column list give fewer values than columns."""

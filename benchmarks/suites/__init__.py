@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.compare import Measurement
 from benchmarks.laboratory import Laboratory
+from benchmarks.suites.appends import appends
 from benchmarks.suites.cancels import cancels
 from benchmarks.suites.churn import churn
 from benchmarks.suites.claims import claims
@@ -26,6 +27,7 @@ SUITES: Mapping[str, Suite] = {
     "relay": relay,
     "point-lookups": point_lookups,
     "sending": sending,
+    "appends": appends,
     "connections": connections,
     "idle-connections": idle_connections,
     "metadata": metadata,

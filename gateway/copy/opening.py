@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import SqlError, error_class
 from catalog.locations import STAGING
+from gateway.append import AppendResult, Rows
 from gateway.copy.intake import CopyInResult
 from gateway.copy.loading import Loader
 from gateway.copy.outflow import CopyOutResult
@@ -17,15 +18,19 @@ from gateway.result import RelayedResult
 from planner import tree
 from planner.copy import CopyTo, find_forced, plan_intake, plan_load, read_copy
 from planner.parse import parse
-from planner.plan import Dialect
+from planner.plan import Dialect, Lane
 from planner.relay import relay
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from catalog.catalog import Catalog
+    from catalog.resolution import Resolution
     from gateway.executor import Executor
     from gateway.portal import Portal
     from gateway.result import Result
     from gateway.session import Session
+    from planner.copy import CopyFrom
     from planner.plan import Metadata
 
 MOST_BYTES = 64 * 2**30
@@ -46,15 +51,31 @@ async def open_copy(executor: Executor, session: Session, catalog: Catalog, port
         )
     assert not isinstance(read, CopyTo), "a temporary table is not a lakehouse table"
     copy = plan_intake(statement, read, resolution, executor.settings())
-    folder = catalog.scratch_location(session.workspace, STAGING, "copy")
-    load = plan_load(copy, resolution, folder)
-    if await executor.admit_write(load, alone=alone):
+    if await executor.admit_write(plan_load(copy, resolution, ""), alone=alone):
         resolution = await session.resolve(statement)
         copy = plan_intake(statement, read, resolution, executor.settings())
-        load = plan_load(copy, resolution, folder)
-    staging = Staging(folder, Loader.schema(copy), MOST_BYTES)
+    staging, append = _choose_way(executor, session, catalog, copy, resolution)
     loader = Loader(copy, session.variables, staging)
-    return CopyInResult(copy, loader, staging, lambda: executor.append(load), session.inform)
+    return CopyInResult(copy, loader, staging, append, session.inform)
+
+
+def _choose_way(
+    executor: Executor, session: Session, catalog: Catalog, copy: CopyFrom, resolution: Resolution
+) -> tuple[Staging, Callable[[], Result]]:
+    """Where the rows of a COPY FROM wait, and what appends them then: the gateway where it can, else Spark."""
+    workspace, lane = session.workspace, executor.settings().lane
+    if lane is not Lane.SPARK and copy.obstacle is None:
+        rows = Rows(catalog, workspace, copy.snapshot, MOST_BYTES)
+        load = plan_load(copy, resolution, rows.staging.path)
+
+        async def by_spark() -> Result:
+            return executor.append(load)
+
+        way = executor.find_way(load, by_spark if executor.may_use_spark() else None)
+        return rows.staging, lambda: AppendResult("COPY", rows, way)
+    folder = catalog.scratch_location(workspace, STAGING, "copy")
+    load = plan_load(copy, resolution, folder)
+    return Staging(folder, Loader.schema(copy), MOST_BYTES), lambda: executor.append(load)
 
 
 async def _relay(executor: Executor, session: Session, planned: Metadata, portal: Portal, *, is_from: bool) -> Result:

@@ -1,6 +1,6 @@
-"""Rows of a load on their way: one Parquet file in a folder of the workspace, where its Spark machine may read. All of
-this blocks."""
+"""Rows on their way: one Parquet file in a folder of the workspace, where its machines may read. All of this blocks."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.errors import ProgramLimitExceeded
-from gateway.scratch import Scratch
+from gateway.scratch import Scratch, leave
 
 FILE = "rows.parquet"
 _HELD_BYTES = 32 * 2**20
@@ -17,7 +17,8 @@ _ROWS_A_GROUP = 1 << 20
 
 
 class Staging:
-    """One load's folder. `path` is its place; `rows` is what was added, `size` the bytes of Parquet so far."""
+    """One load's folder. `path` is its place; `rows` is what was added, `size` the bytes of Parquet so far. A column
+    that a batch lacks is NULL."""
 
     def __init__(
         self,
@@ -26,11 +27,14 @@ class Staging:
         limit: int,
         refusal: str = "a COPY loads {} bytes of Parquet at most",
         hint: str = "Load the rows in several parts.",
+        clear: Callable[[Path], None] = leave,
+        watch: Callable[[pa.RecordBatch], None] | None = None,
     ) -> None:
-        """Beyond `limit` bytes of Parquet `refusal` is raised."""
+        """Beyond `limit` bytes of Parquet `refusal` is raised. `clear` is `Scratch`'s; `watch` sees each batch."""
         self.path = path
         self.rows = self.size = 0
-        self._scratch = Scratch(path)
+        self._scratch = Scratch(path, clear)
+        self._watch = watch
         self._schema = schema
         self._limit = limit
         self._refusal, self._hint = refusal, hint
@@ -49,6 +53,9 @@ class Staging:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Raises ProgramLimitExceeded beyond the bound of the whole load, and OSError."""
+        batch = self._fill_up(batch)
+        if self._watch is not None:
+            self._watch(batch)
         self._held.append(batch)
         self._held_size += batch.nbytes
         self.rows += batch.num_rows
@@ -62,6 +69,16 @@ class Staging:
             self._writer.close()
             self.size = self._file.tell()
             self._file.close()
+
+    def _fill_up(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if batch.num_columns == len(self._schema):
+            return batch
+        given = set(batch.schema.names)
+        arrays = [
+            batch.column(field.name) if field.name in given else pa.nulls(batch.num_rows, field.type)
+            for field in self._schema
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
     def discard(self) -> None:
         """Removes the folder, also where the file cannot be ended. Raises OSError."""

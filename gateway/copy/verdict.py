@@ -4,7 +4,7 @@ A row at a time: its form, then its values from the first column on, then NULLs 
 `CopyFromErrorCallback` in `copyfrom.c`; `ExecConstraints`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -102,21 +102,26 @@ def _null_end(piece: Piece, target: Target, wrong: dict[int, int]) -> tuple[int,
     if not len(rows):
         return None
     row = int(rows[0])
-    column = next(
-        column.name
-        for column in target.columns
-        if column.name in target.required and (column.name not in given or not given[column.name][row].is_valid)
-    )
-    error = NotNullViolation(
-        f'null value in column "{column}" of relation "{target.name}" violates not-null constraint',
-        detail=f"Failing row contains ({', '.join(_show(row, given, target))}).",
-    )
+    error = null_error(row, given, target)
     text = None if piece.texts is None else piece.texts[row].as_py()
     error.context = context(target.name, piece.lines[row].as_py(), text=text)
     return row, _NULLS, error
 
 
-def _show(row: int, given: dict[str, pa.Array], target: Target) -> list[str]:
+def null_error(row: int, given: Mapping[str, pa.Array], target: Target) -> NotNullViolation:
+    """The error of a row with a NULL where none may be, out of the columns that are given."""
+    column = next(
+        column.name
+        for column in target.columns
+        if column.name in target.required and (column.name not in given or not given[column.name][row].is_valid)
+    )
+    return NotNullViolation(
+        f'null value in column "{column}" of relation "{target.name}" violates not-null constraint',
+        detail=f"Failing row contains ({', '.join(_show(row, given, target))}).",
+    )
+
+
+def _show(row: int, given: Mapping[str, pa.Array], target: Target) -> list[str]:
     """A row's values as `ExecBuildSlotValueDescription` shows them."""
     shown = []
     for column in target.columns:

@@ -78,7 +78,12 @@ def test_keys_of_a_new_table() -> None:
         "CREATE TABLE t (a int PRIMARY KEY, b int REFERENCES items, c text, FOREIGN KEY (c) REFERENCES items)"
     )
     assert isinstance(made, Query)
-    assert "`a` INT NOT NULL, `b` INT, `c` STRING" in made.sql
+    assert made.appends_to is not None
+    assert [(column.name, column.nullable) for column in made.appends_to.columns] == [
+        ("a", False),
+        ("b", True),
+        ("c", True),
+    ]
     keys = (Key(None, ("a",)), Key(None, ("b",), ITEMS), Key(None, ("c",), ITEMS))
     assert made.then == RegisterTable(TableName("shop", "t"), "/lake/fresh", keys)
     assert made.remarks == (NOT_ENFORCED,)

@@ -116,9 +116,9 @@ WRITES = (
     ("TRUNCATE orders", "DELETE FROM delta.`/lake/orders`", "TRUNCATE TABLE"),
     (
         "INSERT INTO items VALUES (1, '2.5'), (2, NULL)",
-        "INSERT INTO delta.`/lake/items` SELECT q.`id`, q.`amount` FROM (SELECT CAST(1 AS BIGINT) AS `id`, "
-        "CAST(2.5 AS DECIMAL(15,2)) AS `amount` UNION ALL SELECT CAST(2 AS BIGINT) AS `id`, "
-        "CAST(NULL AS DECIMAL(15,2)) AS `amount`) AS q",
+        "INSERT INTO delta.`/lake/items` SELECT q.c0 AS `id`, q.c1 AS `amount` FROM (SELECT CAST(1 AS BIGINT) AS `c0`, "
+        "CAST(2.5 AS DECIMAL(15,2)) AS `c1` UNION ALL SELECT CAST(2 AS BIGINT) AS `c0`, "
+        "CAST(NULL AS DECIMAL(15,2)) AS `c1`) AS q",
         "INSERT 0",
     ),
     (
@@ -133,6 +133,7 @@ WRITES = (
         "DELETE",
     ),
 )
+ON_SPARK = Settings(lane=Lane.SPARK)
 REFUSED = (
     "PREPARE TRANSACTION 'x'",
     "SET TRANSACTION SNAPSHOT 'x'",
@@ -174,14 +175,15 @@ def test_refusals(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "sql", "tag"), WRITES)
 def test_writes_run_on_spark_by_path(text: str, sql: str, tag: str) -> None:
-    query = planned(text)
+    query = planned(text, settings=ON_SPARK)
     assert isinstance(query, Query)
     assert (query.lane, query.sql, query.tag) == (Lane.SPARK, sql, tag)
     assert query.writes is not None
 
 
 def test_tables_are_made_and_registered() -> None:
-    made = planned("CREATE TABLE IF NOT EXISTS t (a int NOT NULL, b varchar(5)) USING delta PARTITIONED BY (a)")
+    text = "CREATE TABLE IF NOT EXISTS t (a int NOT NULL, b varchar(5)) USING delta PARTITIONED BY (a)"
+    made = planned(text, settings=ON_SPARK)
     assert isinstance(made, Query)
     assert (
         made.sql

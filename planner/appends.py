@@ -1,0 +1,106 @@
+"""What the gateway appends itself, as one file in one commit: rows of an INSERT that DuckDB gives, or of a COPY.
+
+No JVM has a part in it, so that a few rows cost what a few rows are worth. It is done where all that the table demands
+of a writer is known and seen to; Spark writes every other table, and what reads more than a gateway should pass on.
+
+References: Delta protocol, sections "Writer Version Requirements", "Valid Feature Names in Table Features".
+"""
+
+import pyarrow as pa
+
+from catalog.locations import is_object
+from catalog.snapshots import Snapshot, SnapshotColumn
+from planner.plan import Lane, Query
+from planner.prune import parameter_values
+from planner.reads import Translation
+from planner.route import obstacle
+
+MOST_BYTES = 128 * 2**20
+"""Of the Parquet files whose rows an INSERT passes through the gateway."""
+_NEWEST_WRITER = 7
+_FEATURES = frozenset(
+    {
+        "appendOnly",
+        "changeDataFeed",
+        "checkConstraints",
+        "columnMapping",
+        "deletionVectors",
+        "domainMetadata",
+        "generatedColumns",
+        "identityColumns",
+        "invariants",
+        "timestampNtz",
+        "vacuumProtocolCheck",
+    }
+)
+"""That ask nothing of an append, or only where the columns or properties below use them."""
+_IN_USE = {
+    "delta.enableInCommitTimestamps": "timestamps in its commits",
+    "delta.enableRowTracking": "row tracking",
+}
+_CONSTRAINT = "delta.constraints."
+_MAPPING = "delta.columnMapping.mode"
+_TYPES = frozenset(
+    {"boolean", "short", "integer", "long", "float", "double", "string", "binary", "date", "timestamp", "timestamp_ntz"}
+)
+_SIZED = ("decimal(", "varchar(")
+
+
+def find_obstacle(table: Snapshot) -> str | None:
+    """Why the gateway cannot append to it, None if it can."""
+    properties, log = table.log.properties, table.log
+    unknown = log.features - _FEATURES
+    if is_object(table.location):
+        return "it appends to tables in folders, not in object stores"
+    if unknown or log.writer_version > _NEWEST_WRITER:
+        return f"table {table.table.name} uses {f'the feature {min(unknown)}' if unknown else 'a newer protocol'}"
+    if table.partition_columns:
+        return f"table {table.table.name} is partitioned"
+    if any(name.startswith(_CONSTRAINT) for name in properties):
+        return f"table {table.table.name} has constraints"
+    if properties.get(_MAPPING, "none") != "none":
+        return f"table {table.table.name} maps its columns' names"
+    for name, what in _IN_USE.items():
+        if properties.get(name, "false").lower() != "false":
+            return f"table {table.table.name} has {what}"
+    odd = next((column for column in table.columns if not _is_plain(column)), None)
+    return None if odd is None else f'column "{odd.name}" asks more of a writer'
+
+
+def _is_plain(column: SnapshotColumn) -> bool:
+    if column.generation is not None or column.identity is not None or column.has_invariant:
+        return False
+    return column.delta_type in _TYPES or column.delta_type.startswith(_SIZED)
+
+
+def plan_append(
+    table: Snapshot,
+    rows: Translation,
+    types: tuple[int, ...],
+    values: pa.RecordBatch | None,
+    *,
+    is_forced: bool,
+) -> Query | str:
+    """The plan for rows that DuckDB gives, or why it is not made."""
+    blocked = obstacle(relation.table for relation in rows.relations)
+    if blocked is not None:
+        return blocked
+    if any(name == table.table for name, _ in rows.reads):
+        return "it reads the table that it writes"
+    known = parameter_values(values, types)
+    scans = tuple(relation.scan(known) for relation in rows.relations)
+    size = sum(file.size for scan in scans for file in scan.files)
+    if size > MOST_BYTES and not is_forced:
+        return f"{size} bytes to scan are more than the gateway appends"
+    return Query(
+        lane=Lane.DUCKDB,
+        reason="the gateway appends the rows itself",
+        sql=rows.sql,
+        tag="INSERT 0",
+        columns=None,
+        parameters=rows.parameters,
+        scans=scans,
+        reads=rows.reads,
+        writes=table.table,
+        appends_to=table,
+    )
