@@ -1,6 +1,7 @@
 """Reads tables' logs on local disks by delta-rs, which sees no file there but those of excerpts. Blocking."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,17 +16,33 @@ from catalog.rehearsal import admits_news, has_failed, rehearse
 
 _OPENING = "catalog.opening"
 _VECTORS = "catalog.vectors"
+_FILE_BYTES, _CELL_BYTES = 1500, 32
+"""Of memory, for a file and for its statistics of a column."""
 
 
 @dataclass(slots=True)
 class OpenLog:
     """A log as delta-rs has read it. `has_vectors` says whether a file may have a deletion vector, None where nobody
-    has looked; `files` is how many it knows of, once they have been read. `folder` is where excerpts lie."""
+    has looked. `files` and `columns` are how many it has, once they have been counted, and `opened_cells` what they
+    came to when it was read as a whole. `folder` is where excerpts lie."""
 
     table: DeltaTable
     folder: str = ""
     has_vectors: bool | None = None
-    files: int | None = None
+    files: int = 0
+    columns: int = 0
+    opened_cells: int | None = None
+
+    def count(self, files: int) -> None:
+        """Columns in structures count too; there may be fewer, not more."""
+        self.files, self.columns = files, self.table.schema().to_json().count('"type"')
+        if self.opened_cells is None:
+            self.opened_cells = files * self.columns
+
+    @property
+    def size(self) -> int:
+        """About the bytes of memory that it takes."""
+        return self.files * (_FILE_BYTES + _CELL_BYTES * self.columns)
 
 
 def open_log(log: LocalLog, version: int | None = None) -> OpenLog:
@@ -47,10 +64,11 @@ def update_log(log: LocalLog, kept: OpenLog) -> OpenLog:
     new = sorted(version for name in log.list_files() if (version := version_of(name)) > seen)
     if not new:
         return kept
-    if new != list(range(seen + 1, seen + 1 + len(new))) or kept.files is None or _may_have_vectors(kept.table):
+    is_whole = new == list(range(seen + 1, seen + 1 + len(new))) and not os.path.lexists(kept.folder)
+    if not is_whole or kept.opened_cells is None or _may_have_vectors(kept.table):
         return open_log(log)
     with read_news(log, seen, kept.folder) as news, _told_of(news):
-        if not admits_news(news, kept.files, _count_columns(kept.table)):
+        if not admits_news(news, kept.files, kept.columns, kept.opened_cells):
             return open_log(log)
         kept.table.update_incremental()
     return open_log(log) if _may_have_vectors(kept.table) else kept
@@ -75,8 +93,3 @@ def _told_of(excerpt: Excerpt) -> Iterator[None]:
 
 def _may_have_vectors(table: DeltaTable) -> bool:
     return "deletionVectors" in reader_features(table)
-
-
-def _count_columns(table: DeltaTable) -> int:
-    """At least as many as there are, those in structures among them."""
-    return table.schema().to_json().count('"type"')

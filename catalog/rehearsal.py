@@ -21,6 +21,8 @@ LEAST_ACTION_BYTES = 64
 """That a file, or a column, takes of a commit."""
 _MOST_LIGHT_CELLS = (MOST_LIGHT_BYTES // LEAST_ACTION_BYTES // 2) ** 2
 """Statistics of one column for one file each: as many as a log of that many bytes can have."""
+_SHARE = 4
+"""A log that is large already may grow by that part before it is rehearsed again."""
 _MOST_LOGS = 1024
 _MOST_SECONDS = 60.0
 _HINT = (
@@ -72,15 +74,16 @@ def has_failed(module: str, *arguments: object) -> bool:
         return True
 
 
-def admits_news(news: Excerpt, files: int, columns: int) -> bool:
-    """Whether commits that a log of so many files and columns has got since may be read without a rehearsal: not where
-    they can be more statistics than few commits alone may be, each new file those of all columns, each new column those
-    of all files."""
+def admits_news(news: Excerpt, files: int, columns: int, opened_cells: int) -> bool:
+    """Whether commits that a log of so many files and columns has got may be read without a rehearsal: not where they
+    could bring many more statistics than there were when it was read as a whole, each new file those of all columns,
+    each new column those of all files."""
     if _is_heavy(frozenset(news.pieces)):
         return False
     more_files = news.size // LEAST_ACTION_BYTES
     more_columns = more_files if any(_may_redefine(news, piece) for piece in news.pieces) else 0
-    return (files + more_files) * (columns + more_columns) - files * columns <= _MOST_LIGHT_CELLS
+    most = opened_cells + max(_MOST_LIGHT_CELLS, opened_cells // _SHARE)
+    return (files + more_files) * (columns + more_columns) <= most
 
 
 def too_large(log: str, error: TakesTooMuch) -> ProgramLimitExceeded:

@@ -31,6 +31,8 @@ from catalog.unsupported import read_unsupported
 MOST_TABLES = 512
 MOST_SNAPSHOTS = 1024
 MOST_BYTES = 512 * 2**20
+MOST_LOG_BYTES = 1 << 30
+"""Of the logs that are kept as delta-rs has read them; one alone may be larger."""
 _REFUSALS = ("Unsupported", "catalog-managed")
 _REFUSED = re.compile(r"\b(403|401)\b|AccessDenied|PermissionDenied|Unauthenticated|lacked the required privileges")
 T = TypeVar("T")
@@ -112,6 +114,7 @@ class SnapshotCache:
         if kept := self._find(name, place, table.newest):
             return kept
         snapshot = await self._run(workspace, lambda: _guard(name, lambda: _read_snapshot(log, name, location)))
+        self._let_go()
         return self._keep(place, snapshot)
 
     def _refresh(self, name: TableName, place: _Place, table: _OpenTable) -> OpenLog | None:
@@ -183,6 +186,14 @@ class SnapshotCache:
         if len(self._tables) > MOST_TABLES:
             self._tables.popitem(last=False)
         return table
+
+    def _let_go(self) -> None:
+        """Of what was read of logs that nobody has asked for lately: they are read anew."""
+        left = MOST_LOG_BYTES
+        for number, table in enumerate(reversed(self._tables.values())):
+            left -= 0 if table.log is None else table.log.size
+            if left < 0 and number > 0:
+                table.log = None
 
     def _find(self, name: TableName, place: _Place, version: int) -> Snapshot | None:
         """The same object wherever possible, because what is derived from it may be remembered by it: another only once
@@ -265,7 +276,7 @@ def _require_version(name: TableName, version: int, oldest: int, newest: int) ->
 
 def _read_snapshot(log: OpenLog, name: TableName, location: str) -> Snapshot:
     snapshot = read_snapshot(log.table, name, location, has_vectors=log.has_vectors)
-    log.files = snapshot.files.num_rows
+    log.count(snapshot.files.num_rows)
     return snapshot
 
 

@@ -26,6 +26,7 @@ from catalog.checkpoint import make_checkpoint
 from catalog.confined import MOST_MEMORY, run_confined
 from catalog.crews import Crews
 from catalog.errors import ProgramLimitExceeded, UnreadableTable
+from catalog.local import OpenLog, open_log
 from catalog.logfiles import LOG, LONGEST_LINE, MOST_COMMIT_BYTES, LocalLog
 from catalog.names import TableName
 from catalog.owner import find_owner
@@ -357,3 +358,22 @@ async def test_what_hangs_is_its_own_workspaces() -> None:
     finally:
         released.set()
         crews.close()
+
+
+async def test_logs_that_nobody_has_asked_for_lately_are_let_go(
+    cache: SnapshotCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read as a whole when somebody does; one log may take what it takes."""
+    opened = []
+
+    def note(log: LocalLog, version: int | None = None) -> OpenLog:
+        opened.append(Path(log.location).name)
+        return open_log(log, version)
+
+    monkeypatch.setattr("catalog.snapshot_cache.MOST_LOG_BYTES", 0)
+    monkeypatch.setattr("catalog.snapshot_cache.open_log", note)
+    one, two = (table_at(tmp_path / "ws" / name) for name in ("one", "two"))
+    for table in (one, one, two, one):
+        write_table(table, {"id": [3]}, mode="append")
+        await cache.read("ws", NAME, str(table))
+    assert opened == ["one", "two", "one"]

@@ -99,4 +99,12 @@ def test_news_of_a_log_are_tried_where_columns_times_files_may_be_many(
     (table / LOG / commit_name(1)).write_bytes(line.ljust(LEAST_ACTION_BYTES * 50))
     with read_news(local_log(table), 0, str(tmp_path / "news")) as news:
         assert [piece.name for piece in news.pieces] == [commit_name(1)]
-        assert admits_news(news, files, columns) == admitted
+        assert admits_news(news, files, columns, files * columns) == admitted
+
+
+def test_news_are_tried_once_they_have_come_to_much_in_steps(tmp_path: Path) -> None:
+    table, files, columns = Path(write_table(tmp_path / "t", {"id": [1]})), 100, 10_000
+    (table / LOG / commit_name(1)).write_bytes(b"{}".ljust(LEAST_ACTION_BYTES * 100))
+    with read_news(local_log(table), 0, str(tmp_path / "news")) as news:
+        steps = [admits_news(news, files + 100 * step, columns, files * columns) for step in range(6)]
+    assert steps == [True, True, True, True, False, False]
