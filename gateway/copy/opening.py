@@ -52,7 +52,7 @@ async def open_copy(executor: Executor, session: Session, catalog: Catalog, port
         resolution = await session.resolve(statement)
         copy = plan_intake(statement, read, resolution, executor.settings())
         load = plan_load(copy, resolution, folder)
-    staging = Staging(folder, Loader.schema(copy), MOST_BYTES)
+    staging = Staging(folder, Loader.schema(copy), MOST_BYTES, reserve=executor.reserve)
     loader = Loader(copy, session.variables, staging)
     return CopyInResult(copy, loader, staging, lambda: executor.append(load), session.inform)
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.errors import ProgramLimitExceeded
+from gateway.reserve import Reserve
 from gateway.scratch import Scratch
 
 FILE = "rows.parquet"
@@ -26,13 +27,14 @@ class Staging:
         limit: int,
         refusal: str = "a COPY loads {} bytes of Parquet at most",
         hint: str = "Load the rows in several parts.",
+        reserve: Reserve | None = None,
     ) -> None:
-        """Beyond `limit` bytes of Parquet `refusal` is raised."""
+        """Beyond `limit` bytes of Parquet `refusal` is raised; the `reserve` is kept."""
         self.path = path
         self.rows = self.size = 0
         self._scratch = Scratch(path)
         self._schema = schema
-        self._limit = limit
+        self._limit, self._reserve = limit, reserve
         self._refusal, self._hint = refusal, hint
         self._held: list[pa.RecordBatch] = []
         self._held_size = 0
@@ -48,7 +50,7 @@ class Staging:
         return self._scratch.create(path)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Raises ProgramLimitExceeded beyond the bound of the whole load, and OSError."""
+        """Raises ProgramLimitExceeded beyond the bound of the whole load, DiskFull, OSError."""
         self._held.append(batch)
         self._held_size += batch.nbytes
         self.rows += batch.num_rows
@@ -74,6 +76,8 @@ class Staging:
     def _write(self) -> None:
         if not self._held:
             return
+        if self._reserve is not None:
+            self._reserve.require()
         if self._file is None:
             self._file = self._scratch.create(FILE)
             self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
