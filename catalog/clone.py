@@ -18,8 +18,8 @@ from urllib.parse import quote, unquote
 
 from catalog.beneath import open_below, walk
 from catalog.errors import FeatureNotSupported, InternalError
-from catalog.logfiles import LOG, LocalLog
-from catalog.replay import Action, LogState, commit_name
+from catalog.logfiles import LOG, LocalLog, commit_name
+from catalog.replay import Action, LogState
 
 _UNDERSTOOD = frozenset(
     {

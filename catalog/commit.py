@@ -17,7 +17,7 @@ References: Delta protocol, sections "Delta Log Entries", "Commit Provenance Inf
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from catalog.names import TableName
 from catalog.replay import Action, newest_version, read_commit
 
 _log = logging.getLogger(__name__)
+_DEFINITION = {"metaData", "protocol"}
+"""What changes the table's schema, properties or features."""
 _TAKEN_FROM_ONE = ("operation", "operationParameters", "operationMetrics")
 
 
@@ -114,11 +116,11 @@ class Commit:
         if self._origin.strict or self._net.removes:
             return False
         try:
-            actions = read_commit(self._origin.log, version)
+            told = _tell(read_commit(self._origin.log, version))
         except (FileNotFoundError, ValueError):
             # Clean-up has taken it, or it is damaged: what it did is not known.
             return False
-        return not _redefines(actions) and (self._blind or _only_appends(actions))
+        return not told.keys() & _DEFINITION and (self._blind or _is_blind(told.get("commitInfo", {})))
 
     def _lines(self) -> Iterator[str]:
         yield encode("commitInfo", self._provenance())
@@ -185,13 +187,9 @@ def withdraw(folder: Path) -> None:
         landing.take_back()
 
 
-def _redefines(actions: Sequence[Mapping[str, Action]]) -> bool:
-    """Whether a commit has changed the table's schema, properties or features."""
-    return any(kind in action for action in actions for kind in ("metaData", "protocol"))
-
-
-def _only_appends(actions: Sequence[Mapping[str, Action]]) -> bool:
-    return any(_is_blind(action.get("commitInfo", {})) for action in actions)
+def _tell(actions: Iterable[Mapping[str, Action]]) -> Mapping[str, Action]:
+    """Of a commit the last action of each kind, whatever number of files it has."""
+    return {kind: fields for action in actions for kind, fields in action.items()}
 
 
 def _is_blind(told: Action) -> bool:

@@ -22,6 +22,10 @@ class Unfinished(Exception):
     """The process has been ended by its bounds, or by what may be otherwise next time; `str` says it in words."""
 
 
+class TakesTooMuch(Unfinished):
+    """It wanted more memory than its bounds."""
+
+
 def run_confined(module: str, *arguments: object, most_seconds: float) -> str | None:
     """Runs a module that calls `perform`; the words of its failure, None when there was none. Raises Unfinished."""
     command = [sys.executable, "-P", "-m", module, *map(str, arguments)]
@@ -34,7 +38,7 @@ def run_confined(module: str, *arguments: object, most_seconds: float) -> str | 
     except (OSError, ValueError) as error:
         raise Unfinished(str(error)) from error
     if done.returncode < 0:
-        raise Unfinished(f"it takes more than {MOST_MEMORY >> 20} MiB of memory")
+        raise TakesTooMuch(f"it takes more than {MOST_MEMORY >> 20} MiB of memory")
     words = done.stderr.decode(errors="replace").strip().rpartition("\n")[2][:300]
     if done.returncode not in (0, _FAILED):
         raise Unfinished(words)

@@ -22,8 +22,9 @@ from catalog.snapshots import Identity, Log, Snapshot, SnapshotColumn
 _STATISTICS = ("min", "max", "null_count")
 
 
-def read_snapshot(table: DeltaTable, name: TableName, location: str) -> Snapshot:
-    """The snapshot of the version that `table` is loaded at."""
+def read_snapshot(table: DeltaTable, name: TableName, location: str, *, has_vectors: bool | None = None) -> Snapshot:
+    """The snapshot of the version that `table` is loaded at. Whether it `has_vectors` for deletion is read, unless it
+    is known."""
     schema = json.loads(table.schema().to_json())
     metadata = table.metadata()
     columns = tuple(read_column(field) for field in schema["fields"])
@@ -37,7 +38,7 @@ def read_snapshot(table: DeltaTable, name: TableName, location: str) -> Snapshot
         columns=columns,
         partition_columns=partitions,
         reader_features=features,
-        has_deletion_vectors="deletionVectors" in features and _has_deletion_vectors(table),
+        has_deletion_vectors=_has_deletion_vectors(table) if has_vectors is None else has_vectors,
         uniform=_is_uniform(actions, schema["fields"], partitions),
         size_bytes=pc.sum(actions["size_bytes"]).as_py() or 0,
         files=_read_files(actions, location, columns, partitions),
@@ -93,6 +94,8 @@ def _read_log(table: DeltaTable) -> Log:
 
 
 def _has_deletion_vectors(table: DeltaTable) -> bool:
+    if "deletionVectors" not in reader_features(table):
+        return False
     return any(batch.num_rows > 0 for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()))
 
 

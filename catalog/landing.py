@@ -18,16 +18,14 @@ from urllib.parse import unquote
 
 from catalog.beneath import DESCRIPTORS, by_descriptor, open_below, reach, walk
 from catalog.locations import BLOCKS, is_below
-from catalog.logfiles import LocalLog
-from catalog.replay import MOST_FILES, commit_name, newest_version
+from catalog.logfiles import LONGEST_LINE, LocalLog, commit_name
+from catalog.replay import MOST_FILES, newest_version
 
 _COMMIT = "commit.json"
 _TARGET = "table.json"
 """In a block's folder: its commit, and the table's folder with the version that the commit is tried as."""
 _UNFINISHED = ".unfinished"
 _LONGEST_TARGET = 1 << 16
-_LONGEST_LINE = 1 << 24
-"""Bytes, also of a table's columns."""
 _MOST_ACTIONS = 2 * MOST_FILES + 3
 """Of a commit: each file taken away and another added, and what says the rest."""
 
@@ -171,7 +169,7 @@ def _find_linked(block: int) -> Iterator[tuple[int, int]]:
 
 def _find_added(commit: IO[bytes]) -> Iterator[str]:
     """The paths of the files that a commit adds. Raises ValueError, and more for what is no commit."""
-    for line in islice(iter(lambda: commit.readline(_LONGEST_LINE), b""), _MOST_ACTIONS):
+    for line in islice(iter(lambda: commit.readline(LONGEST_LINE), b""), _MOST_ACTIONS):
         file = json.loads(line).get("add")
         if file is not None:
             yield file["path"]

@@ -7,9 +7,7 @@ them away, or a clone that borrows them, has to repeat.
 References: Delta protocol, sections "Action Reconciliation", "Checkpoints", "Delta Log Entries".
 """
 
-import re
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,17 +15,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog.confined import perform
+from catalog.confined import TakesTooMuch, Unfinished, perform
 from catalog.errors import ProgramLimitExceeded, UnreadableTable
-from catalog.logfiles import LocalLog
-from catalog.rehearsal import rehearse
+from catalog.excerpt import read_excerpt
+from catalog.logfiles import LocalLog, commit_name, find_checkpoint, version_of
+from catalog.rehearsal import rehearse, too_large
 
 MOST_FILES = 200_000
 """Of a table that can be cloned: each costs about a kilobyte of memory, and of the clone's log."""
-_COMMIT = re.compile(r"([0-9]{20})\.json")
-_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.\d{10}\.(\d{10}))?\.parquet")
+MOST_BYTES = 1 << 30
+"""Of what a log says of these files, in memory: statistics of very many columns are long."""
 _DEFINITION = ("protocol", "metaData")
 _KINDS = (*_DEFINITION, "add")
+_ITEM_BYTES = 48
 _PARSED = "_parsed"
 _ROWS = 1000
 """Of a checkpoint at once: making them Python's holds up all other threads."""
@@ -45,28 +45,18 @@ class LogState:
     files: Mapping[str, Action]
 
 
-def commit_name(version: int) -> str:
-    """What a version's commit is called in its log."""
-    return f"{version:020}.json"
-
-
 def newest_version(log: LocalLog) -> int:
     """The newest version of a log; -1 of one that has none, or is not there. Raises OSError."""
     try:
         names = log.list_names()
     except FileNotFoundError:
         return -1
-    return max(map(_version_of, names), default=-1)
+    return max(map(version_of, names), default=-1)
 
 
-def oldest_version(log: LocalLog) -> int:
-    """The oldest version that has a commit; -1 without any. Raises OSError."""
-    return min((version for version in map(_version_of, log.list_names()) if version >= 0), default=-1)
-
-
-def read_commit(log: LocalLog, version: int) -> Sequence[Mapping[str, Action]]:
-    """The actions of one commit, each under its kind. Raises OSError, ValueError."""
-    return [_named(action) for action in log.read_actions(commit_name(version))]
+def read_commit(log: LocalLog, version: int) -> Iterator[Mapping[str, Action]]:
+    """The actions of one commit, each under its kind, one after the other. Raises OSError, ValueError."""
+    return (_named(action) for action in log.read_actions(commit_name(version)))
 
 
 def read_definition(log: LocalLog, version: int) -> LogState:
@@ -81,19 +71,18 @@ def read_state(log: LocalLog, version: int) -> LogState:
 
 def _replay(log: LocalLog, version: int, kinds: Sequence[str]) -> LogState:
     try:
-        failure = _rehearse(log, version)
-        if failure is None:
-            return _Replay(log, version, kinds).state()
+        with read_excerpt(log, version) as excerpt:
+            folder = excerpt.log.location
+            failure = rehearse((__name__, log.location), excerpt, __name__, folder, version, grows=True)
+            if failure is None:
+                return _Replay(excerpt.log, version, kinds).state()
+    except TakesTooMuch as error:
+        raise too_large("a Delta log", error) from error
+    except Unfinished as error:
+        failure = str(error)
     except (OSError, ValueError, KeyError, TypeError) as error:
         failure = f"{type(error).__name__}: {error}"
     raise UnreadableTable("the Delta log cannot be read", detail=failure[:300])
-
-
-def _rehearse(log: LocalLog, version: int) -> str | None:
-    """Tries what is read at `version`, for all kinds at once. Raises OSError."""
-    at, parts = _find_checkpoint(log, version) or (-1, ())
-    read = [file for file in log.list_files() if file.name in parts or at < _version_of(file.name) <= version]
-    return rehearse((__name__, log.location), read, __name__, log.root, log.location, version)
 
 
 class _Replay:
@@ -103,11 +92,12 @@ class _Replay:
         self._kinds = kinds
         self._latest: dict[str, Action] = {}
         self._files: dict[str, Action] = {}
+        self._bytes = 0
 
     def state(self) -> LogState:
         """The newest checkpoint and all commits after it, in order."""
         first = 0
-        checkpoint = _find_checkpoint(self._log, self._version)
+        checkpoint = find_checkpoint(self._log.list_names(), self._version)
         if checkpoint is not None:
             first = checkpoint[0] + 1
             for action in _read_checkpoint(self._log, checkpoint[1], self._kinds):
@@ -120,30 +110,32 @@ class _Replay:
     def _take(self, action: Mapping[str, Action]) -> None:
         for kind, fields in action.items():
             if kind == "remove":
-                self._files.pop(fields["path"], None)
+                self._forget(fields["path"])
             elif kind not in self._kinds:
                 continue
             elif kind == "add":
-                self._files[fields["path"]] = fields
-                self._admit_size()
+                self._admit(fields)
             else:
                 self._latest[kind] = fields
 
-    def _admit_size(self) -> None:
+    def _forget(self, path: str) -> None:
+        if (file := self._files.pop(path, None)) is not None:
+            self._bytes -= _weigh(file)
+
+    def _admit(self, file: Action) -> None:
+        """Raises ProgramLimitExceeded."""
+        self._forget(file["path"])
+        self._files[file["path"]] = file
+        self._bytes += _weigh(file)
         if len(self._files) > MOST_FILES:
-            raise ProgramLimitExceeded(
-                f"a block writes tables of {MOST_FILES} files at most", hint="Write it outside a transaction block."
-            )
+            raise _too_many(f"{MOST_FILES} files")
+        if self._bytes > MOST_BYTES:
+            raise _too_many(f"{MOST_BYTES >> 20} MiB of statistics")
 
 
-def _find_checkpoint(log: LocalLog, version: int) -> tuple[int, Sequence[str]] | None:
-    """The newest whole checkpoint up to `version`, with its files' names."""
-    parts = defaultdict[tuple[int, int], list[str]](list)
-    for name in log.list_names():
-        if found := _CHECKPOINT.fullmatch(name):
-            parts[int(found[1]), int(found[2] or 1)].append(name)
-    whole = [(at, names) for (at, count), names in parts.items() if at <= version and len(names) == count]
-    return max(whole, default=None)
+def _too_many(most: str) -> ProgramLimitExceeded:
+    hint = "Write it outside a transaction block, or have fewer files (OPTIMIZE)."
+    return ProgramLimitExceeded(f"a block writes tables of {most} at most", hint=hint)
 
 
 def _read_checkpoint(log: LocalLog, names: Sequence[str], kinds: Sequence[str]) -> Iterator[Mapping[str, Action]]:
@@ -153,12 +145,6 @@ def _read_checkpoint(log: LocalLog, names: Sequence[str], kinds: Sequence[str]) 
             for batch in file.iter_batches(_ROWS, columns=columns):
                 for row in batch.to_pylist(maps_as_pydicts="strict"):
                     yield _named(row)
-
-
-def _version_of(name: str) -> int:
-    """-1 for what is no commit."""
-    found = _COMMIT.fullmatch(name)
-    return int(found[1]) if found else -1
 
 
 def _find_columns(schema: pa.Schema, kinds: Sequence[str]) -> Iterator[str]:
@@ -182,9 +168,18 @@ def _plain(fields: Action) -> Action:
     }
 
 
-def _try(root: str, location: str, version: str) -> None:
+def _weigh(value: Any) -> int:
+    """About what it takes of memory, in bytes."""
+    if isinstance(value, dict):
+        return _ITEM_BYTES + sum(_ITEM_BYTES + _weigh(each) for each in value.values())
+    if isinstance(value, list):
+        return _ITEM_BYTES + sum(map(_weigh, value))
+    return _ITEM_BYTES + (len(value) if isinstance(value, str) else 0)
+
+
+def _try(folder: str, version: str) -> None:
     """What defines a table may lie behind more files than a state has."""
-    log = LocalLog(root, location)
+    log = LocalLog(folder, folder)
     try:
         _Replay(log, int(version), _KINDS).state()
     except ProgramLimitExceeded:

@@ -15,23 +15,24 @@ from typing import TypeVar
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from catalog.confined import TakesTooMuch, Unfinished
 from catalog.credentials import STORE_HINT, CredentialProvider, log_options
 from catalog.crews import Crews
-from catalog.deltalog import read_snapshot, reader_features
-from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InvalidParameterValue, UnreadableTable
+from catalog.deltalog import read_snapshot
+from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InvalidParameterValue, SqlError, UnreadableTable
+from catalog.local import OpenLog, find_versions, open_log, update_log
 from catalog.locations import is_object, root_of
-from catalog.logfiles import MEND, LocalLog, require_plain
+from catalog.logfiles import MEND, LocalLog
 from catalog.names import TableName
-from catalog.rehearsal import attempt, rehearse
-from catalog.replay import oldest_version
+from catalog.rehearsal import too_large
 from catalog.snapshots import Snapshot
 from catalog.unsupported import read_unsupported
 
 MOST_TABLES = 512
 MOST_SNAPSHOTS = 1024
 MOST_BYTES = 512 * 2**20
-_OPENING = "catalog.opening"
-_UNSUPPORTED = read_unsupported.__module__
+MOST_LOG_BYTES = 1 << 30
+"""Of the logs that are kept as delta-rs has read them; one alone may be larger."""
 _REFUSALS = ("Unsupported", "catalog-managed")
 _REFUSED = re.compile(r"\b(403|401)\b|AccessDenied|PermissionDenied|Unauthenticated|lacked the required privileges")
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class _OpenTable:
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
-        self.log: DeltaTable | None = None
+        self.log: OpenLog | None = None
         self.options: Mapping[str, str] = {}
         self.newest = -1
         self.seen: _Look | None = None
@@ -94,7 +95,7 @@ class SnapshotCache:
                 return self._keep(place, await self._run(workspace, lambda: self._read_version(name, place, version)))
             try:
                 return await self._read_newest(workspace, name, place, table)
-            except (asyncio.CancelledError, UnreadableTable):
+            except (asyncio.CancelledError, SqlError):
                 # A thread may be busy with it for ever.
                 table.log = None
                 raise
@@ -108,44 +109,38 @@ class SnapshotCache:
         log = await self._run(workspace, lambda: self._refresh(name, place, table))
         if log is None:
             return await self._run(workspace, lambda: self._read_unsupported(name, location))
-        table.newest, table.seen = log.version(), seen
+        table.newest, table.seen = log.table.version(), seen
         table.commit = _look(_commit_path(location, table.newest))
-        if kept := self._find(name, place, log.version()):
+        if kept := self._find(name, place, table.newest):
             return kept
-        return self._keep(
-            place, await self._run(workspace, lambda: _guard(name, lambda: _read_snapshot(log, name, location)))
-        )
+        snapshot = await self._run(workspace, lambda: _guard(name, lambda: _read_snapshot(log, name, location)))
+        self._let_go()
+        return self._keep(place, snapshot)
 
-    def _refresh(self, name: TableName, place: _Place, table: _OpenTable) -> DeltaTable | None:
+    def _refresh(self, name: TableName, place: _Place, table: _OpenTable) -> OpenLog | None:
         """The log at its newest version; None when delta-rs cannot read a table with such features."""
-        location, options, log = place[0], self._options(place), table.log
+        kept, table.log = table.log, None
+        read = self._read_stored if is_object(place[0]) else self._read_local
         try:
-            if not is_object(location):
-                self._rehearse(name, location, _OPENING, location)
-            if log is None or options != table.options:
-                table.log = None
-                table.log = _guard(name, lambda: DeltaTable(location, storage_options=dict(options)))
-                table.options = options
-                return table.log
-            _guard(name, log.update_incremental)
+            table.log = _guard(name, lambda: read(place, table, kept))
         except _UnsupportedFeature:
-            table.log = None
+            return None
         return table.log
 
-    def _rehearse(self, name: TableName, location: str, module: str, *arguments: object) -> None:
-        """What is about to be done in the gateway's process. Raises UnreadableTable, _UnsupportedFeature."""
-        files = require_plain(name, self._log(location))
-        if failure := rehearse((module, location, *arguments), files, module, *arguments):
-            raise _reworded(name, DeltaError(failure))
+    def _read_local(self, place: _Place, _table: _OpenTable, kept: OpenLog | None) -> OpenLog:
+        log = self._log(place[0])
+        return open_log(log) if kept is None else update_log(log, kept)
+
+    def _read_stored(self, place: _Place, table: _OpenTable, kept: OpenLog | None) -> OpenLog:
+        options = self._options(place)
+        if kept is None or options != table.options:
+            table.options = options
+            return OpenLog(DeltaTable(place[0], storage_options=dict(options)))
+        kept.table.update_incremental()
+        return kept
 
     def _log(self, location: str) -> LocalLog:
         return LocalLog(root_of(location, self._warehouse_root), location)
-
-    def _find_oldest(self, location: str, log: DeltaTable) -> int:
-        """delta-rs reads all commits for it, of which a machine may have written any number."""
-        if not is_object(location):
-            return oldest_version(self._log(location))
-        return min((commit["version"] for commit in log.history()), default=log.version())
 
     def _options(self, place: _Place) -> Mapping[str, str]:
         """delta-rs has no way to renew credentials: a log is opened anew with new ones."""
@@ -155,30 +150,32 @@ class SnapshotCache:
         return log_options(self._credentials.store, self._credentials.lend(workspace, location))
 
     def _read_version(self, name: TableName, place: _Place, version: int) -> Snapshot:
-        newest = self._refresh(name, place, _OpenTable())
-        if newest is None:
+        read = self._read_stored_version if is_object(place[0]) else self._read_local_version
+        try:
+            return _guard(name, lambda: read(name, place, version))
+        except _UnsupportedFeature:
             return _require_newest(self._read_unsupported(name, place[0]), version)
-        oldest = self._find_oldest(place[0], newest)
-        if not oldest <= version <= newest.version():
-            raise InvalidParameterValue(
-                f"table {name} has no version {version}", hint=f"It has the versions {oldest} to {newest.version()}."
-            )
-        if not is_object(place[0]):
-            self._rehearse(name, place[0], _OPENING, place[0], version)
-        return _guard(name, lambda: self._load_version(name, place[0], newest, version))
 
-    @staticmethod
-    def _load_version(name: TableName, location: str, log: DeltaTable, version: int) -> Snapshot:
-        log.load_as_version(version)
-        return _read_snapshot(log, name, location)
+    def _read_local_version(self, name: TableName, place: _Place, version: int) -> Snapshot:
+        log = self._log(place[0])
+        _require_version(name, version, *find_versions(log))
+        return _read_snapshot(open_log(log, version), name, place[0])
+
+    def _read_stored_version(self, name: TableName, place: _Place, version: int) -> Snapshot:
+        """delta-rs reads all commits for the oldest version."""
+        log = self._read_stored(place, _OpenTable(), None)
+        oldest = min((commit["version"] for commit in log.table.history()), default=log.table.version())
+        _require_version(name, version, oldest, log.table.version())
+        log.table.load_as_version(version)
+        return _read_snapshot(log, name, place[0])
 
     def _read_unsupported(self, name: TableName, location: str) -> Snapshot:
         """Raises FeatureNotSupported in a store: only Spark reads such tables, and not from there."""
         if is_object(location):
             raise FeatureNotSupported(f"table {name} has reader features that cannot be read from an object store here")
         log = self._log(location)
-        self._rehearse(name, location, _UNSUPPORTED, log.root, location)
-        return replace(_guard(name, lambda: read_unsupported(name, log)), root=str(log.root))
+        snapshot = _guard(name, lambda: read_unsupported(name, log))
+        return replace(snapshot, root=str(log.root))
 
     async def _run(self, workspace: str, work: Callable[[], T]) -> T:
         return await self._crews.run(workspace, work)
@@ -189,6 +186,14 @@ class SnapshotCache:
         if len(self._tables) > MOST_TABLES:
             self._tables.popitem(last=False)
         return table
+
+    def _let_go(self) -> None:
+        """Of what was read of logs that nobody has asked for lately: they are read anew."""
+        left = MOST_LOG_BYTES
+        for number, table in enumerate(reversed(self._tables.values())):
+            left -= 0 if table.log is None else table.log.size
+            if left < 0 and number > 0:
+                table.log = None
 
     def _find(self, name: TableName, place: _Place, version: int) -> Snapshot | None:
         """The same object wherever possible, because what is derived from it may be remembered by it: another only once
@@ -261,26 +266,35 @@ def _require_newest(snapshot: Snapshot, version: int) -> Snapshot:
     return snapshot
 
 
-def _read_snapshot(log: DeltaTable, name: TableName, location: str) -> Snapshot:
-    """Deletion vectors lie beside the log, where machines write as well, and a few bytes of one stand for any number of
-    rows, each of which is a byte of memory."""
-    may_have = not is_object(location) and "deletionVectors" in reader_features(log)
-    if may_have and (failure := attempt(_OPENING, location, log.version())):
-        raise DeltaError(failure)
-    return read_snapshot(log, name, location)
+def _require_version(name: TableName, version: int, oldest: int, newest: int) -> None:
+    """Raises InvalidParameterValue."""
+    if not oldest <= version <= newest:
+        raise InvalidParameterValue(
+            f"table {name} has no version {version}", hint=f"It has the versions {oldest} to {newest}."
+        )
+
+
+def _read_snapshot(log: OpenLog, name: TableName, location: str) -> Snapshot:
+    snapshot = read_snapshot(log.table, name, location, has_vectors=log.has_vectors)
+    log.count(snapshot.files.num_rows)
+    return snapshot
 
 
 def _guard(name: TableName, work: Callable[[], T]) -> T:
-    """Runs delta-rs and gives its errors our words."""
+    """Reads a log and gives the errors our words."""
     try:
         return work()
-    except TableNotFoundError as error:
+    except (TableNotFoundError, FileNotFoundError) as error:
         raise UnreadableTable(f"the Delta log of table {name} is missing", hint=MEND) from error
-    except (DeltaError, OSError) as error:
+    except TakesTooMuch as error:
+        raise too_large(f"the Delta log of table {name}", error) from error
+    except (DeltaError, OSError, Unfinished) as error:
         raise _reworded(name, error) from error
 
 
-def _reworded(name: TableName, error: DeltaError | OSError) -> Exception:
+def _reworded(name: TableName, error: Exception) -> Exception:
+    if isinstance(error, NotADirectoryError):
+        error = NotADirectoryError("it is, or lies below, a link")
     if _REFUSED.search(str(error)):
         return InsufficientPrivilege(
             f"the object store refuses the gateway the Delta log of table {name}", hint=STORE_HINT

@@ -8,6 +8,8 @@ References: Delta protocol, sections "Delta Log Entries", "Checkpoints", "Protoc
 
 import json
 import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -16,34 +18,46 @@ import pyarrow.parquet as pq
 from catalog.confined import perform
 from catalog.deltalog import read_column
 from catalog.errors import UnreadableTable
-from catalog.logfiles import MEND, LocalLog
+from catalog.excerpt import read_excerpt
+from catalog.logfiles import MEND, LocalLog, version_of
 from catalog.names import TableName
+from catalog.rehearsal import rehearse
 from catalog.snapshots import Log, Snapshot
 
+_KINDS = {"protocol", "metaData"}
 _NO_FILES = pa.schema({"path": pa.string(), "size_bytes": pa.int64(), "num_records": pa.int64()}).empty_table()
 
 
 def read_unsupported(name: TableName, log: LocalLog) -> Snapshot:
-    """The newest schema and protocol. Raises UnreadableTable when the log holds none that can be read."""
+    """The newest schema and protocol. Raises UnreadableTable when the log holds none that can be read, OSError,
+    Unfinished."""
+    with read_excerpt(log) as excerpt:
+        folder = excerpt.log.location
+        if failure := rehearse((__name__, log.location), excerpt, __name__, folder, grows=True):
+            raise UnreadableTable(f"the Delta log of table {name} cannot be read", detail=failure, hint=MEND)
+        return replace(_read(name, excerpt.log), location=str(log.location))
+
+
+def _read(name: TableName, log: LocalLog) -> Snapshot:
     names = sorted(log.list_names(), reverse=True)
-    commits = [name for name in names if name[:-5].isdigit() and name.endswith(".json")]
+    commits = [name for name in names if version_of(name) >= 0]
     checkpoints = [name for name in names if ".checkpoint." in name and name.endswith(".parquet")]
     actions: dict[str, Any] = {}
     for commit in commits:
-        _collect(actions, reversed(log.read_actions(commit)))
+        _collect(actions, log.read_actions(commit))
     for checkpoint in checkpoints:
         with log.open_file(checkpoint) as file:
-            _collect(actions, pq.read_table(file, columns=["protocol", "metaData"]).to_pylist())
-    if not commits or actions.keys() != {"protocol", "metaData"}:
+            _collect(actions, pq.read_table(file, columns=list(_KINDS)).to_pylist())
+    if actions.keys() != _KINDS:
         raise UnreadableTable(f"the Delta log of table {name} cannot be read", hint=MEND)
-    return _build(name, str(log.location), int(commits[0][:-5]), actions)
+    return _build(name, str(log.location), int(max((*commits, *checkpoints)).partition(".")[0]), actions)
 
 
-def _collect(actions: dict[str, Any], newest_first: Any) -> None:
-    for action in newest_first:
-        for kind in ("protocol", "metaData"):
-            if action.get(kind) is not None:
-                actions.setdefault(kind, action[kind])
+def _collect(actions: dict[str, Any], read: Iterable[Any]) -> None:
+    """What a file says last, unless a newer one has said it."""
+    said = {kind: action[kind] for action in read for kind in _KINDS if action.get(kind) is not None}
+    for kind, fields in said.items():
+        actions.setdefault(kind, fields)
 
 
 def _build(name: TableName, location: str, version: int, actions: dict[str, Any]) -> Snapshot:
@@ -72,9 +86,5 @@ def _build(name: TableName, location: str, version: int, actions: dict[str, Any]
     )
 
 
-def _try(root: str, location: str) -> None:
-    read_unsupported(TableName("", location), LocalLog(root, location))
-
-
 if __name__ == "__main__":
-    perform(lambda: _try(*sys.argv[1:]))
+    perform(lambda: _read(TableName("", ""), LocalLog(sys.argv[1], sys.argv[1])))

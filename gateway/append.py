@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from catalog.snapshots import Snapshot
     from gateway.executor import Executor
     from gateway.portal import Portal
+    from gateway.reserve import Reserve
     from gateway.result import Result
     from gateway.session import Session
     from planner.plan import Query
@@ -52,13 +53,16 @@ _SPARKS = (FeatureNotSupported, OutOfMemory, ProgramLimitExceeded, Serialization
 class Rows:
     """Rows for one table on their way, in a folder of the workspace's blocks."""
 
-    def __init__(self, catalog: Catalog, workspace: str, table: Snapshot, most: int = MOST_BYTES) -> None:
+    def __init__(
+        self, catalog: Catalog, workspace: str, table: Snapshot, reserve: Reserve, most: int = MOST_BYTES
+    ) -> None:
         schema = file_schema(table)
         self.table = table
         self.is_first = table.version == NEW
         self._statistics = Statistics(schema.names, table.log.properties)
         self._folder = Path(catalog.scratch_location(workspace, BLOCKS, table.table.name))
-        self.staging = Staging(str(self._folder), schema, most, clear=withdraw, watch=self._statistics.add)
+        watch = self._statistics.add
+        self.staging = Staging(str(self._folder), schema, most, clear=withdraw, watch=watch, reserve=reserve)
         self._workspace = self._folder.parents[1]
         self._owner: Owner
         root, id_ = (str(self._workspace), str(uuid4())) if self.is_first else (table.root, table.log.id)
@@ -162,7 +166,7 @@ def open_insert(
 ) -> AppendResult:
     """The result of an INSERT or CREATE TABLE whose rows DuckDB gives."""
     assert query.appends_to is not None, "planned to be appended"
-    rows = Rows(catalog, session.workspace, query.appends_to)
+    rows = Rows(catalog, session.workspace, query.appends_to, executor.reserve)
     fitting = Fitting(query.appends_to, session.variables)
     reading = replace(query, tag="SELECT", writes=None, then=None, location=None, appends_to=None)
     fill = partial(_fill, rows, fitting, partial(executor.read, reading, values) if query.sql else None)

@@ -66,7 +66,7 @@ class Declaration:
 
     `queue` are fields of PoolConfig; `engines` and `sizes`, which are by engine and name, fields of EngineConfig.
     `connections` are fields of Quota, `workspace_connections` how many sessions these workspaces may have on a gateway;
-    `metastore` are fields of RelayLimits.
+    `metastore` are fields of RelayLimits, `tables` of Reserve.
     `roles` read the tables of these workspaces in S3; others are read as `shares_role` says, by the gateway's role or
     not at all.
     """
@@ -80,6 +80,7 @@ class Declaration:
     connections: Mapping[str, Any] = field(default_factory=dict)
     workspace_connections: Mapping[str, int] = field(default_factory=dict)
     metastore: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Any] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
     shares_role: bool = True
 

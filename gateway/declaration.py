@@ -1,5 +1,5 @@
-"""The warehouse file: what an operator declares of machines, of who gets them, of connections and of the metastore.
-TOML in, a `Declaration` out.
+"""The warehouse file: what an operator declares of machines, of who gets them, of connections, of the metastore and of
+the tables' volume. TOML in, a `Declaration` out.
 
 [connections]                             # of a gateway
 most = 1000
@@ -13,6 +13,10 @@ backends_reserved = 4                     # the last of both: for statements alo
                                           # held cursors, LISTEN
 wait_seconds = 30                         # for one
 statement_seconds = 3600                  # that PostgreSQL may work on a statement, 0: without end
+
+[tables]
+reserve = 1024                            # MiB of their volume that stay free: a statement that writes ends before,
+                                          # with 53100; 0: none
 
 [queue]                                   # who waits for a machine
 wait_seconds = 300
@@ -98,6 +102,10 @@ def _memory(value: Any) -> int:
     return int(check_number(value, least=LEAST_MEMORY, whole=True)) * MEBIBYTE
 
 
+def _mebibytes(value: Any) -> int:
+    return int(check_number(value, least=0, whole=True)) * MEBIBYTE
+
+
 _count = partial(check_number, least=0, whole=True)
 _some = partial(check_number, least=1, whole=True)
 _seconds = partial(check_number, least=0.001)
@@ -111,6 +119,7 @@ METASTORE: Keys = {
     "wait_seconds": ("wait_seconds", _seconds),
     "statement_seconds": ("statement_seconds", partial(check_number, least=0)),
 }
+TABLES: Keys = {"reserve": ("least_bytes", _mebibytes)}
 QUEUE: Keys = {"wait_seconds": ("wait_seconds", _seconds), "max_waiting": ("max_waiting", _some)}
 ENGINE: Keys = {
     "warm": ("warm_machines", _count),
@@ -144,7 +153,7 @@ ACCESS: Keys = {
 }
 S3: Keys = {"share_role": ("shares_role", check_flag)}
 ENGINES = ("duckdb", "spark")
-PARTS = ("queue", "engines", "workspaces", "principals", "s3", "connections", "metastore")
+PARTS = ("queue", "engines", "workspaces", "principals", "s3", "connections", "metastore", "tables")
 
 
 def _declare(content: Mapping[str, Any]) -> Declaration:
@@ -167,6 +176,7 @@ def _declare(content: Mapping[str, Any]) -> Declaration:
         connections=read_part(content, "connections", CONNECTIONS),
         workspace_connections=_workspace_connections(content),
         metastore=read_part(content, "metastore", METASTORE),
+        tables=read_part(content, "tables", TABLES),
         roles=_roles(content),
         **read_part(content, "s3", S3),
     )

@@ -75,6 +75,7 @@ class Executor:
         self._session = session
         self._services = services
         self._leases = leases
+        self.reserve = services.reserve.with_workspace(session.workspace)
 
     def settings(self, lane: Lane | None = None) -> Settings:
         """What of the session's settings changes a plan; `lane` overrides the session's."""
@@ -342,6 +343,7 @@ class Executor:
             reroute,
             self._services.trees,
             drafted,
+            self.reserve if query.changes else None,
         )
 
     def _room(self, query: Query) -> AbstractAsyncContextManager[None]:

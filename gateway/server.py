@@ -43,6 +43,7 @@ from gateway.proofs import Gatekeeper
 from gateway.relay import Relay
 from gateway.relay.limits import RelayLimits
 from gateway.replica import Replica
+from gateway.reserve import Reserve
 from gateway.scratch import sweep_all
 from gateway.services import Services
 from gateway.settings import Verdicts
@@ -101,6 +102,7 @@ class Server:
                 Verdicts(),
                 Writers(self.catalog.writer_rows.held),
                 Storage(config.spool_directory, config.limits),
+                Reserve((config.warehouse_root,), **config.warehouse.declaration.tables),
                 present_engines(config),
                 config.warehouse.spark_spawner == "qemu",
             )

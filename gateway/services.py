@@ -9,6 +9,7 @@ from gateway.config import Declaration, Limits
 from gateway.cycles import Learned
 from gateway.relay import Relay
 from gateway.relay.caches import RecentlyUsed
+from gateway.reserve import Reserve
 from gateway.settings import Verdicts
 from gateway.storage import Storage
 from gateway.writers import Writers
@@ -34,6 +35,7 @@ class Services:
     verdicts: Verdicts
     writers: Writers
     storage: Storage
+    reserve: Reserve
     engines: AbstractSet[str]
     trees: bool = False
     relayed: RecentlyUsed[Metadata] = field(default_factory=lambda: RecentlyUsed(_MOST_REMEMBERED))

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ from catalog.errors import (
 )
 from compute.lease import Answer
 from gateway.leases import Leases
+from gateway.reserve import Reserve
 from gateway.spool import Retention, Spool
 from gateway.storage import Vault
 from gateway.trees import find_scans
@@ -47,7 +48,8 @@ class Execution:
 class Surroundings:
     """What a query needs of its session. `turn` is its place among the writers of its table, `room` keeps the
     folder of one that it makes; `settle` follows a write into the catalog; `reroute` plans for Spark; `trees` as
-    `gateway.trees` has it. `undone`: a write that fails goes with its block, whether it was done or not."""
+    `gateway.trees` has it. `undone`: a write that fails goes with its block, whether it was done or not. `reserve`
+    stays free while a statement writes; None for one that reads."""
 
     leases: Leases
     vault: Vault
@@ -57,6 +59,7 @@ class Surroundings:
     reroute: Callable[[], Awaitable[Execution]] | None = None
     trees: bool = False
     undone: bool = False
+    reserve: Reserve | None = None
 
 
 class Source:
@@ -154,7 +157,9 @@ class Source:
             spool.finish()
 
     async def _drive(self, execution: Execution, spool: Spool) -> None:
-        query, leases = execution.query, self._surroundings.leases
+        query, leases, reserve = execution.query, self._surroundings.leases, self._surroundings.reserve
+        if reserve is not None:
+            await asyncio.to_thread(reserve.require)
         scans = await find_scans(query, trees=self._surroundings.trees)
         began = time.perf_counter()
         lease = await leases.take(query.lane.value)
@@ -162,13 +167,14 @@ class Source:
         try:
             if query.before is not None:
                 await _finish(await lease.execute(query.before))
-            answer = await lease.execute(query.sql, parameters=execution.parameters, scans=scans)
-            try:
-                async for batch in answer:
-                    await spool.put(batch)
-                self.affected = answer.affected or 0
-            finally:
-                await answer.close()
+            async with nullcontext() if reserve is None else reserve.kept(lease.cancel):
+                answer = await lease.execute(query.sql, parameters=execution.parameters, scans=scans)
+                try:
+                    async for batch in answer:
+                        await spool.put(batch)
+                    self.affected = answer.affected or 0
+                finally:
+                    await answer.close()
             self.spent = {"Machine Wait": leased - began, "Engine": time.perf_counter() - leased}
         except (SqlError, asyncio.CancelledError) as error:
             await leases.give_back(query.lane.value, lease)

@@ -56,10 +56,10 @@ class Contract:
 
     def left(self) -> list[Path]:
         """Jails and control groups."""
-        return [*self.folder.glob("m/lakegate-run-*/firecracker/*"), *self.folder.glob("groups/*/*")]
+        return [*self.folder.glob("m/*/lakegate-run-*/firecracker/*"), *self.folder.glob("groups/*/*")]
 
     def vmms(self) -> list[psutil.Process]:
-        files = self.folder.glob("m/lakegate-run-*/*/*/*/firecracker.pid")
+        files = self.folder.glob("m/*/lakegate-run-*/*/*/*/firecracker.pid")
         return [psutil.Process(int(path.read_text())) for path in files]
 
     def ip(self) -> list[str]:
@@ -76,6 +76,7 @@ class Contract:
             "cgroup_root": self.folder / "groups",
             "ip": str(self.folder / "ip"),
             "machines": 4,
+            "shares": self.folder / "shares",
             **changes,
         }
         return FirecrackerConfig(**settings)

@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import write_deltalake
 
-from catalog.logfiles import LocalLog
-from catalog.replay import commit_name
+from catalog.logfiles import LocalLog, commit_name
 
 
 def write_table(folder: Path, columns: Mapping[str, Sequence[Any]] | pa.Table, **options: Any) -> str:

@@ -13,6 +13,8 @@ from compute.fleet.template import Template
 
 HEDGED_SHARE = 20
 """One start in so many may be hedged at a time, at least one: when all are slow, more would make them slower."""
+LEAST_LATE_SECONDS = 0.01
+"""No start is late sooner, however fast the last ones were."""
 
 
 class Starts:
@@ -47,11 +49,13 @@ class Starts:
         return True
 
     def hedge(self, machine: Machine, now: float) -> None:
-        """A start that is late gets a second one, on another node, if somebody waits for it."""
+        """A start that is late gets a second one, on another node, if somebody waits for it. One that may not have it
+        now (too many have theirs, there is no room, nobody waits) may once a start's time has passed again."""
         template = machine.template
         most = max(1, template.states[State.STARTING] // HEDGED_SHARE)
-        if machine.stock.demand and machine.twin is None and template.hedges < most:
-            self.start(machine.stock, now, twin=machine)
+        is_wanted = machine.stock.demand and machine.twin is None and template.hedges < most
+        if not (is_wanted and self.start(machine.stock, now, twin=machine)):
+            self._hedge_later(machine, now)
 
     def bind(self, machine: Machine, workspace: str | None, now: float) -> None:
         """From now on the machine is the workspace's, and on its account."""
@@ -95,7 +99,11 @@ class Starts:
             return
         machine.stock.starting += 1
         if template.config.hedged and template.start_times.known:
-            self._roster.timers.put(("hedge", machine.number, ""), now + template.start_times.p95)
+            self._hedge_later(machine, now)
+
+    def _hedge_later(self, machine: Machine, now: float) -> None:
+        wait = max(machine.template.start_times.p95, LEAST_LATE_SECONDS)
+        self._roster.timers.put(("hedge", machine.number, ""), now + wait)
 
     def _place(
         self, template: Template, workspace: str | None, now: float, avoid: Node | None

@@ -144,8 +144,11 @@ class ZygoteProcess:
         machine = self._add(name, spec.mode)
         options = engine_options(spec)
         order = {"order": "start", "name": name, "engine": spec.engine, "mode": spec.mode, "options": options}
-        self.order(order, [listener])
         try:
+            self.order(order, [listener])
+            await started
+        except OSError as error:
+            self._fail(name, f"its socket cannot be handed over: {error.strerror or error}")
             await started
         except asyncio.CancelledError:
             self.kill(name)
@@ -224,6 +227,8 @@ class ZygoteProcess:
             os.close(descriptor)
 
     async def close(self) -> None:
+        """Who closes it does not wait for it to be ready any more."""
+        self.ready.cancel()
         self._lose()
         await self._process.wait()
 
@@ -246,14 +251,18 @@ class ZygoteProcess:
             case "started":
                 _settle(self._starting.pop(event["name"]), None)
             case "failed":
-                Path(self._machines.pop(event["name"]).address).unlink(missing_ok=True)
-                self._dying.discard(event["name"])
-                self.journal.forget(event["name"])
-                _settle(self._starting.pop(event["name"]), CannotStart(event["reason"]))
+                self._fail(event["name"], event["reason"])
             case "exited":
                 self._on_exit(self._machines.pop(event["name"]), event["status"])
                 self._dying.discard(event["name"])
                 self.journal.forget(event["name"])
+
+    def _fail(self, name: str, reason: str) -> None:
+        """A start came to nothing."""
+        Path(self._machines.pop(name).address).unlink(missing_ok=True)
+        self._dying.discard(name)
+        self.journal.forget(name)
+        _settle(self._starting.pop(name), CannotStart(reason))
 
     def greet(self, report: Mapping[str, Any]) -> None:
         """It is ready. Machines that it has already an earlier gateway has left: they wait a while to be taken."""

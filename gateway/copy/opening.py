@@ -65,7 +65,7 @@ def _choose_way(
     """Where the rows of a COPY FROM wait, and what appends them then: the gateway where it can, else Spark."""
     workspace, lane = session.workspace, executor.settings().lane
     if lane is not Lane.SPARK and copy.obstacle is None:
-        rows = Rows(catalog, workspace, copy.snapshot, MOST_BYTES)
+        rows = Rows(catalog, workspace, copy.snapshot, executor.reserve, MOST_BYTES)
         load = plan_load(copy, resolution, rows.staging.path)
 
         async def by_spark() -> Result:
@@ -75,7 +75,8 @@ def _choose_way(
         return rows.staging, lambda: AppendResult("COPY", rows, way)
     folder = catalog.scratch_location(workspace, STAGING, "copy")
     load = plan_load(copy, resolution, folder)
-    return Staging(folder, Loader.schema(copy), MOST_BYTES), lambda: executor.append(load)
+    staging = Staging(folder, Loader.schema(copy), MOST_BYTES, reserve=executor.reserve)
+    return staging, lambda: executor.append(load)
 
 
 async def _relay(executor: Executor, session: Session, planned: Metadata, portal: Portal, *, is_from: bool) -> Result:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.errors import ProgramLimitExceeded
+from gateway.reserve import Reserve
 from gateway.scratch import Scratch, leave
 
 FILE = "rows.parquet"
@@ -29,14 +30,16 @@ class Staging:
         hint: str = "Load the rows in several parts.",
         clear: Callable[[Path], None] = leave,
         watch: Callable[[pa.RecordBatch], None] | None = None,
+        reserve: Reserve | None = None,
     ) -> None:
-        """Beyond `limit` bytes of Parquet `refusal` is raised. `clear` is `Scratch`'s; `watch` sees each batch."""
+        """Beyond `limit` bytes of Parquet `refusal` is raised; the `reserve` is kept. `clear` is `Scratch`'s; `watch`
+        sees each batch."""
         self.path = path
         self.rows = self.size = 0
         self._scratch = Scratch(path, clear)
         self._watch = watch
         self._schema = schema
-        self._limit = limit
+        self._limit, self._reserve = limit, reserve
         self._refusal, self._hint = refusal, hint
         self._held: list[pa.RecordBatch] = []
         self._held_size = 0
@@ -52,7 +55,7 @@ class Staging:
         return self._scratch.create(path)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Raises ProgramLimitExceeded beyond the bound of the whole load, and OSError."""
+        """Raises ProgramLimitExceeded beyond the bound of the whole load, DiskFull, OSError."""
         batch = self._fill_up(batch)
         if self._watch is not None:
             self._watch(batch)
@@ -91,6 +94,8 @@ class Staging:
     def _write(self) -> None:
         if not self._held:
             return
+        if self._reserve is not None:
+            self._reserve.require()
         if self._file is None:
             self._file = self._scratch.create(FILE)
             self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")

@@ -20,8 +20,7 @@ from deltalake import Schema
 from catalog.clone import encode
 from catalog.completion import complete_in_thread
 from catalog.locations import STAGING
-from catalog.logfiles import LOG
-from catalog.replay import commit_name
+from catalog.logfiles import LOG, commit_name
 from catalog.scans import DataFile
 from gateway.copy.staging import FILE, Staging
 from gateway.pgwire.encode import BINARY

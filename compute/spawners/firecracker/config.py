@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from compute.spawners import CannotStart
+from compute.spawners.shares import FOLDER, MOST_UIDS
 
 MemoryBackend = Literal["File", "Uffd"]
 Network = Literal["none", "tap"]
@@ -18,9 +19,10 @@ GUEST = Path("guest", "current")
 class FirecrackerConfig:
     """Binaries, what a guest boots from, and what machines may hold.
 
-    `folder` is one gateway's alone: templates and jails lie in it, on one file system, so that files are linked and not
-    copied. At most `machines` run at once, each as a user of its own from `first_uid` on, which must own nothing else.
-    `network` ``tap`` gives each a device in a namespace of its own; the host's firewall says what may leave it.
+    `folder` has a folder for each gateway of the host, by the number of its `share`: templates and jails lie in it, on
+    one file system, so that files are linked and not copied. At most `machines` run at once, each as a user of its own.
+    `shares` is where the host's gateways agree who has which. `network` ``tap`` gives each machine a device in a
+    namespace of its own; the host's firewall says what may leave it.
     """
 
     firecracker: Path
@@ -31,8 +33,9 @@ class FirecrackerConfig:
     folder: Path
     memory_backend: MemoryBackend = "File"
     network: Network = "none"
-    machines: int = 256
-    first_uid: int = 64100
+    machines: int = MOST_UIDS
+    share: int = 0
+    shares: Path = FOLDER
     parent_cgroup: str = "lakegate"
     cgroup_root: Path = Path("/sys/fs/cgroup")
     ip: str = "ip"
@@ -40,13 +43,18 @@ class FirecrackerConfig:
     call_seconds: float = 10.0
 
     @property
+    def own_folder(self) -> Path:
+        """This gateway's."""
+        return self.folder / str(self.share)
+
+    @property
     def images(self) -> Path:
         """What guests boot from, by content."""
-        return self.folder / "images"
+        return self.own_folder / "images"
 
     @property
     def templates(self) -> Path:
-        return self.folder / "templates"
+        return self.own_folder / "templates"
 
 
 def configure(program: Path, cache: Path, *, memory: str, network: str) -> FirecrackerConfig:

@@ -133,5 +133,5 @@ def control_group(config: FirecrackerConfig, jail: Jail) -> Path:
 
 def longest_socket(config: FirecrackerConfig, longest_name: str) -> int:
     """Bytes of the longest socket path of any jail."""
-    jail = Jail(config.folder / (PREFIX + "x" * 8), config.firecracker.name, "x" * LONGEST_IDENTIFIER)
+    jail = Jail(config.own_folder / (PREFIX + "x" * 8), config.firecracker.name, "x" * LONGEST_IDENTIFIER)
     return len(os.fsencode(jail.root / longest_name))

@@ -1,8 +1,8 @@
 """Network namespaces of machines, as commands of ip(8).
 
-Without a network, every VMM is in one empty namespace: there is nothing to send to. With one, each slot has a namespace
-in which the names and addresses are the same, so that clones of one template need no change; a veth pair with addresses
-of the slot's own leads to the host.
+Without a network, every VMM of a gateway is in one empty namespace: there is nothing to send to. With one, each slot
+has a namespace in which the names and addresses are the same, so that clones of one template need no change; a veth
+pair with addresses of the slot's own leads to the host.
 """
 
 import asyncio
@@ -13,8 +13,10 @@ from compute.spawners import CannotStart
 from compute.spawners.firecracker.calls import TAP
 from compute.spawners.firecracker.config import FirecrackerConfig
 from compute.spawners.firecracker.slots import Slot
+from compute.spawners.shares import FIRST_UID, MOST_UIDS
 
-EMPTY_NAMESPACE = "lakegate-empty"
+_EMPTY = "lakegate-empty-"
+"""So begins the name of a gateway's namespace in which there is nothing."""
 TAP_ADDRESS = "172.30.0.1/30"
 """The guest's side is .2, in every machine alike."""
 UPLINKS = IPv4Network("10.201.0.0/16")
@@ -24,12 +26,15 @@ Command = Sequence[str]
 
 
 def make_slots(config: FirecrackerConfig) -> tuple[Slot, ...]:
-    """All that `config` allows. Raises ValueError where there are more than addresses."""
-    if config.network == "tap" and config.machines > UPLINKS.num_addresses // 4:
-        raise ValueError(f"a host has addresses for {UPLINKS.num_addresses // 4} machines with a network")
+    """All that `config` allows, with numbers that no other gateway of the host has. Raises ValueError where there are
+    more than users."""
+    if config.machines > MOST_UIDS:
+        raise ValueError(f"a gateway has users for {MOST_UIDS} machines")
+    first = config.share * MOST_UIDS
+    empty = f"{_EMPTY}{config.share}" if config.network == "none" else None
     return tuple(
-        Slot(number, config.first_uid + number, EMPTY_NAMESPACE if config.network == "none" else f"lakegate-{number}")
-        for number in range(config.machines)
+        Slot(number, FIRST_UID + number, empty or f"lakegate-{number}")
+        for number in range(first, first + config.machines)
     )
 
 
@@ -38,8 +43,9 @@ def uplink(number: int) -> tuple[IPv4Address, IPv4Address]:
     return UPLINKS[4 * number + 1], UPLINKS[4 * number + 2]
 
 
-def empty_commands() -> tuple[Command, ...]:
-    return (("netns", "add", EMPTY_NAMESPACE),)
+def empty_commands(slot: Slot) -> tuple[Command, ...]:
+    """Of the namespace that all slots are in."""
+    return (("netns", "add", slot.namespace),)
 
 
 def build_commands(slot: Slot) -> tuple[Command, ...]:
@@ -64,7 +70,7 @@ def build_commands(slot: Slot) -> tuple[Command, ...]:
 
 def uplink_name(slot: Slot) -> str:
     """The host's end of a slot's link, which is short as names of devices are; empty where the slot has none."""
-    return "" if slot.namespace == EMPTY_NAMESPACE else f"lg{slot.number}"
+    return "" if slot.namespace.startswith(_EMPTY) else f"lg{slot.number}"
 
 
 def remove_commands(namespace: str, uplink: str) -> tuple[Command, ...]:

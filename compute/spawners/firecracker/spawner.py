@@ -74,6 +74,7 @@ class FirecrackerSpawner:
         if missing:
             raise CannotStart("; ".join(missing))
         await self._host.open()
+        self._config = self._host.config
         try:
             self._ground = await finish_in_thread(survey, self._config)
         except BaseException:

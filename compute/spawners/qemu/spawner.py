@@ -1,7 +1,6 @@
 """The spawner: templates when it opens, clones when it is asked."""
 
 import asyncio
-import itertools
 import os
 import secrets
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from compute.config import MachineSpec
 from compute.spawners import CannotStart, Isolation, Machine
-from compute.spawners.process import GUEST_UID
+from compute.spawners.folders import finish
 from compute.spawners.qemu.bounds import MachineBounds
 from compute.spawners.qemu.command import Shape
 from compute.spawners.qemu.host import Host, examine_host
@@ -17,13 +16,12 @@ from compute.spawners.qemu.image import find_image
 from compute.spawners.qemu.machine import QemuMachine, clone
 from compute.spawners.qemu.network import StoreAddress, laid_wire
 from compute.spawners.qemu.template import Template, open_template, sweep, template_key
+from compute.spawners.shares import FOLDER, Share, Users, take_share
 
 MIB = 1 << 20
 DISK_BYTES = 4 << 30
 TEMPLATES = "qemu"
 """The folder of the cache that they are kept in."""
-FIRST_UID, UIDS = GUEST_UID + 1, 500
-"""Users of the host that machines run as in turn: one that got out of QEMU meets no other's process as its own."""
 SPARE_MIB = 256
 """What a machine has beyond its engine's bound: kernel, interpreter, buffers."""
 JAVA_MIB = 512
@@ -36,7 +34,8 @@ class QemuSpawner:
     `templates` are the specs whose templates are ready once it is open; `cache` keeps them. `image` is the guest
     image's folder, None for each engine's that was built last. `folder` is where the run's journal lies, and what
     machines spill, each `disk_bytes` at most; that is a part of the template, so it does not depend on what is free.
-    `store` is where the network of those leads that have one.
+    `store` is where the network of those leads that have one. `shares` is where the host's gateways agree which users
+    their machines run as.
     """
 
     def __init__(
@@ -48,11 +47,14 @@ class QemuSpawner:
         folder: str | None = None,
         disk_bytes: int | None = None,
         store: StoreAddress | None = None,
+        shares: Path = FOLDER,
     ) -> None:
         self._specs = templates
         self._cache = cache
-        self._uid = GUEST_UID if os.geteuid() == 0 else None
-        self._uids = itertools.cycle(range(FIRST_UID, FIRST_UID + UIDS))
+        self._shares = shares
+        self._share: Share | None = None
+        self._uid: int | None = None
+        self._users = Users(range(0))
         self._templates: dict[str, asyncio.Task[Template]] = {}
         self._disk = disk_bytes or DISK_BYTES
         self._bounds = MachineBounds(folder)
@@ -63,6 +65,8 @@ class QemuSpawner:
 
     async def open(self) -> Isolation:
         """Builds the templates that are not in the cache. Raises CannotStart, also where there can't be networks."""
+        if os.geteuid() == 0:
+            await finish(self._take_share)
         unbounded = await self._bounds.open()
         await asyncio.to_thread(sweep, self._cache / TEMPLATES)
         images = [self._find_image(spec.engine) for spec in self._specs] or [self._find_image("")]
@@ -75,13 +79,17 @@ class QemuSpawner:
     async def start(self, spec: MachineSpec) -> Machine:
         """A clone that runs; its guest says HELLO as soon as it has noticed. Raises CannotStart."""
         name = f"{spec.engine}-{secrets.token_hex(5)}"
+        template = await self._template(spec)
+        uid = None if self._uid is None else self._users.take()
         try:
-            uid = None if self._uid is None else next(self._uids)
-            machine = await clone(name, await self._template(spec), uid, self._bounds, self._store)
-        except OSError as error:
-            raise CannotStart(f"QEMU could not be started: {error}") from error
+            machine = await clone(name, template, uid, self._bounds, self._store)
+        except BaseException as error:
+            self._give_back(uid)
+            if isinstance(error, OSError):
+                raise CannotStart(f"QEMU could not be started: {error}") from error
+            raise
         self._machines.add(machine)
-        machine.ended.add_done_callback(lambda _ended: self._machines.discard(machine))
+        machine.ended.add_done_callback(lambda _ended: self._forget(machine, uid))
         return machine
 
     async def poll(self, machine: Machine) -> int | None:
@@ -104,6 +112,23 @@ class QemuSpawner:
         await asyncio.gather(*self._templates.values(), return_exceptions=True)
         self._templates.clear()
         await self._bounds.close()
+        if self._share is not None:
+            self._share.release()
+            self._share = None
+
+    def _take_share(self) -> None:
+        """The first user is that of templates and trials."""
+        self._share = take_share(self._shares)
+        self._uid, *others = self._share.uids
+        self._users = Users(others)
+
+    def _forget(self, machine: QemuMachine, uid: int | None) -> None:
+        self._machines.discard(machine)
+        self._give_back(uid)
+
+    def _give_back(self, uid: int | None) -> None:
+        if uid is not None:
+            self._users.give_back(uid)
 
     def _find_image(self, engine: str) -> Path:
         """Raises CannotStart."""

@@ -1,4 +1,4 @@
-"""A warehouse file's word is kept by a running gateway: sizes, and budgets."""
+"""A warehouse file's word is kept by a running gateway: sizes, budgets, and the reserve of the tables' volume."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +23,9 @@ memory = 1024
 
 [principals.admin]
 size = "large"
+
+[tables]
+reserve = 1099511627776
 
 [workspaces.demo]
 budget = 0.001
@@ -49,3 +52,14 @@ def test_the_principals_size_is_lent_and_the_workspaces_budget_is_kept(declared:
         assert len(machines(declared.pid)) <= 2
     with declared.connect() as connection, pytest.raises(psycopg.OperationalError, match="budget of workspace demo"):
         connection.execute(QUERY.encode())
+
+
+def test_no_write_takes_of_the_volumes_reserve(declared: Target) -> None:
+    """Nor does it wake a machine; what only PostgreSQL writes goes on."""
+    with declared.connect() as connection:
+        with pytest.raises(psycopg.errors.DiskFull, match="the volume of the tables is full") as failure:
+            connection.execute(b"INSERT INTO tpch.region VALUES (5, 'ATLANTIS', 'none')")
+        assert "larger volume" in str(failure.value.diag.message_hint)
+        connection.rollback()
+        connection.execute(b"CREATE TEMP TABLE mine AS SELECT 1 AS n")
+        assert connection.execute(b"SELECT n FROM mine").fetchone() == (1,)

@@ -50,7 +50,7 @@ async def test_a_guest_that_never_gets_warm(contract: Contract) -> None:
         with pytest.raises(CannotStart, match=r"0.2 s passed before the guest was warm"):
             await spawner.start(SPEC)
         assert contract.left() == []
-        assert not (contract.folder / "m" / "templates").exists()
+        assert not (contract.folder / "m" / "0" / "templates").exists()
 
 
 async def test_a_host_that_does_not_open_is_not_held(contract: Contract) -> None:
@@ -58,7 +58,7 @@ async def test_a_host_that_does_not_open_is_not_held(contract: Contract) -> None
     ip = contract.folder / "ip"
     works = ip.read_text()
     ip.write_text("#!/bin/sh\necho not permitted >&2; exit 1\n")
-    with pytest.raises(CannotStart, match="netns add lakegate-empty: not permitted"):
+    with pytest.raises(CannotStart, match="netns add lakegate-empty-0: not permitted"):
         await open_spawner(contract).open()
     ip.write_text(works)
     kernel = contract.folder / "vmlinux"
@@ -67,13 +67,17 @@ async def test_a_host_that_does_not_open_is_not_held(contract: Contract) -> None
         await open_spawner(contract).open()
     kernel.write_bytes(b"\x7fELF")
     async with opened(contract):
-        assert contract.ip() == ["netns add lakegate-empty", "netns delete lakegate-empty", "netns add lakegate-empty"]
+        assert contract.ip() == [
+            "netns add lakegate-empty-0",
+            "netns delete lakegate-empty-0",
+            "netns add lakegate-empty-0",
+        ]
 
 
 @pytest.mark.parametrize("damaged", ["template.state", "template.memory"])
 async def test_a_damaged_template(prepared: Contract, damaged: str) -> None:
     """The VMM refuses it and ends. (The files of the session's template are linked: they get another inode here.)"""
-    (file,) = (prepared.folder / "m" / "templates").glob(f"*/{damaged}")
+    (file,) = (prepared.folder / "m" / "0" / "templates").glob(f"*/{damaged}")
     file.unlink()
     file.write_bytes(b"damaged")
     file.chmod(0o444)

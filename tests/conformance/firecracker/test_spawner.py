@@ -47,7 +47,7 @@ async def test_a_machine_is_a_clone_of_a_template(contract: Contract) -> None:
         assert await spawner.poll(machine) == -9
         assert names(contract) == called
         assert contract.left() == []
-    assert len(os.listdir(contract.folder / "m" / "templates")) == 2
+    assert len(os.listdir(contract.folder / "m" / "0" / "templates")) == 2
 
 
 async def test_a_guest_whose_pool_leaves_ends_by_itself(prepared: Contract) -> None:
@@ -75,6 +75,23 @@ async def test_clones_differ_and_give_their_slots_back(prepared: Contract) -> No
                 await machine.connect()
         assert prepared.left() == []
         assert await spawner.poll(await spawner.start(SPEC)) is None
+
+
+async def test_two_gateways_of_a_host_have_nothing_in_common(prepared: Contract) -> None:
+    """Each ends what is its own, and the next one has what the second has left."""
+    own = ("--uid", "--netns", "--chroot-base-dir")
+    async with opened(prepared) as first:
+        kept = await first.start(SPEC)
+        for _ in range(2):
+            async with opened(prepared) as second:
+                ended = await second.start(SPEC)
+            assert await second.poll(ended) == -9
+            assert await first.poll(kept) is None
+        jails = [dict(pairwise(words)) for words in prepared.jails()]
+        assert all(jails[0][option] != jail[option] for jail in jails[1:] for option in own)
+        assert len({jail["--netns"] for jail in jails[1:]}) == 1
+        assert "netns delete lakegate-empty-0" not in prepared.ip()
+    assert prepared.left() == []
 
 
 @pytest.mark.parametrize("backend", ["File", "Uffd"])
@@ -117,14 +134,15 @@ async def test_devices_are_named_again_with_a_network(contract: Contract) -> Non
 
 
 async def test_a_killed_gateway_leaves_machines_that_the_next_one_reaps(prepared: Contract) -> None:
-    """The journal survives it; VMMs are told by their jail, not by a number that may be another's by now."""
+    """The journal survives it; VMMs are told by their jail, not by a number that may be another's by now. While it
+    lives, one who agrees with other gateways elsewhere, from a container for one, is kept out of its folder."""
     program = (sys.executable, "-P", "-m", "tests.conformance.firecracker.gateway", str(prepared.folder))
     environment = {"PYTHONPATH": REPOSITORY}
     gateway = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE, env=environment)
     assert gateway.stdout is not None
     assert (await gateway.stdout.readline()).startswith(b"duckdb-")
     with pytest.raises(CannotStart, match="another gateway uses"):
-        await open_spawner(prepared).open()
+        await open_spawner(prepared, shares=prepared.folder / "others").open()
     gateway.kill()
     await gateway.wait()
     (vmm,) = prepared.vmms()

@@ -231,21 +231,6 @@ def test_a_larger_size_lends_to_a_smaller_one() -> None:
     assert settled(fleet, Wanted(2, "duckdb", "w", "p", 99.0)) == [Start(3, "duckdb")]
 
 
-def test_a_late_start_is_hedged_once_and_the_loser_stopped() -> None:
-    fleet = Fleet(PoolConfig((replace(COLD, hedged=True, max_machines=100),)))
-    for number in range(1, 17):
-        settled(fleet, Wanted(number, "duckdb", "w", "p", 99.0), number)
-        settled(fleet, Ready(number), number + 0.5)
-        settled(fleet, Released(number, "p"), number + 0.5)
-        settled(fleet, Ended(number), number + 0.5)
-    assert settled(fleet, Wanted(17, "duckdb", "w", "p", 99.0), 20.0) == [Start(17, "duckdb")]
-    assert fleet.wake_at() == 20.5
-    assert settled(fleet, Tick(), 20.5) == [Start(18, "duckdb", hedges=17)]
-    assert fleet.wake_at() == 99.0
-    assert settled(fleet, Ready(18), 21.0) == [Stop(17), Grant(17, 18)]
-    assert settled(fleet, Ended(17), 22.0) == []
-
-
 def test_machines_are_packed_and_the_fullest_node_is_filled_first() -> None:
     fleet = placed(replace(COLD, max_machines=100))
     join(fleet, "spot-large", 4)

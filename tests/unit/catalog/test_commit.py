@@ -167,7 +167,7 @@ def test_a_removal_is_no_blind_append(table: Path) -> None:
     block = Block(table)
     block.delete()
     block.put()
-    told = read_commit(local_log(table), 2)[0]["commitInfo"]
+    told = next(read_commit(local_log(table), 2))["commitInfo"]
     assert (told["isBlindAppend"], told["isolationLevel"]) == (False, "Serializable")
 
 

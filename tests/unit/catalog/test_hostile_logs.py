@@ -1,6 +1,8 @@
 """Logs as a machine that was taken over may leave them: nobody waits at its pipes, and no link leads to another's."""
 
 import asyncio
+import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -9,6 +11,8 @@ import shutil
 import string
 import struct
 import threading
+import tracemalloc
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -19,12 +23,14 @@ import pytest
 from deltalake import DeltaTable
 
 from catalog.checkpoint import make_checkpoint
-from catalog.confined import MOST_MEMORY
+from catalog.confined import MOST_MEMORY, run_confined
 from catalog.crews import Crews
-from catalog.errors import UnreadableTable
-from catalog.logfiles import LOG, MOST_COMMIT_BYTES, LocalLog
+from catalog.errors import ProgramLimitExceeded, UnreadableTable
+from catalog.local import OpenLog, open_log
+from catalog.logfiles import LOG, LONGEST_LINE, MOST_COMMIT_BYTES, LocalLog
 from catalog.names import TableName
 from catalog.owner import find_owner
+from catalog.rehearsal import MOST_LIGHT_BYTES
 from catalog.replay import newest_version, read_commit, read_state
 from catalog.snapshot_cache import SnapshotCache
 from gateway.trees import scan_tree
@@ -48,6 +54,9 @@ METADATA = pa.struct(
     }
 )
 Z85 = f"{string.digits}{string.ascii_lowercase}{string.ascii_uppercase}.-:+=^!/*?&<>()[]{{}}@%$#"
+ADD = {"partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": True, "stats": '{"numRecords":1}'}
+EVERY_COLUMN = '"configuration": {"delta.dataSkippingNumIndexedCols": "-1"}'
+"""Has statistics."""
 WAITED_FOR = ("_last_checkpoint", COMMIT, CHECKPOINT, "other", "_sidecars/one.parquet")
 
 
@@ -123,7 +132,7 @@ def read_sparingly(read: Callable[[str, str], None], warehouse: str, location: s
     resource.setrlimit(resource.RLIMIT_AS, (taken + SPARE_BYTES, allowed))
     try:
         read(warehouse, location)
-    except UnreadableTable as error:
+    except (ProgramLimitExceeded, UnreadableTable) as error:
         return error.sqlstate, error.detail
     return "", None
 
@@ -153,14 +162,27 @@ def test_a_commit_that_is_a_pipe_a_link_or_too_large(tmp_path: Path) -> None:
     table = table_at(tmp_path / "t")
     put_pipe(table, COMMIT)
     with pytest.raises(PermissionError):
-        read_commit(local_log(table), 1)
+        list(read_commit(local_log(table), 1))
     (table / LOG / f"{2:020}.json").symlink_to(table / LOG / f"{0:020}.json")
     with pytest.raises(OSError, match="symbolic links"):
-        read_commit(local_log(table), 2)
+        list(read_commit(local_log(table), 2))
     with (table / LOG / f"{3:020}.json").open("wb") as file:
-        file.truncate(MOST_COMMIT_BYTES + 1)
+        file.truncate(LONGEST_LINE + 1)
+    with pytest.raises(ValueError, match="in a line"):
+        list(read_commit(local_log(table), 3))
+
+
+def test_a_commit_is_read_line_by_line(tmp_path: Path) -> None:
+    """Of one that is as large as may be, and more, no more than a line is held."""
+    table = table_at(tmp_path / "t")
+    line = (json.dumps({"txn": {"appId": "x" * MEGABYTE}}) + "\n").encode()
+    with (table / LOG / COMMIT).open("wb") as file:
+        file.writelines(itertools.repeat(line, MOST_COMMIT_BYTES // len(line) + 1))
+    tracemalloc.start()
     with pytest.raises(ValueError, match="more than"):
-        read_commit(local_log(table), 3)
+        deque(read_commit(local_log(table), 1), maxlen=0)
+    assert tracemalloc.get_traced_memory()[1] < 8 * MEGABYTE
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("linked", [".", LOG, "..", f"{LOG}/{0:020}.json"])
@@ -234,12 +256,12 @@ def test_a_checkpoint_that_takes_all_memory(tmp_path: Path, read: Callable[[str,
     assert (table / LOG / CHECKPOINT).stat().st_size < MEGABYTE
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
         sqlstate, detail = processes.submit(read_sparingly, read, str(tmp_path), str(table)).result()
-    assert sqlstate == "58030"
+    assert sqlstate == "54000"
     assert detail == f"with {CHECKPOINT!r} in it: it takes more than {MOST_MEMORY >> 20} MiB of memory"
 
 
-def test_a_deletion_vector_that_takes_all_memory(tmp_path: Path) -> None:
-    """It lies in a commit, deletes one row, and the readers keep a byte for each row before that."""
+async def test_a_deletion_vector_that_takes_all_memory(tmp_path: Path) -> None:
+    """It lies in a commit, deletes one row, and the readers keep a byte for each row before that: Spark does not."""
     table = tmp_path / "thief" / "t"
     rows = struct.pack("<IIHHIH", 12346, 1, 0, 0, 16, 0)
     content = struct.pack("<IQI", 1681511377, 1, 0x3000) + rows
@@ -253,21 +275,64 @@ def test_a_deletion_vector_that_takes_all_memory(tmp_path: Path) -> None:
     write_log(table, [field("id", "long")], [{**add, "deletionVector": vector}], reader=3, features=["deletionVectors"])
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
         failure = processes.submit(read_sparingly, read_snapshot_of, str(tmp_path), str(table)).result()
-    assert failure == ("58030", f"it takes more than {MOST_MEMORY >> 20} MiB of memory")
+    assert failure == ("", None)
+    with contextlib.closing(SnapshotCache(warehouse_root=str(tmp_path))) as cache:
+        assert (await cache.read("thief", NAME, str(table))).has_deletion_vectors
 
 
 async def test_columns_times_files_that_take_all_memory(cache: SnapshotCache, tmp_path: Path) -> None:
     """A megabyte of a commit: the readers keep statistics of each column for each file."""
     table, count = tmp_path / "thief" / "t", 5000
-    add = {"partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": True, "stats": '{"numRecords":1}'}
     columns = [field(f"c{number}", "long") for number in range(count)]
-    write_log(table, columns, [{"path": f"{number}", **add} for number in range(count)])
+    write_log(table, columns, [{"path": f"{number}", **ADD} for number in range(count)])
     commit = table / LOG / f"{0:020}.json"
-    indexed = '"configuration": {"delta.dataSkippingNumIndexedCols": "-1"}'
-    commit.write_text(commit.read_text().replace('"configuration": {}', indexed))
-    with pytest.raises(UnreadableTable) as failure:
+    commit.write_text(commit.read_text().replace('"configuration": {}', EVERY_COLUMN))
+    with pytest.raises(ProgramLimitExceeded) as failure:
         await cache.read("thief", NAME, str(table))
     assert failure.value.detail == f"with {commit.name!r} in it: it takes more than {MOST_MEMORY >> 20} MiB of memory"
+    assert "OPTIMIZE" in str(failure.value.hint)
+
+
+async def test_columns_times_files_in_two_steps(
+    cache: SnapshotCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many columns for one file, then few bytes of very many files: the gateway reads them after a rehearsal only."""
+    rehearsals = []
+
+    def count(module: str, *arguments: object, most_seconds: float) -> str | None:
+        rehearsals.append(module)
+        return run_confined(module, *arguments, most_seconds=most_seconds)
+
+    monkeypatch.setattr("catalog.rehearsal.run_confined", count)
+    table, bare = (
+        tmp_path / "thief" / "t",
+        {"partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": True},
+    )
+    write_log(table, [field(f"c{number}", "long") for number in range(1500)], [{"path": "first", **bare}])
+    assert (await cache.read("thief", NAME, str(table))).files.num_rows == 1
+    for version, files in ((1, 1), (2, 2500)):
+        adds = [json.dumps({"add": {"path": f"{version}-{number}", **bare}}) for number in range(files)]
+        (table / LOG / f"{version:020}.json").write_text("\n".join(adds))
+        assert (table / LOG / f"{version:020}.json").stat().st_size <= MOST_LIGHT_BYTES
+        assert not rehearsals
+        await cache.read("thief", NAME, str(table))
+    assert rehearsals == ["catalog.opening"]
+
+
+async def test_what_is_swapped_after_its_rehearsal_is_not_read(
+    cache: SnapshotCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = table_at(tmp_path / "thief" / "t")
+    make_checkpoint(local_log(table), 0, find_owner(table))
+
+    def run_and_swap(module: str, *arguments: object, most_seconds: float) -> str | None:
+        told = run_confined(module, *arguments, most_seconds=most_seconds)
+        (table / LOG / CHECKPOINT).write_bytes(b"none")
+        (table / LOG / COMMIT).write_text("none")
+        return told
+
+    monkeypatch.setattr("catalog.rehearsal.run_confined", run_and_swap)
+    assert (await cache.read("thief", NAME, str(table))).files.num_rows == 1
 
 
 async def test_a_checkpoint_of_many_files(cache: SnapshotCache, tmp_path: Path) -> None:
@@ -293,3 +358,22 @@ async def test_what_hangs_is_its_own_workspaces() -> None:
     finally:
         released.set()
         crews.close()
+
+
+async def test_logs_that_nobody_has_asked_for_lately_are_let_go(
+    cache: SnapshotCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read as a whole when somebody does; one log may take what it takes."""
+    opened = []
+
+    def note(log: LocalLog, version: int | None = None) -> OpenLog:
+        opened.append(Path(log.location).name)
+        return open_log(log, version)
+
+    monkeypatch.setattr("catalog.snapshot_cache.MOST_LOG_BYTES", 0)
+    monkeypatch.setattr("catalog.snapshot_cache.open_log", note)
+    one, two = (table_at(tmp_path / "ws" / name) for name in ("one", "two"))
+    for table in (one, one, two, one):
+        write_table(table, {"id": [3]}, mode="append")
+        await cache.read("ws", NAME, str(table))
+    assert opened == ["one", "two", "one"]

@@ -14,6 +14,7 @@ from gateway.cli import main
 from gateway.config import Config, Declaration, Kubernetes, Warehouse
 from gateway.declaration import read_declaration
 from gateway.relay import RelayLimits
+from gateway.reserve import Reserve
 from gateway.warehouse import pool_config, templates
 
 READER = Role("arn:aws:iam::000000000000:role/Reader")
@@ -151,6 +152,10 @@ def test_connections_are_bounded(tmp_path: Path) -> None:
     assert chosen.workspace_connections == {"small": 7}
 
 
+def test_the_tables_volume_has_a_reserve(tmp_path: Path) -> None:
+    assert Reserve((tmp_path,), **declared(tmp_path, "[tables]\nreserve = 20\n").tables).least_bytes == 20 << 20
+
+
 def test_the_metastore_is_bounded(tmp_path: Path) -> None:
     text = "[metastore]\nbackends = 50\nbackends_per_role = 20\nbackends_reserved = 0\nwait_seconds = 1.5\n"
     chosen = RelayLimits(**declared(tmp_path, text + "statement_seconds = 0").metastore)
@@ -192,6 +197,7 @@ def test_workspaces_have_roles_of_their_own(tmp_path: Path, monkeypatch: pytest.
         ("[workspaces.w]\ns3_external_id = ' '", "workspaces.w.s3_external_id: must be 2 to 1224 of"),
         ("[principals.p]\ns3_role = 'x'", "principals.p.s3_role: there is no such key"),
         ("[connections]\nmost = 0", "connections.most: must be a whole number, at least 1, not 0"),
+        ("[tables]\nreserve = -1", "tables.reserve: must be a whole number, at least 0, not -1"),
         ("[metastore]\nbackends = 0", "metastore.backends: must be a whole number, at least 1, not 0"),
         ("[metastore]\nmost = 2", "metastore.most: there is no such key; here may be backends, backends_per_role"),
         ("[workspaces.w]\nconnections = -1", "workspaces.w.connections: must be a whole number, at least 0, not -1"),

@@ -19,9 +19,10 @@ from compute.spawners.firecracker.jail import (
     remove,
     template_bounds,
 )
-from compute.spawners.firecracker.network import build_commands, make_slots, remove_commands, uplink
+from compute.spawners.firecracker.network import build_commands, make_slots, remove_commands, uplink, uplink_name
 from compute.spawners.firecracker.slots import Slot, Slots
 from compute.spawners.firecracker.vmm import find_process
+from compute.spawners.shares import FIRST_UID, MOST_SHARES
 
 CONFIG = FirecrackerConfig(
     firecracker=Path("/opt/firecracker"),
@@ -32,6 +33,7 @@ CONFIG = FirecrackerConfig(
     folder=Path("/var/lib/lakegate/firecracker"),
 )
 HARDWARE = Hardware(vcpus=2, memory_mebibytes=512, boot_arguments="quiet")
+NOBODY = 65534
 SLOT = Slot(7, 64107, "lakegate-7")
 
 
@@ -98,21 +100,31 @@ def test_a_pid_file_that_is_no_file_blocks_nobody(tmp_path: Path) -> None:
 def test_slots_have_users_and_namespaces_of_their_own() -> None:
     slots = Slots(make_slots(replace(CONFIG, network="tap", machines=2)))
     first, second = slots.take(), slots.take()
-    assert (first.uid, first.namespace) == (64100, "lakegate-0")
-    assert (second.uid, second.namespace) == (64101, "lakegate-1")
+    assert (first.uid, first.namespace) == (FIRST_UID, "lakegate-0")
+    assert (second.uid, second.namespace) == (FIRST_UID + 1, "lakegate-1")
     with pytest.raises(CannotStart, match="all 2 slots"):
         slots.take()
     slots.give_back(first)
     assert slots.take() is first
 
 
-def test_without_a_network_all_share_an_empty_namespace() -> None:
-    assert {slot.namespace for slot in make_slots(CONFIG)} == {"lakegate-empty"}
+def test_gateways_of_a_host_have_slots_of_their_own() -> None:
+    configs = [replace(CONFIG, network="tap", share=share) for share in range(MOST_SHARES)]
+    slots = [slot for config in configs for slot in make_slots(config)]
+    for said in ("number", "uid", "namespace"):
+        assert len({getattr(slot, said) for slot in slots}) == len(slots)
+    assert len({uplink_name(slot) for slot in slots} | {uplink(slot.number)[0] for slot in slots}) == 2 * len(slots)
+    assert max(slot.uid for slot in slots) < NOBODY
 
 
-def test_more_machines_than_addresses_are_refused() -> None:
-    with pytest.raises(ValueError, match="16384 machines"):
-        make_slots(replace(CONFIG, network="tap", machines=16385))
+def test_without_a_network_all_of_a_gateway_share_an_empty_namespace() -> None:
+    assert {slot.namespace for slot in make_slots(CONFIG)} == {"lakegate-empty-0"}
+    assert {slot.namespace for slot in make_slots(replace(CONFIG, share=3))} == {"lakegate-empty-3"}
+
+
+def test_more_machines_than_users_are_refused() -> None:
+    with pytest.raises(ValueError, match="users for 250 machines"):
+        make_slots(replace(CONFIG, machines=251))
 
 
 def test_network_commands() -> None:
@@ -130,5 +142,5 @@ def test_network_commands() -> None:
         "-n lakegate-7 route add default via 10.201.0.29",
     ]
     assert remove_commands("lakegate-7", "lg7") == (("link", "delete", "lg7"), ("netns", "delete", "lakegate-7"))
-    assert remove_commands("lakegate-empty", "") == (("netns", "delete", "lakegate-empty"),)
+    assert remove_commands("lakegate-empty-0", "") == (("netns", "delete", "lakegate-empty-0"),)
     assert str(uplink(16383)[1]) == "10.201.255.254"
