@@ -330,9 +330,10 @@ class Executor:
             return nullcontext()
         return self._services.catalog.making(self._session.workspace, query.location)
 
-    def append(self, query: Query) -> Result:
-        """The result of a write without values."""
-        source = Source(Execution(query, None), self._surroundings(query), Retention.NONE)
+    async def append(self, query: Query) -> Result:
+        """The result of a write without a client's values."""
+        execution = Execution(query, await give_arguments(self._session, query))
+        source = Source(execution, self._surroundings(query), Retention.NONE)
         return QueryResult(source, Scroll(source, scrolls=False), b"")
 
     async def read(self, query: Query, values: pa.RecordBatch | None) -> AsyncIterator[pa.RecordBatch]:

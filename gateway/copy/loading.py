@@ -28,7 +28,7 @@ class Loader:
         self.ended = False
         self._copy = copy
         self._staging = staging
-        self._target = Target(copy.table.name, copy.table_columns, copy.required, settings)
+        self._target = Target(copy.table.name, copy.table_columns, copy.judged, settings)
         self._code = BINARY if copy.options.format == "binary" else TEXT
         self._reader = _make_reader(copy)
         self._decode = _make_decoder(copy)

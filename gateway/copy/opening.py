@@ -16,16 +16,19 @@ from gateway.portal import Binding, PreparedStatement
 from gateway.result import RelayedResult
 from planner import tree
 from planner.copy import CopyTo, find_forced, plan_intake, plan_load, read_copy
+from planner.copywhere import has_condition, of_copy, refuse_subselects, select_of_condition
 from planner.parse import parse
 from planner.plan import Dialect
 from planner.relay import relay
 
 if TYPE_CHECKING:
     from catalog.catalog import Catalog
+    from catalog.resolution import ResolvedTable
     from gateway.executor import Executor
     from gateway.portal import Portal
     from gateway.result import Result
     from gateway.session import Session
+    from planner.parse import Statement
     from planner.plan import Metadata
 
 MOST_BYTES = 64 * 2**30
@@ -37,6 +40,8 @@ async def open_copy(executor: Executor, session: Session, catalog: Catalog, port
     statement = portal.prepared.statement
     assert statement is not None, "the empty query is no COPY"
     read = read_copy(statement)
+    if has_condition(statement):
+        refuse_subselects(statement)
     if isinstance(read, CopyTo) and (read.table is None or not await session.has_temporary(statement)):
         return await _open_out(session, read)
     resolution = await session.resolve(statement)
@@ -45,6 +50,8 @@ async def open_copy(executor: Executor, session: Session, catalog: Catalog, port
             executor, session, relay(statement, resolution), portal, is_from=not isinstance(read, CopyTo)
         )
     assert not isinstance(read, CopyTo), "a temporary table is not a lakehouse table"
+    if has_condition(statement):
+        await _judge_condition(session, statement, *resolution.tables.values())
     copy = plan_intake(statement, read, resolution, executor.settings())
     folder = catalog.scratch_location(session.workspace, STAGING, "copy")
     load = plan_load(copy, resolution, folder)
@@ -55,6 +62,16 @@ async def open_copy(executor: Executor, session: Session, catalog: Catalog, port
     staging = Staging(folder, Loader.schema(copy), MOST_BYTES)
     loader = Loader(copy, session.variables, staging)
     return CopyInResult(copy, loader, staging, lambda: executor.append(load), session.inform)
+
+
+async def _judge_condition(session: Session, statement: Statement, table: ResolvedTable) -> None:
+    """Raises what PostgreSQL has against a condition."""
+    text, moved = select_of_condition(statement, table.name)
+    (select,) = parse(text, Dialect.POSTGRES)
+    try:
+        await session.prepare(select)
+    except SqlError as error:
+        raise of_copy(error, moved) from None
 
 
 async def _relay(executor: Executor, session: Session, planned: Metadata, portal: Portal, *, is_from: bool) -> Result:
