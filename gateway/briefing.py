@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from gateway import names
-from gateway.relay.settings import SESSION_VARIABLE, SETTINGS_VARIABLE
+from gateway.relay.settings import ENDS_VARIABLE, SESSION_VARIABLE, SETTINGS_VARIABLE
 from gateway.roster import tell_sessions
 from planner.session import ANSWERED
 
@@ -30,7 +30,7 @@ async def brief(session: Session, catalog: Catalog, planned: Metadata, portal: P
         rows = await catalog.attendance.list(session.workspace)
         variables = {**variables, **tell_sessions(rows, session.principal)}
     if planned.asks_for_sessions:
-        variables = {**variables, SESSION_VARIABLE: str(session.pid)}
+        variables = {**variables, SESSION_VARIABLE: str(session.pid), ENDS_VARIABLE: json.dumps(session.ends)}
     if planned.asks_for_names:
         variables = {**variables, names.VARIABLE: names.list_names(session, portal)}
     if planned.asks_for_settings:

@@ -83,8 +83,14 @@ class Conversation:
         self._timeouts = Timeouts(session, door.evict)
         long_key = has_long_secrets(door.version)
         secret = self._reception.activity.enter(
-            session, long_key=long_key, address=door.peer, cipher=door.cipher, terminate=door.evict
+            session,
+            long_key=long_key,
+            address=door.peer,
+            cipher=door.cipher,
+            certificate=door.certificate,
+            terminate=door.evict,
         )
+        session.ends = door.ends
         session.hurry = self._hurry_notices
         session.relay.hear(Subscriber(session.pid, self._notify, self._signal))
         self._report()

@@ -55,6 +55,20 @@ class Wire(asyncio.Protocol):
         return self._source or self._transport.get_extra_info("peername")
 
     @property
+    def ends(self) -> dict[str, str | int]:
+        """Where both are, by the names of the functions that tell it in PostgreSQL; empty for what is no network."""
+        own = self._transport.get_extra_info("sockname")
+        if not isinstance(own, tuple):
+            return {}
+        client, server = self.peer, own
+        return {
+            "inet_client_addr": client[0],
+            "inet_client_port": client[1],
+            "inet_server_addr": server[0],
+            "inet_server_port": server[1],
+        }
+
+    @property
     def server_name(self) -> str | None:
         """The name that TLS was opened with (SNI)."""
         return None if self._handshake is None else self._handshake.server_name

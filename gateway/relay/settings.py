@@ -13,6 +13,8 @@ from planner.session import KEPT, LISTS_OF_NAMES
 
 SESSION_VARIABLE = "lakegate.session"
 """The session's process id, which `lakegate.pg_backend_pid()` reads."""
+ENDS_VARIABLE = "lakegate.ends"
+"""Where the session's client and the gateway are, in JSON, by the names of the functions that read it."""
 SETTINGS_VARIABLE = "lakegate.settings"
 """The session's values of `planner.session.ANSWERED` in JSON, null for one that is not set, which
 `lakegate.pg_settings` and `lakegate.current_setting` read."""
@@ -21,6 +23,7 @@ IRRELEVANT = frozenset(
         "application_name",
         "client_min_messages",
         "lakegate.dialect",
+        "lakegate.ends",
         "lakegate.lane",
         "lakegate.names",
         "lakegate.owners",
