@@ -21,6 +21,7 @@ REWRITTEN_FUNCTIONS = frozenset(
         "inet_server_port",
         "pg_backend_pid",
         "pg_cancel_backend",
+        "pg_client_encoding",
         "pg_cursor",
         "pg_database_size",
         "pg_export_snapshot",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from gateway import names
 from gateway.relay.settings import ENDS_VARIABLE, SESSION_VARIABLE, SETTINGS_VARIABLE
 from gateway.roster import tell_sessions
-from planner.session import ANSWERED
+from planner.encodings import single_byte
+from planner.session import ANSWERED, ENCODING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,8 @@ async def brief(session: Session, catalog: Catalog, planned: Metadata, portal: P
         variables = {**variables, names.VARIABLE: names.list_names(session, portal)}
     if planned.asks_for_settings:
         own = {name: session.settings.get(name) for name in sorted(ANSWERED)}
+        if single_byte(own[ENCODING] or "") is None:
+            del own[ENCODING]  # The backend's own is right.
         variables = {**variables, SETTINGS_VARIABLE: json.dumps(own)}
     if planned.asks_for_statistics:
         await catalog.publish_statistics(session.workspace)

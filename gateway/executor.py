@@ -175,7 +175,7 @@ class Executor:
             return ConstantResult.of_texts(planned.tag, planned.columns, planned.rows)
         if isinstance(planned, ShowVariable):
             columns = (ResultColumn(planned.name, PgType(Oid.TEXT)),)
-            return ConstantResult.of_texts("SHOW", columns, ((self._session.settings.get(planned.name, "0"),),))
+            return ConstantResult.of_texts("SHOW", columns, ((self._session.variables.shown(planned.name),),))
         if isinstance(planned, DeclareCursor | FetchCursor | CloseCursor):
             return await self._open_cursor(planned, portal, max_rows)
         if isinstance(planned, Prepare):

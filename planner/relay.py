@@ -59,11 +59,12 @@ _OF_SESSIONS = frozenset(f"lakegate.{name}" for name in _SIGNALS | _SESSION_VIEW
 _OF_ITSELF = frozenset(f"lakegate.{name}" for name in {"pg_backend_pid", *_ENDS})
 _SETTING = "current_setting"
 _ALL_SETTINGS = Metadata("SELECT * FROM lakegate.show_all()", asks_for_settings=True, tag="SHOW")
-_OF_SETTINGS = frozenset({f"lakegate.{_SETTING}", "lakegate.pg_settings"})
+_ENCODING = "pg_client_encoding"
+_OF_SETTINGS = frozenset({f"lakegate.{_SETTING}", f"lakegate.{_ENCODING}", "lakegate.pg_settings"})
 _NAMES = frozenset({"pg_prepared_statement", "pg_cursor"})
 """Functions that tell of prepared statements and cursors; their views have the plural."""
 _OF_NAMES = frozenset(f"lakegate.{name}{plural}" for name in _NAMES for plural in ("", "s"))
-_REWRITTEN = _SIGNALS | _NAMES | _ENDS | {"pg_notify", "pg_database_size", "pg_export_snapshot"}
+_REWRITTEN = _SIGNALS | _NAMES | _ENDS | {_ENCODING, "pg_notify", "pg_database_size", "pg_export_snapshot"}
 _REWRITTEN_VIEWS = _SESSION_VIEWS | {"pg_settings", "pg_database"} | {f"{name}s" for name in _NAMES}
 _OF_STATISTICS = frozenset({"pg_database_size", *sizes.FUNCTIONS})
 _STATISTICS = frozenset({"reltuples", "relpages", "*"})

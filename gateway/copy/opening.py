@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog.errors import SqlError, error_class
+from catalog.errors import FeatureNotSupported, SqlError, error_class
 from catalog.locations import STAGING
 from gateway.copy.intake import CopyInResult
 from gateway.copy.loading import Loader
@@ -17,9 +17,11 @@ from gateway.result import RelayedResult
 from planner import tree
 from planner.copy import CopyTo, find_forced, plan_intake, plan_load, read_copy
 from planner.copywhere import has_condition, of_copy, refuse_subselects, select_of_condition
+from planner.encodings import single_byte
 from planner.parse import parse
 from planner.plan import Dialect
 from planner.relay import relay
+from planner.session import ENCODING
 
 if TYPE_CHECKING:
     from catalog.catalog import Catalog
@@ -40,12 +42,22 @@ async def open_copy(executor: Executor, session: Session, catalog: Catalog, port
     statement = portal.prepared.statement
     assert statement is not None, "the empty query is no COPY"
     read = read_copy(statement)
+    recodes = single_byte(session.variables.current(ENCODING)) is not None
+    options = read.options if isinstance(read, CopyTo) else read
+    if recodes and options.format == "binary":
+        raise FeatureNotSupported(
+            "COPY in the binary format is not converted", hint="Use text or csv, or SET client_encoding TO UTF8."
+        )
     if has_condition(statement):
         refuse_subselects(statement)
     if isinstance(read, CopyTo) and (read.table is None or not await session.has_temporary(statement)):
         return await _open_out(session, read)
     resolution = await session.resolve(statement)
     if not resolution.tables:
+        if recodes and options.encoding is None:
+            raise FeatureNotSupported(
+                "COPY of a temporary table is not converted by itself", hint="Say its ENCODING among COPY's options."
+            )
         return await _relay(
             executor, session, relay(statement, resolution), portal, is_from=not isinstance(read, CopyTo)
         )
@@ -97,7 +109,7 @@ async def _open_out(session: Session, read: CopyTo) -> Result:
     except BaseException:
         await source.close()
         raise
-    return CopyOutResult(source, names, read.options, force_quote)
+    return CopyOutResult(source, names, read.options, force_quote, session.variables.current(ENCODING))
 
 
 async def _describe(session: Session, read: CopyTo, text: str) -> PreparedStatement:

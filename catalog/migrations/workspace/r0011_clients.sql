@@ -18,3 +18,7 @@ $generate$;
 -- With a column that PostgreSQL 17 has given another name: for statements that ask by the old one.
 CREATE VIEW lakegate.pg_database_16 AS SELECT *, datlocale AS daticulocale FROM lakegate.pg_database;
 GRANT SELECT ON lakegate.pg_database_16 TO lakegate_principal;
+
+-- Backends speak UTF-8 to the gateway, whatever the client speaks.
+CREATE FUNCTION lakegate.pg_client_encoding() RETURNS name LANGUAGE sql STABLE STRICT
+RETURN lakegate.current_setting('client_encoding')::name;
