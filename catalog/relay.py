@@ -15,8 +15,13 @@ REWRITTEN_FUNCTIONS = frozenset(
         "has_column_privilege",
         "has_schema_privilege",
         "has_table_privilege",
+        "inet_client_addr",
+        "inet_client_port",
+        "inet_server_addr",
+        "inet_server_port",
         "pg_backend_pid",
         "pg_cancel_backend",
+        "pg_client_encoding",
         "pg_cursor",
         "pg_database_size",
         "pg_export_snapshot",
@@ -50,6 +55,39 @@ REWRITTEN_RELATIONS: dict[str, frozenset[str]] = {
     ),
 }
 """Relations by the schema they stand in."""
+
+OLD_COLUMNS = {"pg_database": ("daticulocale", "pg_database_16")}
+"""A column's name until PostgreSQL 16, by relation of pg_catalog, and the relation of ours that has it as well."""
+
+OWN_FUNCTIONS = frozenset(
+    {
+        "acts_as",
+        "build_acl",
+        "carry_out",
+        "check_schema",
+        "check_table",
+        "database_size",
+        "delta_expression",
+        "each_has_any_column_privilege",
+        "each_has_column_privilege",
+        "each_has_table_privilege",
+        "each_pg_relation_size",
+        "each_pg_table_size",
+        "each_pg_total_relation_size",
+        "find_role",
+        "held",
+        "holds",
+        "may_see",
+        "own_settings",
+        "owns",
+        "parse_privileges",
+        "role_oid",
+        "send_signal",
+        "show_all",
+        "view_text",
+    }
+)
+"""Functions of schema ``lakegate`` alone: clients have none of them, whatever their search path."""
 
 SHOWN_RELATIONS = frozenset({"delta_tables", "partition_columns", "table_properties"})
 """Relations of schema ``lakegate`` that anybody may read: what PostgreSQL's catalogs have no place for."""

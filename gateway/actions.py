@@ -109,6 +109,7 @@ async def _discard(session: Session, planned: Discard) -> str:
         session.statements.clear()
         await session.portals.abandon()
         await session.relay.close()
+        session.variables.end(commit=True)  # Nothing that follows in a pipeline takes it back.
     else:
         await _relay(session, f"DISCARD {planned.what}")
     return f"DISCARD {planned.what}"

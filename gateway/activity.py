@@ -17,6 +17,7 @@ from catalog.errors import AdminShutdown, SqlError
 from catalog.principals import Principal
 from catalog.sessions import Signal, SignalKind
 from gateway.admission import Admission
+from gateway.auth.certificate import describe_certificate
 from gateway.keys import Keyring
 from gateway.pgwire.encryption import Cipher
 
@@ -54,7 +55,7 @@ class _Entry:
     member: Member
     secret: bytes
     address: tuple[str, int] | None
-    cipher: Cipher | None
+    encryption: dict[str, Any]
     terminate: Callable[[SqlError], None]
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -84,6 +85,7 @@ class Activity:
         long_key: bool,
         address: tuple[str, int] | None,
         cipher: Cipher | None,
+        certificate: bytes | None = None,
         terminate: Callable[[SqlError], None],
     ) -> bytes:
         """Gives the session its process id; returns the secret of its cancel key. Call `leave` at its end.
@@ -96,7 +98,8 @@ class Activity:
             pid = self._keyring.make_pid()
         member.pid = pid
         secret = self._keyring.make_secret(pid, long=long_key)
-        self._entries[pid] = _Entry(member, secret, address, cipher, terminate)
+        encryption = _encryption(cipher) | ({} if certificate is None else describe_certificate(certificate))
+        self._entries[pid] = _Entry(member, secret, address, encryption, terminate)
         return secret
 
     def leave(self, member: Member) -> None:
@@ -152,7 +155,7 @@ def _row(entry: _Entry) -> dict[str, Any]:
         "state": "active" if active else _STATES[member.status],
         "query": member.query[:_QUERY_SHOWN],
         "backend_type": "client backend",
-        **_encryption(entry.cipher),
+        **entry.encryption,
     }
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from catalog.errors import ProgramLimitExceeded
+from catalog.errors import InvalidParameterValue, ProgramLimitExceeded
 from gateway.result import ConstantResult
 from gateway.rows import split_rows
+from planner.encodings import single_byte
+from planner.session import ENCODING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -52,6 +54,8 @@ async def relay_assigning(
         if alone:
             await session.relay.end(commit=True)
     for target, setting in zip(targets, settings, strict=True):
+        if target.name.lower() == ENCODING and single_byte(setting) is not None:
+            raise InvalidParameterValue(f'set_config() cannot set client_encoding to "{setting}"', hint="Use SET.")
         value = await session.verdicts.validate(session, target.name, setting)
         session.variables.set(target.name, value, local=target.local)
     return result

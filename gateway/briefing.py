@@ -10,9 +10,10 @@ import json
 from typing import TYPE_CHECKING
 
 from gateway import names
-from gateway.relay.settings import SESSION_VARIABLE, SETTINGS_VARIABLE
+from gateway.relay.settings import ENDS_VARIABLE, SESSION_VARIABLE, SETTINGS_VARIABLE
 from gateway.roster import tell_sessions
-from planner.session import ANSWERED
+from planner.encodings import single_byte
+from planner.session import ANSWERED, ENCODING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,11 +31,13 @@ async def brief(session: Session, catalog: Catalog, planned: Metadata, portal: P
         rows = await catalog.attendance.list(session.workspace)
         variables = {**variables, **tell_sessions(rows, session.principal)}
     if planned.asks_for_sessions:
-        variables = {**variables, SESSION_VARIABLE: str(session.pid)}
+        variables = {**variables, SESSION_VARIABLE: str(session.pid), ENDS_VARIABLE: json.dumps(session.ends)}
     if planned.asks_for_names:
         variables = {**variables, names.VARIABLE: names.list_names(session, portal)}
     if planned.asks_for_settings:
         own = {name: session.settings.get(name) for name in sorted(ANSWERED)}
+        if single_byte(own[ENCODING] or "") is None:
+            del own[ENCODING]  # The backend's own is right.
         variables = {**variables, SETTINGS_VARIABLE: json.dumps(own)}
     if planned.asks_for_statistics:
         await catalog.publish_statistics(session.workspace)

@@ -17,6 +17,7 @@ from gateway.cycles import Cycles
 from gateway.entry import enter
 from gateway.pgwire import messages
 from gateway.pgwire.errors import notice_response
+from gateway.pgwire.recoding import check_parameters, find_recoding, raw_columns
 from gateway.pgwire.startup import has_long_secrets
 from gateway.portal import Binding, Portal, PreparedStatement
 from gateway.relay import Subscriber
@@ -24,6 +25,7 @@ from gateway.result import RelayedResult
 from gateway.shortcuts import Shortcuts
 from gateway.timeouts import Timeouts
 from gateway.variables import read_duration
+from planner.encodings import python_codec, single_byte
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -54,6 +56,7 @@ class Conversation:
         self._timeouts: Timeouts
         self._keepalives: tuple[str, ...] = _NO_KEEPALIVES
         self._resting = False
+        self._encoding = ""
         self._unheard = bytearray()
         self._answers: dict[type[messages.FrontendMessage], Callable[..., Awaitable[None]]] = {
             messages.Query: self._query,
@@ -83,20 +86,32 @@ class Conversation:
         self._timeouts = Timeouts(session, door.evict)
         long_key = has_long_secrets(door.version)
         secret = self._reception.activity.enter(
-            session, long_key=long_key, address=door.peer, cipher=door.cipher, terminate=door.evict
+            session,
+            long_key=long_key,
+            address=door.peer,
+            cipher=door.cipher,
+            certificate=door.certificate,
+            terminate=door.evict,
         )
+        session.ends = door.ends
         session.hurry = self._hurry_notices
         session.relay.hear(Subscriber(session.pid, self._notify, self._signal))
         self._report()
         door.send(messages.BackendKeyData(session.pid, secret))
 
     def replay(self, cycle: bytes) -> Replay:
-        return None if self._timeouts.in_force else self._cycles.replay(cycle)
+        stays = self._timeouts.in_force or self._door.recoding is not None
+        return None if stays else self._cycles.replay(cycle)
 
     def handle(self, message: messages.FrontendMessage) -> Awaitable[None] | None:
+        """See `gateway.pgwire.handler.Handler`. Raises SqlError."""
         self._cycles.note(message)
         self._timeouts.wake()
         self._resting = False
+        if self._door.recoding is not None:
+            self._door.raw = ()
+            if isinstance(message, messages.Bind):
+                self._check_formats(message)
         return None if self._shortcuts.answer(message) else self._answers[type(message)](message)
 
     def conclude(self) -> None:
@@ -213,12 +228,15 @@ class Conversation:
 
     async def _send_rows(self, portal: Portal, max_rows: int, columns: bytes = b"") -> None:
         """`columns` is the RowDescription where it comes with the rows: not if there are none to be had."""
+        if self._door.recoding is not None:
+            self._door.raw = raw_columns(portal.prepared.description.columns, portal.binding.result_formats)
         await portal.open(max_rows)
         await portal.receive(self._door)
         answer = portal.take_answer()
         if answer is not None:
             self._door.write(columns)
             self._cycles.relay(portal, answer)
+            self._follow_encoding()
             await self._door.drain()
             return
         self._cycles.spoil()
@@ -232,6 +250,23 @@ class Conversation:
             self._door.send(messages.PortalSuspended())
         else:
             self._door.send(messages.CommandComplete(portal.tag))
+        self._follow_encoding()
+
+    def _check_formats(self, bind: messages.Bind) -> None:
+        """Raises 0A000 for what is not converted."""
+        description = self.session.statements.get(bind.statement).description
+        check_parameters(description.parameters, bind.formats)
+        raw_columns(description.columns, bind.result_formats)
+
+    def _follow_encoding(self) -> None:
+        """What is said next is in the encoding that the client has just asked for."""
+        name = self.session.variables.current("client_encoding")
+        if name == self._encoding:
+            return
+        self._encoding = name
+        self._cycles.spoil()
+        codec = python_codec(name) if single_byte(name) else None
+        self._door.speak(None if codec is None else find_recoding(name, codec))
 
     async def _resume(self, statement: Statement, flight: Flight) -> None:
         """Goes on with a relayed statement that was launched without waiting for it."""
@@ -251,6 +286,7 @@ class Conversation:
 
     def _report(self) -> None:
         settings = self.session.settings
+        self._follow_encoding()
         for name, value in self.session.variables.unreported():
             self._door.send(messages.ParameterStatus(name, value))
         keepalives = tuple(settings.get(name, "0") for name in _KEEPALIVES)

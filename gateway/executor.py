@@ -177,7 +177,7 @@ class Executor:
             return ConstantResult.of_texts(planned.tag, planned.columns, planned.rows)
         if isinstance(planned, ShowVariable):
             columns = (ResultColumn(planned.name, PgType(Oid.TEXT)),)
-            return ConstantResult.of_texts("SHOW", columns, ((self._session.settings.get(planned.name, "0"),),))
+            return ConstantResult.of_texts("SHOW", columns, ((self._session.variables.shown(planned.name),),))
         if isinstance(planned, DeclareCursor | FetchCursor | CloseCursor):
             return await self._open_cursor(planned, portal, max_rows)
         if isinstance(planned, Prepare):
@@ -352,9 +352,10 @@ class Executor:
             return nullcontext()
         return self._services.catalog.making(self._session.workspace, query.location)
 
-    def append(self, query: Query) -> Result:
-        """The result of a write without values."""
-        source = Source(Execution(query, None), self._surroundings(query), Retention.NONE)
+    async def append(self, query: Query) -> Result:
+        """The result of a write without a client's values."""
+        execution = Execution(query, await give_arguments(self._session, query))
+        source = Source(execution, self._surroundings(query), Retention.NONE)
         return QueryResult(source, Scroll(source, scrolls=False), b"")
 
     async def read(self, query: Query, values: pa.RecordBatch | None) -> AsyncIterator[pa.RecordBatch]:

@@ -11,7 +11,7 @@ from gateway.scroll import Scroll
 from gateway.source import Source
 from planner.plan import ALL_ROWS, Direction, Movement
 
-COUNTED_TAGS = frozenset({"SELECT", "INSERT 0", "UPDATE", "DELETE", "MERGE", "COPY"})
+COUNTED_TAGS = frozenset({"COPY", "SELECT", "INSERT 0", "UPDATE", "DELETE", "MERGE"})
 _INLINE_ROWS = 128
 
 

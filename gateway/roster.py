@@ -16,7 +16,8 @@ SESSIONS, OWNERS = "lakegate.sessions", "lakegate.owners"
 _HIDDEN = frozenset(
     {
         "state", "client_addr", "client_port", "backend_start", "xact_start", "query_start", "state_change",
-        "wait_event_type", "wait_event", "backend_type", "ssl", "version", "cipher", "bits",
+        "wait_event_type", "wait_event", "backend_type", "ssl", "version", "cipher", "bits", "client_dn",
+        "client_serial", "issuer_dn",
     }
 )  # fmt: skip
 """What somebody without the session's privileges is not told."""

@@ -51,8 +51,8 @@ Situation = tuple[int, int, int]
 
 
 class Session:
-    """One logged-in user in one workspace. `notices` wait for the door to send them, which `hurry` has it do now, and
-    `cursors` changes with what cursors there are."""
+    """One logged-in user in one workspace. `ends` are its connection's, as `lakegate.ends` has them. `notices` wait for
+    the door to send them, which `hurry` has it do now, and `cursors` changes with what cursors there are."""
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class Session:
         self.workspace = workspace
         self.variables = variables
         self.pid = 0
+        self.ends: Mapping[str, str | int] = {}
         self.query_start = self.state_change = 0.0
         self._query = ""
         self.cursors = 0

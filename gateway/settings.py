@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InvalidName, InvalidParameterValue, UndefinedObject
 from gateway.route import WAREHOUSE, WORKSPACE, split_options
-from planner.encodings import clean_encoding
+from planner.encodings import clean_encoding, single_byte
 from planner.plan import Dialect, Lane
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _check_own(name: str, value: str) -> str:
 
 
 def _check_encoding(value: str) -> str:
-    encoding = _ENCODINGS.get(clean_encoding(value))
+    encoding = _ENCODINGS.get(clean_encoding(value)) or single_byte(value)
     if encoding is None:
         raise InvalidParameterValue(
             f'client encoding "{value}" is not supported', hint="Connect with client_encoding=UTF8."

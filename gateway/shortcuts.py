@@ -102,6 +102,8 @@ class Shortcuts:
 
     def _recall(self, portal: Portal, max_rows: int) -> bool:
         assert portal.prepared.statement is not None
+        if self._door.recoding is not None:
+            return False  # Its rows may be in the binary format.
         answer = self._session.recall(portal.prepared.statement, portal.prepared.types, portal.binding)
         if answer is None or 0 < max_rows <= answer.row_count:
             return False

@@ -71,6 +71,11 @@ class Variables(Mapping[str, str]):
         key = name.lower()
         return self.effective[key] if key in self.effective else self._defaults[key]
 
+    def shown(self, name: str) -> str:
+        """The value of a setting that is 0 where it is neither set nor reported."""
+        key = name.lower()
+        return self.effective.get(key, self._defaults.get(key, "0"))
+
     def start(self, values: Mapping[str, str]) -> None:
         """The start-up packet's settings, which RESET goes back to."""
         self._at_start = {name.lower(): value for name, value in values.items()}

@@ -73,7 +73,10 @@ class Scope:
                 raise FeatureNotSupported(f'column reference "{parts[-1]}" cannot be told apart', position=position)
         if parts[-1] in SYSTEM_COLUMNS:
             raise FeatureNotSupported(
-                f'system column "{parts[-1]}" of a lakehouse table is not supported', position=position
+                f'system column "{parts[-1]}" of a lakehouse table is not supported',
+                hint="Its rows have no place that lasts. A primary key, which ALTER TABLE … ADD PRIMARY KEY declares, "
+                "tells clients by which columns a row is found.",
+                position=position,
             )
         if len(parts) == 1 and any(
             source.name == parts[0] for scope in self.around() for source in scope.joined.sources

@@ -5,7 +5,7 @@ gateway has made of what the client sent: `CopyFrom` says what is expected, `pla
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from catalog.changes import Privilege
 from catalog.errors import (
@@ -24,9 +24,10 @@ from planner import tree
 from planner.appends import find_obstacle
 from planner.authorize import require
 from planner.copyoptions import EVERY, CopyOptions, read_options
+from planner.copywhere import ROWS, has_condition, reads_columns, translate_condition
 from planner.dialects.context import snapshot_of
 from planner.parse import Statement
-from planner.plan import Lane, Query, Settings
+from planner.plan import Lane, Parameter, Query, Settings
 from planner.reads import SPELLINGS
 from planner.route import refuse_forced, refuse_objects
 from planner.shadow import column_type
@@ -59,7 +60,8 @@ class CopyTo:
 @dataclass(frozen=True, slots=True)
 class CopyFrom:
     """What is to be read: values of `columns`, in that order; `table_columns` and `required` are all columns and those
-    that are never NULL. `obstacle` is why the gateway cannot append them itself."""
+    that are never NULL. `condition` is Spark's SQL of what a row must meet, with `parameters`. `obstacle` is why the
+    gateway cannot append them itself."""
 
     table: TableName
     columns: tuple[ResultColumn, ...]
@@ -68,6 +70,13 @@ class CopyFrom:
     options: CopyOptions
     snapshot: Snapshot
     obstacle: str | None
+    condition: str | None = None
+    parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def judged(self) -> frozenset[str]:
+        """The columns whose NULLs are refused as they come: rows that a condition leaves out may have them."""
+        return frozenset() if self.condition is not None else self.required
 
 
 def read_copy(statement: Statement) -> CopyTo | CopyOptions:
@@ -164,15 +173,11 @@ def plan_intake(statement: Statement, options: CopyOptions, resolution: Resoluti
     """What a COPY FROM of a lakehouse table reads. Raises 42501 without INSERT, 0A000 for what cannot be loaded."""
     _, fields = tree.unwrap(statement.tree)
     (table,) = resolution.tables.values()
-    require(table, {Privilege.INSERT})
+    require(table, {Privilege.INSERT, Privilege.SELECT} if reads_columns(statement) else {Privilege.INSERT})
     snapshot = snapshot_of(table)
-    obstacle = find_obstacle(snapshot)
+    obstacle = "a condition is Spark's to judge" if has_condition(statement) else find_obstacle(snapshot)
     if settings.lane is Lane.DUCKDB and obstacle is not None:
         raise refuse_forced(Lane.DUCKDB, obstacle)
-    if "whereClause" in fields:
-        raise FeatureNotSupported(
-            "COPY FROM … WHERE is not supported on lakehouse tables", hint="Load all rows, then DELETE."
-        )
     if options.freeze:
         raise ObjectNotInPrerequisiteState(
             "cannot perform COPY FREEZE because the table was not created or truncated in the current subtransaction"
@@ -185,8 +190,11 @@ def plan_intake(statement: Statement, options: CopyOptions, resolution: Resoluti
         if ELEMENT_OF.get(oid, oid) in _UNLOADED:
             raise FeatureNotSupported(f'column "{name}" of a nested type cannot be written in the postgres dialect')
     required = frozenset(column.name for column in snapshot.columns if not column.nullable)
-    columns = tuple(types[name] for name in names)
-    return CopyFrom(table.name, columns, every, required, options, snapshot, obstacle)
+    copy = CopyFrom(table.name, tuple(types[name] for name in names), every, required, options, snapshot, obstacle)
+    if not has_condition(statement):
+        return copy
+    condition, parameters = translate_condition(statement, table, frozenset(names), settings)
+    return replace(copy, condition=condition, parameters=parameters)
 
 
 def plan_load(copy: CopyFrom, resolution: Resolution, folder: str) -> Query:
@@ -194,7 +202,8 @@ def plan_load(copy: CopyFrom, resolution: Resolution, folder: str) -> Query:
     spelling = SPELLINGS[Lane.SPARK]
     listed = ", ".join(spelling.identifier(column.name) for column in copy.columns)
     target, source = spelling.identifier(copy.snapshot.location), spelling.identifier(folder)
-    sql = f"INSERT INTO delta.{target} ({listed}) SELECT {listed} FROM parquet.{source}"
-    query = Query(Lane.SPARK, "writes run on Spark", sql, "COPY FROM", None, writes=copy.table)
+    where = "" if copy.condition is None else f" WHERE {copy.condition}"
+    sql = f"INSERT INTO delta.{target} ({listed}) SELECT {listed} FROM parquet.{source} AS {ROWS}{where}"
+    query = Query(Lane.SPARK, "writes run on Spark", sql, "COPY", None, copy.parameters, writes=copy.table)
     refuse_objects(query, resolution)
     return query

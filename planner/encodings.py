@@ -23,11 +23,25 @@ _CODECS = {
     "shiftjis2004": "shift_jis_2004", "eucjis2004": "euc_jis_2004",
 }  # fmt: skip
 """By their names as `clean_encoding` gives them."""
+_SINGLE_BYTE = {
+    "iso8859-1": "LATIN1", "iso8859-2": "LATIN2", "iso8859-3": "LATIN3", "iso8859-4": "LATIN4", "iso8859-9": "LATIN5",
+    "iso8859-10": "LATIN6", "iso8859-13": "LATIN7", "iso8859-14": "LATIN8", "iso8859-15": "LATIN9",
+    "iso8859-16": "LATIN10", "iso8859-5": "ISO_8859_5", "iso8859-6": "ISO_8859_6", "iso8859-7": "ISO_8859_7",
+    "iso8859-8": "ISO_8859_8", "koi8-r": "KOI8R", "koi8-u": "KOI8U", "cp866": "WIN866", "cp874": "WIN874",
+    "cp1250": "WIN1250", "cp1251": "WIN1251", "cp1252": "WIN1252", "cp1253": "WIN1253", "cp1254": "WIN1254",
+    "cp1255": "WIN1255", "cp1256": "WIN1256", "cp1257": "WIN1257", "cp1258": "WIN1258",
+}  # fmt: skip
+"""Of one byte a character: PostgreSQL's own names of them, by codec. The codecs' tables are PostgreSQL's."""
 
 
 def clean_encoding(name: str) -> str:
     """What PostgreSQL compares of a name: letters, without case, and digits. Reference: `pg_char_to_encoding`."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def single_byte(name: str) -> str | None:
+    """PostgreSQL's own name of an encoding of one byte a character; None for any other."""
+    return _SINGLE_BYTE.get(_CODECS.get(clean_encoding(name), ""))
 
 
 def python_codec(name: str) -> str | None:

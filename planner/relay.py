@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from catalog.errors import FeatureNotSupported, ReservedName
 from catalog.names import SYSTEM_COLUMNS
-from catalog.relay import ANSWERS_SCHEMA, SHOWN_RELATIONS
+from catalog.relay import ANSWERS_SCHEMA, OLD_COLUMNS, OWN_FUNCTIONS, SHOWN_RELATIONS
 from catalog.resolution import Resolution
 from planner import privileges, sizes, tree
 from planner.parse import Statement
@@ -54,22 +54,24 @@ _FIELD = re.compile(r"(?:[\])]|\$[0-9]+)\s*\.|--|/\*")
 """How a field of a value is written; a comment may stand between."""
 _SIGNALS = frozenset({"pg_backend_pid", "pg_cancel_backend", "pg_terminate_backend"})
 _SESSION_VIEWS = frozenset({"pg_stat_activity", "pg_stat_gssapi", "pg_stat_ssl"})
-_OF_SESSIONS = frozenset(f"lakegate.{name}" for name in _SIGNALS | _SESSION_VIEWS)
-_OF_ITSELF = "lakegate.pg_backend_pid"
+_ENDS = frozenset({"inet_client_addr", "inet_client_port", "inet_server_addr", "inet_server_port"})
+_OF_SESSIONS = frozenset(f"lakegate.{name}" for name in _SIGNALS | _SESSION_VIEWS | _ENDS)
+_OF_ITSELF = frozenset(f"lakegate.{name}" for name in {"pg_backend_pid", *_ENDS})
 _SETTING = "current_setting"
 _ALL_SETTINGS = Metadata("SELECT * FROM lakegate.show_all()", asks_for_settings=True, tag="SHOW")
-_OF_SETTINGS = frozenset({f"lakegate.{_SETTING}", "lakegate.pg_settings"})
+_ENCODING = "pg_client_encoding"
+_OF_SETTINGS = frozenset({f"lakegate.{_SETTING}", f"lakegate.{_ENCODING}", "lakegate.pg_settings"})
 _NAMES = frozenset({"pg_prepared_statement", "pg_cursor"})
 """Functions that tell of prepared statements and cursors; their views have the plural."""
 _OF_NAMES = frozenset(f"lakegate.{name}{plural}" for name in _NAMES for plural in ("", "s"))
-_REWRITTEN = _SIGNALS | _NAMES | {"pg_notify", "pg_database_size", "pg_export_snapshot"}
+_REWRITTEN = _SIGNALS | _NAMES | _ENDS | {_ENCODING, "pg_notify", "pg_database_size", "pg_export_snapshot"}
 _REWRITTEN_VIEWS = _SESSION_VIEWS | {"pg_settings", "pg_database"} | {f"{name}s" for name in _NAMES}
 _OF_STATISTICS = frozenset({"pg_database_size", *sizes.FUNCTIONS})
 _STATISTICS = frozenset({"reltuples", "relpages", "*"})
 _PRIVILEGE_VIEWS = frozenset(
     {"table_privileges", "column_privileges", "role_table_grants", "role_column_grants", "views"}
 )
-_ANSWERED_FUNCTIONS = _REWRITTEN | {_SETTING} | privileges.FUNCTIONS | sizes.FUNCTIONS
+_ANSWERED_FUNCTIONS = _REWRITTEN | {_SETTING} | privileges.FUNCTIONS | sizes.FUNCTIONS | OWN_FUNCTIONS
 _ANSWERED_RELATIONS = _REWRITTEN_VIEWS | _PRIVILEGE_VIEWS
 _SET_CONFIG_ARGUMENTS = 3
 _CLAUSE_WORDS = re.compile(r"(?<![A-Za-z_])(?:FOR|INTO)(?![A-Za-z_])", re.IGNORECASE)
@@ -114,7 +116,7 @@ def _checked(statement: Statement, volatile_functions: frozenset[str]) -> Metada
     return Metadata(
         text=replace_names(statement.parsed_text, replacements),
         asks_for_sessions=bool(asked),
-        asks_for_all=not asked <= {_OF_ITSELF},
+        asks_for_all=not asked <= _OF_ITSELF,
         asks_for_names=bool(names & _OF_NAMES),
         asks_for_settings=bool(names & _OF_SETTINGS),
         asks_for_statistics=_reads_statistics(statement, columns),
@@ -281,6 +283,8 @@ def _replacements(nodes: Iterable[tuple[str, Node]], columns: set[str]) -> Itera
 def _function(name: str, fields: Node) -> Iterator[Replacement]:
     if name in _REWRITTEN or (name == _SETTING and _may_be_answered(fields.get("args", []))):
         yield Replacement(int(fields["location"]), f"lakegate.{name}")
+    elif name in OWN_FUNCTIONS:
+        yield Replacement(int(fields["location"]), f"pg_catalog.{name}")
     elif name in sizes.FUNCTIONS:
         yield sizes.replace_size(name, fields)
     elif name in privileges.FUNCTIONS and (replacement := privileges.replace_question(name, fields)):
@@ -303,4 +307,5 @@ def _relation(fields: Node, columns: set[str]) -> Iterator[Replacement]:
         or (in_catalog and name in _REWRITTEN_VIEWS)
         or (schema == "information_schema" and name in _PRIVILEGE_VIEWS)
     ):
-        yield Replacement(location, f"lakegate.{name}")
+        old, other = OLD_COLUMNS.get(name, ("", name))
+        yield Replacement(location, f"lakegate.{other if old in columns else name}")

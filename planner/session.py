@@ -39,8 +39,9 @@ KEPT = frozenset(
 )
 """Settings that are about the client's connection or the time between statements: a backend that is told of them would
 apply them to the gateway."""
-ANSWERED = KEPT | {"client_connection_check_interval", "lock_timeout"}
-"""Settings of which backends have other values than the session, or none. By itself each is 0."""
+ENCODING = "client_encoding"
+ANSWERED = KEPT | {"client_connection_check_interval", ENCODING, "lock_timeout"}
+"""Settings of which backends have other values than the session, or none. By itself each is 0, but for the encoding."""
 _DISCARDS = {"DISCARD_ALL": "ALL", "DISCARD_PLANS": "PLANS", "DISCARD_SEQUENCES": "SEQUENCES", "DISCARD_TEMP": "TEMP"}
 _SAVEPOINTS: dict[str, type[Savepoint | Release | RollbackTo]] = {
     "SAVEPOINT": Savepoint,

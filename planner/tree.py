@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 Node = dict[str, Any]
+PLACES = frozenset({"location", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end"})
+"""Fields that tell where in the text a node is."""
 
 
 def unwrap(node: Node) -> tuple[str, Node]:
@@ -66,6 +68,13 @@ def walk(node: Any) -> Iterator[tuple[str, Node]]:
                     stack.append(value)
                 elif type(value) is list:
                     stack.append(value)
+
+
+def placeless(node: Any) -> Any:
+    """The tree without its places in the text, so that equal expressions are equal."""
+    if type(node) is dict:
+        return {name: placeless(value) for name, value in node.items() if name not in PLACES}
+    return [placeless(value) for value in node] if type(node) is list else node
 
 
 def columns_among(nodes: Iterable[tuple[str, Node]]) -> set[str]:

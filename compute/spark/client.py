@@ -143,8 +143,14 @@ class ConnectSession:
         request.operation.set.pairs.extend(pairs)
         self.ask("Config", request)
 
+    def forget_commit(self) -> None:
+        """Until this session's next commit, `last_commit` is None."""
+        request = messages.ConfigRequest()
+        request.operation.unset.keys.append(_LAST_COMMIT)
+        self.ask("Config", request)
+
     def last_commit(self) -> int | None:
-        """The version that this session's latest commit made in whichever Delta table, None before the first."""
+        """The version that this session's latest commit made in whichever Delta table, None if there is none."""
         request = messages.ConfigRequest()
         request.operation.get_option.keys.append(_LAST_COMMIT)
         pairs = self.ask("Config", request).pairs

@@ -8,6 +8,18 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
+_LONGEST_NAME = 63
+_ESCAPED = frozenset(',+"\\<>;')
+_SHORT_NAMES = {
+    NameOID.EMAIL_ADDRESS: "emailAddress",
+    NameOID.GIVEN_NAME: "GN",
+    NameOID.SERIAL_NUMBER: "serialNumber",
+    NameOID.STREET_ADDRESS: "street",
+    NameOID.SURNAME: "SN",
+    NameOID.TITLE: "title",
+}
+"""OpenSSL's, where they differ from RFC 4514's."""
+
 
 def hash_end_point(certificate: bytes) -> bytes | None:
     """The channel binding of a server that shows this certificate (PEM, the first one counts).
@@ -24,6 +36,30 @@ def hash_end_point(certificate: bytes) -> bytes | None:
         return None
     weak = isinstance(algorithm, hashes.MD5 | hashes.SHA1)
     return shown.fingerprint(hashes.SHA256() if weak else algorithm)
+
+
+def describe_certificate(certificate: bytes) -> dict[str, str]:
+    """What pg_stat_ssl tells of a verified certificate (DER); nothing of one that it could not show."""
+    try:
+        shown = x509.load_der_x509_certificate(certificate)
+        names = {"client_dn": _spell(shown.subject), "issuer_dn": _spell(shown.issuer)}
+        return {**names, "client_serial": str(shown.serial_number)}
+    except ValueError:
+        return {}
+
+
+def _spell(name: x509.Name) -> str:
+    """As OpenSSL writes it on one line: `X509_NAME_to_cstring` of PostgreSQL, which keeps 63 bytes."""
+    spelled = "".join(
+        f"/{_SHORT_NAMES.get(part.oid, part.rfc4514_attribute_name)}={_escape(str(part.value))}" for part in name
+    )
+    return spelled.encode()[:_LONGEST_NAME].decode(errors="ignore")
+
+
+def _escape(value: str) -> str:
+    escaped = "".join(f"\\{each}" if each in _ESCAPED else each for each in value)
+    first = "\\" if value[:1] in ("#", " ") else ""
+    return first + (escaped[:-1] + "\\ " if len(value) > 1 and value.endswith(" ") else escaped)
 
 
 def read_common_name(certificate: bytes) -> str | None:

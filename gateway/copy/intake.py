@@ -11,7 +11,7 @@ from gateway.pgwire import messages
 from gateway.pgwire.encode import BINARY, TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from gateway.copy.loading import Loader
     from gateway.copy.staging import Staging
@@ -32,7 +32,7 @@ class Client(Protocol):
 
 class CopyInResult:
     """A `gateway.result.Result` that hears the client by `receive` before its `fetch` appends what came. `append` makes
-    the result that does it; `tell` sends a notice."""
+    the result that does it, which counts where a condition leaves rows out; `tell` sends a notice."""
 
     row_description = b""
 
@@ -41,7 +41,7 @@ class CopyInResult:
         copy: CopyFrom,
         loader: Loader,
         staging: Staging,
-        append: Callable[[], Result],
+        append: Callable[[], Awaitable[Result]],
         tell: Callable[[SqlError], None],
     ) -> None:
         self.tag: str | None = None
@@ -88,10 +88,11 @@ class CopyInResult:
         await complete_in_thread(self._staging.finish)
         rows = self._staging.rows
         if rows:
-            self._appending = self._append()
+            self._appending = await self._append()
             async for content in self._appending.fetch(0):
                 yield content
-        self.tag = f"COPY {rows}"
+        chosen = self._appending if self._copy.condition is not None else None
+        self.tag = f"COPY {rows}" if chosen is None else chosen.tag
         await self.close()
 
     async def close(self) -> None:

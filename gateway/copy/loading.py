@@ -6,14 +6,20 @@ from math import inf
 import numpy as np
 import pyarrow as pa
 
-from catalog.errors import CharacterNotInRepertoire, InvalidTextRepresentation, SqlError, SuccessfulCompletion
+from catalog.errors import (
+    CharacterNotInRepertoire,
+    InvalidTextRepresentation,
+    SqlError,
+    SuccessfulCompletion,
+    error_class,
+)
 from gateway.copy.columns import arrow_type, read_column
 from gateway.copy.staging import Staging
 from gateway.copy.verdict import Piece, Target, Verdict, context, judge, shorten, value_error
 from gateway.pgwire.encode import BINARY, TEXT, SessionSettings
 from lakegate_native import CopyReader, CopyRows
 from planner.copy import CopyFrom, find_forced
-from planner.encodings import python_codec
+from planner.encodings import python_codec, single_byte
 
 LONGEST_ROW = 64 * 2**20
 """Bytes of one row: what is not whole is held in memory."""
@@ -28,10 +34,11 @@ class Loader:
         self.ended = False
         self._copy = copy
         self._staging = staging
-        self._target = Target(copy.table.name, copy.table_columns, copy.required, settings)
+        self._target = Target(copy.table.name, copy.table_columns, copy.judged, settings)
         self._code = BINARY if copy.options.format == "binary" else TEXT
         self._reader = _make_reader(copy)
-        self._decode = _make_decoder(copy)
+        self._encoding = copy.options.encoding or settings.current("client_encoding")
+        self._decode = _make_decoder(copy, self._encoding)
 
     @property
     def _most_faults(self) -> float:
@@ -68,9 +75,14 @@ class Loader:
             return decode.decode(data, last).encode()
         except UnicodeDecodeError as error:
             found = " ".join(f"0x{byte:02x}" for byte in error.object[error.start : error.end])
-            refusal = CharacterNotInRepertoire(
-                f'invalid byte sequence for encoding "{(self._copy.options.encoding or "").upper()}": {found}'
+            name = single_byte(self._encoding)
+            refusal: SqlError = CharacterNotInRepertoire(
+                f'invalid byte sequence for encoding "{self._encoding.upper()}": {found}'
             )
+            if name is not None:
+                refusal = error_class("22P05")(
+                    f'character with byte sequence {found} in encoding "{name}" has no equivalent in encoding "UTF8"'
+                )
             refusal.context = self.where
             raise refusal from None
 
@@ -155,8 +167,8 @@ def _make_reader(copy: CopyFrom) -> CopyReader:
     )
 
 
-def _make_decoder(copy: CopyFrom) -> codecs.IncrementalDecoder | None:
-    codec = python_codec(copy.options.encoding or "UTF8")
+def _make_decoder(copy: CopyFrom, encoding: str) -> codecs.IncrementalDecoder | None:
+    codec = python_codec(encoding)
     if copy.options.format == "binary" or codec is None or codec == "utf-8":
         return None
     return codecs.getincrementaldecoder(codec)()

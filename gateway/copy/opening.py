@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from catalog.errors import SqlError, error_class
+from catalog.errors import FeatureNotSupported, SqlError, error_class
 from catalog.locations import STAGING
-from gateway.append import AppendResult, Rows
+from gateway.append import AppendResult, Rows, Way
 from gateway.copy.intake import CopyInResult
 from gateway.copy.loading import Loader
 from gateway.copy.outflow import CopyOutResult
@@ -17,20 +18,24 @@ from gateway.portal import Binding, PreparedStatement
 from gateway.result import RelayedResult
 from planner import tree
 from planner.copy import CopyTo, find_forced, plan_intake, plan_load, read_copy
+from planner.copywhere import has_condition, of_copy, refuse_subselects, select_of_condition
+from planner.encodings import single_byte
 from planner.parse import parse
 from planner.plan import Dialect, Lane
 from planner.relay import relay
+from planner.session import ENCODING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from catalog.catalog import Catalog
-    from catalog.resolution import Resolution
+    from catalog.resolution import Resolution, ResolvedTable
     from gateway.executor import Executor
     from gateway.portal import Portal
     from gateway.result import Result
     from gateway.session import Session
     from planner.copy import CopyFrom
+    from planner.parse import Statement
     from planner.plan import Metadata
 
 MOST_BYTES = 64 * 2**30
@@ -42,14 +47,28 @@ async def open_copy(executor: Executor, session: Session, catalog: Catalog, port
     statement = portal.prepared.statement
     assert statement is not None, "the empty query is no COPY"
     read = read_copy(statement)
+    recodes = single_byte(session.variables.current(ENCODING)) is not None
+    options = read.options if isinstance(read, CopyTo) else read
+    if recodes and options.format == "binary":
+        raise FeatureNotSupported(
+            "COPY in the binary format is not converted", hint="Use text or csv, or SET client_encoding TO UTF8."
+        )
+    if has_condition(statement):
+        refuse_subselects(statement)
     if isinstance(read, CopyTo) and (read.table is None or not await session.has_temporary(statement)):
         return await _open_out(session, read)
     resolution = await session.resolve(statement)
     if not resolution.tables:
+        if recodes and options.encoding is None:
+            raise FeatureNotSupported(
+                "COPY of a temporary table is not converted by itself", hint="Say its ENCODING among COPY's options."
+            )
         return await _relay(
             executor, session, relay(statement, resolution), portal, is_from=not isinstance(read, CopyTo)
         )
     assert not isinstance(read, CopyTo), "a temporary table is not a lakehouse table"
+    if has_condition(statement):
+        await _judge_condition(session, statement, *resolution.tables.values())
     copy = plan_intake(statement, read, resolution, executor.settings())
     if await executor.admit_write(plan_load(copy, resolution, ""), alone=alone):
         resolution = await session.resolve(statement)
@@ -61,22 +80,32 @@ async def open_copy(executor: Executor, session: Session, catalog: Catalog, port
 
 def _choose_way(
     executor: Executor, session: Session, catalog: Catalog, copy: CopyFrom, resolution: Resolution
-) -> tuple[Staging, Callable[[], Result]]:
+) -> tuple[Staging, Callable[[], Awaitable[Result]]]:
     """Where the rows of a COPY FROM wait, and what appends them then: the gateway where it can, else Spark."""
     workspace, lane = session.workspace, executor.settings().lane
     if lane is not Lane.SPARK and copy.obstacle is None:
         rows = Rows(catalog, workspace, copy.snapshot, executor.reserve, MOST_BYTES)
         load = plan_load(copy, resolution, rows.staging.path)
-
-        async def by_spark() -> Result:
-            return executor.append(load)
-
-        way = executor.find_way(load, by_spark if executor.may_use_spark() else None)
-        return rows.staging, lambda: AppendResult("COPY", rows, way)
+        by_spark = partial(executor.append, load) if executor.may_use_spark() else None
+        return rows.staging, partial(_append, rows, executor.find_way(load, by_spark))
     folder = catalog.scratch_location(workspace, STAGING, "copy")
     load = plan_load(copy, resolution, folder)
     staging = Staging(folder, Loader.schema(copy), MOST_BYTES, reserve=executor.reserve)
-    return staging, lambda: executor.append(load)
+    return staging, partial(executor.append, load)
+
+
+async def _append(rows: Rows, way: Way) -> Result:
+    return AppendResult("COPY", rows, way)
+
+
+async def _judge_condition(session: Session, statement: Statement, table: ResolvedTable) -> None:
+    """Raises what PostgreSQL has against a condition."""
+    text, moved = select_of_condition(statement, table.name)
+    (select,) = parse(text, Dialect.POSTGRES)
+    try:
+        await session.prepare(select)
+    except SqlError as error:
+        raise of_copy(error, moved) from None
 
 
 async def _relay(executor: Executor, session: Session, planned: Metadata, portal: Portal, *, is_from: bool) -> Result:
@@ -102,7 +131,7 @@ async def _open_out(session: Session, read: CopyTo) -> Result:
     except BaseException:
         await source.close()
         raise
-    return CopyOutResult(source, names, read.options, force_quote)
+    return CopyOutResult(source, names, read.options, force_quote, session.variables.current(ENCODING))
 
 
 async def _describe(session: Session, read: CopyTo, text: str) -> PreparedStatement:

@@ -10,7 +10,7 @@ from gateway.pgwire import messages
 from gateway.pgwire.codec import encode
 from gateway.pgwire.encode import BINARY, TEXT
 from lakegate_native import CopyWriter
-from planner.encodings import python_codec
+from planner.encodings import python_codec, single_byte
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -27,12 +27,16 @@ class CopyOutResult:
 
     row_description = b""
 
-    def __init__(self, source: Portal, names: Sequence[str], options: CopyOptions, force_quote: Sequence[int]) -> None:
+    def __init__(
+        self, source: Portal, names: Sequence[str], options: CopyOptions, force_quote: Sequence[int], encoding: str
+    ) -> None:
+        """`encoding` is the client's, for options that say none."""
         self.tag: str | None = None
         self._source = source
         self._names = names
         self._options = options
-        codec = python_codec(options.encoding or "UTF8")
+        self._encoding = options.encoding or encoding
+        codec = python_codec(self._encoding)
         self._codec = None if codec == "utf-8" or options.format == "binary" else codec
         self._writer = CopyWriter(
             options.format,
@@ -80,7 +84,7 @@ class CopyOutResult:
             return CopyWriter.frame(rows.decode().encode(self._codec))
         except UnicodeEncodeError as error:
             found = " ".join(f"0x{byte:02x}" for byte in error.object[error.start].encode())
-            name = (self._options.encoding or "").upper()
+            name = single_byte(self._encoding) or self._encoding.upper()
             raise error_class("22P05")(
                 f'character with byte sequence {found} in encoding "UTF8" has no equivalent in encoding "{name}"'
             ) from None

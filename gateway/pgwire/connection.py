@@ -95,6 +95,7 @@ class Connection:
         "_side",
         "_start",
         "_waiting",
+        "convert",
         "encrypted",
         "state",
         "version",
@@ -105,6 +106,8 @@ class Connection:
         self.version: ProtocolVersion = startup.NEWEST
         """The version spoken: what the client asked for, or our newest if that is older."""
         self.encrypted = False
+        self.convert: Callable[[int, bytes], bytes] | None = None
+        """Makes UTF-8 of the body of a message of a type, for a peer that speaks another encoding."""
         self._fresh = side is Side.SERVER
         self._side = side
         self._read = _READ_BY[side]
@@ -165,7 +168,7 @@ class Connection:
                 if end <= len(buffer):
                     self._start = end
                     if rule[1] is not None:
-                        return self._decode(rule, buffer[start + HEADER_SIZE : end])
+                        return self._decode(rule, buffer[start], buffer[start + HEADER_SIZE : end])
                     continue
             if not self._join(needed):
                 return NEED_DATA
@@ -199,11 +202,13 @@ class Connection:
             following = State.OPEN
         self.state = following
 
-    def _decode(self, rule: _Rule, body: bytes) -> Message:
+    def _decode(self, rule: _Rule, code: int, body: bytes) -> Message:
         """Moves the state even where the body is bad: the message was there, and its error is its answer."""
         _, decode, following = rule
         before, self.state = self.state, following
         try:
+            if self.convert is not None:
+                body = self.convert(code, body)
             message: Message = decode(body)  # type: ignore[misc]  # never called for a rule without
         except SqlError as error:
             if before in _DIALOGUE:

@@ -10,6 +10,7 @@ from gateway.pgwire.connection import Connection
 from gateway.pgwire.encryption import Cipher, Handshake
 from gateway.pgwire.messages import BackendMessage, ProtocolVersion
 from gateway.pgwire.reading import Reading
+from gateway.pgwire.recoding import Recoding
 from gateway.pgwire.writing import Writing
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ LINGER_SECONDS = 5.0
 
 class Wire(asyncio.Protocol):
     """`_closing`: nothing more will be said. `_timer` runs until the login has ended, or the last answer is fetched.
-    `_source` is where the client of a balancer is."""
+    `_source` is where the client of a balancer is. `recoding` is the client's encoding, None for UTF-8, and `raw` are
+    the columns, from 0, of the rows that are written now which are no text."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -39,6 +41,8 @@ class Wire(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._source: Address | None = None
+        self.recoding: Recoding | None = None
+        self.raw: tuple[int, ...] = ()
 
     @property
     def version(self) -> ProtocolVersion:
@@ -53,6 +57,20 @@ class Wire(asyncio.Protocol):
     def peer(self) -> Any:
         """The client's address: as a trusted balancer told it, else as the socket gives it."""
         return self._source or self._transport.get_extra_info("peername")
+
+    @property
+    def ends(self) -> dict[str, str | int]:
+        """Where both are, by the names of the functions that tell it in PostgreSQL; empty for what is no network."""
+        own = self._transport.get_extra_info("sockname")
+        if not isinstance(own, tuple):
+            return {}
+        client, server = self.peer, own
+        return {
+            "inet_client_addr": client[0],
+            "inet_client_port": client[1],
+            "inet_server_addr": server[0],
+            "inet_server_port": server[1],
+        }
 
     @property
     def server_name(self) -> str | None:
@@ -83,9 +101,21 @@ class Wire(asyncio.Protocol):
     def write(self, content: bytes) -> None:
         """Adds whole messages that are encoded already and change no state: rows, and what a relay forwards.
 
-        Never blocks. Await `drain` after much of it, or the memory fills while the client does not read.
+        Never blocks. Await `drain` after much of it, or the memory fills while the client does not read. Raises 22P05
+        at a character that the client's encoding lacks, behind what came before it.
         """
-        self._writing.write(content)
+        if self.recoding is None:
+            self._writing.write(content)
+            return
+        converted, error = self.recoding.send(content, self.raw)
+        self._writing.write(converted)
+        if error is not None:
+            raise error
+
+    def speak(self, recoding: Recoding | None) -> None:
+        """What the client says and hears from now on is in that encoding."""
+        self.recoding, self.raw = recoding, ()
+        self._connection.convert = None if recoding is None else recoding.receive
 
     async def drain(self) -> None:
         """Waits until the client has read enough. Raises ConnectionResetError when it is gone."""

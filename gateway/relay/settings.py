@@ -9,10 +9,13 @@ from collections.abc import Hashable, Mapping
 
 from catalog.errors import FeatureNotSupported
 from catalog.names import quote_identifier
-from planner.session import KEPT, LISTS_OF_NAMES
+from planner.encodings import single_byte
+from planner.session import ENCODING, KEPT, LISTS_OF_NAMES
 
 SESSION_VARIABLE = "lakegate.session"
 """The session's process id, which `lakegate.pg_backend_pid()` reads."""
+ENDS_VARIABLE = "lakegate.ends"
+"""Where the session's client and the gateway are, in JSON, by the names of the functions that read it."""
 SETTINGS_VARIABLE = "lakegate.settings"
 """The session's values of `planner.session.ANSWERED` in JSON, null for one that is not set, which
 `lakegate.pg_settings` and `lakegate.current_setting` read."""
@@ -21,6 +24,7 @@ IRRELEVANT = frozenset(
         "application_name",
         "client_min_messages",
         "lakegate.dialect",
+        "lakegate.ends",
         "lakegate.lane",
         "lakegate.names",
         "lakegate.owners",
@@ -53,6 +57,8 @@ class Settings:
             return
         self._source = variables
         applied = {name: value for name, value in variables.items() if name not in KEPT}
+        if single_byte(applied.get(ENCODING, "")) is not None:
+            del applied[ENCODING]  # Between us there is UTF-8.
         if applied != self.applied:
             self.applied = applied
             self.relevant = frozenset(item for item in self.applied.items() if item[0] not in IRRELEVANT)

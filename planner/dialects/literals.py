@@ -9,6 +9,7 @@ import re
 from decimal import Decimal
 
 from catalog.types import ELEMENT_OF, Oid, PgType
+from planner import tree
 from planner.customs import Customs
 from planner.dialects.arrays import array_of, read_items
 from planner.dialects.coercion import FLOATS, INT4, INT8, INTEGERS, INTERVAL, MAX_PRECISION, STRINGS, decimal, type_name
@@ -17,6 +18,7 @@ from planner.dialects.intervals import parse_interval
 from planner.dialects.spelling import Spelling
 from planner.dialects.zones import place
 from planner.predicates import ConstantTerm, Term
+from planner.tree import Node
 
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?))?\s*(Z|[+-]\d{2}(?::?\d{2})?)?", re.IGNORECASE
@@ -86,6 +88,25 @@ def interval(text: str, spelling: Spelling, field: int | None = None) -> Express
     """See `parse_interval`."""
     span = parse_interval(text, field)
     return Expression(spelling.span(span), INTERVAL, span=span)
+
+
+def written_text(node: Node) -> str | None:
+    """The text that a string is, or strings and whole numbers under ``||``; None for what is not all constant."""
+    kind, fields = tree.unwrap(node)
+    if kind == "A_Const":
+        value = tree.constant(fields)
+        return value if isinstance(value, str) and not tree.is_number(fields) else None
+    if kind != "A_Expr" or tree.strings(fields.get("name")) != ["||"]:
+        return None
+    parts = [_written(fields[side]) for side in ("lexpr", "rexpr")]
+    return "".join(part for part in parts if part is not None) if None not in parts else None
+
+
+def _written(node: Node) -> str | None:
+    kind, fields = tree.unwrap(node)
+    if kind == "A_Const" and "ival" in fields:
+        return str(tree.constant(fields))
+    return written_text(node)
 
 
 def _canonical_uuid(text: str) -> str:

@@ -17,6 +17,7 @@ from planner.dialects.coercion import BOOL, INT4, INTERVAL, common
 from planner.dialects.context import Context
 from planner.dialects.expression import NULL, Expression, Unverified
 from planner.dialects.operators import COMPARISONS, unary
+from planner.dialects.symmetric import translate_symmetric
 from planner.dialects.typenames import named_type
 from planner.plan import Lane
 from planner.predicates import ColumnTerm, Nullness, all_of, any_of, comparison
@@ -99,9 +100,10 @@ class Expressions:
         elements = written_elements({"TypeCast": fields}) if target.oid in ELEMENT_OF else None
         if elements is not None:
             return self._array(elements, scope, PgType(ELEMENT_OF[target.oid], target.typmod)).named(name)
+        written = literals.written_text(fields["arg"]) if target == INTERVAL else None
+        if written is not None:
+            return literals.interval(written, self.context.spelling, field).named(name)
         value = self.translate(fields["arg"], scope)
-        if target == INTERVAL and value.literal is not None:
-            return literals.interval(value.literal, self.context.spelling, field).named(name)
         converted = cast(value, target, self.context.spelling, self.context.customs)
         return converted.named(value.name if value.name != "?column?" else name)
 
@@ -193,6 +195,8 @@ class Expressions:
             return self._row_comparison(fields, operator, scope)
         if operator in _LIKES:
             return self._visit_AEXPR_LIKE(fields, operator, scope)
+        if operator == "-" and (symmetric := translate_symmetric(fields, scope, self)) is not None:
+            return symmetric
         left, right = self.translate(fields["lexpr"], scope), self.translate(fields["rexpr"], scope)
         return self.operators.binary(operator, left, right)
 

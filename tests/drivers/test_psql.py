@@ -93,6 +93,8 @@ def test_lists_tables(bare_oracle: Target, gateway: Target, command: str) -> Non
 def test_lists_databases_and_schemas(gateway: Target) -> None:
     databases = [line.split("|")[0] for line in psql(gateway, r"\l", options=("-At",)).out.splitlines() if "|" in line]
     assert databases == [gateway.database]
+    until_16 = "SELECT datname, daticulocale = datlocale FROM pg_catalog.pg_database d"  # What psql 15 and 16 ask.
+    assert psql(gateway, until_16, options=("-At",)).out == f"{gateway.database}|t\n"
     schemas = [line.split("|")[0] for line in psql(gateway, r"\dn+", options=("-At",)).out.splitlines()]
     assert {"tpch", "sample"} <= set(schemas)
 

@@ -89,6 +89,8 @@ class SparkSession:
             raise FeatureNotSupported("the warehouse's Spark machines only read", hint=_WRITERS)
         self._end_running()
         with translated():
+            if writes.counts_rows(sql):
+                self._session.forget_commit()
             running = Running(self._session.execute(substitute(sql, parameters)), self._scratch, self._sweeper)
             with self._lock:
                 self._running = running
@@ -154,10 +156,11 @@ class SparkSession:
         return Result(pa.RecordBatchReader.from_batches(pa.schema([]), empty), affected)
 
     def _committed_rows(self, sql: str) -> int | None:
-        """What Delta's history says about the commit that this session has just made."""
+        """What Delta's history says about the commit that this session has just made: none where nothing was to be
+        written."""
         table, version = writes.target(sql), self._session.last_commit()
         if table is None or version is None:
-            return None
+            return 0 if table is not None else None
         history = f"DESCRIBE HISTORY delta.{table} LIMIT {HISTORY_LIMIT}"
         commits = pa.Table.from_batches(self._session.execute(history)).select(["version", "operationMetrics"])
         metrics = [commit["operationMetrics"] for commit in commits.to_pylist() if commit["version"] == version]

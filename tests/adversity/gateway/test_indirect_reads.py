@@ -37,6 +37,7 @@ REFUSED = (
     "ANALYZE tpch.region",
     "SELECT region FROM tpch.region",
     "SELECT ctid FROM tpch.region",
+    "SELECT r.*, ctid FROM tpch.region r LIMIT 501",
     "SELECT r.* IS NULL FROM tpch.region r",
 )
 

@@ -93,6 +93,17 @@ def test_a_certificate_is_enough_for_the_role_that_it_names(estate: Estate) -> N
     assert who(estate.connect("ann", **shown(pair))) == "ann", "a password stays a password"
 
 
+def test_whose_certificate_it_is(estate: Estate) -> None:
+    with estate.connect("carl", None, **shown(estate.authority.issue("carl"))) as connection:
+        told = connection.execute(f"SELECT client_dn, client_serial > 0, issuer_dn FROM pg_stat_ssl {OWN}").fetchone()
+        ends = connection.execute("SELECT inet_client_addr()::text, inet_client_port() > 0").fetchone()
+    assert told is not None
+    assert told[0] == "/CN=carl"
+    assert told[1]
+    assert told[2].startswith("/CN=")
+    assert ends == ("127.0.0.1/32", True)
+
+
 def test_a_certificate_of_nobody_here(estate: Estate) -> None:
     pair = estate.authority.issue("stranger")
     with pytest.raises(psycopg.OperationalError, match='certificate authentication failed for user "stranger"'):

@@ -20,7 +20,7 @@ from catalog.changes import CreateRole, CreateSchema, Grant, Privilege, Register
 from catalog.databases import ACCOUNT_DATABASE
 from catalog.names import TableName
 from catalog.principals import Principal
-from catalog.relay import ANSWERS_SCHEMA, REWRITTEN_FUNCTIONS, REWRITTEN_RELATIONS
+from catalog.relay import ANSWERS_SCHEMA, OWN_FUNCTIONS, REWRITTEN_FUNCTIONS, REWRITTEN_RELATIONS
 from catalog.sessions import SIGNAL_SQLSTATE
 from gateway.roster import tell_sessions
 from planner.parse import parse
@@ -57,6 +57,12 @@ async def test_every_overload_is_there(metastore: Metastore) -> None:
     bare = [(name, arguments.replace("pid ", "").replace("timeout ", "")) for name, arguments, _ in originals]
     assert [row[:2] for row in ours] == bare
     assert [row[2] for row in ours] == [row[2] for row in originals]
+
+
+async def test_functions_of_ours_are_known(metastore: Metastore) -> None:
+    query = """SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'lakegate'::regnamespace
+               AND proname NOT IN (SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace)"""
+    assert {name for (name,) in await metastore.query(query)} == OWN_FUNCTIONS
 
 
 async def test_every_relation_has_its_columns(metastore: Metastore) -> None:

@@ -112,6 +112,17 @@ BAD: Sequence[tuple[str, bytes]] = (
     ("(id) (FORMAT csv, DEFAULT '')", b""),
     ("(id) (DEFAULT E'a\\tb')", b""),
     ("(id) (ON_ERROR nosuch)", b""),
+    ("(id) WHERE id > 'x'", b""),
+    ("(id) WHERE id", b""),
+    ("(id) WHERE nosuch = 1", b""),
+    ("(id) WHERE other.id = 1", b""),
+    ("(id) (FORMAT csv) where ( select true )", b""),
+    ("(id) WHERE id IN (SELECT 1)", b""),
+    ("(id) WHERE max(id) = 1", b""),
+    ("(id) WHERE row_number() OVER () = 1", b""),
+    ("(id) WHERE generate_series(1, id) = 1", b""),
+    ("(id) WHERE id = $1", b""),
+    ("(id, small) WHERE id < 0", b"1\t40000\n"),
     ("(id) BINARY", b"nonsense"),
     ("(id) BINARY", b"PGCOPY\n\xff\r\n\0" + bytes([0, 2, 0, 0])),
     ("(id) BINARY", b"PGCOPY\n\xff\r\n\0" + bytes([0, 1, 0, 0])),
@@ -160,6 +171,14 @@ GOOD: Sequence[tuple[str, bytes]] = (
         b"2024-02-29 10:11\t{}\n",
     ),
     ("(id) FROM STDIN WITH NULL AS 'x' DELIMITER AS ';'", b""),
+    (
+        "(id, t, n) FROM STDIN WHERE id % 2 = 0 AND (loaded.n > 1.5 OR t IS NULL) AND v IS NULL",
+        b"30\ta\t1.51\n32\t\\N\t0\n34\tb\t1.5\n31\tc\t9\n\\N\td\t9\n",
+    ),
+    ("(id, d) FROM STDIN (FORMAT csv) WHERE sample.loaded.d < now() AND upper(current_user) <> ''", b"40,2024-02-29\n"),
+    ("(id, n) FROM STDIN (ON_ERROR ignore) WHERE n < 0", b"41\tx\n42\t1\n43\t-1\n"),
+    ("(id) FROM STDIN WHERE NULL", b"44\n"),
+    ("(id) FROM STDIN WHERE false", b""),
 )
 
 

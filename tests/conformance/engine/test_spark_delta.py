@@ -38,6 +38,7 @@ def table(spark_session: SparkSession, folder: Path) -> str:
 
 def test_every_write_tells_its_rows(spark_session: SparkSession, table: str) -> None:
     assert affected(spark_session, f"INSERT INTO {table} VALUES (10, 'x'), (11, NULL)") == 2
+    assert affected(spark_session, f"INSERT INTO {table} SELECT id, name FROM {table} WHERE id < 0") == 0
     assert affected(spark_session, f"WITH more AS (SELECT 12L AS id) INSERT INTO {table} SELECT id, 'y' FROM more") == 1
     assert affected(spark_session, f"UPDATE {table} SET name = 'z' WHERE id < 3") == 3
     assert affected(spark_session, f"UPDATE {table} SET name = 'z' WHERE id < 0") == 0

@@ -108,6 +108,8 @@ REWRITTEN = (
     ("TABLE pg_catalog.pg_stat_gssapi", "TABLE lakegate.pg_stat_gssapi"),
     ("SELECT d.datname FROM pg_catalog.pg_database d", "SELECT d.datname FROM lakegate.pg_database d"),
     ("SELECT xmin FROM pg_database", "SELECT xmin FROM pg_database"),
+    ("SELECT d.daticulocale FROM pg_database d", "SELECT d.daticulocale FROM lakegate.pg_database_16 d"),
+    ("SELECT role_oid('x'), OWNS (1, '')", "SELECT pg_catalog.role_oid('x'), pg_catalog.owns (1, '')"),
     ("SELECT pg_export_snapshot()", "SELECT lakegate.pg_export_snapshot()"),
     ("SELECT 'ü', pid FROM pg_stat_activity a", "SELECT 'ü', pid FROM lakegate.pg_stat_activity a"),
     ("SELECT relacl FROM pg_class", "SELECT relacl FROM lakegate.pg_class"),
