@@ -52,8 +52,8 @@ async def relay_assigning(
         if alone:
             await session.relay.end(commit=True)
     for target, setting in zip(targets, settings, strict=True):
-        value = await session.verdicts.validate(session, target.name, setting)
-        session.variables.set(target.name, value, local=target.local)
+        name, value = await session.verdicts.validate(session, target.name, setting)
+        session.variables.set(name, value, local=target.local)
     return result
 
 

@@ -45,11 +45,12 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a query needs of its session. `turn` is its place among the writers of its table, `room` keeps the
-    folder of one that it makes; `settle` follows a write into the catalog; `reroute` plans for Spark; `trees` as
-    `gateway.trees` has it. `undone`: a write that fails goes with its block, whether it was done or not."""
+    """What a query needs of its session. `role` is who asks. `turn` is its place among the writers of its table, `room`
+    keeps the folder of one that it makes; `settle` follows a write into the catalog; `reroute` plans for Spark; `trees`
+    as `gateway.trees` has it. `undone`: a write that fails goes with its block, whether it was done or not."""
 
     leases: Leases
+    role: str
     vault: Vault
     settle: Callable[[Query], Awaitable[None]]
     turn: AbstractAsyncContextManager[None]
@@ -154,10 +155,10 @@ class Source:
             spool.finish()
 
     async def _drive(self, execution: Execution, spool: Spool) -> None:
-        query, leases = execution.query, self._surroundings.leases
+        query, leases, role = execution.query, self._surroundings.leases, self._surroundings.role
         scans = await find_scans(query, trees=self._surroundings.trees)
         began = time.perf_counter()
-        lease = await leases.take(query.lane.value)
+        lease = await leases.take(query.lane.value, role)
         leased = time.perf_counter()
         try:
             if query.before is not None:
@@ -171,7 +172,7 @@ class Source:
                 await answer.close()
             self.spent = {"Machine Wait": leased - began, "Engine": time.perf_counter() - leased}
         except (SqlError, asyncio.CancelledError) as error:
-            await leases.give_back(query.lane.value, lease)
+            await leases.give_back(query.lane.value, role, lease)
             if _is_in_doubt(error, query) and not self._surroundings.undone:
                 raise StatementCompletionUnknown(
                     f"the machine was lost while it wrote to table {query.writes}",
@@ -181,7 +182,7 @@ class Source:
         except BaseException:
             await leases.drop(lease)
             raise
-        await leases.give_back(query.lane.value, lease)
+        await leases.give_back(query.lane.value, role, lease)
 
 
 async def _finish(answer: Answer) -> None:
