@@ -5,7 +5,7 @@ import base64
 import functools
 import hmac
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 from catalog.attendance import Attendance
 from catalog.changes import (
@@ -33,7 +33,7 @@ from catalog.locations import fresh_location, is_below, is_object, normalize_loc
 from catalog.migrations import History
 from catalog.names import TableName, TableReference
 from catalog.observations import Observations, write_down
-from catalog.principals import AccessToken, Directory, Login, Principal, list_tokens, load_directory
+from catalog.principals import OPERATOR, AccessToken, Directory, Login, Principal, list_tokens, load_directory
 from catalog.resolution import Resolution
 from catalog.resolver import Pins, Resolver, Workspace
 from catalog.sealed import Backend, SealedConnection, find_owner
@@ -44,9 +44,6 @@ from catalog.tokens import TokenRequest, make_token, revoke_token
 from catalog.translation import as_sql_errors
 from catalog.verifier import build_verifier, derive_salt
 from catalog.writerrows import WriterRows
-
-OPERATOR = Principal("lakegate", admin=True, groups=frozenset())
-"""Who acts when nobody is logged in yet: the gateway's own start."""
 
 UNKNOWN_USERS = "unknown users"
 """The purpose of the secret that hides which users exist."""
@@ -152,6 +149,18 @@ class Catalog:
         """
         return (await self._account.read()).logins.get(user)
 
+    def assume(self, user: Principal, role: str) -> Principal:
+        """Who a user is in a role that she has taken on. Answered from the cache. Raises what `Directory.assume`
+        raises."""
+        return self._account.state.assume(user.name, role)
+
+    async def confirm_role(self, user: Principal, role: str) -> None:
+        """That she may take it on, which another replica may have granted a moment ago. Raises the same."""
+        with suppress(SqlError):
+            self.assume(user, role)
+            return
+        (await self._account.confirm()).assume(user.name, role)
+
     async def make_token(self, request: TokenRequest) -> str:
         """The text of a new access token. Raises UndefinedObject, ProgramLimitExceeded. For the operator."""
         salt = derive_salt(request.principal, self.derive_secret(UNKNOWN_USERS))
@@ -196,7 +205,7 @@ class Catalog:
         Raises InsufficientPrivilege, UnreadableTable, InvalidParameterValue.
         """
         opened, directory = await self._workspace(workspace), await self._account.read()
-        who = _find_current(who, directory)
+        who = directory.renew(who)
         question = who, workspace, tuple(references), tuple(search_path), temporary
         return await self._resolver.resolve(question, directory, opened, pinned, definitions)
 
@@ -204,7 +213,7 @@ class Catalog:
         """Carries out one change, authorised anew, in one transaction. Returns a notice for its client, if there
         is any. Raises PostgreSQL's errors for what is wrong."""
         directory = await self._account.read()
-        who = _find_current(who, directory)
+        who = directory.renew(who)
         if isinstance(change, CreateRole | AlterRole | DropRole | GrantMembership):
             async with self._account.change() as revision:
                 await change_roles(revision, change, who, self._role_verifier)
@@ -227,13 +236,13 @@ class Catalog:
         """For a block of theirs, on that backend of its own."""
         opened = await self._workspace(workspace)
         async with opened.database.connection() as connection:
-            owner = await find_owner(connection, who.name)
+            owner = await find_owner(connection, who.user)
         return Definitions(SealedConnection(backend, owner), opened.database)
 
     async def define(self, definitions: Definitions, change: Change, who: Principal, workspace: str) -> SqlError | None:
         """`apply` in a block: everybody else sees it with COMMIT. Raises what `apply` raises."""
         directory = await self._account.read()
-        who = _find_current(who, directory)
+        who = directory.renew(who)
         inventory = definitions.over(await (await self._workspace(workspace)).database.read())
         snapshot = await self._snapshot_for(change, who, workspace, inventory)
         folder = self._folder_left_by(change, workspace, inventory)
@@ -379,11 +388,3 @@ class Catalog:
     def _role_verifier(self, role: str) -> str | None:
         password = self._role_secret(role)
         return None if password is None else build_verifier(password)
-
-
-def _find_current(who: Principal, directory: Directory) -> Principal:
-    """The principal with the rights of now. Raises InsufficientPrivilege when it has been dropped."""
-    found = OPERATOR if who == OPERATOR else directory.find(who.name)
-    if found is None:
-        raise InsufficientPrivilege(f'role "{who.name}" was dropped')
-    return found

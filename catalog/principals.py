@@ -1,11 +1,12 @@
 """Principals (users and groups) and their access tokens as sessions see them, and their cached directory."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from catalog.connection import Connection, fetch
+from catalog.errors import InsufficientPrivilege, InvalidParameterValue
 
 PUBLIC = "public"
 """The grantee that stands for everybody; no principal can have this name."""
@@ -13,17 +14,28 @@ PUBLIC = "public"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`groups` holds every group it is in, directly or through other groups; `connection_limit` is -1 without one."""
+    """`groups` holds every group it is in, directly or through other groups; `connection_limit` is -1 without one.
+    `taken_by` is the user who acts as it since SET ROLE, None for one who acts as herself."""
 
     name: str
     admin: bool
     groups: frozenset[str]
     connection_limit: int = -1
+    taken_by: str | None = None
+
+    @property
+    def user(self) -> str:
+        """Who has logged in, and is accountable."""
+        return self.taken_by or self.name
 
     @property
     def grantees(self) -> frozenset[str]:
         """The names whose grants count for this principal."""
         return self.groups | {self.name, PUBLIC}
+
+
+OPERATOR = Principal("lakegate", admin=True, groups=frozenset())
+"""Who acts when nobody is logged in yet: the gateway's own start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,28 @@ class Directory:
     def find(self, name: str) -> Principal | None:
         login = self.logins.get(name)
         return login.principal if login else self.groups.get(name)
+
+    def assume(self, user: str, role: str) -> Principal:
+        """Who a user is once she has taken on a role: she has its rights, and none of her own.
+
+        Raises InvalidParameterValue where there is no such role, InsufficientPrivilege where she is no member of it.
+        """
+        member, taken = self.find(user), self.find(role)
+        if taken is None:
+            raise InvalidParameterValue(f'role "{role}" does not exist')
+        if member is None or role not in member.groups | {user}:
+            raise InsufficientPrivilege(f'permission denied to set role "{role}"')
+        return taken if role == user else replace(taken, taken_by=user)
+
+    def renew(self, who: Principal) -> Principal:
+        """The principal with the rights of now. Raises InsufficientPrivilege when it has been dropped, and what
+        `assume` raises."""
+        if who.taken_by is not None:
+            return self.assume(who.taken_by, who.name)
+        found = OPERATOR if who == OPERATOR else self.find(who.name)
+        if found is None:
+            raise InsufficientPrivilege(f'role "{who.name}" was dropped')
+        return found
 
 
 async def load_directory(connection: Connection) -> Directory:

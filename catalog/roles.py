@@ -52,8 +52,10 @@ async def create_role(connection: Connection, change: CreateRole, who: Principal
 
 
 async def alter_role(connection: Connection, change: AlterRole, who: Principal, role_password: RolePassword) -> None:
-    """Admins change anybody; everybody may change his own password. Raises UndefinedObject."""
-    if change.name != who.name or (change.login, change.admin, change.connection_limit) != (None, None, None):
+    """Admins change anybody; everybody may change his own password, but not that of a role that he has taken on: with
+    it he would log in as somebody else. Raises UndefinedObject."""
+    is_own = change.name == who.user == who.name
+    if not is_own or (change.login, change.admin, change.connection_limit) != (None, None, None):
         _require_admin(who, "permission denied to alter role")
     update = """UPDATE lakegate.principals SET login = coalesce(%s, login), admin = coalesce(%s, admin),
                 verifier = coalesce(%s, verifier), connection_limit = coalesce(%s, connection_limit)
@@ -74,8 +76,9 @@ async def drop_role(connection: Connection, change: DropRole, who: Principal) ->
     """PostgreSQL itself refuses (2BP01) while the role has rights or tables anywhere. Raises UndefinedObject."""
     _require_admin(who, "permission denied to drop role")
     for name in change.names:
-        if name == who.name:
-            raise ObjectNotInPrerequisiteState("current user cannot be dropped")
+        if name in (who.name, who.user):
+            whose = "current" if name == who.name else "session"
+            raise ObjectNotInPrerequisiteState(f"{whose} user cannot be dropped")
         if (await connection.execute("DELETE FROM lakegate.principals WHERE name = %s", (name,))).rowcount:
             await connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
         elif not change.if_exists:

@@ -5,10 +5,11 @@ Owns
     their settings, transaction blocks, prepared statements, portals and cursors, the spool, the relay to the
     metastore's PostgreSQL (`gateway.relay`), COPY (`gateway.copy`), what mixes PostgreSQL's tables with the lakehouse's
     (`gateway.temporary`), what it appends to tables itself (`append`), the tables that a block writes (`enlistment`,
-    `draft`, in a `scratch` folder, against other `writers`) and the `definitions` that it changes, configuration and
-    the command line. Beside the sessions: who may have how many (`admission`), their keys and signals (`keys`,
-    `activity`, `cancel`), and the other gateways (`replica`). Commands of the operator on the metastore (`operation`,
-    `token`, `discover`).
+    `draft`, in a `scratch` folder, against other `writers`) and the `definitions` that it changes, the role that a
+    session acts as (`roles`) and the machines that it is lent (`lending`, `leases`), configuration and the command
+    line. Beside the sessions: who may have how many (`admission`), their keys and signals (`keys`, `activity`,
+    `cancel`), and the other gateways (`replica`). Commands of the operator on the metastore (`operation`, `token`,
+    `discover`).
 
 Layers, top down
     `cli` -> `server` (puts everything together, drains) -> `pgwire.door` (sockets) -> `conversation` (messages to
@@ -32,7 +33,7 @@ A client's way in
 Never
     SQL is never looked at here: the planner says what a statement is. No row passes through Python objects. Nothing
     blocks the event loop: encoding of large batches and file work run in threads. A backend of PostgreSQL never has
-    more rights than the user whose statement it runs.
+    more rights than the user whose statement it runs, and only those of the role that she has taken on.
 
 References
     PostgreSQL documentation, chapter "Frontend/Backend Protocol"; Arrow columnar format; Delta protocol.

@@ -16,6 +16,7 @@ from catalog.errors import (
 from gateway import definitions, enlistment
 from gateway.demarcation import Demarcation, demarcate, set_modes
 from gateway.preparation import deallocate
+from gateway.roles import ROLE
 from planner.plan import CatalogChange, Deallocate, Discard, Plan, Query, ResetVariable, SetModes, SetVariable
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ async def _set(session: Session, planned: SetVariable) -> str:
     if planned.keeps:
         value = await session.relay.show(name, session.variables.effective)
     if value is None:
-        await session.verdicts.admit_reset(session, name)
+        name = await session.verdicts.admit_reset(session, name)
     else:
-        value = await session.verdicts.validate(session, name, value)
+        name, value = await session.verdicts.validate(session, name, value)
     if planned.local and not session.block.shared:
         session.warn(NoActiveSqlTransaction("SET LOCAL can only be used in transaction blocks"))
     session.variables.set(name, value, local=planned.local)
@@ -95,9 +96,7 @@ async def _set_modes(session: Session, planned: SetModes) -> str:
 
 
 async def _reset(session: Session, name: str | None) -> str:
-    if name is not None:
-        await session.verdicts.admit_reset(session, name)
-    session.variables.reset(name)
+    session.variables.reset(name and await session.verdicts.admit_reset(session, name))
     return "RESET"
 
 
@@ -106,6 +105,7 @@ async def _discard(session: Session, planned: Discard) -> str:
         if session.block.shared:
             raise ActiveSqlTransaction("DISCARD ALL cannot run inside a transaction block")
         session.variables.reset(None)
+        session.variables.reset(ROLE)
         session.statements.clear()
         await session.portals.abandon()
         await session.relay.close()

@@ -26,10 +26,10 @@ _STATES = {b"I": "idle", b"T": "idle in transaction", b"E": "idle in transaction
 
 
 class Member(Protocol):
-    """A session, as far as others may know it. `query_start` and `state_change` are seconds since 1970, `xact_start`
-    too, None outside a block."""
+    """A session, as far as others may know it. `user` has logged in, whatever role she acts as. `query_start` and
+    `state_change` are seconds since 1970, `xact_start` too, None outside a block."""
 
-    principal: Principal
+    user: Principal
     workspace: str
     pid: int
 
@@ -92,7 +92,7 @@ class Activity:
 
         Raises TooManyConnections.
         """
-        self._admission.admit(member.principal, member.workspace)
+        self._admission.admit(member.user, member.workspace)
         pid = self._keyring.make_pid()
         while pid in self._entries:
             pid = self._keyring.make_pid()
@@ -105,7 +105,7 @@ class Activity:
     def leave(self, member: Member) -> None:
         """Does nothing for who has not come in."""
         if self._entries.pop(member.pid, None) is not None:
-            self._admission.leave(member.principal, member.workspace)
+            self._admission.leave(member.user, member.workspace)
 
     def cancel(self, pid: int, secret: bytes) -> bool:
         """Cancels what that session runs if the secret is right; whether it is."""
@@ -118,7 +118,7 @@ class Activity:
     def signal(self, signal: Signal, asker: Principal | None) -> None:
         """pg_cancel_backend and pg_terminate_backend, from any replica. Only who has the owner's privileges may."""
         entry = self._entries.get(signal.pid)
-        if entry is None or asker is None or not may_act_as(asker, entry.member.principal.name):
+        if entry is None or asker is None or not may_act_as(asker, entry.member.user.name):
             return
         if signal.kind is SignalKind.CANCEL:
             entry.member.cancel()
@@ -142,7 +142,7 @@ def _row(entry: _Entry) -> dict[str, Any]:
     return {
         "datname": member.workspace,
         "pid": member.pid,
-        "usename": member.principal.name,
+        "usename": member.user.name,
         "application_name": member.application_name,
         "client_addr": entry.address[0] if entry.address else None,
         "client_port": entry.address[1] if entry.address else None,

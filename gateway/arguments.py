@@ -32,7 +32,7 @@ async def _session_values(session: Session, asked: set[SessionValue]) -> Mapping
     return {
         SessionValue.NOW: await session.now() if SessionValue.NOW in asked else None,
         SessionValue.CURRENT_USER: session.principal.name,
-        SessionValue.SESSION_USER: session.principal.name,
+        SessionValue.SESSION_USER: session.user.name,
         SessionValue.CURRENT_DATABASE: session.workspace,
         SessionValue.CURRENT_SCHEMA: (await schema(session.variables.effective) or None)
         if SessionValue.CURRENT_SCHEMA in asked

@@ -56,8 +56,8 @@ async def relay_assigning(
     for target, setting in zip(targets, settings, strict=True):
         if target.name.lower() == ENCODING and single_byte(setting) is not None:
             raise InvalidParameterValue(f'set_config() cannot set client_encoding to "{setting}"', hint="Use SET.")
-        value = await session.verdicts.validate(session, target.name, setting)
-        session.variables.set(target.name, value, local=target.local)
+        name, value = await session.verdicts.validate(session, target.name, setting)
+        session.variables.set(name, value, local=target.local)
     return result
 
 

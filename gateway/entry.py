@@ -73,7 +73,7 @@ async def enter(reception: Reception, door: Door, startup: StartupMessage) -> Se
     try:
         asked = startup_settings(startup.parameters)
         validate = reception.services.verdicts.validate
-        variables.start({name: await validate(session, name, value) for name, value in asked.items()})
+        variables.start(dict([await validate(session, name, value) for name, value in asked.items()]))
     except BaseException:
         await session.close()
         raise

@@ -54,6 +54,7 @@ from planner.plan import (
     Transfer,
 )
 from planner.planning import plan
+from planner.session import is_own, plan_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from catalog.principals import Principal
     from gateway.leases import Leases
     from gateway.relay import RelayDescription
     from gateway.services import Services
@@ -91,8 +93,8 @@ class Executor:
     async def describe(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:
         """Parameters and columns, from PostgreSQL on the shadow or from the engine's analyser. Nothing is
         executed."""
-        if statement.borrows:
-            return self._describe_borrowed(statement, types)
+        if statement.borrows or is_own(statement):
+            return self._describe_alone(statement, types)
         if statement.describable is not None:
             variables = self._session.variables.effective
             described = await self._session.relay.describe(statement.describable, types, variables)
@@ -106,8 +108,8 @@ class Executor:
 
     def find_described(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement | None:
         """What `describe` gives, if PostgreSQL has told it before."""
-        if statement.borrows:
-            return self._describe_borrowed(statement, types)
+        if statement.borrows or is_own(statement):
+            return self._describe_alone(statement, types)
         assert statement.describable is not None
         variables = self._session.variables.effective
         described = self._session.relay.find_description(statement.describable, types, variables)
@@ -119,15 +121,16 @@ class Executor:
         statement = prepared.statement
         if statement is None or not statement.borrows:
             return prepared
-        return self._describe_borrowed(statement, prepared.types)
+        return self._describe_alone(statement, prepared.types)
 
-    def _describe_borrowed(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:
-        """What names something that does not exist gives no rows: PostgreSQL raises that when it is executed."""
-        session = self._session
+    def _describe_alone(self, statement: Statement, types: tuple[int, ...]) -> PreparedStatement:
+        """Without PostgreSQL. What names something that does not exist gives no rows: PostgreSQL raises that when it is
+        executed."""
+        session, described = self._session, None
         if statement.executes is not None:
             described = session.statements.find(statement.executes)
-        else:
-            portal = session.portals.find(statement.fetches or "")
+        elif statement.fetches is not None:
+            portal = session.portals.find(statement.fetches)
             described = None if portal is None else portal.prepared
         if described is None:
             return PreparedStatement(statement, types, Description(types, None))
@@ -151,7 +154,9 @@ class Executor:
         """Plans the portal's statement and starts it; `max_rows` is what will be fetched first (0: all)."""
         statement, prepared = portal.prepared.statement, portal.prepared
         assert statement is not None, "an empty query has no result"
-        self._session.block.admit(ends_block=statement.ends_block)
+        self._session.admit(statement)
+        if is_own(statement):
+            return self._act(plan_session(statement), alone=alone)
         if statement.verb == COPY:
             return await open_copy(self, self._session, self._services.catalog, portal, alone=alone)
         await self._confirm(prepared)
@@ -186,6 +191,9 @@ class Executor:
             return await self._open_execute(planned, portal, max_rows, alone=alone)
         if isinstance(planned, Explain):
             return await explanation.explain(self, self._session, planned, portal, max_rows, alone=alone)
+        return self._act(planned, alone=alone)
+
+    def _act(self, planned: Plan, *, alone: bool) -> Result:
         return ActionResult(functools.partial(actions.act, self._session, self._services, planned, alone=alone))
 
     def _circumstances(self, statement: Statement) -> Hashable:
@@ -296,7 +304,7 @@ class Executor:
             return open_insert(self, self._session, self._services.catalog, query, portal, values)
         execution = Execution(query, await give_arguments(self._session, query, values))
         may_reroute = query.lane is Lane.DUCKDB and self.may_use_spark()
-        reroute = functools.partial(self._reroute, portal, values) if may_reroute else None
+        reroute = functools.partial(self._reroute, portal, values, self._session.principal) if may_reroute else None
         surroundings = self._surroundings(query, reroute)
         formats = portal.binding.result_formats
         columns = query.columns
@@ -336,6 +344,7 @@ class Executor:
         waits = not drafted and query.location is None
         return Surroundings(
             self._leases,
+            session.principal.name,
             session.vault,
             functools.partial(actions.settle, session, self._services.catalog),
             self._services.writers.turn(session.workspace, query.writes if waits else None, session.lock_seconds),
@@ -368,8 +377,11 @@ class Executor:
         finally:
             await source.close()
 
-    async def _reroute(self, portal: Portal, values: pa.RecordBatch | None) -> Execution:
+    async def _reroute(self, portal: Portal, values: pa.RecordBatch | None, who: Principal) -> Execution:
+        """The query for the other lane. A cursor's may be asked for when its session acts as somebody else."""
         assert portal.prepared.statement is not None
+        if self._session.principal != who:
+            raise FeatureNotSupported("a query that one role has begun is not planned anew for another")
         planned, _ = await self.plan(portal.prepared.statement, portal.prepared, portal, Lane.SPARK)
         if not isinstance(planned, Query):
             raise InternalError("a query became something else when it was planned for the other lane")
@@ -378,16 +390,17 @@ class Executor:
     async def _analyse(self, query: Query) -> tuple[ResultColumn, ...]:
         parameters = await give_arguments(self._session, query)
         scans = await find_scans(query, trees=self._services.trees)
-        lease = await self._leases.take(query.lane.value)
+        role = self._session.principal.name
+        lease = await self._leases.take(query.lane.value, role)
         try:
             schema = await lease.describe(query.sql, parameters=parameters, scans=scans)
         except SqlError:
-            await self._leases.give_back(query.lane.value, lease)
+            await self._leases.give_back(query.lane.value, role, lease)
             raise
         except BaseException:
             await self._leases.drop(lease)
             raise
-        await self._leases.give_back(query.lane.value, lease)
+        await self._leases.give_back(query.lane.value, role, lease)
         return describe_schema(schema)
 
 

@@ -106,7 +106,7 @@ async def _tell(
     lent = {} if portal.loan is None else portal.loan.tables
     resolution = replace(resolution, tables={**resolution.tables, **lent})
     node = _describe(query, resolution, lent, planned)
-    node["Warehouse"] = session.preference(query.lane.value)[0] or "default"
+    node["Warehouse"] = session.machines.preference(query.lane.value)[0] or "default"
     node["Engine Plan"] = await _ask_engine(executor, query, portal, resolution, planned)
     return node
 

@@ -1,8 +1,8 @@
 """The machines that one session holds, from its first statement until it has been idle for a while.
 
 A lease runs one statement at a time. While a portal still streams, the next statement takes another lease; what is
-free is reused, so that a warm machine serves the session's statements one after another. A task of the session sweeps
-idle ones.
+free is reused, so that a warm machine serves the session's statements one after another, but only those of one role.
+A task of the session sweeps idle ones.
 """
 
 import asyncio
@@ -26,12 +26,14 @@ def describe_wait(engine: str, place: Place) -> str:
 @dataclass(slots=True)
 class _Free:
     engine: str
+    role: str
     lease: Lease
     since: float
 
 
 class Leases:
-    """`acquire` asks the pool for a machine of an engine; a free lease is kept for `idle_seconds`."""
+    """`acquire` asks the pool for a machine of an engine; a free lease is kept for `idle_seconds`, for the role that
+    has used it."""
 
     def __init__(self, acquire: Acquire, idle_seconds: float) -> None:
         self._acquire = acquire
@@ -40,21 +42,22 @@ class Leases:
         self._sweep: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def take(self, engine: str) -> Lease:
-        """A lease for one statement; give it back with `give_back`, or `drop` it when it may still be at work."""
-        for free in [free for free in self._free if free.engine == engine]:
+    async def take(self, engine: str, role: str) -> Lease:
+        """A lease for one statement of that role's; give it back with `give_back`, or `drop` it when it may still be
+        at work. Those of other roles go: the session may act as this one from now on."""
+        for free in [free for free in self._free if free.engine == engine or free.role != role]:
             self._free.remove(free)
-            if not free.lease.lost and not free.lease.leaving:
+            if free.role == role and not free.lease.lost and not free.lease.leaving:
                 return free.lease
             await self.drop(free.lease)
         return await self._acquire(engine)
 
-    async def give_back(self, engine: str, lease: Lease) -> None:
+    async def give_back(self, engine: str, role: str, lease: Lease) -> None:
         """The statement has ended; the machine waits for the session's next one, unless it ends or none comes."""
         if lease.lost or lease.leaving or self._closed:
             await self.drop(lease)
             return
-        self._free.append(_Free(engine, lease, time.monotonic()))
+        self._free.append(_Free(engine, role, lease, time.monotonic()))
         if self._sweep is None:
             self._sweep = asyncio.create_task(self._release_idle())
 

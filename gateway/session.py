@@ -15,32 +15,31 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from catalog.errors import (
-    FeatureNotSupported,
     InsufficientPrivilege,
     InvalidCursorName,
     SqlError,
-    SuccessfulCompletion,
 )
 from catalog.principals import Principal
 from catalog.resolution import Resolution
 from catalog.types import Description
-from compute.events import Place, Priority
-from compute.lease import Lease
 from gateway import enlistment
 from gateway.actions import Notice
 from gateway.executor import Executor
 from gateway.interruption import Interruption
-from gateway.leases import Leases, describe_wait
+from gateway.leases import Leases
+from gateway.lending import Lending
 from gateway.portal import PROTOCOL, Binding, CursorOptions, Portal, PreparedStatement, check_formats, check_values
 from gateway.portals import Portals
 from gateway.relay import Flight, RelayAnswer, RelayPortal
 from gateway.result import Repetition
+from gateway.roles import Roles
 from gateway.services import ANYTHING, Admission, Services
 from gateway.statements import Statements
 from gateway.transaction import Block
 from gateway.variables import Variables, read_duration
 from planner.parse import Statement, parse
 from planner.plan import Dialect
+from planner.session import is_own
 
 T = TypeVar("T")
 _UNHEARD = {"warning": ("NOTICE",), "error": ("NOTICE", "WARNING")}
@@ -51,18 +50,19 @@ Situation = tuple[int, int, int]
 
 
 class Session:
-    """One logged-in user in one workspace. `ends` are its connection's, as `lakegate.ends` has them. `notices` wait for
-    the door to send them, which `hurry` has it do now, and `cursors` changes with what cursors there are."""
+    """One logged-in `user` in one workspace, who acts as the `principal`. `ends` are its connection's, as
+    `lakegate.ends` has them. `notices` wait for the door to send them, which `hurry` has it do now, and `cursors`
+    changes with what cursors there are. `machines`: see `gateway.lending`."""
 
     def __init__(
         self,
         services: Services,
-        principal: Principal,
+        user: Principal,
         workspace: str,
         variables: Variables,
         admission: Admission = ANYTHING,
     ) -> None:
-        self.principal = principal
+        self.user = user
         self.workspace = workspace
         self.variables = variables
         self.pid = 0
@@ -76,13 +76,20 @@ class Session:
         self.vault = services.storage.open()
         self.notices: list[Notice] = []
         self.hurry: Callable[[], None] = lambda: None
-        self.relay = services.relay.open(principal.name, workspace)
+        self.relay = services.relay.open(user.name, workspace)
         self.verdicts = services.verdicts
+        self.roles = Roles(user, services.catalog, variables, self.relay)
+        self.machines = Lending(self, services, admission.warehouse)
         self._services = services
         self._admission = admission
-        self._leases = Leases(self._acquire, services.limits.lease_idle_seconds)
+        self._leases = Leases(self.machines.acquire, services.limits.lease_idle_seconds)
         self._executor = Executor(self, services, self._leases)
         self._interruption = Interruption()
+
+    @property
+    def principal(self) -> Principal:
+        """Whose rights count. Raises SqlError where the user may not act so any more."""
+        return self.roles.find()
 
     @property
     def status(self) -> bytes:
@@ -111,7 +118,7 @@ class Session:
             return None
         version = self._services.catalog.version(self.workspace)
         settings = frozenset(item for item in self.settings.items() if item[0] != "application_name")
-        return self.principal, self._admission, self.workspace, version, settings
+        return self.user, self._admission, self.workspace, version, settings
 
     @property
     def query(self) -> str:
@@ -149,18 +156,26 @@ class Session:
         """The statements of a text, in order. Raises SqlSyntaxError with a position in it."""
         return parse(sql, self.dialect)
 
+    def admit(self, statement: Statement) -> None:
+        """Refuses what may not run now: in a block that has failed all but its end, and in a role that was taken from
+        the user all but what gives her another."""
+        self.block.admit(ends_block=statement.ends_block)
+        if not is_own(statement):
+            self.roles.find()
+
     async def prepare(self, statement: Statement | None, types: Sequence[int] = ()) -> PreparedStatement:
         """Describes a statement without executing it. Raises SqlError with PostgreSQL's own text where it can be
         told."""
         if statement is None:
             return PreparedStatement(None, tuple(types), Description(tuple(types), None))
-        self.block.admit(ends_block=statement.ends_block)
+        self.admit(statement)
         return await self._executor.describe(statement, tuple(types))
 
     def prepare_at_once(self, statement: Statement, types: Sequence[int]) -> PreparedStatement | None:
         """What `prepare` gives, if PostgreSQL's description is known already."""
         if statement.describable is None or self.block.failed:
             return None
+        self.admit(statement)
         return self._executor.find_described(statement, tuple(types))
 
     def recall(self, statement: Statement, types: Sequence[int], binding: Binding) -> RelayAnswer | None:
@@ -190,7 +205,10 @@ class Session:
         """`bind`, if no earlier portal of that name has to be closed before; whether it was done."""
         prepared = self._executor.renew(self.statements.get(statement))
         check_values(prepared, statement, binding)
-        self.block.admit(ends_block=prepared.statement is not None and prepared.statement.ends_block)
+        if prepared.statement is None:
+            self.block.admit(ends_block=False)
+        else:
+            self.admit(prepared.statement)
         self.portals.check(name)
         values = self._executor.read_values(name, prepared, binding) if binding.values else None
         check_formats(prepared, binding)
@@ -372,29 +390,3 @@ class Session:
             rest.push_async_callback(self._leases.close)
             rest.push_async_callback(enlistment.leave, self.block)
             await self.portals.abandon()
-
-    def preference(self, engine: str) -> tuple[str, Priority]:
-        """Size and priority of the session's machines; an empty size is the default one."""
-        who, asked = self.principal.name, self._admission.warehouse
-        return self._services.declaration.preference(engine, self.workspace, who, asked)
-
-    async def _acquire(self, engine: str) -> Lease:
-        if engine not in self._services.engines:
-            raise FeatureNotSupported(
-                f"the statement needs {engine}, of which this gateway has no machines",
-                hint="an operator gives it some: --executors, --spark-master, --spark-remote or --max-spark-machines; "
-                "in the chart machines.spark.executors",
-            )
-        size, priority = self.preference(engine)
-        tell = functools.partial(self._tell_wait, engine)
-        lease = await self._services.pool.lease(
-            engine, workspace=self.workspace, principal=self.principal.name, size=size, priority=priority, tell=tell
-        )
-        if lease.woken_seconds is not None:
-            told = f"compute was asleep: a {engine} machine started in {lease.woken_seconds:.2f} s"
-            self.inform(SuccessfulCompletion(told))
-        return lease
-
-    def _tell_wait(self, engine: str, place: Place) -> None:
-        self.inform(SuccessfulCompletion(describe_wait(engine, place)))
-        self.hurry()

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, InvalidName, InvalidParameterValue, UndefinedObject
+from gateway.roles import AUTHORIZATION, NONE, ROLE
 from gateway.route import WAREHOUSE, WORKSPACE, split_options
 from planner.encodings import clean_encoding, single_byte
 from planner.plan import Dialect, Lane
@@ -25,8 +26,6 @@ OWN: dict[str, tuple[str, ...]] = {
 }
 """The gateway's own settings and the values that they take; the first is what a session starts with."""
 
-_ROLES = {"role": ("none",), "session_authorization": ()}
-"""Who the session acts as, and what it may be set to beside the principal's own name."""
 _OF_TRANSACTIONS = frozenset({"transaction_isolation", "transaction_read_only", "transaction_deferrable"})
 _WRITE_ONLY = frozenset({"seed"})
 """Settings that PostgreSQL does not show: the value is kept as it was given."""
@@ -52,16 +51,21 @@ class Verdicts:
     def __init__(self) -> None:
         self._canonical: dict[tuple[str, str | None, str], str] = {}
 
-    async def validate(self, session: Session, name: str, value: str) -> str:
-        """The value in canonical form. Raises SqlError for what cannot be set, or not to that."""
+    async def validate(self, session: Session, name: str, value: str) -> tuple[str, str]:
+        """What a setting comes to: its name, and the value in canonical form. SET SESSION AUTHORIZATION to oneself
+        comes to SET ROLE NONE. Raises SqlError for what cannot be set, or not to that."""
+        if name.lower() == AUTHORIZATION:
+            await session.roles.admit_authorization(value)
+            return ROLE, NONE
+        return name, await self._canonicalize(session, name, value)
+
+    async def _canonicalize(self, session: Session, name: str, value: str) -> str:
         key = name.lower()
         _check_name(name)
         if key in _OF_TRANSACTIONS:
             raise FeatureNotSupported(f'parameter "{name}" belongs to a transaction', hint="Use SET TRANSACTION.")
-        if key in _ROLES and value not in (*_ROLES[key], session.principal.name):
-            raise FeatureNotSupported(
-                f'a session cannot act as another role than its own: "{value}"', hint="Log in as that role instead."
-            )
+        if key == ROLE:
+            return await session.roles.admit(value)
         if key in OWN:
             return _check_own(key, value)
         if key == "client_encoding":
@@ -74,16 +78,20 @@ class Verdicts:
         return value.strip() if key in _WRITE_ONLY or key.startswith(_KEEPALIVES) else canonical
 
     def admit_assignment(self, name: str) -> None:
-        """Refuses what set_config() may not set: who acts, and how a transaction runs."""
+        """Refuses what set_config() may not set: who has logged in, and how a transaction runs."""
         _check_name(name)
-        if name.lower() in _ROLES or name.lower() in _OF_TRANSACTIONS:
+        if name.lower() == AUTHORIZATION or name.lower() in _OF_TRANSACTIONS:
             raise FeatureNotSupported(f"set_config() cannot set {name}", hint=f"Use SET {name}.")
 
-    async def admit_reset(self, session: Session, name: str) -> None:
-        """Raises SqlError for what cannot be reset."""
+    async def admit_reset(self, session: Session, name: str) -> str:
+        """The setting that is to be reset. Raises SqlError for what cannot be."""
         _check_name(name)
-        if name.lower() not in OWN:
+        key = name.lower()
+        if key in (ROLE, AUTHORIZATION):
+            return ROLE
+        if key not in OWN:
             await self._ask(session, name, None)
+        return name
 
     async def _ask(self, session: Session, name: str, value: str | None) -> str:
         """PostgreSQL's verdict. One on a DateStyle depends on the style before, of which it may name a part."""

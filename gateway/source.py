@@ -46,12 +46,13 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a query needs of its session. `turn` is its place among the writers of its table, `room` keeps the
-    folder of one that it makes; `settle` follows a write into the catalog; `reroute` plans for Spark; `trees` as
-    `gateway.trees` has it. `undone`: a write that fails goes with its block, whether it was done or not. `reserve`
+    """What a query needs of its session. `role` is who asks. `turn` is its place among the writers of its table, `room`
+    keeps the folder of one that it makes; `settle` follows a write into the catalog; `reroute` plans for Spark; `trees`
+    as `gateway.trees` has it. `undone`: a write that fails goes with its block, whether it was done or not. `reserve`
     stays free while a statement writes; None for one that reads."""
 
     leases: Leases
+    role: str
     vault: Vault
     settle: Callable[[Query], Awaitable[None]]
     turn: AbstractAsyncContextManager[None]
@@ -158,11 +159,12 @@ class Source:
 
     async def _drive(self, execution: Execution, spool: Spool) -> None:
         query, leases, reserve = execution.query, self._surroundings.leases, self._surroundings.reserve
+        role = self._surroundings.role
         if reserve is not None:
             await asyncio.to_thread(reserve.require)
         scans = await find_scans(query, trees=self._surroundings.trees)
         began = time.perf_counter()
-        lease = await leases.take(query.lane.value)
+        lease = await leases.take(query.lane.value, role)
         leased = time.perf_counter()
         try:
             if query.before is not None:
@@ -177,7 +179,7 @@ class Source:
                     await answer.close()
             self.spent = {"Machine Wait": leased - began, "Engine": time.perf_counter() - leased}
         except (SqlError, asyncio.CancelledError) as error:
-            await leases.give_back(query.lane.value, lease)
+            await leases.give_back(query.lane.value, role, lease)
             if _is_in_doubt(error, query) and not self._surroundings.undone:
                 raise StatementCompletionUnknown(
                     f"the machine was lost while it wrote to table {query.writes}",
@@ -187,7 +189,7 @@ class Source:
         except BaseException:
             await leases.drop(lease)
             raise
-        await leases.give_back(query.lane.value, lease)
+        await leases.give_back(query.lane.value, role, lease)
 
 
 async def _finish(answer: Answer) -> None:

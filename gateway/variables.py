@@ -29,6 +29,8 @@ REPORTED = (
 )
 """What ParameterStatus reports (PostgreSQL protocol, "Asynchronous Operations")."""
 
+_LASTING = frozenset({"role"})
+"""What RESET ALL leaves as it is."""
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _REPORTED_BY_NAME = {name.lower(): name for name in REPORTED}
 
@@ -99,12 +101,14 @@ class Variables(Mapping[str, str]):
         self._refresh()
 
     def reset(self, name: str | None) -> None:
-        """Back to the start-up value; None does so for all."""
+        """Back to the start-up value; None does so for all that RESET ALL resets."""
         if name is not None:
             self.set(name, None)
             return
         self._save()
-        self._session, self._local = self._at_start, {}
+        others = {other: value for other, value in self._at_start.items() if other not in _LASTING}
+        self._session = others | {other: kept for other, kept in self._session.items() if other in _LASTING}
+        self._local = {other: kept for other, kept in self._local.items() if other in _LASTING}
         self._refresh()
 
     def mark(self) -> Mark:

@@ -12,6 +12,7 @@ from planner.parse import Statement
 from planner.plan import (
     Begin,
     Commit,
+    Dialect,
     Discard,
     Modes,
     Plan,
@@ -60,6 +61,11 @@ _ZONE_UNITS: dict[object, tuple[int, str, int]] = {
     _HOUR | _MINUTE: (_MINUTE, "minutes", 60_000_000),
 }
 """By the fields in an interval's typmod: the last of them, its name, and its microseconds."""
+
+
+def is_own(statement: Statement) -> bool:
+    """Whether it is about the session alone: nothing that it names is anybody's to grant, and it has no columns."""
+    return statement.verb in VERBS and statement.dialect is Dialect.POSTGRES and not statement.explain_route
 
 
 def shows_kept(statement: Statement) -> bool:

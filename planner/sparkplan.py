@@ -132,7 +132,8 @@ class _SparkPlan:
         names = [node.name.lower()] if isinstance(node, exp.Anonymous) else [n.lower() for n in type(node).sql_names()]
         for name in FOLDED & set(names):
             if name in ("current_user", "session_user", "user"):
-                return exp.Literal.string(self.resolution.principal.name)
+                who = self.resolution.principal
+                return exp.Literal.string(who.user if name == "session_user" else who.name)
             schema = self.resolution.current_schema
             if name == "current_catalog" or schema is None:
                 return exp.Literal.string(self.resolution.workspace)

@@ -27,7 +27,7 @@ SESSION_WORDS = frozenset(
 _SETTINGS = re.compile(
     r"(?is)(RESET\s+ALL|(RESET|SET)\s+(SESSION\s+|LOCAL\s+)?(lakegate\.\w+|search_path|timezone|time\s+zone|application_name"
     r"|statement_timeout|client_encoding|client_min_messages|datestyle|intervalstyle|extra_float_digits|bytea_output"
-    r"|transaction|session\s+characteristics)\b.*)"
+    r"|role|session\s+authorization|transaction|session\s+characteristics)\b.*)"
 )
 _ROUTE = re.compile(r"(?i)\s*EXPLAIN\s*\(\s*ROUTE\s*\)")
 _NAME = r"(`(?:[^`]|``)+`|\w+)"

@@ -23,9 +23,10 @@ class Heard:
     reported: dict[str, str | None] = field(repr=False)
 
 
-def hear(target: Target, statements: list[str], *, extended: bool = False) -> list[Heard]:
-    """A new connection's answers, by simple Query or by Parse, Bind and Execute."""
-    with target.connect(options="-c TimeZone=UTC -c work_mem=2MB") as connection:
+def hear(target: Target, statements: list[str], *, extended: bool = False, options: str = "") -> list[Heard]:
+    """A new connection's answers, by simple Query or by Parse, Bind and Execute. `options`: more of those that it
+    begins with."""
+    with target.connect(options=f"-c TimeZone=UTC -c work_mem=2MB {options}") as connection:
         return [_ask(connection, statement, extended=extended) for statement in statements]
 
 

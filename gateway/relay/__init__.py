@@ -18,11 +18,12 @@ BackendKeyData stop here. Rows of a client's or of the gateway's own go in by CO
 
 A backend is lent while a statement runs. It stays with its session while something lives there: a block, suspended
 portals, temp tables, channels that it listens on. The last few are kept by nobody, so that what needs one for a moment
-finds one. Its settings travel with it as a note of what they are; the next session's first request changes what
-differs. When they are not known any more (after a rollback), all are reset first.
+finds one. Its settings travel with it as a note of what they are, the role that its session has taken on among them;
+the next session's first request changes what differs. When they are not known any more (after an error, a rollback),
+all are reset first.
 
-Never: a login as another role than the user's, `SET ROLE` from a stronger one, simple Query (which takes several
-statements), decoding of rows, an unbounded wait or buffer.
+Never: a login as another role than the user's, a role that PostgreSQL does not let her take on, simple Query (which
+takes several statements), decoding of rows, an unbounded wait or buffer.
 
 Errors: PostgreSQL's own, with `ErrorReport` as cause; `BackendLost` 08006, `RelayUnavailable` 57P03, `RelayExhausted`
 53300, `StatementTimeout` 57014 are the relay's.

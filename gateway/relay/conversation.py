@@ -301,7 +301,8 @@ class Conversation:
         elif error is None:
             self._note_success(run)
         else:
-            backend.variables = None if run.request.sets else backend.variables
+            # What was set in a transaction that has failed was not, whichever request set it.
+            backend.variables = None
             holdings.begun = exchange.status not in (0, IDLE)
         if self._backend is backend and not (holdings.begun or holdings.portals):
             await self._release(backend)

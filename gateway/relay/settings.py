@@ -35,6 +35,7 @@ IRRELEVANT = frozenset(
         "statement_timeout",
     }
 )
+_ROLE = "role"
 _FIXED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
 
 _MODES = ("default_transaction_isolation", "default_transaction_read_only", "default_transaction_deferrable")
@@ -70,8 +71,9 @@ def modes_of(variables: Mapping[str, str]) -> tuple[str | None, ...]:
 
 
 def keep_meaningless(variables: Mapping[str, str]) -> Mapping[str, str]:
-    """Those that no answer depends on, and what a transaction takes over when it begins."""
-    return {name: value for name, value in variables.items() if name in IRRELEVANT or name in _MODES}
+    """Those that no answer depends on, what a transaction takes over when it begins, and who acts: the backend is not
+    to be anybody else in between."""
+    return {name: value for name, value in variables.items() if name in IRRELEVANT or name in (*_MODES, _ROLE)}
 
 
 def set_command(name: str, value: str | None) -> str:

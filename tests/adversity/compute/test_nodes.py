@@ -96,7 +96,7 @@ async def test_a_spent_budget_is_told(warehouse: Path) -> None:
         assert caught.value.sqlstate == "53400"
         assert "renews" in (caught.value.detail or "")
         session = Leases(partial(pool.lease, workspace="demo", principal="ada"), idle_seconds=LATER)
-        await session.give_back("duckdb", lease)
+        await session.give_back("duckdb", "ada", lease)
         with pytest.raises(MachinesExhausted, match="budget"):
-            await session.take("duckdb")
+            await session.take("duckdb", "ada")
         await eventually(lambda: pool.count("duckdb") == {"spare": 1})

@@ -41,9 +41,9 @@ def test_set_config_takes_parameters(connection: psycopg.Connection, binary: boo
 @pytest.mark.parametrize(
     ("statement", "error"),
     [
-        ("SET ROLE pg_monitor", psycopg.errors.FeatureNotSupported),
-        ("SET SESSION AUTHORIZATION lakegate", psycopg.errors.FeatureNotSupported),
-        ("SELECT set_config('ROLE', 'pg_monitor', false)", psycopg.errors.FeatureNotSupported),
+        ("SET ROLE pg_monitor", psycopg.errors.InsufficientPrivilege),
+        ("SET SESSION AUTHORIZATION lakegate", psycopg.errors.InsufficientPrivilege),
+        ("SELECT set_config('ROLE', 'pg_monitor', false)", psycopg.errors.InsufficientPrivilege),
         ("SELECT set_config('transaction_read_only', 'off', true)", psycopg.errors.FeatureNotSupported),
         ("SELECT set_config('lakegate.session', '1', false)", psycopg.errors.UndefinedObject),
         ("SELECT set_config('lakegate.lane', 'nowhere', false)", psycopg.errors.InvalidParameterValue),

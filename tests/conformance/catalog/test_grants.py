@@ -99,6 +99,45 @@ async def test_leaving_a_group_takes_its_rights(sales: Metastore) -> None:
         await privileges(sales, user)
 
 
+async def test_a_role_that_is_taken_on_has_its_own_rights_alone(sales: Metastore) -> None:
+    """Told alike by the catalog, which loses them with the membership, and by a backend of the user's."""
+    group = sales.unique("crew")
+    await sales.apply(CreateRole(group, None, login=False))
+    user = await sales.make_user("user", group)
+    await sales.apply(Grant(USAGE, (group, user.name), schemas=("sales",)))
+    await sales.apply(Grant(SELECT, (user.name,), tables=(TABLE,)))
+    await sales.apply(Grant(SELECT, (group,), tables=(OTHER,)))
+    taken = sales.catalog.assume(user, group)
+    assert await privileges(sales, taken) == frozenset()
+    assert await privileges(sales, user) == SELECT
+    endpoint = await sales.catalog.relay_endpoint(user.name, sales.workspace)
+    held = (
+        "SELECT current_user::text, array(SELECT r::regclass::text FROM unnest(lakegate.held('SELECT')) r ORDER BY 1)"
+    )
+    async with await psycopg.AsyncConnection.connect(endpoint.conninfo()) as connection:
+        for role, tables in (("none", [OTHER, TABLE]), (group, [OTHER]), (user.name, [OTHER, TABLE])):
+            await connection.execute("SELECT set_config('role', %s, false)", (role,))
+            row = await (await connection.execute(held.encode())).fetchone()
+            assert row == (user.name if role == "none" else role, [f"sales.{table.name}" for table in tables])
+    await sales.apply(GrantMembership((group,), (user.name,), revoke=True))
+    with pytest.raises(InsufficientPrivilege, match=f'permission denied to set role "{group}"'):
+        await privileges(sales, taken)
+
+
+async def test_a_user_who_has_taken_on_an_admins_role_cannot_drop_herself(sales: Metastore) -> None:
+    chief = sales.unique("chief")
+    await sales.apply(CreateRole(chief, None, login=True, admin=True))
+    user = await sales.make_user("user", chief)
+    taken = sales.catalog.assume(user, chief)
+    for name, whose in ((chief, "current"), (user.name, "session")):
+        with pytest.raises(ObjectNotInPrerequisiteState, match=f"{whose} user cannot be dropped"):
+            await sales.apply(DropRole((name,)), taken)
+    await sales.apply(DropRole((user.name,)))
+    with pytest.raises(InsufficientPrivilege):
+        await sales.apply(DropRole((chief,)), taken)
+    await sales.apply(DropRole((chief,)))
+
+
 async def test_without_usage_the_schema_is_closed(sales: Metastore) -> None:
     user = await sales.make_user("user")
     await sales.apply(Grant(SELECT, (user.name,), tables=(TABLE,)))

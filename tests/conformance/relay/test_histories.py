@@ -33,6 +33,7 @@ class User:
                     self.set,
                     self.fail,
                     self.suspend,
+                    self.fail_late,
                     self.leave,
                     self.interrupt,
                     self.block,
@@ -44,10 +45,10 @@ class User:
 
     async def read(self) -> None:
         token = self.choice.randrange(10**6)
-        expected = self.variables.get("timezone", "UTC")
-        sql = "SELECT $1::int, current_setting('timezone'), to_regclass($2) IS NOT NULL"
+        expected, acting = self.variables.get("timezone", "UTC"), self.variables.get("role", "alice")
+        sql = "SELECT $1::int, current_setting('timezone'), current_user, to_regclass($2) IS NOT NULL"
         rows = await query(self.session, sql, (str(token).encode(), self.name.encode()), self.variables)
-        assert rows == [(str(token).encode(), expected.encode(), b"t" if self.has_table else b"f")]
+        assert rows == [(str(token).encode(), expected.encode(), acting.encode(), b"t" if self.has_table else b"f")]
 
     async def set(self) -> None:
         zone = self.choice.choice(ZONES)
@@ -56,6 +57,8 @@ class User:
         self.variables = {**self.variables, "timezone": zone}
         if self.choice.random() < 0.3:
             self.variables = {}
+        if self.choice.random() < 0.3:
+            self.variables = {**self.variables, "role": self.choice.choice(("alice", "analysts"))}
 
     async def fail(self) -> None:
         with pytest.raises(SqlError, match="division by zero"):
@@ -69,6 +72,14 @@ class User:
         if self.choice.random() < 0.5:
             assert await fetch(portal, 2) == [(b"5",), (b"6",)]
         await portal.close()
+
+    async def fail_late(self) -> None:
+        """Reads a part, in a transaction that fails then."""
+        sql = "SELECT 1 / (n - 6) FROM generate_series(1, 9) n"
+        portal = await self.session.execute(sql, (), (), (), (), self.variables, max_rows=4)
+        assert len(await fetch(portal)) == 4
+        with pytest.raises(SqlError, match="division by zero"):
+            await fetch(portal, 0)
 
     async def leave(self) -> None:
         """Reads a part of much and goes away."""
@@ -97,10 +108,12 @@ class User:
             await self.session.end(commit=self.choice.random() < 0.5)
 
     async def table(self) -> None:
+        """The user's own, whatever the role."""
+        own = {name: value for name, value in self.variables.items() if name != "role"}
         if self.has_table:
-            await query(self.session, f"DROP TABLE {self.name}", variables=self.variables)
+            await query(self.session, f"DROP TABLE {self.name}", variables=own)
         else:
-            await query(self.session, f"CREATE TEMP TABLE {self.name} (a int)", variables=self.variables)
+            await query(self.session, f"CREATE TEMP TABLE {self.name} (a int)", variables=own)
         self.has_table = not self.has_table
         assert self.session.holds_state is self.has_table
 

@@ -12,7 +12,7 @@ from catalog.errors import (
 )
 from gateway.relay import Relay, RelayLimits
 from tests.conformance.relay.conftest import Metastore, Relays
-from tests.conformance.relay.reading import query, value
+from tests.conformance.relay.reading import fetch, query, value
 
 BACKEND = "SELECT pg_backend_pid()"
 ZONE = "SELECT current_setting('TimeZone')"
@@ -34,6 +34,30 @@ async def test_a_failed_statement_leaves_no_setting_behind(relay: Relay) -> None
         await query(session, "SELECT 1/0", variables=rome)
     assert await value(session, ZONE, rome) == "Europe/Rome"
     assert await value(session, ZONE) == "UTC"
+
+
+async def test_a_role_that_went_with_its_transaction_is_taken_anew(relay: Relay) -> None:
+    """The backend that has rolled it back would do what follows with the rights of the user herself."""
+    session, acting = relay.open("alice", "lake"), {"role": "analysts"}
+    sql = "SELECT 1 / (3 - n) FROM generate_series(1, 3) n"
+    portal = await session.execute(sql, (), (), (), (), acting, max_rows=1)
+    assert await fetch(portal) == [(b"0",)]
+    with pytest.raises(SqlError, match="division by zero"):
+        await fetch(portal)
+    assert await value(session, "SELECT current_user", acting) == "analysts"
+
+
+async def test_a_role_that_went_with_a_failed_commit_is_taken_anew(relay: Relay) -> None:
+    session, acting = relay.open("alice", "lake"), {"role": "analysts"}
+    await query(session, "CREATE TEMP TABLE once (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)", variables=acting)
+    await session.begin()
+    assert await value(session, "SELECT current_user") == "alice"
+    assert await value(session, "SELECT current_user", acting) == "analysts"
+    await query(session, "INSERT INTO once VALUES (1), (1)", variables=acting)
+    with pytest.raises(SqlError, match="duplicate key"):
+        await session.end(commit=True)
+    assert await value(session, "SELECT current_user", acting) == "analysts"
+    await session.close()
 
 
 async def test_settings_take_part_in_the_statement(relay: Relay) -> None:

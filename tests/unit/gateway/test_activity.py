@@ -21,7 +21,7 @@ ROOT = Principal("root", admin=True, groups=frozenset())
 class FakeMember:
     """A session that only notes what is done to it."""
 
-    principal: Principal
+    user: Principal
     workspace: str = "demo"
     pid: int = 0
     status: bytes = b"I"

@@ -66,7 +66,7 @@ async def test_files_stay_when_their_registration_may_have_happened(tmp_path: Pa
     then = RegisterTable(NAME, location)
     query = Query(Lane.SPARK, "", "", "SELECT", None, writes=NAME, then=then, location=location)
     vault = Storage(tmp_path / "spool", Limits()).open()
-    surroundings = Surroundings(Leases(acquire, 60), vault, settle, nullcontext(), room())
+    surroundings = Surroundings(Leases(acquire, 60), "ann", vault, settle, nullcontext(), room())
     source = Source(Execution(query, None), surroundings, Retention.NONE)
     with pytest.raises(CannotConnectNow):
         await source.complete()
