@@ -241,9 +241,8 @@ class Session:
 
     async def _temporary_relations(self, statement: Statement) -> frozenset[str]:
         """Not asked for by what names none: PostgreSQL would not tell in a block that has failed."""
-        if not statement.references:
-            return frozenset()
-        return await self.relay.temporary_relations(self.variables.effective)
+        names = {reference.name for reference in statement.references}
+        return await self.relay.temporary_relations(names, self.variables.effective)
 
     def admit_write(self, tag: str) -> None:
         """Refuses a write where it may not run; `tag` is its command tag. Raises SqlError."""

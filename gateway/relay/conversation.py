@@ -25,9 +25,10 @@ from planner.plan import Modes
 if TYPE_CHECKING:
     from gateway.relay.notifications import Subscriber
 
+# What PostgreSQL itself drops a session's temporary objects by, and an index of it: a workspace has many relations.
 _STATE_HELD = Call(
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
-    " OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = pg_catalog.pg_my_temp_schema())"
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refobjid = pg_catalog.pg_my_temp_schema()"
+    " AND refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"
 )
