@@ -129,14 +129,14 @@ class Conversation:
         return read_values(run.exchange.take())
 
     def launch(self, call: Call, scope: Scope, *, custom: bool) -> Run | None:
-        """Executes at once what an idle backend has prepared already, under the same settings. None where something
-        has to be awaited or made up first, or where anything of the session lives on a backend."""
+        """Executes at once what an idle backend has prepared already; settings that it has otherwise go before in the
+        same write. None where something has to be awaited, or where anything of the session lives on a backend."""
         if self._backend is not None or self._unfinished is not None or self.holdings.begin or self.holdings.block_lost:
             return None
         backend = self._pool.take(self._identity)
         if backend is None:
             return None
-        if backend.variables != self._settings.applied or not backend.statements.find((call.text, call.types, scope)):
+        if self._begins_late(backend) or not backend.statements.find((call.text, call.types, scope)):
             self._pool.give_back(backend)
             return None
         self._backend = backend
@@ -147,9 +147,10 @@ class Conversation:
     def land(self, run: Run) -> bytes | None:
         """The whole answer of a launched run, whose backend is given back; None if `advance` has to see to it."""
         backend = run.backend
-        if not is_plain(run.exchange) or backend.cancelling is not None or backend.overdue:
+        if not is_plain(run.exchange, sets=run.request.sets) or backend.cancelling is not None or backend.overdue:
             return None
         run.settled = True
+        backend.variables = run.request.variables
         self._let_go(backend, clean=True)
         return run.exchange.take() + run.exchange.complete
 

@@ -56,11 +56,13 @@ def changes_settings(exchange: Exchange) -> bool:
     return exchange.complete.startswith(_SETTING_TAGS, HEADER_SIZE)
 
 
-def is_plain(exchange: Exchange) -> bool:
-    """Whether it is over and was rows and nothing more: nothing to raise, to continue or to take note of."""
+def is_plain(exchange: Exchange, *, sets: bool) -> bool:
+    """Whether it is over and was rows and nothing more: nothing to raise, to continue or to take note of. `sets`: it
+    began with settings of ours, which PostgreSQL reports at its end."""
     return (
         exchange.status == IDLE
-        and not (exchange.error or exchange.lost or exchange.changed or exchange.copying or exchange.suspended)
+        and not (exchange.error or exchange.lost or exchange.copying or exchange.suspended)
+        and (sets or not exchange.changed)
         and not leaves_state(exchange)
         and not changes_settings(exchange)
     )
