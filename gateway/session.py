@@ -28,6 +28,7 @@ from compute.events import Place, Priority
 from compute.lease import Lease
 from gateway import enlistment
 from gateway.actions import Notice
+from gateway.briefing import tell_own
 from gateway.executor import Executor
 from gateway.interruption import Interruption
 from gateway.leases import Leases, describe_wait
@@ -337,9 +338,9 @@ class Session:
         variables = self.variables.effective
         if self._interruption.abandoned or "statement_timeout" in variables:
             return None
-        if again.of_statistics and not self._services.catalog.has_published(self.workspace):
+        if again.planned.asks_for_statistics and not self._services.catalog.has_published(self.workspace):
             return None
-        flight = self.relay.launch(again.call, variables, landed, custom=again.custom)
+        flight = self.relay.launch(again.call, tell_own(self, again.planned), landed, custom=again.custom)
         if flight is not None:
             self._interruption.begin(flight)
         return flight
