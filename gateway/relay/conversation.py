@@ -147,7 +147,7 @@ class Conversation:
     def land(self, run: Run) -> bytes | None:
         """The whole answer of a launched run, whose backend is given back; None if `advance` has to see to it."""
         backend = run.backend
-        if not is_plain(run.exchange, sets=run.request.sets) or backend.cancelling is not None or backend.overdue:
+        if not is_plain(run.exchange, run.request) or backend.cancelling is not None or backend.overdue:
             return None
         run.settled = True
         backend.variables = run.request.variables
@@ -319,7 +319,7 @@ class Conversation:
         if run.kind is Kind.QUESTION and exchange.description:
             run.cell = read_cell(exchange.take())
         backend.variables = _variables_after(run)
-        if exchange.complete and leaves_state(exchange):
+        if exchange.complete and leaves_state(exchange, run.request.call):
             self.holdings.touch()
             backend.listening = backend.listening or listens(exchange)
 
