@@ -267,6 +267,7 @@ class Cycles:
         if rows is not None:
             self._session.land()
             self._door.write(relayed.before + rows + _READY)
+            self._door.flush()  # Whoever waits for the landing has his turn only after others.
             landing.set_result(None)
         else:
             self._door.write(relayed.before)
