@@ -44,6 +44,7 @@ CYCLES = [
     cycle(parse(RELATION, "named"), SYNC),
     cycle(bind("named"), DESCRIBE, EXECUTE, SYNC),
     cycle(m.Close("S", "named"), SYNC),
+    *(cycle(m.Query(sql)) for sql in ("DEALLOCATE ALL", "DISCARD ALL")),
     *(cycle(m.Query(sql)) for sql in ("SET bytea_output = escape", "RESET bytea_output", "BEGIN", "COMMIT")),
     *(cycle(m.Query(sql)) for sql in ("SET TimeZone = 'Asia/Tokyo'", "SET TimeZone = 'UTC'", "SHOW TimeZone")),
     *(cycle(m.Query(sql)) for sql in ("SET bytea_output = hex; SET TimeZone = 'UTC'", "SET bytea_output = no")),
