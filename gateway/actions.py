@@ -57,6 +57,16 @@ async def act(session: Session, services: Services, planned: Plan, *, alone: boo
             raise InternalError(f"no action for {type(planned).__name__}")
 
 
+def find_assigned(planned: Plan) -> tuple[str, ...]:
+    """The settings that a plan gives values to, of its own, for the session; empty where it does anything else, and
+    where a value has to be admitted each time."""
+    if isinstance(planned, SetVariable) and not (planned.value is None or planned.local or planned.keeps):
+        return () if planned.name.lower() in (ROLE, AUTHORIZATION) else (planned.name,)
+    if isinstance(planned, SetModes) and planned.for_session:
+        return tuple(f"default_{name}" for name, _ in planned.modes.settings())
+    return ()
+
+
 async def settle(session: Session, catalog: Catalog, query: Query) -> None:
     """Follows a write into the catalog, that of a block with its COMMIT. Statistics that cannot be had now are those of
     the next read."""

@@ -26,19 +26,25 @@ if TYPE_CHECKING:
 
 async def brief(session: Session, catalog: Catalog, planned: Metadata, portal: Portal) -> Mapping[str, str]:
     """The session's settings, and those that the statement asks for. Raises SqlError."""
-    variables = session.variables.effective
+    variables = tell_own(session, planned)
     if planned.asks_for_all:
         rows = await catalog.attendance.list(session.workspace)
         variables = {**variables, **tell_sessions(rows, session.principal)}
-    if planned.asks_for_sessions:
-        variables = {**variables, SESSION_VARIABLE: str(session.pid), ENDS_VARIABLE: json.dumps(session.ends)}
     if planned.asks_for_names:
         variables = {**variables, names.VARIABLE: names.list_names(session, portal)}
+    if planned.asks_for_statistics:
+        await catalog.publish_statistics(session.workspace)
+    return variables
+
+
+def tell_own(session: Session, planned: Metadata) -> Mapping[str, str]:
+    """The session's settings, and what of those that the statement asks for the session knows at once."""
+    variables = session.variables.effective
+    if planned.asks_for_sessions:
+        variables = {**variables, SESSION_VARIABLE: str(session.pid), ENDS_VARIABLE: json.dumps(session.ends)}
     if planned.asks_for_settings:
         own = {name: session.settings.get(name) for name in sorted(ANSWERED)}
         if single_byte(own[ENCODING] or "") is None:
             del own[ENCODING]  # The backend's own is right.
         variables = {**variables, SETTINGS_VARIABLE: json.dumps(own)}
-    if planned.asks_for_statistics:
-        await catalog.publish_statistics(session.workspace)
     return variables

@@ -16,6 +16,7 @@ from gateway import cursors
 from gateway.cycles import Cycles
 from gateway.entry import enter
 from gateway.pgwire import messages
+from gateway.pgwire.codec import encode
 from gateway.pgwire.errors import notice_response
 from gateway.pgwire.recoding import check_parameters, find_recoding, raw_columns
 from gateway.pgwire.startup import has_long_secrets
@@ -82,7 +83,7 @@ class Conversation:
         self._session = await enter(self._reception, self._door, startup)
         door, session = self._door, self._session
         self._shortcuts = Shortcuts(session, door)
-        self._cycles = Cycles(session, door, self._reception.services.learned, self._resume)
+        self._cycles = Cycles(session, door, self._reception.services.learned, self._resume, self._report)
         self._timeouts = Timeouts(session, door.evict)
         long_key = has_long_secrets(door.version)
         secret = self._reception.activity.enter(
@@ -96,10 +97,11 @@ class Conversation:
         session.ends = door.ends
         session.hurry = self._hurry_notices
         session.relay.hear(Subscriber(session.pid, self._notify, self._signal))
-        self._report()
+        door.write(self._report())
         door.send(messages.BackendKeyData(session.pid, secret))
 
     def replay(self, cycle: bytes) -> Replay:
+        # While one is in force nothing is learned either, so no replay sets one.
         stays = self._timeouts.in_force or self._door.recoding is not None
         return None if stays else self._cycles.replay(cycle)
 
@@ -116,7 +118,7 @@ class Conversation:
 
     def conclude(self) -> None:
         if self.session.variables.pending:
-            self._report()
+            self._door.write(self._report())
         self._resting = not self.session.block.explicit
         if self._resting and self._unheard:
             self._door.write(bytes(self._unheard))
@@ -239,7 +241,9 @@ class Conversation:
             self._follow_encoding()
             await self._door.drain()
             return
-        self._cycles.spoil()
+        assigns = portal.assigns
+        if not assigns:
+            self._cycles.spoil()
         async for rows in portal.fetch(max_rows):
             self._door.write(columns + rows)
             columns = b""
@@ -251,6 +255,8 @@ class Conversation:
         else:
             self._door.send(messages.CommandComplete(portal.tag))
         self._follow_encoding()
+        if assigns:
+            self._cycles.assign(assigns)
 
     def _check_formats(self, bind: messages.Bind) -> None:
         """Raises 0A000 for what is not converted."""
@@ -284,15 +290,16 @@ class Conversation:
         if not session.end_implicit_block_at_once() and not session.block.explicit:
             await session.end_block(commit=commit)
 
-    def _report(self) -> None:
+    def _report(self) -> bytes:
+        """What the client is to hear of settings that have changed; its socket follows them."""
         settings = self.session.settings
         self._follow_encoding()
-        for name, value in self.session.variables.unreported():
-            self._door.send(messages.ParameterStatus(name, value))
+        reported = [messages.ParameterStatus(name, value) for name, value in self.session.variables.unreported()]
         keepalives = tuple(settings.get(name, "0") for name in _KEEPALIVES)
         if keepalives != self._keepalives:
             self._keepalives = keepalives
             self._door.keep_alive(*(round(read_duration(value, "s") or 0) for value in keepalives))
+        return b"".join(map(encode, reported))
 
     def _notify(self, notification: bytes | None) -> Awaitable[None]:
         """See `gateway.relay.Subscriber.tell`."""

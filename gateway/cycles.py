@@ -3,9 +3,9 @@ them message by message.
 
 A cycle is all that a client says up to its Sync, or one simple Query. Drivers and tools repeat theirs, also on each new
 connection. One that came in one piece outside a block is learned if every answer in it was known before (descriptions,
-the memo of immutable statements), or if it relays one statement to PostgreSQL between such answers. What changes the
-meaning of later messages is never learned, but for the unnamed statement, which a replay leaves behind as the cycle
-did. What one session has learned all know that are alike (`Session.alike`).
+the memo of immutable statements), or if it relays one statement to PostgreSQL between such answers, or gives settings
+values. What else changes the meaning of later messages is never learned, but for the unnamed statement, which a replay
+leaves behind as the cycle did. What one session has learned all know that are alike (`Session.alike`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gateway.pgwire.codec import encode, split
 from gateway.relay.caches import RecentlyUsed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
+    from collections.abc import Awaitable, Callable, Hashable, Iterable
 
     from gateway.pgwire.door import Door
     from gateway.pgwire.handler import Replay
@@ -37,6 +37,8 @@ _KINDS = frozenset(b"QPBDEHS")
 """Types of the messages that a cycle may have, each whole, and none that is read and forgotten."""
 _SYNC = encode(messages.Sync())
 _READY = encode(messages.ReadyForQuery(b"I"))
+_OF_SETTINGS = b"SZ"
+"""Types of ParameterStatus and ReadyForQuery."""
 
 Circumstances = tuple["Situation", tuple[int, int]]
 """The session's situation and names: what was learned in others is not looked for."""
@@ -50,11 +52,18 @@ class _Relayed(NamedTuple):
     again: Repetition
 
 
+class _Assigned(NamedTuple):
+    """Settings that get values, after `before` was said: what of them is reported depends on what the client knows."""
+
+    before: bytes
+    values: tuple[tuple[str, str], ...]
+
+
 class Known(NamedTuple):
     """A cycle's answer, and what it leaves behind: the unnamed statement if it `replaces` that, the text that is shown
     as the latest if it executes one, and the names of the statements that it has `bound`."""
 
-    answer: bytes | _Relayed
+    answer: bytes | _Relayed | _Assigned
     replaces: bool
     unnamed: PreparedStatement | None
     query: str | None
@@ -66,7 +75,9 @@ class Known(NamedTuple):
         texts = [self.query or "", *self.bound]
         if isinstance(self.answer, _Relayed):
             texts += self.answer.statement.text, self.answer.again.call.text
-        said = self.answer.before if isinstance(self.answer, _Relayed) else self.answer
+        elif isinstance(self.answer, _Assigned):
+            texts += (text for value in self.answer.values for text in value)
+        said = self.answer if isinstance(self.answer, bytes) else self.answer.before
         described = self.unnamed.row_description if self.unnamed is not None else b""
         return sum(map(len, texts)) + len(said) + len(described)
 
@@ -82,7 +93,7 @@ class Known(NamedTuple):
 @dataclass(slots=True)
 class _Lesson:
     """A cycle that is answered message by message now, and may be learned. `said` is all of its answer, or what
-    followed the rows of `relayed`; `replaces` says that the unnamed statement is its own."""
+    followed the rows of what is `anew`; `replaces` says that the unnamed statement is its own."""
 
     cycle: bytes
     circumstances: Circumstances
@@ -91,7 +102,7 @@ class _Lesson:
     replaces: bool = False
     executes: bool = False
     ended: bool = False
-    relayed: _Relayed | None = None
+    anew: _Relayed | _Assigned | None = None
     bound: list[str] = field(default_factory=list)
 
     def hear(self, content: bytes) -> None:
@@ -130,7 +141,8 @@ Learned = RecentlyUsed[Known]
 
 
 class Cycles:
-    """The cycles of one session. `resume` goes on with a relayed statement that has to be awaited after all."""
+    """The cycles of one session. `resume` goes on with a relayed statement that has to be awaited after all, `report`
+    gives what the client is to hear of settings."""
 
     def __init__(
         self,
@@ -138,11 +150,13 @@ class Cycles:
         door: Door,
         learned: Learned,
         resume: Callable[[Statement, Flight], Awaitable[None]],
+        report: Callable[[], bytes],
     ) -> None:
         self._session = session
         self._door = door
         self._learned = learned
         self._resume = resume
+        self._report = report
         self._itself = object()
         self._knowing: Hashable = None
         self._circumstances: Circumstances | None = None
@@ -166,6 +180,9 @@ class Cycles:
         if isinstance(known.answer, _Relayed):
             return self._launch(known, known.answer)
         known.leave(session)
+        if isinstance(known.answer, _Assigned):
+            session.variables.assign(known.answer.values)
+            return known.answer.before + self._report() + _READY
         return known.answer
 
     def note(self, message: messages.FrontendMessage) -> None:
@@ -179,15 +196,24 @@ class Cycles:
     def relay(self, portal: Portal, rows: bytes) -> None:
         """Writes the whole answer of a portal that PostgreSQL has answered."""
         lesson, statement, again = self._lesson, portal.prepared.statement, portal.repetition
-        if lesson is None or lesson.relayed or statement is None or statement.immutable or again is None:
+        if lesson is None or lesson.anew or statement is None or statement.immutable or again is None:
             self.spoil()
             self._door.write(rows)
             return
-        lesson.relayed = _Relayed(b"".join(lesson.said), statement, again)
+        lesson.anew = _Relayed(b"".join(lesson.said), statement, again)
         self._door.transcribe(None)
         self._door.write(rows)
         lesson.said.clear()
         self._door.transcribe(lesson.hear)
+
+    def assign(self, names: Iterable[str]) -> None:
+        """A statement has been answered that has given these settings values, and nothing more."""
+        lesson, settings = self._lesson, self._session.settings
+        if lesson is None or lesson.anew:
+            self.spoil()
+            return
+        lesson.anew = _Assigned(b"".join(lesson.said), tuple((name, settings[name.lower()]) for name in names))
+        lesson.said.clear()
 
     def spoil(self) -> None:
         """The cycle cannot be learned: an error, or an answer that depends on more than is looked at."""
@@ -205,17 +231,25 @@ class Cycles:
         """The session is at rest after a cycle."""
         self.spoil()
         session = self._session
-        if not lesson.ended or lesson.size > LONGEST or session.block.explicit:
+        if not lesson.ended or lesson.size > LONGEST or session.block.explicit or not self._ends_as_told(lesson):
             return
-        if (session.situation, session.names) != lesson.circumstances:
-            return
-        if lesson.relayed is not None and lesson.said != [_READY]:
-            return
-        answer = lesson.relayed or b"".join(lesson.said)
+        answer = lesson.anew or b"".join(lesson.said)
         unnamed = session.statements.unnamed if lesson.replaces else None
         query = session.query if lesson.executes else None
         known = Known(answer, lesson.replaces, unnamed, query, tuple(lesson.bound))
         self._learned.keep((lesson.cycle, self._knowing), known, len(lesson.cycle) + known.size)
+
+    def _ends_as_told(self, lesson: _Lesson) -> bool:
+        """Whether the session is as it was, but for settings that were given values, and nothing was said after what is
+        answered anew each time."""
+        (version, _, held), names = lesson.circumstances
+        version_now, _, held_now = situation = self._session.situation
+        if isinstance(lesson.anew, _Assigned):
+            others = (version, held, names) == (version_now, held_now, self._session.names)
+            return others and all(said[:1] in _OF_SETTINGS for said in lesson.said)
+        if (situation, self._session.names) != lesson.circumstances:
+            return False
+        return lesson.anew is None or lesson.said == [_READY]
 
     def _launch(self, known: Known, relayed: _Relayed) -> asyncio.Future[Awaitable[None] | None] | None:
         landing: asyncio.Future[Awaitable[None] | None] = asyncio.get_running_loop().create_future()
@@ -233,6 +267,7 @@ class Cycles:
         if rows is not None:
             self._session.land()
             self._door.write(relayed.before + rows + _READY)
+            self._door.flush()  # Whoever waits for the landing has his turn only after others.
             landing.set_result(None)
         else:
             self._door.write(relayed.before)

@@ -194,7 +194,8 @@ class Executor:
         return self._act(planned, alone=alone)
 
     def _act(self, planned: Plan, *, alone: bool) -> Result:
-        return ActionResult(functools.partial(actions.act, self._session, self._services, planned, alone=alone))
+        act = functools.partial(actions.act, self._session, self._services, planned, alone=alone)
+        return ActionResult(act, actions.find_assigned(planned))
 
     def _circumstances(self, statement: Statement) -> Hashable:
         """All that decides whether and how a statement is relayed; the epoch of what a session has in PostgreSQL is no
@@ -221,7 +222,7 @@ class Executor:
             prepared = await preparation.put_in(session, prepared, planned.around)
         result = await self.open_result(session.make_portal(prepared, binding), max_rows, alone=alone)
         if isinstance(result, RelayedResult):
-            result.repeats = False
+            result.repeats = None
         return result
 
     async def _open_cursor(
@@ -290,9 +291,8 @@ class Executor:
             execute = functools.partial(handover.hand_over, self._session, self._services.catalog, planned, portal, 0)
             return await relay_assigning(self._session, planned.assigns, values, execute)
         relayed = await handover.hand_over(self._session, self._services.catalog, planned, portal, max_rows)
-        briefed = planned.asks_for_sessions or planned.asks_for_names or planned.asks_for_settings
-        of_statistics, custom = planned.asks_for_statistics, not portal.prepared.named
-        return RelayedResult(relayed, repeats=not briefed, of_statistics=of_statistics, custom=custom, tag=planned.tag)
+        repeats = None if planned.asks_for_all or planned.asks_for_names else planned
+        return RelayedResult(relayed, repeats=repeats, custom=not portal.prepared.named, tag=planned.tag)
 
     async def variables_for(self, planned: Metadata, portal: Portal) -> Mapping[str, str]:
         """What a statement that PostgreSQL answers is told beside its own text."""

@@ -16,7 +16,7 @@ from gateway.copy.intake import Client, CopyInResult
 from gateway.copy.relayed import RelayedIntake
 from gateway.pgwire.errors import MalformedMessage
 from gateway.query import QueryResult
-from gateway.result import RelayedResult, Repetition, Result
+from gateway.result import ActionResult, RelayedResult, Repetition, Result
 from gateway.rows import with_formats
 from planner.parse import Statement
 
@@ -166,6 +166,11 @@ class Portal:
         """Puts all rows of a cursor WITH HOLD into the spool. Raises the engine's error."""
         if isinstance(self._result, QueryResult):
             await self._result.persist()
+
+    @property
+    def assigns(self) -> tuple[str, ...]:
+        """See `ActionResult`."""
+        return self._result.assigns if isinstance(self._result, ActionResult) else ()
 
     @property
     def repetition(self) -> Repetition | None:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from catalog.types import ResultColumn
 from gateway.relay import Call, RelayPortal
 from gateway.rows import describe_rows, encode_text_row
+from planner.plan import Metadata
 
 
 class Result(Protocol):
@@ -67,13 +68,15 @@ class ConstantResult:
 
 
 class ActionResult:
-    """A statement that changes the session or the catalog and answers with its tag only."""
+    """A statement that changes the session or the catalog and answers with its tag only. `assigns`: the settings that
+    it gives values to, if that is all it does."""
 
     row_description = b""
     held = False
 
-    def __init__(self, act: Callable[[], Awaitable[str]]) -> None:
+    def __init__(self, act: Callable[[], Awaitable[str]], assigns: tuple[str, ...] = ()) -> None:
         self.tag: str | None = None
+        self.assigns = assigns
         self._act = act
 
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
@@ -86,29 +89,27 @@ class ActionResult:
 
 
 class Repetition(NamedTuple):
-    """What PostgreSQL can be asked again. `of_statistics`: when it knows what this gateway has seen of tables.
-    `custom`: as `gateway.relay.requests.Request.execute` has it."""
+    """What PostgreSQL can be asked again, as it was `planned`. `custom`: as `gateway.relay.requests.Request.execute`
+    has it."""
 
     call: Call
-    of_statistics: bool
+    planned: Metadata
     custom: bool
 
 
 class RelayedResult:
-    """PostgreSQL's answer, forwarded as it is. `repeats` says that asking PostgreSQL is all that there is to it, `tag`
-    what the client's statement is called where another was sent; the others are those of its `Repetition`."""
+    """PostgreSQL's answer, forwarded as it is. `repeats` is the plan, if asking PostgreSQL is all that there is to it,
+    `tag` what the client's statement is called where another was sent; `custom` is that of its `Repetition`."""
 
     def __init__(
         self,
         relayed: RelayPortal,
         *,
-        repeats: bool = False,
-        of_statistics: bool = False,
+        repeats: Metadata | None = None,
         custom: bool = False,
         tag: str | None = None,
     ) -> None:
         self._relayed = relayed
-        self._of_statistics = of_statistics
         self._custom = custom
         self._tag = tag
         self.repeats = repeats
@@ -130,8 +131,8 @@ class RelayedResult:
 
     @property
     def repetition(self) -> Repetition | None:
-        call = self._relayed.call if self.repeats else None
-        return None if call is None else Repetition(call, self._of_statistics, self._custom)
+        call, planned = self._relayed.call, self.repeats
+        return None if call is None or planned is None else Repetition(call, planned, self._custom)
 
     def take_answer(self) -> bytes | None:
         """Rows and CommandComplete, if all is here and nothing was handed out."""

@@ -24,6 +24,7 @@ from catalog.resolution import Resolution
 from catalog.types import Description
 from gateway import enlistment
 from gateway.actions import Notice
+from gateway.briefing import tell_own
 from gateway.executor import Executor
 from gateway.interruption import Interruption
 from gateway.leases import Leases
@@ -260,9 +261,8 @@ class Session:
 
     async def _temporary_relations(self, statement: Statement) -> frozenset[str]:
         """Not asked for by what names none: PostgreSQL would not tell in a block that has failed."""
-        if not statement.references:
-            return frozenset()
-        return await self.relay.temporary_relations(self.variables.effective)
+        names = {reference.name for reference in statement.references}
+        return await self.relay.temporary_relations(names, self.variables.effective)
 
     def admit_write(self, tag: str) -> None:
         """Refuses a write where it may not run; `tag` is its command tag. Raises SqlError."""
@@ -357,9 +357,9 @@ class Session:
         variables = self.variables.effective
         if self._interruption.abandoned or "statement_timeout" in variables:
             return None
-        if again.of_statistics and not self._services.catalog.has_published(self.workspace):
+        if again.planned.asks_for_statistics and not self._services.catalog.has_published(self.workspace):
             return None
-        flight = self.relay.launch(again.call, variables, landed, custom=again.custom)
+        flight = self.relay.launch(again.call, tell_own(self, again.planned), landed, custom=again.custom)
         if flight is not None:
             self._interruption.begin(flight)
         return flight

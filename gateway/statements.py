@@ -36,13 +36,18 @@ class Named:
 
 
 class Statements:
-    """By name. `changes` grows when what the names mean may have changed; `unnamed` has no name."""
+    """By name; `unnamed` has no name."""
 
     def __init__(self, most: int) -> None:
         self.unnamed: PreparedStatement | None = None
-        self.changes = 0
+        self._changes = 0
         self._most = most
         self._named: dict[str, Named] = {}
+
+    @property
+    def changes(self) -> int:
+        """Grows when what the names mean may have changed; 0 while there are none."""
+        return self._changes if self._named else 0
 
     def store(self, name: str, prepared: PreparedStatement, *, from_sql: bool = False) -> None:
         """Keeps it under a name; the unnamed one is replaced, any other must be new."""
@@ -54,7 +59,7 @@ class Statements:
         if len(self._named) >= self._most:
             raise ProgramLimitExceeded("too many prepared statements", hint="Close those that are not needed any more.")
         self._named[name] = Named(replace(prepared, named=True), from_sql)
-        self.changes += 1
+        self._changes += 1
 
     def find(self, name: str) -> PreparedStatement | None:
         if not name:
@@ -80,12 +85,12 @@ class Statements:
         if not name:
             self.unnamed = None
             return True
-        self.changes += 1
+        self._changes += 1
         return self._named.pop(name, None) is not None
 
     def clear(self) -> None:
         """Drops all that have names."""
-        self.changes += 1
+        self._changes += 1
         self._named.clear()
 
     def named(self) -> Iterator[tuple[str, Named]]:

@@ -5,7 +5,7 @@ ROLLBACK, and by ROLLBACK TO a savepoint before it; SET LOCAL also by the end of
 documentation, SET.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
@@ -99,6 +99,12 @@ class Variables(Mapping[str, str]):
             self._session = others if chosen is None else {**others, key: chosen}
             self._local = {other: kept for other, kept in self._local.items() if other != key}
         self._refresh()
+
+    def assign(self, values: Iterable[tuple[str, str]]) -> None:
+        """SET of each, outside a block."""
+        for name, value in values:
+            self.set(name, value)
+        self.end(commit=True)
 
     def reset(self, name: str | None) -> None:
         """Back to the start-up value; None does so for all that RESET ALL resets."""

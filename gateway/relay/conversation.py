@@ -25,9 +25,10 @@ from planner.plan import Modes
 if TYPE_CHECKING:
     from gateway.relay.notifications import Subscriber
 
+# What PostgreSQL itself drops a session's temporary objects by, and an index of it: a workspace has many relations.
 _STATE_HELD = Call(
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
-    " OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = pg_catalog.pg_my_temp_schema())"
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refobjid = pg_catalog.pg_my_temp_schema()"
+    " AND refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"
 )
@@ -128,14 +129,14 @@ class Conversation:
         return read_values(run.exchange.take())
 
     def launch(self, call: Call, scope: Scope, *, custom: bool) -> Run | None:
-        """Executes at once what an idle backend has prepared already, under the same settings. None where something
-        has to be awaited or made up first, or where anything of the session lives on a backend."""
+        """Executes at once what an idle backend has prepared already; settings that it has otherwise go before in the
+        same write. None where something has to be awaited, or where anything of the session lives on a backend."""
         if self._backend is not None or self._unfinished is not None or self.holdings.begin or self.holdings.block_lost:
             return None
         backend = self._pool.take(self._identity)
         if backend is None:
             return None
-        if backend.variables != self._settings.applied or not backend.statements.find((call.text, call.types, scope)):
+        if self._begins_late(backend) or not backend.statements.find((call.text, call.types, scope)):
             self._pool.give_back(backend)
             return None
         self._backend = backend
@@ -146,9 +147,10 @@ class Conversation:
     def land(self, run: Run) -> bytes | None:
         """The whole answer of a launched run, whose backend is given back; None if `advance` has to see to it."""
         backend = run.backend
-        if not is_plain(run.exchange) or backend.cancelling is not None or backend.overdue:
+        if not is_plain(run.exchange, run.request) or backend.cancelling is not None or backend.overdue:
             return None
         run.settled = True
+        backend.variables = run.request.variables
         self._let_go(backend, clean=True)
         return run.exchange.take() + run.exchange.complete
 
@@ -318,7 +320,7 @@ class Conversation:
         if run.kind is Kind.QUESTION and exchange.description:
             run.cell = read_cell(exchange.take())
         backend.variables = _variables_after(run)
-        if exchange.complete and leaves_state(exchange):
+        if exchange.complete and leaves_state(exchange, run.request.call):
             self.holdings.touch()
             backend.listening = backend.listening or listens(exchange)
 

@@ -1,12 +1,14 @@
 """What an answered exchange means: an error to raise, state left behind, an answer that may be given again."""
 
+import re
+
 from catalog.errors import FeatureNotSupported, ProgramLimitExceeded, SqlError
 from gateway.pgwire.codec import HEADER_SIZE
 from gateway.relay.answers import read_tag
 from gateway.relay.backend import IDLE
 from gateway.relay.exchange import Exchange
 from gateway.relay.reports import BackendLost, StatementTimeout, read_report, relayed_error
-from gateway.relay.requests import Call
+from gateway.relay.requests import Call, Request
 from gateway.relay.statements import PRESENT
 
 _CANCELED = "57014"
@@ -14,6 +16,8 @@ _STATELESS_TAGS = frozenset(
     {"", "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "BEGIN", "COMMIT", "ROLLBACK", "NOTIFY"}
 )
 _READ_TAGS = (b"SELECT", b"SHOW", b"FETCH")
+_ANALYZES = re.compile(r"analy[sz]e|U&", re.IGNORECASE)
+"""The option by which EXPLAIN executes, and how any name can be written otherwise."""
 _SETTING_TAGS = (b"ROLLBACK", b"SET", b"RESET", b"DISCARD")
 
 
@@ -36,14 +40,17 @@ def error_of(exchange: Exchange, *, overdue: bool) -> SqlError | None:
     return relayed_error(report) if exchange.error else None
 
 
-def leaves_state(exchange: Exchange) -> bool:
+def leaves_state(exchange: Exchange, call: Call | None) -> bool:
     """Whether the statement may have made or dropped something that lives on the backend.
 
     CREATE TABLE AS and SELECT INTO answer with SELECT's tag but without rows; EXPLAIN ANALYZE may hide either.
     """
     if exchange.description and exchange.complete.startswith(_READ_TAGS, HEADER_SIZE):
         return False
-    return read_tag(exchange.complete).partition(" ")[0] not in _STATELESS_TAGS
+    tag = read_tag(exchange.complete)
+    if tag == "EXPLAIN" and call is not None:
+        return _ANALYZES.search(call.text) is not None
+    return tag.partition(" ")[0] not in _STATELESS_TAGS
 
 
 def listens(exchange: Exchange) -> bool:
@@ -56,12 +63,14 @@ def changes_settings(exchange: Exchange) -> bool:
     return exchange.complete.startswith(_SETTING_TAGS, HEADER_SIZE)
 
 
-def is_plain(exchange: Exchange) -> bool:
-    """Whether it is over and was rows and nothing more: nothing to raise, to continue or to take note of."""
+def is_plain(exchange: Exchange, request: Request) -> bool:
+    """Whether it is over and was rows and nothing more: nothing to raise, to continue or to take note of. Settings of
+    ours that it began with PostgreSQL reports at its end."""
     return (
         exchange.status == IDLE
-        and not (exchange.error or exchange.lost or exchange.changed or exchange.copying or exchange.suspended)
-        and not leaves_state(exchange)
+        and not (exchange.error or exchange.lost or exchange.copying or exchange.suspended)
+        and (request.sets or not exchange.changed)
+        and not leaves_state(exchange, request.call)
         and not changes_settings(exchange)
     )
 

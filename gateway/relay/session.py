@@ -5,7 +5,7 @@ first. A session is used by one task; only `cancel` may come from another.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -37,6 +37,7 @@ _TRY_CONFIG = (
 _TEMPORARY_RELATIONS = (
     "SELECT coalesce(pg_catalog.json_agg(relname), '[]') FROM pg_catalog.pg_class"
     " WHERE relnamespace = pg_catalog.pg_my_temp_schema()"
+    " AND relname = ANY (ARRAY(SELECT pg_catalog.json_array_elements_text($1)::pg_catalog.name))"
 )
 _CURRENT_SETTING = "SELECT pg_catalog.current_setting($1)"
 _CARRY_OUT = "SELECT lakegate.carry_out($1, $2, $3)"
@@ -242,13 +243,14 @@ class RelaySession:
         self._settings.read(variables)
         return await self._conversation.ask(Call(_CURRENT_SCHEMA))
 
-    async def temporary_relations(self, variables: Mapping[str, str]) -> frozenset[str]:
-        """Names of the session's temp tables and views, which come before any other of that name."""
-        if not self.holds_state:
+    async def temporary_relations(self, names: Collection[str], variables: Mapping[str, str]) -> frozenset[str]:
+        """Which of the names are the session's temp tables and views, which come before any other of that name."""
+        if not self.holds_state or not names:
             return frozenset()
         self._settings.read(variables)
-        names = await self._conversation.ask(Call(_TEMPORARY_RELATIONS))
-        return frozenset(json.loads(names))
+        values = (json.dumps(list(names)).encode(),)
+        found = await self._conversation.ask(Call(_TEMPORARY_RELATIONS, (Oid.JSON,), (), values))
+        return frozenset(json.loads(found))
 
     async def read_defaults(self) -> Mapping[str, str]:
         """ParameterStatus of a backend that just logged in: what a new session of this role reports."""

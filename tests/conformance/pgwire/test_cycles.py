@@ -44,7 +44,13 @@ CYCLES = [
     cycle(parse(RELATION, "named"), SYNC),
     cycle(bind("named"), DESCRIBE, EXECUTE, SYNC),
     cycle(m.Close("S", "named"), SYNC),
+    *(cycle(m.Query(sql)) for sql in ("DEALLOCATE ALL", "DISCARD ALL")),
     *(cycle(m.Query(sql)) for sql in ("SET bytea_output = escape", "RESET bytea_output", "BEGIN", "COMMIT")),
+    *(cycle(m.Query(sql)) for sql in ("SET TimeZone = 'Asia/Tokyo'", "SET TimeZone = 'UTC'", "SHOW TimeZone")),
+    *(cycle(m.Query(sql)) for sql in ("SET bytea_output = hex; SET TimeZone = 'UTC'", "SET bytea_output = no")),
+    *(run(sql) for sql in ("SET bytea_output = escape", "SET LOCAL bytea_output = escape")),
+    *(run(f"SET SESSION CHARACTERISTICS AS TRANSACTION READ {mode}") for mode in ("ONLY", "WRITE")),
+    run("SET bytea_output = hex").removesuffix(cycle(SYNC)) + run(BYTES),
     cycle(m.Query(ONE)) * 2,
     run(RELATION) + cycle(m.Query(RELATION)),
     run(ONE) + cycle(m.Flush()),
@@ -179,6 +185,12 @@ def test_a_statement_that_asks_for_sessions_is_told_its_own(gateway: Target) -> 
         client.ask(cycle(parse("SELECT lakegate.pg_backend_pid() AS own"), SYNC))
         pid = b"%d" % client.connection.info.backend_pid
         assert [client.ask(own)[3] for _ in range(4)] == [m.DataRow((pid,))] * 4
+        with client_of(gateway) as other:
+            others = b"%d" % other.connection.info.backend_pid
+            for _ in range(3):
+                assert [one.ask(own)[3] for one in (other, client)] == [m.DataRow((others,)), m.DataRow((pid,))]
+            pids = "SELECT count(pid) FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+            assert [one.ask(run(pids))[3] for one in (other, client) * 2] == [m.DataRow((b"1",))] * 4
 
 
 def test_the_latest_statement_is_shown(gateway: Target) -> None:

@@ -1,13 +1,14 @@
 """Statements that are launched without a task to wait for them: what lands whole, and what has to be opened."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
 from catalog.errors import DivisionByZero, QueryCanceled
 from gateway.relay import BackendLost, Call, Flight, Relay, RelayLimits, RelaySession
 from tests.conformance.relay.conftest import Metastore, Relays
-from tests.conformance.relay.reading import fetch, query, read_rows
+from tests.conformance.relay.reading import fetch, query, read_rows, value
 from tests.processes import until
 
 SLEEP = "SELECT 'slept' FROM pg_sleep($1::float8)"
@@ -25,9 +26,9 @@ def ignore(flight: Flight) -> None:
 class Launch:
     """One launched statement, and the moment when it lands."""
 
-    def __init__(self, session: RelaySession, what: Call) -> None:
+    def __init__(self, session: RelaySession, what: Call, variables: Mapping[str, str] | None = None) -> None:
         self._landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.flight = session.launch(what, {}, self._land)
+        self.flight = session.launch(what, variables or {}, self._land)
 
     def _land(self, flight: Flight) -> None:
         assert flight is self.flight
@@ -69,6 +70,39 @@ async def test_what_is_not_prepared_is_not_launched(relay: Relay) -> None:
     assert session.launch(call("SELECT 1"), {"search_path": "sales"}, ignore) is None
     assert relay.open("bob", "lake").launch(call("SELECT 1"), {}, ignore) is None
     assert (await Launch(session, call("SELECT 1")).landed()).answer() is not None
+
+
+async def test_settings_that_differ_go_before(relay: Relay) -> None:
+    sql, session = "SHOW DateStyle", relay.open("alice", "lake")
+    styles = {"ISO, MDY": {}, "German, DMY": {"datestyle": "German, DMY"}, "SQL, YMD": {"datestyle": "SQL, YMD"}}
+    for style, variables in styles.items():
+        assert await value(session, sql, variables) == style
+    for style, variables in (*styles.items(), *styles.items()):
+        rows = (await Launch(session, call(sql), variables).landed()).answer()
+        assert rows is not None
+        assert read_rows(rows) == [(style.encode(),)]
+    assert await value(relay.open("alice", "lake"), sql) == "ISO, MDY"
+
+
+async def test_a_launched_statement_that_fails_leaves_no_setting_behind(relay: Relay) -> None:
+    sql, german = "SELECT 1 / $1::int4", {"datestyle": "German, DMY"}
+    session = relay.open("alice", "lake")
+    await query(session, sql, (b"1",), german)
+    await query(session, "SELECT 1")
+    flight = await Launch(session, call(sql, b"0"), german).landed()
+    assert flight.answer() is None
+    with pytest.raises(DivisionByZero):
+        await flight.open()
+    assert await value(session, "SHOW DateStyle") == "ISO, MDY"
+
+
+async def test_what_a_transaction_begins_with_is_not_set_in_it(relay: Relay) -> None:
+    sql, session = "SHOW transaction_read_only", relay.open("alice", "lake")
+    careful = {"default_transaction_read_only": "on"}
+    assert await value(session, sql) == "off"
+    assert await value(session, sql, careful) == "on"
+    assert Launch(session, call(sql)).flight is None
+    assert await value(session, sql) == "off"
 
 
 async def test_nothing_is_launched_where_something_lives_on_the_backend(relay: Relay) -> None:

@@ -25,6 +25,8 @@ BACKEND = "SELECT pg_backend_pid()"
         "SELECT 1 AS a INTO TEMP mine",
         "CREATE TEMP VIEW mine AS SELECT 1 AS a",
         "EXPLAIN ANALYZE CREATE TEMP TABLE mine AS SELECT 1 AS a",
+        "EXPLAIN (analyse) CREATE TEMP TABLE mine AS SELECT 1 AS a",
+        'EXPLAIN (U&"\\0061nalyze") CREATE TEMP TABLE mine AS SELECT 1 AS a',
     ],
 )
 async def test_state_keeps_the_backend(relay: Relay, statement: str) -> None:

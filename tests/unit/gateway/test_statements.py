@@ -40,6 +40,8 @@ def test_what_is_dropped_is_gone() -> None:
     statements.clear()
     assert statements.find("b") is None
     assert statements.get("") is PLAIN
+    assert statements.changes == 0
+    statements.store("b", PLAIN)
     assert statements.changes > before
     assert statements.forget("")
     with pytest.raises(InvalidSqlStatementName, match="unnamed prepared statement does not exist"):

@@ -10,21 +10,23 @@ from tests.unit.gateway.relay.exchanges import answered, failed
 
 
 @pytest.mark.parametrize(
-    ("tag", "rows", "leaves"),
+    ("text", "tag", "rows", "leaves"),
     [
-        ("SELECT 1", True, False),
-        ("SHOW", True, False),
-        ("SELECT 1", False, True),
-        ("EXPLAIN", True, True),
-        ("CREATE TABLE", False, True),
-        ("PREPARE", False, True),
-        ("INSERT 0 1", False, False),
-        ("UPDATE 1", True, False),
-        ("COMMIT", False, False),
+        ("SELECT 1", "SELECT 1", True, False),
+        ("SHOW work_mem", "SHOW", True, False),
+        ("SELECT 1 INTO TEMP t", "SELECT 1", False, True),
+        ("EXPLAIN (COSTS off) SELECT 1", "EXPLAIN", True, False),
+        ("EXPLAIN (Analyse, COSTS off) SELECT 1", "EXPLAIN", True, True),
+        ('EXPLAIN (U&"an\\0061lyze") SELECT 1', "EXPLAIN", True, True),
+        ("CREATE TEMP TABLE t ()", "CREATE TABLE", False, True),
+        ("PREPARE p AS SELECT 1", "PREPARE", False, True),
+        ("INSERT INTO t VALUES (1)", "INSERT 0 1", False, False),
+        ("UPDATE t SET a = 1 RETURNING a", "UPDATE 1", True, False),
+        ("COMMIT", "COMMIT", False, False),
     ],
 )
-def test_what_leaves_state(tag: str, rows: bool, leaves: bool) -> None:
-    assert leaves_state(answered(tag, rows=rows)) is leaves
+def test_what_leaves_state(text: str, tag: str, rows: bool, leaves: bool) -> None:
+    assert leaves_state(answered(tag, rows=rows), Call(text)) is leaves
 
 
 def test_postgresqls_error_keeps_its_report() -> None:
