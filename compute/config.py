@@ -64,7 +64,9 @@ class EngineConfig:
     `warm_machines` unclaimed ones are kept ready (0 scales to zero), up to `warm_limit` where demand predicts that they
     will be asked for; `max_machines` exist at most. Unclaimed ones beyond the warm count, and shared ones without a
     lease, end after `idle_seconds`. `start_seconds` bounds a start up to HELLO, `most_starting` how many are under way:
-    what takes every core of a host does not start sooner with company.
+    what takes every core of a host does not start sooner with company. Nor is it to share them with a first statement:
+    for `quiet_seconds` after an unclaimed one was lent, none starts but for who waits. Who comes in that time makes it
+    no longer.
 
     A request names engine and `size`; a larger size that `serves_smaller` lends its unclaimed machines to smaller ones.
     `reserved` machines are started for one workspace (its service account, its files), and none is kept but by
@@ -80,6 +82,7 @@ class EngineConfig:
     idle_seconds: float = 60.0
     start_seconds: float = 30.0
     most_starting: int | None = None
+    quiet_seconds: float = 0.0
     leases_per_machine: int = 1
     threads: int = 2
     memory_bytes: int = GIB

@@ -14,6 +14,10 @@ from compute.spark.master import executor_properties
 from compute.spawners.kubernetes.config import parse_node_types
 from gateway.config import Config, Declaration, Warehouse
 
+QUIET_SECONDS = 8.0
+"""What the first statements on a warm JVM take of two busy processors. The next JVM's start takes as much, and none of
+them comes sooner where both run at once."""
+
 
 def pool_config(config: Config) -> PoolConfig:
     """DuckDB machines serve one lease, Spark machines a workspace. An engine of which there may be none is not there.
@@ -163,6 +167,7 @@ def _spark(config: Config) -> EngineConfig:
         max_machines=warehouse.spark_most,
         start_seconds=300.0,
         most_starting=1,
+        quiet_seconds=0.0 if warehouse.spark_pods else QUIET_SECONDS,
         leases_per_machine=32,
         idle_seconds=600.0,
         threads=warehouse.duckdb_threads,

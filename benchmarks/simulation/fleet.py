@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from benchmarks.simulation.hardware import Hardware
 from benchmarks.simulation.record import Record
-from benchmarks.simulation.workload import ENGINES, Demand, arrivals
-from benchmarks.simulation.world import Hardware, Watch, World
+from benchmarks.simulation.workload import ENGINES, Demand, arrivals, policies
+from benchmarks.simulation.world import Watch, World
 from compute.config import EngineConfig, NodeType, PoolConfig
 
-NODE_TYPES = (NodeType("spot", spot=True, placed=True, spread=4), NodeType("on-demand", placed=True, spread=4))
+NODE_TYPES = (
+    NodeType("spot", spot=True, placed=True, spread=4),
+    NodeType("on-demand", placed=True, spread=4),
+    NodeType("metal", placed=True, spread=16),
+)
 DUCKDB = EngineConfig(
     "duckdb",
     "user",
@@ -23,7 +28,7 @@ DUCKDB = EngineConfig(
     threads=2,
     memory_bytes=4 << 30,
     hedged=True,
-    node_types=("spot", "on-demand"),
+    node_types=("spot", "on-demand", "metal"),
     on_demand_base=1000,
 )
 SPARK = replace(
@@ -46,12 +51,13 @@ COLD = replace(PREDICTED, engines=(replace(DUCKDB, warm_limit=0), replace(SPARK,
 def simulate(
     config: PoolConfig, demand: Demand, hardware: Hardware | None = None, watch: Watch | None = None
 ) -> Record:
-    """Runs one history to its end. The same arguments give the same history."""
+    """Runs one history to its end, with the demand's own policies. The same arguments give the same history."""
     seconds = demand.hours * 3600
     record = Record(ENGINES, seconds)
+    config = replace(config, workspaces=policies(demand))
     world = World(config, hardware or Hardware(), record, watch)
     with uncollected():
-        world.run(arrivals(demand), seconds)
+        world.run(arrivals(demand), demand.first_hour, seconds)
     return record
 
 

@@ -6,18 +6,20 @@ from pathlib import Path
 
 from benchmarks.report import machine
 from benchmarks.simulation.fleet import clock_overhead
+from benchmarks.simulation.hardware import Hardware
 from benchmarks.simulation.plots import BLACK, BLUE, GREEN, ORANGE, RED, Run, draw, draw_costs, highest, mean
 from benchmarks.simulation.record import INTERVAL_SECONDS, Interval, Record, grouped, merge
 from benchmarks.simulation.workload import ENGINES, Demand
-from benchmarks.simulation.world import Hardware
+from compute.events import Refusal
 
+BUDGET = Refusal.BUDGET
 AROUND_SPIKE_HOURS = 1 / 12
 TARGET_SECONDS = 1.0
 
 HEAD = """\
 # A day of the simulated fleet
 
-The fleet's own code under a simulated clock: {nodes:,} nodes, up to 100,000 DuckDB machines of 4 GiB. {demand}
+The fleet's own code under a simulated clock: 10,000 nodes ({nodes}), up to 100,000 DuckDB machines of 4 GiB. {demand}
 
 Made by `{command}`, seed {seed}, on {machine}.
 The same seed gives the same history; the cost of decisions alone is measured.
@@ -44,7 +46,7 @@ def write_pages(folder: Path, command: str, demand: Demand, runs: Mapping[str, R
     for name, (caption, svg) in plots(demand, runs).items():
         (folder / f"{name}.svg").write_text(svg)
         pictures.append(f"![{caption}]({name}.svg)\n\n{caption}\n")
-    nodes = Hardware().spot_nodes + Hardware().on_demand_nodes
+    nodes = " and ".join(f"{group.count:,} {group.node_type}" for group in Hardware().nodes)
     about = {"demand": describe(demand), "command": command, "seed": demand.seed, "machine": machine()}
     mean_start = next(iter(runs.values())).record.mean_start("duckdb")
     tail = TAIL.format(mean_start=mean_start, overhead=clock_overhead(), load=os.getloadavg()[0])
@@ -58,7 +60,7 @@ def describe(demand: Demand) -> str:
         f"{demand.hours:g} hours from hour {demand.first_hour:g},\n{demand.peak_rate:g} leases a second in the busiest "
         f"hour of {demand.tenants:,} workspaces, {demand.spike_factor:g} times that for {demand.spike_seconds:g} s at "
         f"{demand.spike_at_hour:g}:00.\nShape, sources and what is assumed: `benchmarks/simulation/workload.py`; "
-        "nodes, starts and what fails: `world.py`."
+        "what starts take, and what goes wrong with nodes: `hardware.py`."
     )
 
 
@@ -79,6 +81,7 @@ def plots(demand: Demand, runs: Mapping[str, Run]) -> Mapping[str, tuple[str, st
             "Unused machines in the spike's hour: as predicted, with nothing kept warm, of the oracle.",
             _waste(first, last, hour),
         ),
+        "trouble": ("What leaving nodes and spent budgets do to leases.", _trouble(first)),
         "decisions": ("Processor time of a decision.", draw_costs(first.record)),
     }
 
@@ -160,6 +163,15 @@ def _waste(run: Run, cold: Run, span: tuple[float, float]) -> str:
     return draw("Unused DuckDB machines", "machine-seconds a second", lines, logarithmic=True)
 
 
+def _trouble(run: Run) -> str:
+    lines = [
+        run.line("moved off what is to go", BLUE, mean(lambda each: each.moved * 60 / each.seconds)),
+        run.line("ended by a spent budget", ORANGE, mean(lambda each: each.ended * 60 / each.seconds)),
+        run.line("refused until it renews", RED, mean(lambda each: each.refused[BUDGET] * 60 / each.seconds)),
+    ]
+    return draw("Leases moved, ended and refused", "a minute", lines, logarithmic=True)
+
+
 def _unused(group: Sequence[Interval]) -> float:
     whole = merge(group)
     return whole.unused_seconds["duckdb"] / whole.seconds
@@ -175,13 +187,15 @@ def table(runs: Mapping[str, Run]) -> str:
     """One row a number, one column a policy."""
     rows: list[tuple[str, Callable[[Record], str]]] = [
         ("leases", lambda r: f"{sum(map(r.whole().leases, ENGINES)):,}"),
-        ("refused, moved, lost with their node", lambda r: f"{r.refusals.total():,}, {r.moved:,}, {r.lost:,}"),
+        ("moved off what was to go, lost with it", lambda r: f"{r.whole().moved:,}, {r.whole().lost:,}"),
+        ("ended by a spent budget, refused for it", lambda r: f"{r.whole().ended:,}, {r.whole().refused[BUDGET]:,}"),
+        ("refused for another reason", lambda r: f"{r.whole().refused.total() - r.whole().refused[BUDGET]:,}"),
         ("leases within 1 s", lambda r: f"{r.share_within(1.0):.3%}"),
         ("… of DuckDB, of Spark", lambda r: f"{r.share_within(1.0, 'duckdb'):.3%}, {r.share_within(1.0, 'spark'):.3%}"),
         ("leases within 0.1 s", lambda r: f"{r.share_within(0.1):.3%}"),
         ("DuckDB lease p50, p99, p99.9", _latencies),
         ("unused machine-seconds of DuckDB, against the oracle's", lambda r: f"{r.waste_ratio('duckdb'):.2f}"),
-        ("… of all its machine-seconds", lambda r: f"{unused_share(r):.2%}"),
+        ("… of all its machine-seconds, and Spark's", _unused_shares),
         ("machines at most, DuckDB and Spark", lambda r: f"{r.most_machines:,}"),
         ("starts and stops a second, busiest 10 s", lambda r: f"{max(m.starts_and_stops for m in r.timeline):,.0f}"),
         ("… mean of the busiest hour", lambda r: f"{busiest_hour(r):,.0f}"),
@@ -189,15 +203,21 @@ def table(runs: Mapping[str, Run]) -> str:
         ("events", lambda r: f"{r.events:,}"),
         ("decision, mean, p50", lambda r: f"{r.decision_nanoseconds / r.events / 1000:.1f} µs, {r.decision(0.5)} µs"),
         ("decision, p99, p99.9", lambda r: f"{r.decision(0.99)} µs, {r.decision(0.999)} µs"),
+        ("told of their place in the queue, at a cost of", _told),
     ]
     head = f"| | {' | '.join(runs)} |\n| --- |{' --: |' * len(runs)}\n"
     lines = (f"| {name} | {' | '.join(show(run.record) for run in runs.values())} |\n" for name, show in rows)
     return head + "".join(lines)
 
 
-def unused_share(record: Record) -> float:
-    """Of a DuckDB machine's time, that before its first lease."""
-    return record.whole().unused_seconds["duckdb"] / max(1e-9, record.machine_seconds["duckdb"])
+def _unused_shares(record: Record) -> str:
+    """Of an engine's machines' time, that before their first lease."""
+    unused = record.whole().unused_seconds
+    return ", ".join(f"{unused[engine] / max(1e-9, record.machine_seconds[engine]):.2%}" for engine in ENGINES)
+
+
+def _told(record: Record) -> str:
+    return f"{record.told:,}, {record.places_nanoseconds / max(1, record.told) / 1000:.1f} µs"
 
 
 def busiest_hour(record: Record) -> float:

@@ -76,6 +76,7 @@ def draw(title: str, axis: str, lines: Sequence[Line], *, logarithmic: bool = Fa
         x_value_formatter=lambda hour: f"{int(hour)}:{round(hour % 1 * 60):02d}",
         show_dots=False,
         show_x_guides=False,
+        include_x_axis=not logarithmic,
         truncate_legend=-1,
     )
     hours = [hour for line in lines for hour, _ in line.points]
@@ -85,7 +86,7 @@ def draw(title: str, axis: str, lines: Sequence[Line], *, logarithmic: bool = Fa
         chart.y_labels = _decades([power for line in lines for _, power in line.points])
     for line in lines:
         stroke = {"width": 2, "dasharray": "7, 5"} if line.dashed else {"width": 2}
-        chart.add(line.label, line.points, stroke_style=stroke)
+        chart.add(f"{line.label} (dashed)" if line.dashed else line.label, line.points, stroke_style=stroke)
     rendered: str = chart.render(is_unicode=True)
     return rendered
 

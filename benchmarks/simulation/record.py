@@ -17,7 +17,8 @@ class Interval:
     """What happened in `seconds` up to `at`; `machines` by state and `waiting` are those at its end.
 
     By engine: `latencies` count leases by bins of LATENCY_BIN, `unused_seconds` are machine-seconds before a machine's
-    first lease.
+    first lease. Leases `moved` off what was about to go, or were `lost` with it; they `ended` when their workspace had
+    spent its budget, and requests were `refused`.
     """
 
     at: float
@@ -26,6 +27,10 @@ class Interval:
     ordered: int = 0
     over: int = 0
     waiting: int = 0
+    moved: int = 0
+    lost: int = 0
+    ended: int = 0
+    refused: Counter[Refusal] = field(default_factory=Counter)
     machines: Mapping[str, Counter[str]] = field(default_factory=dict)
     latencies: dict[str, Counter[int]] = field(default_factory=dict)
     unused_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -54,8 +59,7 @@ class Record:
 
     def __init__(self, engines: tuple[str, ...], until: float) -> None:
         self.timeline: list[Interval] = []
-        self.refusals: Counter[Refusal] = Counter()
-        self.moved = self.lost = 0
+        self.told = self.places_nanoseconds = 0
         self.events = self.instructions = 0
         self.decision_nanoseconds = 0
         self.costs = [0] * COST_BINS
@@ -80,8 +84,22 @@ class Record:
         self._waiting -= 1
 
     def refused(self, refusal: Refusal) -> None:
-        self.refusals[refusal] += 1
+        self.after.refused[refusal] += 1
         self._waiting -= 1
+
+    def moved(self) -> None:
+        self.after.moved += 1
+
+    def lost(self) -> None:
+        self.after.lost += 1
+
+    def ended(self) -> None:
+        self.after.ended += 1
+
+    def placed(self, nanoseconds: int) -> None:
+        """Somebody was told of his place in a queue, at that cost."""
+        self.told += 1
+        self.places_nanoseconds += nanoseconds
 
     def ordered(self, engine: str, now: float) -> None:
         """A machine starts. It is of no use until it is lent first."""
@@ -179,6 +197,10 @@ def merge(intervals: Iterable[Interval]) -> Interval:
         merged.asked += each.asked
         merged.ordered += each.ordered
         merged.over += each.over
+        merged.moved += each.moved
+        merged.lost += each.lost
+        merged.ended += each.ended
+        merged.refused.update(each.refused)
         for engine, seconds in each.unused_seconds.items():
             merged.unused_seconds[engine] += seconds
         for engine, bins in each.latencies.items():

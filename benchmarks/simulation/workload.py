@@ -12,16 +12,19 @@ and no leases:
 
 Assumed, not published: a lease is a statement and then the time for which its session goes on, exponential with mean
 ten minutes, so that 100 leases a second use some 60,000 machines at the peak; one lease in 30 is for Spark, one in ten
-is batch; a spike of ten times the demand of all, for half a minute.
+is batch; a spike of ten times the demand of all, for half a minute. Every 20th workspace by popularity has a budget for
+each ten minutes, of what its average demand spends, so that a busy hour is too much for it; those half-way between have
+twice the weight.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from sys import intern
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compute.config import Budget, WorkspacePolicy
 from compute.events import Priority
 
 DAY_SECONDS = 86_400.0
@@ -35,6 +38,8 @@ STATEMENT_LOG_MEAN, STATEMENT_LOG_SIGMA, STATEMENT_MOST = -0.38, 2.36, 3600.0
 SPARK_SHARE = 1 / 30
 BATCH_SHARE = 0.1
 USERS = 20
+BUDGET_RANKS, BUDGET_WINDOW_SECONDS, BUDGET_LEAST_MACHINES = 20, 600.0, 5.0
+WEIGHT_RANKS = 10
 CHUNK_SECONDS = 60.0
 ENGINES = ("duckdb", "spark")
 PRIORITIES = (Priority.INTERACTIVE, Priority.BATCH)
@@ -42,7 +47,8 @@ PRIORITIES = (Priority.INTERACTIVE, Priority.BATCH)
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How much is asked for. `peak_rate` is leases a second in the busiest hour, without the spike."""
+    """How much is asked for. `peak_rate` is leases a second in the busiest hour, without the spike; a budget is the
+    `budget_share` of what its workspace spends on average."""
 
     hours: float = 24.0
     first_hour: float = 0.0
@@ -52,6 +58,7 @@ class Demand:
     spike_at_hour: float = 15.0
     spike_seconds: float = 30.0
     spike_factor: float = 10.0
+    budget_share: float = 1.0
     seed: int = 2019
 
     def rate(self, seconds: float) -> float:
@@ -78,7 +85,7 @@ class Arrival:
 def arrivals(demand: Demand) -> Iterator[Arrival]:
     """All of them, in order of time."""
     random = np.random.default_rng(demand.seed)
-    popularity = random.lognormal(0.0, TENANT_SIGMA, demand.tenants)
+    popularity = _popularity(demand, random)
     bursty = random.random(demand.tenants) < BURSTY_SHARE
     chances = np.where(bursty, popularity / BURST_MEAN, popularity)
     per_batch = float(popularity.sum() / chances.sum())
@@ -91,6 +98,25 @@ def arrivals(demand: Demand) -> Iterator[Arrival]:
         times = np.repeat(times, sizes)
         times += np.where(bursty[tenants], random.random(len(times)) * BURST_SECONDS, 0.0)
         yield from _chunk(times, tenants, demand, random)
+
+
+def policies(demand: Demand) -> Mapping[str, WorkspacePolicy]:
+    """By workspace, of those that have one."""
+    popularity = _popularity(demand, np.random.default_rng(demand.seed))
+    mean_rate = demand.peak_rate * (1 + CONSTANT_SHARE) / 2
+    machines = (mean_rate * demand.session_seconds * popularity / popularity.sum()).tolist()
+    chosen = {}
+    for rank, tenant in enumerate(np.argsort(-popularity).tolist(), start=1):
+        if rank % BUDGET_RANKS == 0:
+            seconds = max(machines[tenant], BUDGET_LEAST_MACHINES) * BUDGET_WINDOW_SECONDS
+            chosen[f"w{tenant}"] = WorkspacePolicy(budget=Budget(seconds * demand.budget_share, BUDGET_WINDOW_SECONDS))
+        elif rank % WEIGHT_RANKS == 0:
+            chosen[f"w{tenant}"] = WorkspacePolicy(weight=2.0)
+    return chosen
+
+
+def _popularity(demand: Demand, random: np.random.Generator) -> NDArray[np.float64]:
+    return random.lognormal(0.0, TENANT_SIGMA, demand.tenants)
 
 
 def _batch_times(demand: Demand, begin: float, per_batch: float, random: np.random.Generator) -> NDArray[np.float64]:

@@ -7,9 +7,11 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import exp, log
+from math import inf
 
-from benchmarks.simulation.calendar import NEVER, Calendar
+from benchmarks.simulation.calendar import NEVER, Act, Calendar
+from benchmarks.simulation.hardware import Hardware
+from benchmarks.simulation.nodes import Nodes
 from benchmarks.simulation.record import Record
 from benchmarks.simulation.workload import Arrival
 from compute.config import PoolConfig
@@ -19,10 +21,8 @@ from compute.events import (
     Failed,
     Grant,
     Instruction,
+    Leaving,
     Move,
-    NodeDraining,
-    NodeJoined,
-    NodeLost,
     Ready,
     Refuse,
     Released,
@@ -32,46 +32,10 @@ from compute.events import (
     Wanted,
 )
 from compute.fleet import Fleet
+from compute.pool import MOMENT_SECONDS
 
 Watch = Callable[[Event, Sequence[Instruction], float], None]
 """Sees every event with the instructions that it caused."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartTime:
-    """Log-normal, by its median and 99th percentile."""
-
-    p50: float
-    p99: float
-
-    def draw(self, chance: random.Random) -> float:
-        return exp(chance.gauss(log(self.p50), log(self.p99 / self.p50) / 2.326))
-
-
-@dataclass(frozen=True, slots=True)
-class Hardware:
-    """Nodes, and what goes wrong with them and with starts. Rates are per node and hour, shares per start.
-
-    A machine's start takes as long as measured: a microVM from its template p50 0.5 s, p99 1 s; a warm JVM more.
-    `claim_seconds` pass between a grant and the first answer.
-    """
-
-    spot_nodes: int = 6000
-    on_demand_nodes: int = 4000
-    node_memory: int = 40 << 30
-    node_cpus: float = 20.0
-    starts: dict[str, StartTime] = field(
-        default_factory=lambda: {"duckdb": StartTime(0.5, 1.0), "spark": StartTime(4.0, 7.0)}
-    )
-    claim_seconds: float = 0.04
-    stop_seconds: float = 0.1
-    failing_share: float = 0.001
-    hanging_share: float = 0.0005
-    interruptions: float = 0.01
-    losses: float = 0.0002
-    notice_seconds: float = 120.0
-    rejoin_seconds: float = 300.0
-    wait_seconds: float = 60.0
 
 
 @dataclass(slots=True)
@@ -108,12 +72,12 @@ class World:
         self._machines: dict[int, _Machine] = {}
         self._sessions: dict[int, _Session] = {}
         self._requests = 0
-        self._nodes: dict[str, set[int]] = {}
+        self._nodes = Nodes(hardware, self._calendar, self._chance, lambda: self._now, self._tell, self._end)
 
-    def run(self, arrivals: Iterator[Arrival], until: float) -> None:
+    def run(self, arrivals: Iterator[Arrival], first_hour: float, until: float) -> None:
         """Until that moment of simulated time; then nothing new is asked for, and all leases come to their end."""
-        self._join_all()
-        self._plan_trouble(until)
+        self._nodes.join_all()
+        self._nodes.plan_trouble(first_hour, until)
         arrival = next(arrivals, None)
         while True:
             wake_at = self._fleet.wake_at()
@@ -134,27 +98,6 @@ class World:
             else:
                 self._tell(Tick())
 
-    def _join_all(self) -> None:
-        for type_name, count in (("spot", self._hardware.spot_nodes), ("on-demand", self._hardware.on_demand_nodes)):
-            for number in range(count):
-                self._join(f"{type_name}-{number}")
-
-    def _join(self, name: str) -> None:
-        self._nodes[name] = set()
-        type_name = name.rpartition("-")[0]
-        self._tell(NodeJoined(name, type_name, self._hardware.node_memory, self._hardware.node_cpus))
-
-    def _plan_trouble(self, until: float) -> None:
-        """Spot interruptions with notice, and nodes lost without."""
-        hours = until / 3600
-        for _ in range(round(self._hardware.spot_nodes * self._hardware.interruptions * hours)):
-            self._calendar.plan(
-                self._chance.uniform(0, until), self._interrupt, self._chance.randrange(self._hardware.spot_nodes)
-            )
-        nodes = self._hardware.on_demand_nodes
-        for _ in range(round(nodes * self._hardware.losses * hours)):
-            self._calendar.plan(self._chance.uniform(0, until), self._lose_on_demand, self._chance.randrange(nodes))
-
     def _tell(self, event: Event) -> None:
         begin = time.thread_time_ns()
         instructions = self._fleet.handle(event, self._now)
@@ -169,8 +112,8 @@ class World:
                     self._start(instruction)
                 case Stop(number):
                     self._stop(number)
-                case Move(number):
-                    self._move(number)
+                case Move(number, until):
+                    self._move(number, self._move_session if until < inf else self._end_session)
                 case Refuse(request, refusal):
                     self._record.refused(refusal)
                     del self._sessions[request]
@@ -184,6 +127,16 @@ class World:
         self._tell(
             Wanted(request, arrival.engine, arrival.workspace, arrival.principal, deadline, priority=arrival.priority)
         )
+        if (session := self._sessions.get(request)) is not None and not session.machine:
+            self._calendar.plan(self._now + MOMENT_SECONDS, self._tell_place, request)
+
+    def _tell_place(self, request: int) -> None:
+        """Who still waits hears where he stands, as the pool has it."""
+        session = self._sessions.get(request)
+        if session is not None and not session.machine:
+            begin = time.thread_time_ns()
+            self._fleet.place(request)
+            self._record.placed(time.thread_time_ns() - begin)
 
     def _grant(self, request: int, number: int) -> None:
         session, machine = self._sessions[request], self._machines[number]
@@ -192,7 +145,7 @@ class World:
         if not machine.is_used:
             machine.is_used = True
             self._record.used(machine.start.engine, self._now)
-        waited = self._now - session.asked_at + self._hardware.claim_seconds
+        waited = self._now - session.asked_at + self._hardware.claim_seconds[session.arrival.engine]
         self._record.granted(session.arrival.engine, waited)
         self._calendar.plan(self._now + waited + session.arrival.seconds, self._release, request)
 
@@ -208,7 +161,7 @@ class World:
         self._machines[start.machine] = _Machine(start, self._now)
         self._record.ordered(start.engine, self._now)
         if start.node is not None:
-            self._nodes[start.node].add(start.machine)
+            self._nodes.house(start.node, start.machine)
         chance = self._chance.random()
         if chance < self._hardware.failing_share:
             self._calendar.plan(self._now + self._chance.random(), self._fail, start.machine)
@@ -230,6 +183,15 @@ class World:
             self._calendar.plan(self._now + self._hardware.stop_seconds, self._end, number)
         else:
             self._tell(Ready(number))
+            if self._chance.random() < self._hardware.evicted_share:
+                seconds = self._chance.uniform(0, self._hardware.evicted_within_seconds)
+                self._calendar.plan(self._now + seconds, self._evict, number)
+
+    def _evict(self, number: int) -> None:
+        if number in self._machines:
+            until = self._now + self._hardware.drain_seconds
+            self._tell(Leaving(number, until))
+            self._calendar.plan(until, self._end, number)
 
     def _fail(self, number: int) -> None:
         if number in self._machines:
@@ -251,53 +213,30 @@ class World:
         self._tell(Ended(number))
         for request in machine.sessions:
             if session := self._sessions.pop(request, None):
-                self._record.lost += 1
+                self._record.lost()
                 self._ask(session.arrival)
 
     def _forget(self, number: int) -> None:
         machine = self._machines.pop(number)
-        if machine.start.node is not None and machine.start.node in self._nodes:
-            self._nodes[machine.start.node].discard(number)
+        if machine.start.node is not None:
+            self._nodes.clear(machine.start.node, number)
         self._record.machine_over(machine.start.engine, machine.started_at, machine.is_used, self._now)
 
-    def _move(self, number: int) -> None:
-        """Sessions finish their statement, give the lease back and take another."""
-        for request in list(self._machines[number].sessions):
-            self._calendar.plan(self._now + self._chance.uniform(1, 30), self._move_session, request)
+    def _move(self, number: int, act: Act) -> None:
+        """Sessions finish their statement first."""
+        for request in sorted(self._machines[number].sessions):
+            self._calendar.plan(self._now + self._chance.uniform(1, 30), act, request)
 
     def _move_session(self, request: int) -> None:
+        """It gives its lease back and takes another."""
         if session := self._sessions.get(request):
-            self._record.moved += 1
+            self._record.moved()
             self._release(request)
             self._ask(session.arrival)
 
-    def _interrupt(self, number: int) -> None:
-        name = f"spot-{number}"
-        if name in self._nodes:
-            self._tell(NodeDraining(name, self._now + self._hardware.notice_seconds))
-            self._calendar.plan(self._now + self._hardware.notice_seconds + 1, self._take_away_spot, number)
-
-    def _take_away_spot(self, number: int) -> None:
-        self._take_away(f"spot-{number}")
-        self._calendar.plan(self._now + self._hardware.rejoin_seconds, self._rejoin_spot, number)
-
-    def _rejoin_spot(self, number: int) -> None:
-        if f"spot-{number}" not in self._nodes:
-            self._join(f"spot-{number}")
-
-    def _lose_on_demand(self, number: int) -> None:
-        if f"on-demand-{number}" in self._nodes:
-            self._take_away(f"on-demand-{number}")
-            self._calendar.plan(self._now + self._hardware.rejoin_seconds, self._rejoin_on_demand, number)
-
-    def _rejoin_on_demand(self, number: int) -> None:
-        self._join(f"on-demand-{number}")
-
-    def _take_away(self, name: str) -> None:
-        """Everything on it is over at once."""
-        if name not in self._nodes:
-            return
-        self._tell(NodeLost(name))
-        for number in list(self._nodes[name]):
-            self._end(number)
-        del self._nodes[name]
+    def _end_session(self, request: int) -> None:
+        """Its workspace's budget is spent, and it hears so at its next statement, unless it comes after the renewal."""
+        if session := self._sessions.get(request):
+            self._record.ended()
+            self._release(request)
+            self._ask(session.arrival)

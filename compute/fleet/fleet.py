@@ -56,7 +56,7 @@ class Fleet:
 
     def wake_at(self) -> float | None:
         """When waiting alone changes something: a deadline, an idle machine's end, a breaker's pause, a late start, a
-        budget's end."""
+        budget's end, a quiet time's."""
         head = self._roster.timers.head()
         return None if head is None else head[0]
 
@@ -169,6 +169,9 @@ class Fleet:
             case "stock":
                 if stock := self._roster.by_index[number].stocks.get(name):
                     self._supply.sweep(stock, now)
+            case "quiet":
+                if stock := self._roster.by_index[number].stocks.get(name):
+                    self._supply.replenish(stock, now)
             case "idle" if machine is not None and not machine.principals:
                 self._supply.stop(machine, now)
             case "hedge" if machine is not None and machine.state is State.STARTING:

@@ -1,6 +1,7 @@
 """Warm machines of one template, for anybody or reserved for one workspace: how many there should be."""
 
 from collections import OrderedDict
+from math import inf
 from typing import TYPE_CHECKING
 
 from compute.fleet.forecast import Forecast
@@ -16,18 +17,20 @@ CANDIDATES = 4
 
 
 class Stock:
-    """`spares` wait to be lent, the longest idle first; `starting` counts starts, without hedges.
+    """`spares` wait to be lent, the longest idle first; `starting` counts starts, without hedges. Up to `quiet_until`
+    none starts but for who waits.
 
     `owner` is the workspace that it is reserved for, or ANYBODY.
     """
 
-    __slots__ = ("forecast", "owner", "spares", "starting", "template")
+    __slots__ = ("forecast", "owner", "quiet_until", "spares", "starting", "template")
 
     def __init__(self, template: "Template", owner: str) -> None:
         self.template = template
         self.owner = owner
         self.spares: OrderedDict[int, Machine] = OrderedDict()
         self.starting = 0
+        self.quiet_until = -inf
         self.forecast = Forecast()
 
     @property
@@ -65,7 +68,9 @@ class Stock:
 
     def lacking(self, now: float) -> int:
         """Machines to start; negative where there are too many."""
-        return self.demand + self.target(now) - self.starting - len(self.spares)
+        urgent = self.demand - self.starting - len(self.spares)
+        lacking = urgent + self.target(now)
+        return lacking if lacking < 0 or now >= self.quiet_until else max(urgent, 0)
 
     def choose(self, workspace: str) -> Machine:
         """The spare used last, so that what is not needed idles; rather one on a node not crowded by the workspace.

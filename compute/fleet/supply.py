@@ -105,10 +105,14 @@ class Supply:
 
     def take(self, machine: Machine, now: float) -> None:
         """A spare leaves its stock, to serve."""
-        del machine.stock.spares[machine.number]
-        machine.template.kept.pop(machine.number, None)
-        machine.template.change(machine, State.SERVING, now)
-        self.watch(machine.stock, now)
+        stock, template = machine.stock, machine.template
+        del stock.spares[machine.number]
+        template.kept.pop(machine.number, None)
+        template.change(machine, State.SERVING, now)
+        if template.config.quiet_seconds and now >= stock.quiet_until:
+            stock.quiet_until = now + template.config.quiet_seconds
+            self._roster.timers.put(("quiet", template.index, stock.owner), stock.quiet_until)
+        self.watch(stock, now)
 
     def watch(self, stock: Stock, now: float) -> None:
         """Keeps a timer while the stock has spares that may become too many, or nothing at all."""

@@ -45,9 +45,9 @@ def main() -> None:
     print(f"errors: {dict(report.errors)}")
     print("recovered:", *report.recovery.table(), sep="\n  ")
     print(f"well again after {report.recovery_seconds:.1f} s")
-    print(*report.wrong, *report.leaks, sep="\n", file=sys.stderr)
+    print(*report.wrong, *report.leaks, *report.missing, sep="\n", file=sys.stderr)
     print(json.dumps({**vars(options), **report.summary()}))
-    sys.exit(bool(report.wrong or report.leaks))
+    sys.exit(bool(report.wrong or report.leaks or report.missing))
 
 
 async def storm_over_cluster(lake: Mapping[TableName, Path], seconds: float, seed: int) -> Report:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tests.chaos.saboteur import KILL, STOP
+from tests.chaos.saboteur import KILL, STOP, Blow
 
 KILL_AFTER_STOP = "kill after a stop of"
 SEVERAL = "several blows on", "it"
@@ -18,8 +18,9 @@ SILENT_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Wound:
-    """Of one lane. It has recovered once a statement was answered rightly that began after the last blow."""
+    """Of one lane, by these blows. It has recovered once a statement was answered rightly that began after the last."""
 
+    blows: set[str]
     manner: str
     victim: str
     first_blow: float
@@ -43,9 +44,13 @@ class Times:
 
 
 class Recovery:
-    """Told of blows and of answers, from any thread; keeps the seconds between, by victim and lane."""
+    """Told of blows and of answers, from any thread; keeps the seconds between, by victim and lane.
+
+    `outlived` are the kinds of blow that a lane has recovered from, and the lane.
+    """
 
     def __init__(self) -> None:
+        self.outlived: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._wounds: dict[str, Wound] = {}
         self._silent_until: defaultdict[str, float] = defaultdict(float)
@@ -56,20 +61,23 @@ class Recovery:
         """Whether every lane has answered since it was struck."""
         return not self._wounds
 
-    def struck(self, manner: str, victim: str, lanes: Collection[str]) -> None:
-        now = time.monotonic()
+    def struck(self, blow: Blow, lanes: Collection[str]) -> None:
+        """Those of the lanes are hurt that it may hurt."""
+        now, manner = time.monotonic(), blow.manner
+        lanes = [lane for lane in blow.plot.lanes if lane in lanes]
         with self._lock:
             if manner == KILL and any(now < self._silent_until[lane] for lane in lanes):
                 manner = KILL_AFTER_STOP
             if manner == STOP:
                 self._silent_until.update(dict.fromkeys(lanes, now + SILENT_SECONDS))
             for lane in lanes:
-                self._wound(lane, manner, victim, now)
+                self._wound(lane, manner, blow, now)
 
-    def _wound(self, lane: str, manner: str, victim: str, now: float) -> None:
+    def _wound(self, lane: str, manner: str, blow: Blow, now: float) -> None:
         if (wound := self._wounds.get(lane)) is None:
-            self._wounds[lane] = Wound(manner, victim, now, now)
+            self._wounds[lane] = Wound({blow.name}, manner, blow.plot.name, now, now)
         else:
+            wound.blows.add(blow.name)
             (wound.manner, wound.victim), wound.last_blow = SEVERAL, now
 
     def answered(self, lane: str, began: float) -> None:
@@ -78,6 +86,7 @@ class Recovery:
             wound = self._wounds.get(lane)
             if wound is not None and began >= wound.last_blow:
                 del self._wounds[lane]
+                self.outlived |= {(name, lane) for name in wound.blows}
                 self._seconds[wound.manner, wound.victim, lane].append(now - wound.first_blow)
 
     def times(self) -> Sequence[Times]:

@@ -53,8 +53,9 @@ def _gateway(gateway: int) -> Sequence[psutil.Process]:
 
 
 GATEWAY = Plot("the gateway", _gateway, 2)
+MACHINE = Plot("a DuckDB machine", _duckdb, 1, (DUCKDB,), costly=False, stops=True)
 PLOTS = (
-    Plot("a DuckDB machine", _duckdb, 1, (DUCKDB,), costly=False, stops=True),
+    MACHINE,
     Plot("Spark's guest", _spark, 2, (SPARK,), stops=True),
     Plot("Spark's JVM", _jvm, 2, (SPARK,), stops=True),
     Plot("the templates", templates, 1, stops=True),
@@ -76,26 +77,44 @@ class Blow:
         return f"{self.manner} {self.plot.name}"
 
 
-class Saboteur:
-    """`strike` kills or stops one process and tells what it was; None where there was none of that kind.
+def kinds(plots: Sequence[Plot]) -> list[Blow]:
+    """Every kind of blow: each victim killed, and stopped where it may be."""
+    return [Blow(plot, manner) for plot in plots for manner in ((KILL, STOP) if plot.stops else (KILL,))]
 
-    Each kind has its turns, as many as it weighs, before any has more.
+
+class Saboteur:
+    """`deal` and `strike` kill or stop one process and tell what it was; None where there was none of that kind.
+
+    `undealt` are the kinds of blow that `deal` has still to land, once each. With `strike` each kind of victim has its
+    turns, as many as it weighs, before any has more.
     """
 
     def __init__(self, chance: random.Random, plots: Sequence[Plot]) -> None:
         self._chance = chance
         self._plots = plots
         self._turns: dict[bool, list[Plot]] = {True: [], False: []}
+        self.undealt = kinds(plots)
+        chance.shuffle(self.undealt)
+
+    def deal(self, gateway: int) -> Blow | None:
+        """The first kind of which there is a victim now."""
+        blow = next((blow for blow in self.undealt if self._lands(blow, gateway)), None)
+        if blow is not None:
+            self.undealt.remove(blow)
+        return blow
 
     def strike(self, gateway: int, *, costly: bool) -> Blow | None:
         plot = self._next(costly=costly)
         blow = Blow(plot, STOP if plot.stops and self._chance.random() < STOPPED_SHARE else KILL)
+        return blow if self._lands(blow, gateway) else None
+
+    def _lands(self, blow: Blow, gateway: int) -> bool:
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            if victims := plot.victims(gateway):
+            if victims := blow.plot.victims(gateway):
                 victim = self._chance.choice(victims).pid
                 os.kill(victim, signal.SIGSTOP if blow.manner == STOP else signal.SIGKILL)
-                return blow
-        return None
+                return True
+        return False
 
     def _next(self, *, costly: bool) -> Plot:
         turns = self._turns[costly]

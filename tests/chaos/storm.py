@@ -19,7 +19,7 @@ import psycopg
 from catalog.names import TableName
 from tests.chaos.clients import IN_DOUBT, RETRYABLE, Ask, Client, Writer, reader
 from tests.chaos.recovery import Recovery
-from tests.chaos.saboteur import BOTH, DUCKDB, GATEWAY, PLOTS, SPARK, Plot, Saboteur
+from tests.chaos.saboteur import BOTH, DUCKDB, GATEWAY, PLOTS, SPARK, Blow, Plot, Saboteur, kinds
 from tests.fix_gateway import NO_SPARK, lake_folder, started_gateway
 from tests.processes import until
 from tests.target import Target
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 STANDBY = ("--max-spark-machines", "2")
 STATEMENT_SECONDS = 300.0
 """Far longer than any statement here takes, a replaced Spark machine and a restarted gateway included."""
+DEALING_SHARE = 2 / 3
 END_SECONDS = 60.0
 """For processes that were killed with the gateway: on a busy host they end a little later."""
 ORDERS = "SELECT count(*), min(o_orderkey), max(o_orderkey) FROM tpch.orders"
@@ -39,14 +40,15 @@ METADATA = "SELECT count(*) FROM information_schema.columns WHERE table_schema =
 
 @dataclass(slots=True)
 class Report:
-    """What came of a storm. `wrong` and `leaks` must be empty. `recovery_seconds`: from the last blow until both lanes
-    answer."""
+    """What came of a storm. `wrong`, `leaks` and `missing` must be empty: the last are the kinds of blow that were not
+    dealt, or that a lane has not recovered from. `recovery_seconds`: from the last blow until both lanes answer."""
 
     blows: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     recovery: Recovery = field(default_factory=Recovery)
     recovery_seconds: float = 0.0
 
@@ -62,6 +64,7 @@ class Report:
             "blows": dict(self.blows),
             "statements": statements,
             "leaks": len(self.leaks),
+            "missing": len(self.missing),
             "recovered": [asdict(each) for each in self.recovery.times()],
             "well_again_seconds": round(self.recovery_seconds, 2),
         }
@@ -71,9 +74,10 @@ class Report:
 class Setting:
     """How the gateway is started, by options and environment; what may be struck, and the lanes that are asked.
 
-    A blow comes every `pause_seconds` in the mean, a costly one `costly_pause_seconds` after the last at the earliest.
-    Every other time it waits, at most for `patience_seconds`, until the lanes have recovered: what is struck again and
-    again tells little of how soon it is back, and what is always spared tells nothing of blows that come together.
+    First every kind of blow is dealt once. Then a blow comes every `pause_seconds` in the mean, a costly one
+    `costly_pause_seconds` after the last at the earliest. Every other time it waits, at most for `patience_seconds`,
+    until the lanes have recovered: what is struck again and again tells little of how soon it is back, and what is
+    always spared tells nothing of blows that come together.
     """
 
     options: Sequence[str] = ()
@@ -159,26 +163,50 @@ class Storm:
         return lambda _began: None
 
     def _strike_for(self, seconds: float, clients: list[Client], stack: ExitStack) -> None:
-        saboteur, pause = Saboteur(self._chance, self._setting.plots), threading.Event()
-        end, costly_at, costly_by = time.monotonic() + seconds, 0.0, 0.0
+        saboteur, end = Saboteur(self._chance, self._setting.plots), time.monotonic() + seconds
+        self._deal(saboteur, seconds, clients, stack)
+        costly_at = costly_by = time.monotonic() + self._setting.costly_pause_seconds
         while time.monotonic() < end:
-            pause.wait(self._chance.expovariate(1 / self._setting.pause_seconds))
+            self._pause(self._setting.pause_seconds, clients)
             now = time.monotonic()
             costly = now >= costly_by or (now >= costly_at and self.report.recovery.is_over)
-            assert self._daemon is not None
-            self.runs |= {path.name for path in run_folders(self._data.parent)}
-            blow = saboteur.strike(self._daemon.process.pid, costly=costly)
+            blow = saboteur.strike(self._gateway, costly=costly)
             if blow is not None:
-                self.report.blows[blow.name] += 1
-                self.report.recovery.struck(blow.manner, blow.plot.name, blow.plot.lanes)
+                self._land(blow, stack)
                 if costly:
                     costly_at = time.monotonic() + self._setting.costly_pause_seconds
                     costly_by = costly_at + self._chance.choice((0.0, self._setting.patience_seconds))
-                blow.plot.revive()
-                if blow.plot is GATEWAY:
-                    self._daemon.process.wait()
-                    self._start(stack)
-            self._watch(clients)
+
+    def _deal(self, saboteur: Saboteur, seconds: float, clients: list[Client], stack: ExitStack) -> None:
+        """Every kind of blow once, within most of the time: a kind of which there is no victim now comes later."""
+        pause = min(self._setting.costly_pause_seconds, DEALING_SHARE * seconds / len(saboteur.undealt))
+        latest = time.monotonic() + seconds + STATEMENT_SECONDS
+        while saboteur.undealt and time.monotonic() < latest:
+            self._pause(pause, clients)
+            blow = saboteur.deal(self._gateway)
+            if blow is not None:
+                self._land(blow, stack)
+
+    @property
+    def _gateway(self) -> int:
+        assert self._daemon is not None
+        return self._daemon.process.pid
+
+    def _pause(self, seconds: float, clients: list[Client]) -> None:
+        """So long in the mean."""
+        threading.Event().wait(self._chance.expovariate(1 / seconds))
+        self._watch(clients)
+        self.runs |= {path.name for path in run_folders(self._data.parent)}
+
+    def _land(self, blow: Blow, stack: ExitStack) -> None:
+        """Notes a blow, and starts again what nobody else would."""
+        self.report.blows[blow.name] += 1
+        self.report.recovery.struck(blow, self._setting.lanes)
+        blow.plot.revive()
+        if blow.plot is GATEWAY:
+            assert self._daemon is not None
+            self._daemon.process.wait()
+            self._start(stack)
 
     def _watch(self, clients: list[Client]) -> None:
         for client in clients:
@@ -186,12 +214,16 @@ class Storm:
             assert not since or time.monotonic() - since < STATEMENT_SECONDS, f"a statement of {client.name} never ends"
 
     def _recover(self, clients: list[Client]) -> None:
-        """Until both lanes answer, and have answered each client."""
+        """Until both lanes answer, and have answered each client, also what was asked after the last blow."""
         began = time.monotonic()
         until(self._is_well, STATEMENT_SECONDS)
         self.report.recovery_seconds = time.monotonic() - began
         heard = {client: client.outcome.answers for client in clients}
         until(lambda: all(client.outcome.answers > count for client, count in heard.items()), STATEMENT_SECONDS)
+        until(lambda: self.report.recovery.is_over, STATEMENT_SECONDS)
+        wounds = {(blow.name, each) for blow in kinds(self._setting.plots) for each in blow.plot.lanes}
+        asked = {(name, lane) for name, lane in wounds if lane in self._setting.lanes}
+        self.report.missing += [f"not outlived: {name}, {lane}" for name, lane in asked - self.report.recovery.outlived]
 
     def _is_well(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""A short storm over a gateway whose machines are pods of a real node; any part of the cluster may be killed."""
+"""A short storm over a gateway whose machines are pods of a real node; every part of the cluster is killed in it."""
 
 import secrets
 from collections.abc import Mapping
@@ -21,6 +21,5 @@ def test_every_statement_ends_well_while_parts_of_the_cluster_are_killed(
     """That no pod is left, and that the cluster is well, is seen by the namespace's end."""
     seed = secrets.randbits(32)
     report = run_storm(lake, SECONDS, seed, cluster_setting(cluster, real.config))
-    assert report.wrong == report.leaks == [], f"seed {seed}: {report}"
-    assert len(report.blows) > 2
+    assert report.wrong == report.leaks == report.missing == [], f"seed {seed}: {report}"
     assert all(report.answers.values()), report

@@ -1,4 +1,7 @@
-"""A minute of chaos, and a short storm over microVMs: with that over a cluster, two minutes. `make soak` has hours."""
+"""A minute of chaos, and a short storm over microVMs: with that over a cluster, two minutes. `make soak` has hours.
+
+Each deals every kind of blow that its machines know: to the gateway, the zygote, its templates, a guest, the JVM, QEMU.
+"""
 
 import secrets
 from collections.abc import Mapping
@@ -7,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from catalog.names import TableName
-from tests.chaos.saboteur import DUCKDB, PLOTS
+from tests.chaos.saboteur import DUCKDB, GATEWAY, MACHINE
 from tests.chaos.storm import Setting, run_storm
 
 SECONDS = 60
 MICROVM_SECONDS = 20
+# Beside microVMs the zygote makes Spark's machines alone, which nobody asks for here.
 MICROVMS = Setting(
     ("--spawner", "qemu", "--memory", "256"),
-    plots=[plot for plot in PLOTS if DUCKDB in plot.lanes],
+    plots=(MACHINE, GATEWAY),
     lanes=(DUCKDB,),
     pause_seconds=3.0,
 )
@@ -24,8 +28,7 @@ MICROVMS = Setting(
 def test_every_statement_ends_well_while_parts_are_killed(lake: Mapping[TableName, Path]) -> None:
     seed = secrets.randbits(32)
     report = run_storm(lake, SECONDS, seed, Setting())
-    assert report.wrong == report.leaks == [], f"seed {seed}: {report}"
-    assert report.blows.total() > 10
+    assert report.wrong == report.leaks == report.missing == [], f"seed {seed}: {report}"
     assert all(report.answers.values()), report
 
 
@@ -34,6 +37,5 @@ def test_every_statement_ends_well_while_parts_are_killed(lake: Mapping[TableNam
 def test_every_statement_ends_well_while_microvms_are_killed(lake: Mapping[TableName, Path]) -> None:
     seed = secrets.randbits(32)
     report = run_storm(lake, MICROVM_SECONDS, seed, MICROVMS)
-    assert report.wrong == report.leaks == [], f"seed {seed}: {report}"
-    assert report.blows
+    assert report.wrong == report.leaks == report.missing == [], f"seed {seed}: {report}"
     assert all(report.answers.values()), report

@@ -40,7 +40,14 @@ LARGE = EngineConfig(
     serves_smaller=True,
 )
 SHARED = EngineConfig(
-    "spark", "shared", warm_machines=1, max_machines=3, idle_seconds=10, leases_per_machine=2, most_starting=1
+    "spark",
+    "shared",
+    warm_machines=1,
+    max_machines=3,
+    idle_seconds=10,
+    leases_per_machine=2,
+    most_starting=1,
+    quiet_seconds=3,
 )
 PLACED_SHARED = EngineConfig(
     "trino",

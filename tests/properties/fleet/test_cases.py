@@ -99,6 +99,18 @@ def test_what_has_ended_is_not_stopped() -> None:
     assert settled(fleet, Ended(1), 11.0) == []
 
 
+def test_the_next_warm_machine_starts_once_the_last_one_has_had_quiet_but_for_who_waits() -> None:
+    spark = EngineConfig("spark", "shared", warm_machines=1, max_machines=3, quiet_seconds=8.0)
+    fleet = Fleet(PoolConfig((spark,)))
+    assert settled(fleet, Tick()) == [Start(1, "spark")]
+    assert settled(fleet, Ready(1)) == []
+    assert settled(fleet, Wanted(1, "spark", "A", "p", 99.0), 10.0) == [Grant(1, 1)]
+    assert fleet.wake_at() == 18.0
+    assert settled(fleet, Wanted(2, "spark", "B", "p", 99.0), 12.0) == [Start(2, "spark")]
+    assert settled(fleet, Ready(2), 14.0) == [Grant(2, 2)]
+    assert settled(fleet, Tick(), 18.0) == [Start(3, "spark")]
+
+
 def test_who_waits_comes_before_what_stands_by_where_one_starts_at_a_time() -> None:
     spark = EngineConfig("spark", "shared", warm_machines=1, max_machines=2, most_starting=1)
     fleet = Fleet(PoolConfig((spark,)))
