@@ -16,7 +16,7 @@ from catalog.errors import (
 from gateway import definitions, enlistment
 from gateway.demarcation import Demarcation, demarcate, set_modes
 from gateway.preparation import deallocate
-from gateway.roles import ROLE
+from gateway.roles import AUTHORIZATION, ROLE
 from planner.plan import CatalogChange, Deallocate, Discard, Plan, Query, ResetVariable, SetModes, SetVariable
 
 if TYPE_CHECKING:

@@ -22,16 +22,38 @@ from gateway.portal import Binding, CursorOptions, Portal
 from gateway.query import FetchResult, QueryResult
 from gateway.result import ActionResult
 from gateway.rows import with_formats
-from planner.plan import ALL_ROWS, DeclareCursor, Direction
+from planner.plan import ALL_ROWS, CloseCursor, DeclareCursor, Direction, FetchCursor, Metadata
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from gateway.executor import Executor
     from gateway.relay import RelayPortal
     from gateway.result import Result
     from gateway.session import Session
     from planner.parse import Statement
-    from planner.plan import FetchCursor, Movement
+    from planner.plan import Movement
+
+
+async def open_result(
+    executor: Executor,
+    session: Session,
+    planned: DeclareCursor | FetchCursor | CloseCursor,
+    portal: Portal,
+    max_rows: int,
+) -> Result:
+    """The result of a statement about a cursor. Raises SqlError."""
+    if isinstance(planned, CloseCursor):
+        return ActionResult(functools.partial(close, session, planned.name, portal))
+    if isinstance(planned, DeclareCursor):
+        relay = None if planned.relayed is None else functools.partial(executor.relay, planned.relayed, portal, 0)
+        return ActionResult(functools.partial(declare, session, planned, portal, relay))
+    cursor = find(session, planned.name)
+    if cursor.options.relayed:
+        assert portal.prepared.statement is not None
+        return await executor.relay(Metadata(portal.prepared.statement.parsed_text), portal, max_rows)
+    await cursor.open()
+    return fetch(session, planned, cursor, portal.binding.result_formats)
 
 
 class RelayedCursor:

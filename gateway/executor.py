@@ -184,7 +184,7 @@ class Executor:
             columns = (ResultColumn(planned.name, PgType(Oid.TEXT)),)
             return ConstantResult.of_texts("SHOW", columns, ((self._session.variables.shown(planned.name),),))
         if isinstance(planned, DeclareCursor | FetchCursor | CloseCursor):
-            return await self._open_cursor(planned, portal, max_rows)
+            return await cursors.open_result(self, self._session, planned, portal, max_rows)
         if isinstance(planned, Prepare):
             return ActionResult(functools.partial(preparation.prepare, self._session, planned, statement))
         if isinstance(planned, Execute):
@@ -224,22 +224,6 @@ class Executor:
         if isinstance(result, RelayedResult):
             result.repeats = None
         return result
-
-    async def _open_cursor(
-        self, planned: DeclareCursor | FetchCursor | CloseCursor, portal: Portal, max_rows: int
-    ) -> Result:
-        session = self._session
-        if isinstance(planned, CloseCursor):
-            return ActionResult(functools.partial(cursors.close, session, planned.name, portal))
-        if isinstance(planned, DeclareCursor):
-            relay = None if planned.relayed is None else functools.partial(self.relay, planned.relayed, portal, 0)
-            return ActionResult(functools.partial(cursors.declare, session, planned, portal, relay))
-        cursor = cursors.find(session, planned.name)
-        if cursor.options.relayed:
-            assert portal.prepared.statement is not None
-            return await self.relay(Metadata(portal.prepared.statement.parsed_text), portal, max_rows)
-        await cursor.open()
-        return cursors.fetch(session, planned, cursor, portal.binding.result_formats)
 
     async def _confirm(self, prepared: PreparedStatement) -> None:
         """Describes a stored statement anew, which is known unless something has changed since Parse."""

@@ -3,8 +3,8 @@
 `Metadata` is relayed to PostgreSQL. The session's own statements are `Begin`, `Commit`, `Rollback`, `Savepoint`,
 `Release`, `RollbackTo`, `SetModes`, `SetVariable`, `ResetVariable`, `ShowVariable` and `Discard`; of its cursors
 `DeclareCursor`, `FetchCursor` and `CloseCursor`, of its prepared statements `Prepare`, `Execute` and `Deallocate`.
-`CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine. `Constant` is answered at once, `Explain` by
-planning what it explains. `Transfer` is PostgreSQL's, with rows that queries give.
+`CatalogChange` goes to `Catalog.apply`. `Query` runs on a machine. `Constant` is answered at once, `Explain` by what it
+explains. `Transfer` is PostgreSQL's, with rows that queries give.
 """
 
 import sys
@@ -324,8 +324,7 @@ class Query:
     names each table's version; `writes` the table written. `snapshots` are of tables that a read on Spark names by
     their paths. `before` readies the table that is written. `then` is applied to the catalog when the engine is done: a
     write that fails before leaves the catalog as it was. `location` is a folder that this statement makes, to be
-    removed if `then` fails. The gateway puts the rows behind those of `appends_to`, which it makes if that is new; with
-    no `sql` none come.
+    removed if `then` fails. The gateway puts the rows, none if no `sql` gives any, behind a table's: `appends_to`.
     """
 
     lane: Lane
