@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 from catalog.names import TableName
 from tests.blocks import open_blocks, rows, table_folder
-from tests.fix_gateway import lake_folder, running_gateway, started_gateway
+from tests.fix_gateway import NO_SPARK, lake_folder, running_gateway, started_gateway
 from tests.processes import until
 from tests.target import Target
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.spark
 def test_a_killed_gateways_block_is_swept_away(lake: Mapping[TableName, Path]) -> None:
     password = secrets.token_urlsafe()
     with lake_folder(lake, password) as data:
-        with started_gateway(data, password, ["--max-spark-machines", "1"]) as daemon:
+        with started_gateway(data, password, NO_SPARK) as daemon:
             target = Target.parse(daemon.ready_line.removeprefix("ready ").split()[0], password, daemon.process.pid)
             with closing(target.connect()) as connection:
                 connection.execute("CREATE SCHEMA written")
@@ -32,7 +32,7 @@ def test_a_killed_gateways_block_is_swept_away(lake: Mapping[TableName, Path]) -
                 files = set(folder.rglob("*"))
                 connection.execute("BEGIN")
                 connection.execute("INSERT INTO written.things VALUES (2, 'lost')")
-                connection.execute("DELETE FROM written.things WHERE n = 1")
+                connection.execute("INSERT INTO written.things VALUES (3, 'lost, too')")
                 assert len(open_blocks(target)) == 1
                 os.kill(daemon.process.pid, signal.SIGKILL)
             daemon.process.wait()
@@ -49,7 +49,7 @@ def test_a_killed_gateways_block_is_swept_away(lake: Mapping[TableName, Path]) -
 def test_a_killed_gateways_definitions_are_gone(lake: Mapping[TableName, Path]) -> None:
     password = secrets.token_urlsafe()
     with lake_folder(lake, password) as data:
-        with started_gateway(data, password, ["--max-spark-machines", "1"]) as daemon:
+        with started_gateway(data, password, NO_SPARK) as daemon:
             target = Target.parse(daemon.ready_line.removeprefix("ready ").split()[0], password, daemon.process.pid)
             with closing(target.connect()) as connection:
                 connection.execute("CREATE SCHEMA written")
@@ -66,7 +66,7 @@ def test_a_killed_gateways_definitions_are_gone(lake: Mapping[TableName, Path]) 
                 assert len(list(folder.parent.iterdir())) == 2
                 os.kill(daemon.process.pid, signal.SIGKILL)
             daemon.process.wait()
-        with running_gateway(data, password) as again, again.connect() as connection:
+        with running_gateway(data, password, NO_SPARK) as again, again.connect() as connection:
             until(lambda: list(folder.parent.iterdir()) == [folder])
             shadows = "SELECT relname FROM pg_class WHERE relnamespace = 'written'::regnamespace"
             assert connection.execute(shadows.encode()).fetchall() == [("things",)]

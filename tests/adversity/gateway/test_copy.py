@@ -14,7 +14,7 @@ from psycopg import pq
 
 from catalog.names import TableName
 from tests.adversity.gateway.test_memory import bounded
-from tests.fix_gateway import lake_folder, running_gateway, started_gateway
+from tests.fix_gateway import NO_SPARK, lake_folder, running_gateway, started_gateway
 from tests.processes import until
 from tests.target import Target
 
@@ -131,7 +131,7 @@ def test_a_killed_gateways_load_is_swept_away(lake: Mapping[TableName, Path]) ->
     samples = {name: folder for name, folder in lake.items() if name.schema == "sample"}
     password = secrets.token_urlsafe()
     with lake_folder(samples, password) as data:
-        with started_gateway(data, password) as daemon:
+        with started_gateway(data, password, NO_SPARK) as daemon:
             target = Target.parse(daemon.ready_line.removeprefix("ready ").split()[0], password, daemon.process.pid)
             with closing(target.connect()) as connection:
                 assert (
@@ -140,6 +140,6 @@ def test_a_killed_gateways_load_is_swept_away(lake: Mapping[TableName, Path]) ->
                 assert len(staged(target)) == 1
                 daemon.process.send_signal(signal.SIGKILL)
                 daemon.process.wait()
-        with running_gateway(data, password) as target, target.connect() as connection:
+        with running_gateway(data, password, NO_SPARK) as target, target.connect() as connection:
             assert staged(target) == []
             assert connection.execute("SELECT count(*) FROM sample.every_type").fetchone() == (4,)

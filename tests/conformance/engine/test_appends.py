@@ -100,7 +100,9 @@ def test_postgresql_refuses_the_same(both: tuple[psycopg.Connection, psycopg.Con
 def test_statistics_rule_files_out(both: tuple[psycopg.Connection, psycopg.Connection]) -> None:
     ours, _ = both
     for condition in ("n > 2147483646", "n BETWEEN 100 AND 130"):
-        told = dict(ours.execute(f"EXPLAIN (ROUTE) SELECT n FROM made.types WHERE {condition}".encode()).fetchall())
+        told: dict[str, str] = dict(
+            ours.execute(f"EXPLAIN (ROUTE) SELECT n FROM made.types WHERE {condition}".encode()).fetchall()
+        )
         assert told["scan"].startswith("scan_0: 1 of "), (condition, told["scan"])
 
 

@@ -1,6 +1,7 @@
 """Which writes the gateway carries out itself, and which it leaves to Spark."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ PLAIN = SNAPSHOTS["items"]
 ID = PLAIN.columns[0]
 
 
-def write(text: str, settings: Settings | None = None, **tables: Snapshot) -> Query:
+def write(text: str, settings: Settings | None = None, **tables: Any) -> Query:
     query = planned(text, settings=settings, **tables)
     assert isinstance(query, Query)
     return query
