@@ -126,7 +126,9 @@ def _write(target: Target) -> psycopg.Error:
     with target.connect() as connection:
         assert connection.execute("SELECT 1").fetchall() == [(1,)]
         with pytest.raises(psycopg.Error) as raised:
-            connection.execute("CREATE TABLE written (id bigint)")
+            connection.execute(
+                "CREATE TABLE written (id bigint) USING delta TBLPROPERTIES ('delta.appendOnly' = 'true')"
+            )
     return raised.value
 
 
