@@ -127,7 +127,7 @@ def _write(target: Target) -> psycopg.Error:
         assert connection.execute("SELECT 1").fetchall() == [(1,)]
         with pytest.raises(psycopg.Error) as raised:
             connection.execute(
-                "CREATE TABLE written (id bigint) USING delta TBLPROPERTIES ('delta.appendOnly' = 'true')"
+                "CREATE TABLE odd (id int) USING delta TBLPROPERTIES ('delta.appendOnly' = 'true')"
             )
     return raised.value
 
