@@ -64,9 +64,15 @@ class Rows:
         watch = self._statistics.add
         self.staging = Staging(str(self._folder), schema, most, clear=withdraw, watch=watch, reserve=reserve)
         self._workspace = self._folder.parents[1]
+        self._reserve = reserve
         self._owner: Owner
         root, id_ = (str(self._workspace), str(uuid4())) if self.is_first else (table.root, table.log.id)
         self._origin = Origin(table.table, table.location, root, id_, table.version, strict=False)
+
+    def open(self) -> None:
+        """Before a machine is woken for them. Blocking. Raises DiskFull, OSError."""
+        self._reserve.require()
+        self.staging.open()
 
     def put(self) -> int:
         """They become the table's: its version then. Blocking. Raises SerializationFailure, FeatureNotSupported,
@@ -177,7 +183,7 @@ def open_insert(
 async def _fill(rows: Rows, fitting: Fitting, read: Callable[[], AsyncIterator[pa.RecordBatch]] | None) -> None:
     """Raises what the engine raises, and what the table has against a row."""
     staging, name = rows.staging, rows.table.table
-    await run_on_files(staging.open, name)
+    await run_on_files(rows.open, name)
     if read is not None:
         async for batch in read():
             await run_on_files(partial(_stage, staging, fitting, batch), name)

@@ -12,7 +12,7 @@ from catalog.names import TableName
 from catalog.types import Description
 from compute.engines.spark.session import SparkSession
 from planner import parse, plan
-from planner.plan import Dialect, Query, Settings
+from planner.plan import Dialect, Lane, Query, Settings
 from tests.conformance.translation.conftest import Rig
 
 STATEMENTS = (
@@ -37,7 +37,7 @@ def run(rig: Rig, text: str, location: Path) -> None:
     resolution = replace(
         rig.resolve(statement), schemas={"samples": frozenset({Privilege.CREATE})}, new_location=str(location)
     )
-    query = plan(statement, resolution, Settings(), Description((), None))
+    query = plan(statement, resolution, Settings(lane=Lane.SPARK), Description((), None))
     assert isinstance(query, Query)
     assert rig.spark is not None
     for _ in rig.spark.execute(query.sql, None, [], {}).reader:
