@@ -137,7 +137,7 @@ def test_a_new_version_is_read_at_once(stored: Target, store: Store, tmp_path: P
         ("DELETE FROM lineitem", "object store"),
         ("INSERT INTO lineitem SELECT * FROM lineitem", "object store"),
         ("ALTER TABLE lineitem ADD COLUMN extra int", "object store"),
-        ("CREATE TABLE copied USING delta AS SELECT * FROM lineitem", "object store"),
+        ("CREATE TABLE parts USING delta PARTITIONED BY (l_tax) AS SELECT * FROM lineitem", "object store"),
         ("CREATE TABLE other USING delta LOCATION '/etc'", "s3://"),
     ],
 )
@@ -148,6 +148,17 @@ def test_what_is_not_supported_says_so(stored: Target, query: str, says: str) ->
     ):
         connection.execute(query.encode())
     assert caught.value.diag.message_hint
+
+
+def test_its_rows_come_into_a_table(stored: Target) -> None:
+    """DuckDB gives them, and the gateway writes where it has a folder."""
+    some = "SELECT l_orderkey, l_extendedprice, l_comment FROM lineitem WHERE l_orderkey < 100 ORDER BY 1, 2"
+    with stored.connect(options="-c search_path=stored") as connection:
+        connection.execute(f"CREATE TABLE copied USING delta AS {some}".encode())
+        copied = connection.execute("SELECT * FROM copied ORDER BY 1, 2").fetchall()
+        assert copied == connection.execute(some.encode()).fetchall()
+        assert copied
+        connection.execute("DROP TABLE copied")
 
 
 @pytest.mark.parametrize(
