@@ -126,9 +126,7 @@ def _write(target: Target) -> psycopg.Error:
     with target.connect() as connection:
         assert connection.execute("SELECT 1").fetchall() == [(1,)]
         with pytest.raises(psycopg.Error) as raised:
-            connection.execute(
-                "CREATE TABLE odd (id int) USING delta TBLPROPERTIES ('delta.appendOnly' = 'true')"
-            )
+            connection.execute("CREATE TABLE odd (id int) USING delta TBLPROPERTIES ('delta.appendOnly' = 'true')")
     return raised.value
 
 
