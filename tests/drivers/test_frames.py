@@ -12,7 +12,7 @@ from adbc_driver_postgresql import StatementOptions
 from sqlalchemy import create_engine
 
 from tests import samples
-from tests.drivers.alike import asked_of_both
+from tests.alike import asked_of_both
 from tests.target import Target
 
 pytestmark = pytest.mark.driver

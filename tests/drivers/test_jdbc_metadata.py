@@ -6,7 +6,7 @@ from typing import Any
 import jpype
 import pytest
 
-from tests.drivers.alike import asked_of_both
+from tests.alike import asked_of_both
 from tests.drivers.jdbc import connected
 from tests.target import Target
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.alike import asked_of_both
+from tests.alike import asked_of_both
 from tests.drivers.libpq import complaints, environment
 from tests.fix_oracle import BINARIES
 from tests.target import Target

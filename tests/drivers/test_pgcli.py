@@ -9,7 +9,7 @@ import pexpect
 import pytest
 from pgcli.pgexecute import PGExecute
 
-from tests.drivers.alike import asked_of_both
+from tests.alike import asked_of_both
 from tests.target import Target
 
 pytestmark = pytest.mark.driver

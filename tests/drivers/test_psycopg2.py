@@ -9,7 +9,7 @@ import pytest
 from psycopg2.extras import execute_values
 
 from tests import samples
-from tests.drivers.alike import asked_of_both
+from tests.alike import asked_of_both
 from tests.target import Target
 
 pytestmark = pytest.mark.driver

@@ -12,7 +12,7 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests import samples
-from tests.drivers.alike import asked_of_both
+from tests.alike import asked_of_both
 from tests.target import Target
 
 pytestmark = pytest.mark.driver

@@ -107,13 +107,14 @@ def test_statistics_rule_files_out(both: tuple[psycopg.Connection, psycopg.Conne
 
 
 def test_spark_goes_on_with_it(both: tuple[psycopg.Connection, psycopg.Connection]) -> None:
-    """Last of those that look at the rows, which it changes."""
-    for connection in both:
-        connection.execute("UPDATE made.types SET t = 'changed', v = 'ab' WHERE n = 1")
-        connection.execute("DELETE FROM made.types WHERE n > 100")
-        connection.execute("INSERT INTO made.types (n) VALUES (1000)")
-    ours, theirs = (connection.execute(ROWS).fetchall() for connection in both)
-    assert repr(ours) == repr(theirs)
+    for connection, using in zip(both, (" USING delta", ""), strict=True):
+        connection.execute(f"CREATE TABLE made.shared (n int NOT NULL, t text){using}".encode())
+        connection.execute("INSERT INTO made.shared VALUES (1, 'one'), (2, 'two'), (101, NULL)")
+        connection.execute("UPDATE made.shared SET t = 'changed' WHERE n = 1")
+        connection.execute("DELETE FROM made.shared WHERE n > 100")
+        connection.execute("INSERT INTO made.shared (n) VALUES (1000)")
+    ours, theirs = (connection.execute("SELECT * FROM made.shared ORDER BY n").fetchall() for connection in both)
+    assert ours == theirs
 
 
 def test_many_append_at_once(gateway: Target, both: tuple[psycopg.Connection, psycopg.Connection]) -> None:

@@ -10,7 +10,7 @@ from psycopg import pq
 from planner.encodings import python_codec
 from tests.conformance.copy.test_in import load
 from tests.conformance.copy.test_out import read
-from tests.drivers.alike import asked_of_both
+from tests.alike import asked_of_both
 from tests.target import Target
 
 ENCODINGS = (

@@ -1,5 +1,6 @@
 """The role that a session acts as: what of hers is kept apart from what she does as another."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InvalidPa
 from catalog.principals import Directory, Login, Principal
 from compute.lease import Lease
 from gateway.executor import Executor
+from gateway.reserve import Reserve
 from gateway.leases import Leases
 from gateway.variables import Variables
 
@@ -82,8 +84,9 @@ async def test_a_machine_that_one_role_has_used_is_not_anothers() -> None:
 
 
 async def test_a_query_is_not_planned_anew_for_another_role() -> None:
-    session = SimpleNamespace(principal=CREW)
+    session = SimpleNamespace(principal=CREW, workspace="demo")
+    services = SimpleNamespace(reserve=Reserve((Path(),)))
     portal = SimpleNamespace(prepared=SimpleNamespace(statement=object()))
-    executor = Executor(cast("Any", session), cast("Any", None), cast("Any", None))
+    executor = Executor(cast("Any", session), cast("Any", services), cast("Any", None))
     with pytest.raises(FeatureNotSupported, match="not planned anew for another"):
         await executor._reroute(cast("Any", portal), None, ANN)
