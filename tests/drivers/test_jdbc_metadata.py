@@ -14,8 +14,6 @@ pytestmark = [pytest.mark.driver, pytest.mark.usefixtures("java")]
 
 OF_EACH_SERVER = {"getConnection", "getURL", "getUserName"}
 """Where each server is, and as whom."""
-OWN_DATABASES = ["postgres", "template1"]
-"""What the oracle has beside the database under test; the gateway's user has none."""
 OWN_SCHEMA = "lakegate"
 UNORDERED = {"getTypeInfo"}
 """The driver asks for no order, so that rows come as they lie."""
@@ -51,14 +49,18 @@ RESULTS: dict[str, tuple[Any, ...]] = {
 def has_of_its_own(target: Target, asked: str) -> list[str]:
     """The names of databases, schemas or types that this server alone has, each as often as it has it."""
     if asked == "getCatalogs" and not target.is_gateway:
-        return OWN_DATABASES
+        return names(target, "SELECT datname FROM pg_database WHERE datallowconn AND datname <> current_database()")
     if asked == "getSchemas" and target.is_gateway:
         return [OWN_SCHEMA]
     if asked == "getTypeInfo" and target.is_gateway:
         listed = "typnamespace = 'lakegate'::regnamespace AND typrelid = 0"
-        with target.connect() as connection:
-            return [name for (name,) in connection.execute(f"SELECT typname FROM pg_type WHERE {listed}")]
+        return names(target, f"SELECT typname FROM pg_type WHERE {listed}")
     return []
+
+
+def names(target: Target, query: str) -> list[str]:
+    with target.connect() as connection:
+        return [name for (name,) in connection.execute(query.encode())]
 
 
 def spelled(target: Target, value: Any) -> Any:

@@ -8,9 +8,9 @@ import pytest
 from psycopg import pq
 
 from planner.encodings import python_codec
+from tests.alike import asked_of_both
 from tests.conformance.copy.test_in import load
 from tests.conformance.copy.test_out import read
-from tests.alike import asked_of_both
 from tests.target import Target
 
 ENCODINGS = (

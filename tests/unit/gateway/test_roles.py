@@ -10,8 +10,8 @@ from catalog.errors import FeatureNotSupported, InsufficientPrivilege, InvalidPa
 from catalog.principals import Directory, Login, Principal
 from compute.lease import Lease
 from gateway.executor import Executor
-from gateway.reserve import Reserve
 from gateway.leases import Leases
+from gateway.reserve import Reserve
 from gateway.variables import Variables
 
 GROUPS = frozenset({"crew", "fleet"})
