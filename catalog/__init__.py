@@ -22,6 +22,7 @@ Layers, top down
     `rehearsal`, `opening`, `confined`             what reads of machines' logs cost, found out in another process
     `append`, `statistics`                         rows that come behind a table's, and what a log says of their file
     `replay`, `clone`, `commit`, `checkpoint`      a log's own words; a block's table; what it comes to in the log
+    `features`                                     what a table asks of whoever writes to it
     `landing`, `logfiles`                          the names that a block's files get; a local log's plain files
     `writerrows`, `owner`, `beneath`               who writes a table now; whose rights file work has, and by which way
     `credentials`                                  what reads an object store: the own, or a role's for one table

@@ -18,30 +18,10 @@ from urllib.parse import quote, unquote
 
 from catalog.beneath import open_below, walk
 from catalog.errors import FeatureNotSupported, InternalError
+from catalog.features import NEWEST_READER, NEWEST_WRITER, OF_CHANGES, OF_COMMITS, UNDERSTOOD, find_in_use
 from catalog.logfiles import LOG, LocalLog, commit_name
 from catalog.replay import Action, LogState
 
-_UNDERSTOOD = frozenset(
-    {
-        "appendOnly",
-        "changeDataFeed",
-        "checkConstraints",
-        "columnMapping",
-        "deletionVectors",
-        "generatedColumns",
-        "identityColumns",
-        "invariants",
-        "timestampNtz",
-        "vacuumProtocolCheck",
-    }
-)
-"""Features that a table may have; those that a commit would have to say more about, only while they are not in use."""
-_IN_USE = {
-    "delta.enableChangeDataFeed": "a change data feed",
-    "delta.enableDeletionVectors": "deletion vectors",
-    "delta.enableInCommitTimestamps": "timestamps in its commits",
-    "delta.enableRowTracking": "row tracking",
-}
 HINT = "Run the statement outside a transaction block; each write is atomic by itself."
 """What to do with a table that a block does not write."""
 
@@ -69,11 +49,12 @@ def admit_state(state: LogState) -> None:
 def _obstacle(state: LogState) -> str | None:
     protocol, configuration = state.protocol, state.metadata.get("configuration") or {}
     named = {*protocol.get("readerFeatures", ()), *protocol.get("writerFeatures", ())}
-    if named - _UNDERSTOOD or protocol["minReaderVersion"] > 3 or protocol["minWriterVersion"] > 7:
-        return f"the feature {min(named - _UNDERSTOOD)}" if named - _UNDERSTOOD else "a newer protocol"
-    for name, what in _IN_USE.items():
-        if str(configuration.get(name, "false")).lower() != "false":
-            return what
+    if unknown := named - UNDERSTOOD:
+        return f"the feature {min(unknown)}"
+    if protocol["minReaderVersion"] > NEWEST_READER or protocol["minWriterVersion"] > NEWEST_WRITER:
+        return "a newer protocol"
+    if what := find_in_use(configuration, {**OF_CHANGES, **OF_COMMITS}):
+        return what
     if "delta.identity." in state.metadata["schemaString"]:
         return "identity columns"
     return "deletion vectors" if any("deletionVector" in file for file in state.files.values()) else None

@@ -311,10 +311,7 @@ class Executor:
 
     async def open_on_spark(self, portal: Portal) -> Result:
         """The result of a portal's write, as Spark carries it out. Raises SqlError."""
-        statement, prepared = portal.prepared.statement, portal.prepared
-        assert statement is not None, "the empty query writes nothing"
-        planned, values = await self.plan(statement, prepared, portal, Lane.SPARK)
-        assert isinstance(planned, Query), "the same statement"
+        planned, values = await self._plan_on_spark(portal)
         return await self.open_query(planned, portal, values)
 
     def find_way(self, query: Query, otherwise: Callable[[], Awaitable[Result]] | None) -> Way:
@@ -363,13 +360,18 @@ class Executor:
 
     async def _reroute(self, portal: Portal, values: pa.RecordBatch | None, who: Principal) -> Execution:
         """The query for the other lane. A cursor's may be asked for when its session acts as somebody else."""
-        assert portal.prepared.statement is not None
         if self._session.principal != who:
             raise FeatureNotSupported("a query that one role has begun is not planned anew for another")
-        planned, _ = await self.plan(portal.prepared.statement, portal.prepared, portal, Lane.SPARK)
+        planned, _ = await self._plan_on_spark(portal)
+        return Execution(planned, await give_arguments(self._session, planned, values))
+
+    async def _plan_on_spark(self, portal: Portal) -> tuple[Query, pa.RecordBatch | None]:
+        statement = portal.prepared.statement
+        assert statement is not None, "the empty query has no plan"
+        planned, values = await self.plan(statement, portal.prepared, portal, Lane.SPARK)
         if not isinstance(planned, Query):
             raise InternalError("a query became something else when it was planned for the other lane")
-        return Execution(planned, await give_arguments(self._session, planned, values))
+        return planned, values
 
     async def _analyse(self, query: Query) -> tuple[ResultColumn, ...]:
         parameters = await give_arguments(self._session, query)

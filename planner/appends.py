@@ -8,6 +8,7 @@ References: Delta protocol, sections "Writer Version Requirements", "Valid Featu
 
 import pyarrow as pa
 
+from catalog.features import NEWEST_WRITER, OF_COMMITS, UNDERSTOOD, find_in_use
 from catalog.locations import is_object
 from catalog.snapshots import Snapshot, SnapshotColumn
 from planner.plan import Lane, Query
@@ -17,27 +18,8 @@ from planner.route import obstacle
 
 MOST_BYTES = 128 * 2**20
 """Of the Parquet files whose rows an INSERT passes through the gateway."""
-_NEWEST_WRITER = 7
-_FEATURES = frozenset(
-    {
-        "appendOnly",
-        "changeDataFeed",
-        "checkConstraints",
-        "columnMapping",
-        "deletionVectors",
-        "domainMetadata",
-        "generatedColumns",
-        "identityColumns",
-        "invariants",
-        "timestampNtz",
-        "vacuumProtocolCheck",
-    }
-)
-"""That ask nothing of an append, or only where the columns or properties below use them."""
-_IN_USE = {
-    "delta.enableInCommitTimestamps": "timestamps in its commits",
-    "delta.enableRowTracking": "row tracking",
-}
+_FEATURES = UNDERSTOOD | {"domainMetadata"}
+"""An append says nothing of a table's domains."""
 _CONSTRAINT = "delta.constraints."
 _MAPPING = "delta.columnMapping.mode"
 _TYPES = frozenset(
@@ -52,7 +34,7 @@ def find_obstacle(table: Snapshot) -> str | None:
     unknown = log.features - _FEATURES
     if is_object(table.location):
         return "it appends to tables in folders, not in object stores"
-    if unknown or log.writer_version > _NEWEST_WRITER:
+    if unknown or log.writer_version > NEWEST_WRITER:
         return f"table {table.table.name} uses {f'the feature {min(unknown)}' if unknown else 'a newer protocol'}"
     if table.partition_columns:
         return f"table {table.table.name} is partitioned"
@@ -60,9 +42,8 @@ def find_obstacle(table: Snapshot) -> str | None:
         return f"table {table.table.name} has constraints"
     if properties.get(_MAPPING, "none") != "none":
         return f"table {table.table.name} maps its columns' names"
-    for name, what in _IN_USE.items():
-        if properties.get(name, "false").lower() != "false":
-            return f"table {table.table.name} has {what}"
+    if what := find_in_use(properties, OF_COMMITS):
+        return f"table {table.table.name} has {what}"
     odd = next((column for column in table.columns if not _is_plain(column)), None)
     return None if odd is None else f'column "{odd.name}" asks more of a writer'
 

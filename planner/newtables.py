@@ -16,7 +16,6 @@ from planner.syntax import TableOptions
 
 NEW = -1
 """The version of a table that is to be made."""
-REASON = "the gateway writes its log itself"
 _REFUSED = frozenset(" ,;{}()\n\t=")
 """In names of columns that are not mapped."""
 

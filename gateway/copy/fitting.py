@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from catalog.errors import FeatureNotSupported
 from catalog.snapshots import Snapshot
-from catalog.types import VARHDRSZ, Oid, PgType, ResultColumn
+from catalog.types import Oid, PgType, ResultColumn
 from gateway.copy.columns import arrow_type, read_column
 from gateway.copy.verdict import Target, null_error
 from gateway.pgwire import calendar
@@ -47,11 +47,9 @@ class Fitting:
         span = _SPANS.get(Oid(column.type.oid))
         if span is not None:
             _require_span(values.view(span[0]), column, *span[1:])
-        return self._shorten(values, column.type) if column.type.typmod >= VARHDRSZ else values
+        return self._shorten(values, column.type) if column.type.oid == Oid.VARCHAR else values
 
     def _shorten(self, values: pa.Array, type_: PgType) -> pa.Array:
-        if type_.oid != Oid.VARCHAR:
-            return values
         fitted, faults = read_column(values, type_, TEXT, self._target.customs, most=1)
         for fault in faults.values():
             raise fault

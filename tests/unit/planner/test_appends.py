@@ -23,8 +23,8 @@ def write(text: str, settings: Settings | None = None, **tables: Any) -> Query:
     return query
 
 
-def with_log(**fields: object) -> Snapshot:
-    return changed("items", log=Log(**fields))  # type: ignore[arg-type]
+def with_log(**fields: Any) -> Snapshot:
+    return changed("items", log=Log(**fields))
 
 
 def test_an_insert_gives_all_columns_in_their_order() -> None:
