@@ -46,6 +46,7 @@ class Backend(asyncio.Protocol):
 
     `subscriber` hears what is notified while a session holds it; `listening` says that it has asked for some.
     `congested`: what was written waits, and no more is to be. `kept`: it is its session's beyond a statement.
+    `marked`: PostgreSQL keeps the schema of temporary objects that are gone, first in the search path for good.
     """
 
     def __init__(self, identity: Identity, limits: RelayLimits) -> None:
@@ -58,6 +59,7 @@ class Backend(asyncio.Protocol):
         self.deadline = FOREVER
         self.idle_since = 0.0
         self.kept = False
+        self.marked = False
         self.overdue = False
         self.cancelling: asyncio.Task[None] | None = None
         self.lost = False

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 # What PostgreSQL itself drops a session's temporary objects by, and an index of it: a workspace has many relations.
 _STATE_HELD = Call(
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refobjid = pg_catalog.pg_my_temp_schema()"
+    "SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refobjid = pg_catalog.pg_my_temp_schema()"
     " AND refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)"
-    " OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) THEN 'held'"
+    " WHEN pg_catalog.pg_my_temp_schema() <> 0 THEN 'marked' ELSE 'none' END"
 )
 
 _COPY_FAIL = encode(CopyFail("the rows could not be had"))
@@ -345,7 +346,9 @@ class Conversation:
         if run.exchange.lost or run.exchange.error:
             self._lose(backend)
         else:
-            self.holdings.settle(state=read_cell(run.exchange.take()) == "t")
+            found = read_cell(run.exchange.take())
+            backend.marked = found == "marked"
+            self.holdings.settle(state=found == "held")
 
     def abandon(self, run: Run) -> None:
         """Nobody waits for the run any more."""

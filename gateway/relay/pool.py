@@ -93,13 +93,13 @@ class Pool:
         return None
 
     def give_back(self, backend: Backend) -> None:
-        """For a backend that is clean and idle; anything else is closed with `retire`."""
+        """For a backend that is clean and idle; anything else is closed with `retire`. A marked one ends here."""
         self._lent.discard(backend)
         backend.deadline = FOREVER
         if backend.kept:
             backend.kept = False
             self._allotment.let_go(backend.identity)
-        if backend.lost or self._closed:
+        if backend.lost or backend.marked or self._closed:
             backend.close()
             self._forget(backend.identity)
         elif not self._hand_over(backend):

@@ -15,6 +15,7 @@ from tests.conformance.relay.conftest import Metastore
 from tests.conformance.relay.reading import query, value
 
 BACKEND = "SELECT pg_backend_pid()"
+PATH = "SELECT current_schemas(true)::text"
 
 
 @pytest.mark.parametrize(
@@ -41,13 +42,24 @@ async def test_state_keeps_the_backend(relay: Relay, statement: str) -> None:
 
 async def test_state_gone_gives_the_backend_back(relay: Relay) -> None:
     session, other = relay.open("alice", "lake"), relay.open("alice", "lake")
+    await query(session, "LISTEN news")
+    assert session.holds_state
+    backend = await value(session, BACKEND)
+    await query(session, "UNLISTEN news")
+    assert not session.holds_state
+    assert await value(other, BACKEND) == backend
+
+
+async def test_nobody_sees_the_schema_of_temp_tables_that_are_gone(relay: Relay) -> None:
+    session, other = relay.open("alice", "lake"), relay.open("alice", "lake")
+    before = await value(other, PATH)
     await query(session, "CREATE TEMP TABLE mine (a int)")
     await query(session, "INSERT INTO mine VALUES (1)")
     assert await query(session, "SELECT a FROM mine") == [(b"1",)]
-    backend = await value(session, BACKEND)
+    assert await value(session, PATH) != before
     await query(session, "DROP TABLE mine")
     assert not session.holds_state
-    assert await value(other, BACKEND) == backend
+    assert await value(other, PATH) == await value(session, PATH) == before
 
 
 async def test_reading_keeps_nothing(relay: Relay) -> None:
