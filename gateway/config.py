@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from catalog.credentials import ObjectStore, Role
 from compute.config import ANY_NODES, Executors, WorkspacePolicy
 from compute.events import Priority
+from compute.spark.configuration import COMPILERS
 from compute.spark.master import YARN, Master, executor_properties, parse_addresses
 from gateway.access import Access
 
@@ -103,7 +104,7 @@ class Warehouse:
     read. `spill` bounds each one's disk, in bytes; None: by what is free. `executors` are a Spark
     machine's, None where it computes by itself. `spark_remote` is the URL of a Spark that somebody else runs,
     `spark_token` the file of its token; `spark_master` is the master of somebody else's cluster, where executors are.
-    `declaration` goes before all these.
+    `spark_compiler` is the last of Java's compilers that its JVMs use. `declaration` goes before all these.
     """
 
     duckdb_warm: int = 1
@@ -121,6 +122,7 @@ class Warehouse:
     spark_remote: str | None = None
     spark_token: Path | None = None
     spark_master: Master | None = None
+    spark_compiler: str = COMPILERS[0]
     declaration: Declaration = field(default_factory=Declaration)
 
     def __post_init__(self) -> None:

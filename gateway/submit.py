@@ -17,6 +17,7 @@ import uvloop
 from compute.config import PoolConfig
 from compute.job import Job, digest_of, jar_scan
 from compute.pool import Pool
+from compute.spark.configuration import COMPILERS
 from compute.spawners import CannotStart
 from gateway.config import (
     MEBIBYTE,
@@ -47,6 +48,7 @@ _ISOLATION = click.Choice([level.value for level in IsolationLevel])
 @click.option("--jar", "jars", type=_FILE, multiple=True, help="Another JAR that the job needs; as many as it does.")
 @click.option("--folder", type=_FOLDER, help="What the job may read and write, at the same path everywhere.")
 @click.option("--timeout", type=click.IntRange(1), help="Seconds after which the job is canceled.  [default: none]")
+@click.option("--spark-compiler", type=click.Choice(COMPILERS), default=COMPILERS[0], envvar="LAKEGATE_SPARK_COMPILER")
 @click.option("--isolation", type=_ISOLATION, default="auto", show_default=True, help="none: do without.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
 @click.argument("jar", type=_FILE)
@@ -60,6 +62,7 @@ def submit(
     jars: tuple[Path, ...],
     folder: Path | None,
     timeout: int | None,
+    spark_compiler: str,
     isolation: str,
     as_json: bool,
     jar: Path,
@@ -72,6 +75,7 @@ def submit(
             spark_memory=memory * MEBIBYTE,
             executors=parse_executors(executors),
             spark_master=parse_master(spark_master),
+            spark_compiler=spark_compiler,
         )
         _check(spark_master, spawner, folder)
         run = new_run(main, arguments, (jar, *jars), warehouse)

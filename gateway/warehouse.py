@@ -10,6 +10,7 @@ from pathlib import Path
 from compute.config import ANY_NODES, EngineConfig, MachineSpec, NodeType, PoolConfig
 from compute.job import JARS_PROPERTY
 from compute.spark.cache import IMAGE_CACHE
+from compute.spark.configuration import COMPILER_PROPERTY, COMPILERS
 from compute.spark.master import executor_properties
 from compute.spawners.kubernetes.config import parse_node_types
 from gateway.config import Config, Declaration, Warehouse
@@ -57,8 +58,9 @@ def job_config(warehouse: Warehouse, jars: Sequence[Path]) -> EngineConfig:
         memory_bytes=warehouse.spark_memory,
     )
     if warehouse.spark_master is None:
-        return replace(engine, executors=warehouse.executors)
-    properties = {**_driver_properties(warehouse), JARS_PROPERTY: json.dumps([str(jar) for jar in jars])}
+        return replace(engine, executors=warehouse.executors, properties=_compiler_property(warehouse))
+    chosen = {**_driver_properties(warehouse), **_compiler_property(warehouse)}
+    properties = {**chosen, JARS_PROPERTY: json.dumps([str(jar) for jar in jars])}
     return replace(engine, threads=warehouse.duckdb_threads, properties=properties)
 
 
@@ -184,9 +186,15 @@ def _driver_properties(warehouse: Warehouse) -> Mapping[str, str]:
     return executor_properties(warehouse.spark_master, warehouse.executors)
 
 
+def _compiler_property(warehouse: Warehouse) -> Mapping[str, str]:
+    """Only where it is not the usual one: what templates are named by stays as it is."""
+    return {} if warehouse.spark_compiler == COMPILERS[0] else {COMPILER_PROPERTY: warehouse.spark_compiler}
+
+
 def _spark_properties(warehouse: Warehouse, cache: Path | None) -> Mapping[str, str]:
     chosen = {
         **_driver_properties(warehouse),
+        **_compiler_property(warehouse),
         "cache": cache and cache.absolute(),
         "remote": warehouse.spark_remote,
         "remote.token": warehouse.spark_token if warehouse.spark_remote else None,

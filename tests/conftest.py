@@ -1,5 +1,6 @@
 """Fixtures for every suite live in plugins, one subject each. On a busy host a property may take its time."""
 
+import os
 import signal
 
 import pytest
@@ -21,6 +22,8 @@ pytest_plugins = [
     "tests.fix_jobs",
     "tests.workers",
 ]
+# Gateways and submitters under test run statements over a few rows, on JVMs that live for a minute.
+os.environ["LAKEGATE_SPARK_COMPILER"] = "c1"
 settings.register_profile("tests", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

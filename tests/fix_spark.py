@@ -12,10 +12,12 @@ from compute.engines import EngineOptions
 from compute.engines.spark import SparkEngine
 from compute.engines.spark.session import SparkSession
 from compute.spark.cache import cache_folder
+from compute.spark.configuration import COMPILER_PROPERTY
 from compute.spark.installation import Installation
 from compute.spark.setup import set_up
 
 HEAP = 1 << 30
+PROPERTIES = {COMPILER_PROPERTY: "c1"}
 # The engine of a guest forks before it speaks gRPC. Here one process does both, and what gRPC starts again in a forked
 # child, before it runs another program, crashes one in some hundreds.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
@@ -30,7 +32,7 @@ def spark_installation() -> Installation:
 def spark_engine(spark_installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkEngine]:
     """A warm engine in this very process, with two threads."""
     scratch = tmp_path_factory.mktemp("spark")
-    engine = SparkEngine(EngineOptions(threads=2, memory_bytes=HEAP, scratch=str(scratch)))
+    engine = SparkEngine(EngineOptions(threads=2, memory_bytes=HEAP, scratch=str(scratch), properties=PROPERTIES))
     try:
         engine.warm()
         yield engine

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compute.spark import aot, java
+from compute.spark.configuration import C1_FLAGS
 from compute.spark.installation import Installation, find_installation
 from compute.spark.jvm import LOGGING, USER
 
@@ -45,19 +46,20 @@ def main() -> None:
 
 def java_arguments(installation: Installation, variables: Mapping[str, str]) -> tuple[str, ...]:
     """Everything after ``java``. Raises KeyError where a variable is missing."""
-    settings = (value for name, value in sorted(variables.items()) if name.startswith(SETTING))
+    said = [value for name, value in sorted(variables.items()) if name.startswith(SETTING)]
     memory = variables["SPARK_EXECUTOR_MEMORY"]
     return (
         *aot.use_flags(installation.archive),
         *java.COLLECTOR_FLAGS,
         *java.MODULE_FLAGS,
         *java.LOG_FLAGS,
+        *(flag for flag in C1_FLAGS if flag in said),
         f"-Xmx{memory}",
         f"-Djava.io.tmpdir={SCRATCH / 'tmp'}",
         f"-XX:ErrorFile={SCRATCH / 'tmp' / 'jvm-crash.log'}",
         f"-Dlog4j2.configurationFile={LOGGING}",
         "-Duser.timezone=UTC",
-        *(setting for setting in settings if setting.startswith("-Dspark.")),
+        *(setting for setting in said if setting.startswith("-Dspark.")),
         "-cp",
         ":".join(installation.class_path),
         MAIN_CLASS,

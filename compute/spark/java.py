@@ -45,8 +45,6 @@ MOST_THREADS = 1024
 """What a machine must be let have. Spark has pools that start a thread for each task until they have a hundred of them,
 whether or not others are idle: to drop what it no longer needs of broadcasts and shuffles, say."""
 
-EMULATED_FLAGS = ("-XX:TieredStopAtLevel=1",)
-"""Where a processor is emulated the second compiler takes longer than its code saves in a lease."""
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
 """In a file of arguments, as the documentation of ``java`` has it."""
 

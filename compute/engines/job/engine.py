@@ -19,7 +19,7 @@ from compute.engines.job.jars import fetch_jars, with_jars
 from compute.job import JARS_PROPERTY, OUTPUT, Job, digest_of
 from compute.spark import aot
 from compute.spark.cache import cache_folder
-from compute.spark.configuration import spark_settings
+from compute.spark.configuration import compiler_flags, executor_settings, spark_settings
 from compute.spark.driver import open_driver
 from compute.spark.installation import find_installation
 from compute.spark.java import PYSPARK
@@ -53,14 +53,15 @@ class JobEngine:
         self._files = options.files
         self._jars: Sequence[str] = json.loads(properties.get(JARS_PROPERTY, "[]"))
         chosen = {key: value for key, value in properties.items() if key.startswith("spark.")}
+        usual, compiler = spark_settings(options.threads, scratch), compiler_flags(properties)
         self._options = JvmOptions(
             java=installation.java,
             class_path=(*installation.class_path, *driver.class_path),
-            settings={**spark_settings(options.threads, scratch), **chosen, **driver.settings},
+            settings={**usual, **chosen, **driver.settings, **executor_settings(compiler)},
             scratch=scratch,
             heap_bytes=options.memory_bytes,
             # Java compares where class paths begin alike, and JARs that were read here lie apart from the others.
-            java_flags=aot.use_flags(installation.archive) if self._jars else (),
+            java_flags=(*(aot.use_flags(installation.archive) if self._jars else ()), *compiler),
             environment=driver.environment,
         )
         self.folders = (*program_folders(), *installation.folders, *driver.folders, ACCOUNTS, *self._jars)

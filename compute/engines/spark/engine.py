@@ -13,10 +13,10 @@ from compute.engines.spark.session import Sessions, SparkSession
 from compute.spark import aot
 from compute.spark.cache import cache_folder
 from compute.spark.client import ConnectError, ConnectSession, Server
-from compute.spark.configuration import cloned_settings, spark_settings
+from compute.spark.configuration import cloned_settings, compiler_flags, executor_settings, spark_settings
 from compute.spark.driver import explain, open_driver
 from compute.spark.installation import find_installation
-from compute.spark.java import EMULATED_FLAGS, PYSPARK
+from compute.spark.java import PYSPARK
 from compute.spark.jvm import JvmOptions, program_folders
 from compute.spark.master import MASTER_PROPERTY
 from compute.spark.presence import LONGEST_ALONE_SECONDS, Presence
@@ -38,8 +38,9 @@ def open_engine(options: EngineOptions) -> "SparkEngine | RemoteSpark":
 
     The process ends with the JVM, so that the pool sees at once that the machine is lost.
 
-    ``options.properties["cache"]`` is the folder that set-up filled, if it is not the usual one; properties named
-    ``spark.…`` join Spark's configuration. Raises NotSetUp, ServerError, Unreachable, ValueError.
+    ``options.properties["cache"]`` is the folder that set-up filled, if it is not the usual one, ``compiler`` Java's
+    last one, of `COMPILERS`; properties named ``spark.…`` join Spark's configuration. Raises NotSetUp, ServerError,
+    Unreachable, ValueError.
     """
     if REMOTE_PROPERTY in options.properties:
         return RemoteSpark(options)
@@ -73,16 +74,17 @@ class SparkEngine:
         elsewhere = {} if options.tables is None else cloned_settings(options.tables, self._scratch)
         driver = open_driver(options.properties.get(MASTER_PROPERTY), installation)
         usual = spark_settings(options.threads, self._scratch)
+        compiler = compiler_flags(options.properties, emulated=options.emulated)
         self._server = _start_server(
             JvmOptions(
                 java=installation.java,
                 class_path=(*installation.class_path, *driver.class_path),
-                settings={**usual, **elsewhere, **chosen, **driver.settings},
+                settings={**usual, **elsewhere, **chosen, **driver.settings, **executor_settings(compiler)},
                 scratch=self._scratch,
                 heap_bytes=options.memory_bytes,
                 uid=options.uid,
                 confine=options.confine,
-                java_flags=(*aot.use_flags(installation.archive), *(EMULATED_FLAGS if options.emulated else ())),
+                java_flags=(*aot.use_flags(installation.archive), *compiler),
                 environment=driver.environment,
             ),
             self._presence.hear,

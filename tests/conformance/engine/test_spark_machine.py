@@ -12,7 +12,7 @@ from compute.pool import Pool
 from compute.spark.installation import Installation
 from compute.spawners.process import ProcessSpawner
 from tests.fix_compute import ask
-from tests.fix_spark import table_at
+from tests.fix_spark import PROPERTIES, table_at
 from tests.processes import children, machines
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -32,7 +32,7 @@ async def spark_pool(spark_installation: Installation, passable_folder: Path) ->
         max_machines=1,
         leases_per_machine=2,
         start_seconds=START_SECONDS,
-        properties={"cache": str(spark_installation.archive.parent)},
+        properties={**PROPERTIES, "cache": str(spark_installation.archive.parent)},
     )
     pool = Pool(spawner, PoolConfig((engine,), wait_seconds=START_SECONDS), lambda _workspace: str(warehouse))
     try:

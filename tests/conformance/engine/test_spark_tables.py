@@ -28,7 +28,7 @@ from compute.spark.installation import Installation
 from gateway.trees import scan_tree
 from tests.fix_compute import ask
 from tests.fix_remote import lent
-from tests.fix_spark import HEAP, affected
+from tests.fix_spark import HEAP, PROPERTIES, affected
 from tests.lakes import write_table
 
 pytestmark = [pytest.mark.spark, pytest.mark.asyncio(loop_scope="module")]
@@ -58,7 +58,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def engine(spark_installation: Installation, endpoint: Endpoint, scratch: Path) -> Iterator[SparkEngine]:
     """One that has rehearsed, as in a template."""
-    options = EngineOptions(2, HEAP, str(scratch), tables=endpoint.address)
+    options = EngineOptions(2, HEAP, str(scratch), tables=endpoint.address, properties=PROPERTIES)
     engine = SparkEngine(options)
     rehearse(Understudy(Guest(engine, lambda _identity, _folders: None, str(scratch), endpoint)))
     yield engine

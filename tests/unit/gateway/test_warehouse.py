@@ -11,7 +11,7 @@ from compute.spawners import CannotStart
 from gateway.cli import main
 from gateway.config import Config, Declaration, Kubernetes, Warehouse
 from gateway.spawners import store_address
-from gateway.warehouse import pool_config, templates
+from gateway.warehouse import job_config, pool_config, templates
 from tests.cluster.certificates import Authority
 
 
@@ -67,3 +67,10 @@ def test_a_file_without_certificates_is_an_error_at_the_start(
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     with pytest.raises(CannotStart, match=r"trusted\.pem"):
         store_address(Config(Path()))
+
+
+def test_javas_last_compiler_is_said_where_it_is_not_the_usual_one() -> None:
+    usual, chosen = (pool_config(Config(Path(), warehouse=Warehouse(spark_compiler=name))) for name in ("c2", "c1"))
+    assert "compiler" not in usual.engines[1].properties
+    assert chosen.engines[1].properties["compiler"] == "c1"
+    assert job_config(Warehouse(spark_compiler="c1"), []).properties == {"compiler": "c1"}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from compute.spark.configuration import compiler_flags, executor_settings
 from compute.spark.executor import java_arguments, java_environment
 from compute.spark.installation import Installation
 
@@ -29,6 +30,14 @@ def test_the_driver_chooses_settings_and_not_javas_flags() -> None:
     assert not any("incubator" in argument for argument in arguments)
     assert arguments[0] == "-XX:AOTCache=/opt/spark.aot"
     assert "-Xmx512m" in arguments
+
+
+def test_the_driver_may_choose_javas_last_compiler() -> None:
+    flags = executor_settings(compiler_flags({"compiler": "c1"}))
+    chosen = java_arguments(INSTALLATION, VARIABLES | {"SPARK_JAVA_OPT_2": flags["spark.executor.extraJavaOptions"]})
+    assert "-XX:TieredStopAtLevel=1" in chosen
+    assert "-XX:TieredStopAtLevel=1" not in java_arguments(INSTALLATION, VARIABLES)
+    assert executor_settings(compiler_flags({})) == {}
 
 
 def test_the_executor_knows_who_it_is() -> None:
