@@ -29,7 +29,7 @@ from psycopg import sql
 from catalog.names import TableName, quote_identifier
 from catalog.programs import find_programs, reach_programs
 from catalog.types import shadow_type
-from compute.spark.cache import cache_folder
+from compute.spark.cache import cache_folder, locked
 from gateway.demo import write_tpch
 from tests.daemon import running
 from tests.samples import write_samples
@@ -164,7 +164,9 @@ def _add_indexes(connection: psycopg.Connection) -> None:
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Mapping[TableName, Path]:
     """The Delta tables under test. Those of schema `tpch` are kept in the cache folder between runs."""
-    tpch = write_tpch(cache_folder(os.environ) / "tpch" / f"{SCALE:g}", SCALE)
+    folder = cache_folder(os.environ) / "tpch" / f"{SCALE:g}"
+    with locked(folder):
+        tpch = write_tpch(folder, SCALE)
     samples = write_samples(tmp_path_factory.mktemp("sample") / "every_type")
     return {TableName("tpch", name): path for name, path in tpch.items()} | {TableName("sample", "every_type"): samples}
 
