@@ -101,7 +101,7 @@ def net_actions(base: LogState, location: str, clone: LogState, folder: Path) ->
     admit_state(clone)
     before, after = _placed(base.files, location), _placed(clone.files, folder)
     adds = tuple(_find_added(file, path, folder.parent) for path, file in after.items() if path not in before)
-    removes = tuple(_remove(file) for path, file in before.items() if path not in after)
+    removes = tuple(remove(file) for path, file in before.items() if path not in after)
     return Net(adds, removes, _definition(base, clone))
 
 
@@ -135,7 +135,8 @@ def _find_added(file: Action, path: str, folders: Path) -> tuple[Action, str]:
     return {**file, "path": found.partition("/")[2], "dataChange": True}, unquote(found)
 
 
-def _remove(file: Action) -> Action:
+def remove(file: Action) -> Action:
+    """The action that takes a file away."""
     return {
         "path": file["path"],
         "deletionTimestamp": time.time_ns() // 1_000_000,

@@ -144,10 +144,11 @@ class Commit:
         }
         if len(self._history) == 1:
             own |= {name: self._history[0][name] for name in _TAKEN_FROM_ONE if name in self._history[0]}
+        seen = {"readVersion": self._origin.version} if self._origin.version >= 0 else {}
         return {
             "timestamp": time.time_ns() // 1_000_000,
             **own,
-            "readVersion": self._origin.version,
+            **seen,
             "isolationLevel": "Serializable" if self._origin.strict or self._net.removes else "WriteSerializable",
             "isBlindAppend": self._blind,
             "engineInfo": "Lakegate",

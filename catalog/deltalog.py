@@ -103,7 +103,7 @@ def _read_files(
     actions: pa.Table, location: str, columns: tuple[SnapshotColumn, ...], partitions: tuple[str, ...]
 ) -> pa.Table:
     arrays: dict[str, Any] = {
-        "path": pa.array([_absolute(path, location) for path in actions["path"].to_pylist()], pa.string()),
+        "path": pa.array([absolute_path(path, location) for path in actions["path"].to_pylist()], pa.string()),
         "size_bytes": actions["size_bytes"],
         "num_records": actions["num_records"],
     }
@@ -117,7 +117,7 @@ def _read_files(
     return pa.table(arrays)
 
 
-def _absolute(path: str, location: str) -> str:
+def absolute_path(path: str, location: str) -> str:
     """The log's paths are relative to the table, or URLs of their own (a shallow clone's), percent-encoded."""
     decoded = unquote(path) if "%" in path else path
     if decoded.startswith("file://"):

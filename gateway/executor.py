@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from catalog.errors import FeatureNotSupported, InternalError, SqlError
 from catalog.types import Description, Oid, PgType, ResultColumn
 from gateway import actions, cursors, definitions, enlistment, explanation, handover, preparation
-from gateway.append import Way, open_insert
 from gateway.arguments import describe_schema, give_arguments
 from gateway.assignments import relay_assigning
 from gateway.briefing import brief
@@ -20,6 +19,7 @@ from gateway.copy.opening import open_copy
 from gateway.pgwire.decode import decode_parameters
 from gateway.pgwire.encode import ResultEncoder, date_order, spread_formats
 from gateway.portal import Binding, Portal, PreparedStatement
+from gateway.put import Way, open_put
 from gateway.query import QueryResult
 from gateway.result import ActionResult, ConstantResult, RelayedResult, Result
 from gateway.rows import describe_rows, with_formats
@@ -284,8 +284,8 @@ class Executor:
 
     async def open_query(self, query: Query, portal: Portal, values: pa.RecordBatch | None) -> Result:
         """The result of a query, whose work begins with the first rows that are asked for. Raises SqlError."""
-        if query.appends_to is not None:
-            return open_insert(self, self._session, self._services.catalog, query, portal, values)
+        if query.put is not None:
+            return open_put(self, self._session, self._services.catalog, query, portal, values)
         execution = Execution(query, await give_arguments(self._session, query, values))
         may_reroute = query.lane is Lane.DUCKDB and self.may_use_spark()
         reroute = functools.partial(self._reroute, portal, values, self._session.principal) if may_reroute else None
@@ -315,7 +315,7 @@ class Executor:
         return await self.open_query(planned, portal, values)
 
     def find_way(self, query: Query, otherwise: Callable[[], Awaitable[Result]] | None) -> Way:
-        """Of what is appended to the table that a query writes."""
+        """Of what is put into the table that a query writes."""
         around = self._surroundings(query)
         return Way(around.turn, around.room, functools.partial(around.settle, query), around.undone, otherwise)
 

@@ -198,9 +198,7 @@ async def _ask_engine(
 ) -> list[Any]:
     """DuckDB's plan as a tree, Spark's as lines."""
     sql = f"{_ASK[query.lane]} {query.sql}"
-    asking = replace(
-        query, sql=sql, tag="EXPLAIN", writes=None, then=None, location=None, columns=None, appends_to=None
-    )
+    asking = replace(query, sql=sql, tag="EXPLAIN", writes=None, then=None, location=None, columns=None, put=None)
     cells = []
     async for batch in executor.read(asking, portal.values):
         cells += batch.column(batch.num_columns - 1).to_pylist()

@@ -6,7 +6,7 @@
 
     planning    statement + resolution + settings -> plan; the memo
     relay  session  cursors  prepared  explain  roles  definitions  views  writes  reads  copy  sparkplan   a kind each
-    creation  appends  newtables                              tables that are made; what the gateway writes itself
+    creation  appends  rewrites  newtables                    tables that are made; what the gateway writes itself
     privileges  sizes                                         what is asked of relations: who answers
     elements                                                                         columns and keys of a new table
     transfers  loans                                          PostgreSQL's tables beside the lakehouse's

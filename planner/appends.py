@@ -13,6 +13,7 @@ from catalog.locations import is_object
 from catalog.snapshots import Snapshot, SnapshotColumn
 from planner.plan import Lane, Query
 from planner.prune import parameter_values
+from planner.puts import Put
 from planner.reads import Translation
 from planner.route import obstacle
 
@@ -28,8 +29,8 @@ _TYPES = frozenset(
 _SIZED = ("decimal(", "varchar(")
 
 
-def find_obstacle(table: Snapshot) -> str | None:
-    """Why the gateway cannot append to it, None if it can."""
+def find_obstacle(table: Snapshot, *, mapped: bool = False) -> str | None:
+    """Why the gateway cannot append to it, None if it can. `mapped`: not for its columns' names."""
     properties, log = table.log.properties, table.log
     unknown = log.features - _FEATURES
     if is_object(table.location):
@@ -40,7 +41,7 @@ def find_obstacle(table: Snapshot) -> str | None:
         return f"table {table.table.name} is partitioned"
     if any(name.startswith(_CONSTRAINT) for name in properties):
         return f"table {table.table.name} has constraints"
-    if properties.get(_MAPPING, "none") != "none":
+    if not mapped and properties.get(_MAPPING, "none") != "none":
         return f"table {table.table.name} maps its columns' names"
     if what := find_in_use(properties, OF_COMMITS):
         return f"table {table.table.name} has {what}"
@@ -66,8 +67,7 @@ def plan_append(
     blocked = obstacle(relation.table for relation in rows.relations)
     if blocked is not None:
         return blocked
-    if any(name == table.table for name, _ in rows.reads):
-        return "it reads the table that it writes"
+    reads_itself = any(name == table.table for name, _ in rows.reads)
     known = parameter_values(values, types)
     scans = tuple(relation.scan(known) for relation in rows.relations)
     size = sum(file.size for scan in scans for file in scan.files)
@@ -76,12 +76,12 @@ def plan_append(
     return Query(
         lane=Lane.DUCKDB,
         reason="the gateway appends the rows itself",
-        sql=rows.sql,
+        sql=f"SELECT *, TRUE FROM ({rows.sql}) AS r" if reads_itself else rows.sql,
         tag="INSERT 0",
         columns=None,
         parameters=rows.parameters,
         scans=scans,
         reads=rows.reads,
         writes=table.table,
-        appends_to=table,
+        put=Put(table, takes=() if reads_itself else None),
     )

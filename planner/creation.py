@@ -27,6 +27,7 @@ from planner.elements import NOT_ENFORCED, Column, read_elements
 from planner.newtables import plan_table
 from planner.parse import Statement
 from planner.plan import CatalogChange, Constant, Lane, Plan, Query, Settings
+from planner.puts import Put
 from planner.reads import SPELLINGS, finish
 from planner.route import refuse_forced
 from planner.syntax import TableOptions
@@ -97,7 +98,7 @@ def plan_create(statement: Statement, fields: Node, resolution: Resolution, sett
         made = plan_table(name, resolution.new_location, listed, statement.options)
         if made is not None:
             here = _made("", "CREATE TABLE", name, resolution, keys)
-            return replace(here, lane=Lane.DUCKDB, reason=_HERE, appends_to=made)
+            return replace(here, lane=Lane.DUCKDB, reason=_HERE, put=Put(made))
         if settings.lane is Lane.DUCKDB:
             raise refuse_forced(Lane.DUCKDB, _SPARKS)
     path = f"delta.{_SPARK.identifier(resolution.new_location)}"

@@ -15,7 +15,6 @@ from planner.creation import plan_create, plan_create_as
 from planner.elements import NOT_ENFORCED, read_key
 from planner.parse import Statement
 from planner.plan import CatalogChange, Constant, Lane, Plan, Settings
-from planner.route import refuse_forced
 from planner.tree import Node
 from planner.views import check_kind, plan_rename, plan_view, renames_relation
 
@@ -36,8 +35,6 @@ def plan_definition(
         return plan_view(statement, fields, resolution, tables)
     if renames_relation(kind, fields):
         return plan_rename(fields, resolution, tables[fields["relation"].get("location", 0)])
-    if kind in ("AlterTableStmt", "RenameStmt") and settings.lane is Lane.DUCKDB:
-        raise refuse_forced(Lane.DUCKDB, "it changes no table")
     match kind:
         case "CreateSchemaStmt":
             return _create_schema(fields)
@@ -49,7 +46,7 @@ def plan_definition(
             return _drop(statement, fields, resolution)
         case "CommentStmt":
             return _comment(statement, fields, resolution)
-    return _alter(kind, fields, resolution, tables)
+    return _alter(kind, fields, resolution, tables, settings.lane)
 
 
 def _create_schema(fields: Node) -> Plan:
@@ -93,19 +90,21 @@ def _comment(statement: Statement, fields: Node, resolution: Resolution) -> Plan
     return CatalogChange(CommentOnTable(table.name, column, fields.get("comment")), "COMMENT")
 
 
-def _alter(kind: str, fields: Node, resolution: Resolution, tables: dict[int | None, ResolvedTable]) -> Plan:
+def _alter(
+    kind: str, fields: Node, resolution: Resolution, tables: dict[int | None, ResolvedTable], lane: Lane | None
+) -> Plan:
     table = tables[fields["relation"].get("location", 0)]
     require_owner(table, resolution)
     if kind == "RenameStmt":
         if fields["renameType"] != "OBJECT_COLUMN":
             raise FeatureNotSupported("this RENAME is not supported on lakehouse tables")
-        return plan_renamed(fields, table)
+        return plan_renamed(fields, table, lane)
     commands = [node["AlterTableCmd"] for node in fields["cmds"]]
     subtypes = {command["subtype"] for command in commands}
     if subtypes == {ADD}:
-        return plan_added(commands, table, resolution)
+        return plan_added(commands, table, resolution, lane)
     if subtypes == {DROP}:
-        return plan_dropped(commands, table)
+        return plan_dropped(commands, table, lane)
     if len(commands) != 1:
         raise FeatureNotSupported(
             "ALTER TABLE takes one kind of change at a time on lakehouse tables",

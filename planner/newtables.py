@@ -29,7 +29,7 @@ def plan_table(
         return None
     if len({column.name.casefold() for column in columns}) < len(columns) or len(partitions) >= len(columns):
         return None
-    made = [_make(column) for column in columns]
+    made = [make_column(column) for column in columns]
     known = tuple(column for column in made if column is not None)
     if len(known) < len(made) or any(_is_nested(column) for column in known if column.name in partitions):
         return None
@@ -37,7 +37,8 @@ def plan_table(
     return Snapshot(name, location, NEW, known, partitions, frozenset(), False, True, 0, empty)
 
 
-def _make(column: Column) -> SnapshotColumn | None:
+def make_column(column: Column) -> SnapshotColumn | None:
+    """None for one that Spark has to make, or refuse."""
     type_ = delta_type(column.type)
     if type_ is None or not _REFUSED.isdisjoint(column.name):
         return None

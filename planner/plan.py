@@ -20,12 +20,12 @@ from catalog.scans import Scan
 from catalog.snapshots import Snapshot
 from catalog.types import PgType, ResultColumn
 from planner.customs import USUAL, Customs
+from planner.puts import Put
 
 if TYPE_CHECKING:
     from planner.parse import Statement
 
-ALL_ROWS = sys.maxsize
-"""The count of FETCH ALL."""
+ALL_ROWS = sys.maxsize  # the count of FETCH ALL
 
 
 class Dialect(StrEnum):
@@ -323,8 +323,8 @@ class Query:
     `columns` is what the client gets (None: only the tag with the number of rows written), `tag` lacks that. `reads`
     names each table's version; `writes` the table written. `snapshots` are of tables that a read on Spark names by
     their paths. `before` readies the table that is written. `then` is applied to the catalog when the engine is done: a
-    write that fails before leaves the catalog as it was. `location` is a folder that this statement makes, to be
-    removed if `then` fails. The gateway puts the rows, none if no `sql` gives any, behind a table's: `appends_to`.
+    write that fails before leaves the catalog as it was. `location` is a folder that this makes, removed if `then`
+    fails. What the gateway does with the rows itself, none if no `sql` gives any, `put` says.
     """
 
     lane: Lane
@@ -340,7 +340,7 @@ class Query:
     location: str | None = None
     snapshots: tuple[Snapshot, ...] = ()
     before: str | None = None
-    appends_to: Snapshot | None = None
+    put: Put | None = None
     remarks: tuple[SqlError, ...] = ()
 
     @property

@@ -1,12 +1,12 @@
 """INSERT, UPDATE, DELETE, MERGE and TRUNCATE of lakehouse tables in the postgres dialect.
 
-An INSERT whose rows DuckDB gives is appended by the gateway where `planner.appends` allows it. Everything else is on
-the Spark lane: the target is written by its path. Values become the columns' types by PostgreSQL's assignment casts; a
-text that is too long for varchar(n) is refused by Delta. UPDATE … FROM and DELETE … USING become MERGE: a row that
-matches twice is then an error instead of a choice left open.
+The gateway writes what DuckDB has the rows of, where `planner.appends` and `planner.rewrites` allow it. Everything else
+is on the Spark lane: the target is written by its path. Values become the columns' types by PostgreSQL's assignment
+casts; a text that is too long for varchar(n) is refused by Delta. UPDATE … FROM and DELETE … USING become MERGE: a row
+that matches twice is then an error instead of a choice left open.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -27,11 +27,13 @@ from planner.membership import join_members
 from planner.parse import Statement
 from planner.plan import Lane, Query, Settings
 from planner.reads import SPELLINGS, finish
+from planner.rewrites import find_obstacle_to_change, plan_emptying, plan_rewrite
 from planner.route import refuse_forced
 from planner.shadow import column_type
 from planner.tree import Node
 
 VERBS = frozenset({"Insert", "Update", "Delete", "Merge", "Truncate"})
+_TAGS = {"UpdateStmt": "UPDATE", "DeleteStmt": "DELETE"}
 _COMMANDS = {"CMD_INSERT": Privilege.INSERT, "CMD_UPDATE": Privilege.UPDATE, "CMD_DELETE": Privilege.DELETE}
 
 
@@ -47,28 +49,32 @@ def plan_write(
     require_reads(statement, resolution)
     parameters = description.parameters if description else ()
     if settings.lane is not Lane.SPARK:
-        appended = _append(_Write(statement, tables, settings, parameters, Lane.DUCKDB), settings, values)
-        if isinstance(appended, Query):
-            return appended
+        here = _plan_here(_Write(statement, tables, settings, parameters, Lane.DUCKDB), settings, values)
+        if isinstance(here, Query):
+            return here
         if settings.lane is Lane.DUCKDB:
-            raise refuse_forced(Lane.DUCKDB, appended)
+            raise refuse_forced(Lane.DUCKDB, here)
     return _Write(statement, tables, settings, parameters, Lane.SPARK).plan()
 
 
-def _append(write: "_Write", settings: Settings, values: pa.RecordBatch | None) -> Query | str:
-    """The plan of an INSERT that the gateway appends, or why it does not."""
-    if write.kind != "InsertStmt":
-        return "it only reads, and gives the rows of an INSERT"
-    table = snapshot_of(write.table)
-    obstacle = find_obstacle(table)
+def _plan_here(write: "_Write", settings: Settings, values: pa.RecordBatch | None) -> Query | str:
+    """The plan of what the gateway writes, or why it does not."""
+    table, is_insert = snapshot_of(write.table), write.kind == "InsertStmt"
+    obstacle = find_obstacle(table) if is_insert else find_obstacle_to_change(table)
     if obstacle is not None:
         return obstacle
+    if write.kind == "TruncateStmt":
+        return plan_emptying(table, write.empty())
+    if not is_insert and (write.kind == "MergeStmt" or write.looks_beside):
+        return "rows that are matched with others are Spark's to change"
     try:
-        sql = write.rows()
+        sql = write.rows() if is_insert else write.changed_rows()
     except Unverified as reason:
         return reason.message
-    done = finish(write.context, sql)
-    return plan_append(table, done, write.context.parameter_types, values, is_forced=settings.lane is not None)
+    done, types, is_forced = finish(write.context, sql), write.context.parameter_types, settings.lane is not None
+    if is_insert:
+        return plan_append(table, done, types, values, is_forced=is_forced)
+    return plan_rewrite(table, done, _TAGS[write.kind], types, values, is_forced=is_forced)
 
 
 class _Write:
@@ -109,10 +115,48 @@ class _Write:
         )
 
     def _TruncateStmt(self) -> tuple[str, str]:
+        return f"DELETE FROM {self.path}", self.empty()
+
+    def empty(self) -> str:
+        """The tag of a TRUNCATE that may be done."""
         if len(self.fields["relations"]) > 1:
             raise FeatureNotSupported("TRUNCATE takes one lakehouse table at a time")
         require(self.table, {Privilege.DELETE})
-        return f"DELETE FROM {self.path}", "TRUNCATE TABLE"
+        return "TRUNCATE TABLE"
+
+    @property
+    def looks_beside(self) -> bool:
+        """Whether an UPDATE or DELETE names other relations beside its table."""
+        return any(self.fields.get(clause) for clause in ("fromClause", "usingClause", "withClause"))
+
+    def changed_rows(self) -> str:
+        """A SELECT of the table's rows as an UPDATE or DELETE leaves them, and behind all columns whether it has met
+        the row. Raises Unverified."""
+        self._refuse_returning()
+        self._require_change()
+        quote, met = self.context.spelling.identifier, _find_free("met", self.columns)
+        alias, scope = self._scanned_scope()
+        condition = self.queries.filter(self.fields["whereClause"], scope) if "whereClause" in self.fields else "TRUE"
+        values = dict(self._assigned_values(self.fields.get("targetList", []), scope))
+        listed = ", ".join(
+            f"CASE WHEN {alias}.{met} THEN {values[name]} ELSE {alias}.{quote(name)} END AS {quote(name)}"
+            if name in values
+            else f"{alias}.{quote(name)}"
+            for name in self.columns
+        )
+        rows = f"SELECT *, coalesce({condition}, FALSE) AS {met} FROM {self.context.scan_sql(0)} AS {alias}"
+        return f"SELECT {listed}, {alias}.{met} FROM ({rows}) AS {alias}"
+
+    def _require_change(self) -> None:
+        seen = {Privilege.SELECT} if self.kind == "UpdateStmt" or "whereClause" in self.fields else set()
+        require(self.table, {Privilege.UPDATE if self.kind == "UpdateStmt" else Privilege.DELETE, *seen})
+
+    def _scanned_scope(self) -> tuple[str, Scope]:
+        """The target as the first that is scanned."""
+        relation, alias = self.fields["relation"], self.context.alias()
+        name = relation.get("alias", {}).get("aliasname", relation["relname"])
+        source = self.context.scan(self.table, name, alias)
+        return alias, Scope(Joined("", [source], list(source.columns), source.scans))
 
     def _refuse_returning(self) -> None:
         if self.fields.get("returningClause") or self.fields.get("returningList"):
@@ -202,7 +246,10 @@ class _Write:
         return Source(name, columns, source.schema)
 
     def _assignments(self, nodes: Sequence[Node], scope: Scope) -> str:
-        parts = []
+        quote = self.context.spelling.identifier
+        return ", ".join(f"{quote(name)} = {value}" for name, value in self._assigned_values(nodes, scope))
+
+    def _assigned_values(self, nodes: Sequence[Node], scope: Scope) -> Iterator[tuple[str, str]]:
         for node in nodes:
             target = node["ResTarget"]
             if tree.kind(target["val"]) in ("MultiAssignRef", "SetToDefault") or target.get("indirection"):
@@ -211,11 +258,11 @@ class _Write:
             value = self.queries.output(
                 self.queries.expressions.translate(target["val"], scope), self._assigned(target["name"])
             )
-            parts.append(f"{self.context.spelling.identifier(target['name'])} = {value.sql}")
-        return ", ".join(parts)
+            yield target["name"], value.sql
 
     def _refuse_subselects(self, node: Node) -> None:
-        if any(kind == "SubLink" for kind, _ in tree.walk(node)):
+        """Delta has none there."""
+        if self.context.spelling.lane is Lane.SPARK and any(kind == "SubLink" for kind, _ in tree.walk(node)):
             raise FeatureNotSupported("sub-selects are not supported here on lakehouse tables", hint="Use MERGE.")
 
     def _condition(self, node: Node | None, scope: Scope) -> str:
@@ -225,7 +272,7 @@ class _Write:
         return self.queries.expressions.condition(node, scope).sql
 
     def _UpdateStmt(self) -> tuple[str, str]:
-        require(self.table, {Privilege.UPDATE, Privilege.SELECT})
+        self._require_change()
         if self.fields.get("fromClause"):
             source, alias, scope = self._with_source(self.fields["fromClause"])
             action = f"UPDATE SET {self._assignments(self.fields['targetList'], scope)}"
@@ -238,9 +285,7 @@ class _Write:
         return f"UPDATE {self.path} AS {alias} SET {assignments} WHERE {condition}", "UPDATE"
 
     def _DeleteStmt(self) -> tuple[str, str]:
-        require(
-            self.table, {Privilege.DELETE, Privilege.SELECT} if "whereClause" in self.fields else {Privilege.DELETE}
-        )
+        self._require_change()
         fields = join_members(self.fields)
         if fields.get("usingClause"):
             source, alias, scope = self._beside(fields)
@@ -309,3 +354,11 @@ class _Write:
         quote = self.context.spelling.identifier
         values = ", ".join(given.get(n) or f"CAST(NULL AS {self._spelled(n)})" for n in self.columns)
         return f"WHEN {match}{test} THEN INSERT ({', '.join(map(quote, self.columns))}) VALUES ({values})"
+
+
+def _find_free(name: str, taken: Collection[str]) -> str:
+    """A name like that one which differs from these by more than its case."""
+    known = {each.casefold() for each in taken}
+    while name in known:
+        name += "_"
+    return name

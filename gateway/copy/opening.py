@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import FeatureNotSupported, SqlError, error_class
 from catalog.locations import STAGING
-from gateway.append import AppendResult, Rows, Way
+from gateway.append import Appending, Rows
 from gateway.copy.intake import CopyInResult
 from gateway.copy.loading import Loader
 from gateway.copy.outflow import CopyOutResult
@@ -15,6 +15,7 @@ from gateway.copy.relayed import RelayedIntake
 from gateway.copy.staging import Staging
 from gateway.pgwire.encode import BINARY, TEXT
 from gateway.portal import Binding, PreparedStatement
+from gateway.put import PutResult, Way
 from gateway.result import RelayedResult
 from planner import tree
 from planner.copy import CopyTo, find_forced, plan_intake, plan_load, read_copy
@@ -95,7 +96,7 @@ def _choose_way(
 
 
 async def _append(rows: Rows, way: Way) -> Result:
-    return AppendResult("COPY", rows, way)
+    return PutResult("COPY", Appending(rows), way)
 
 
 async def _judge_condition(session: Session, statement: Statement, table: ResolvedTable) -> None:

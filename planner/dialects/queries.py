@@ -146,14 +146,16 @@ class Queries:
             check_memberships(node["ResTarget"]["val"], filters=False)
 
     def _where(self, select: Node, scope: Scope) -> str:
-        if "whereClause" not in select:
-            return ""
-        condition = self.expressions.condition(select["whereClause"], scope)
+        return f" WHERE {self.filter(select['whereClause'], scope)}" if "whereClause" in select else ""
+
+    def filter(self, node: Node, scope: Scope) -> str:
+        """The condition that rows meet, and so the files that they come from."""
+        condition = self.expressions.condition(node, scope)
         for predicate in conjuncts(condition.predicate):
             scans = scans_of(predicate)
             if len(scans) == 1 and scans <= scope.joined.scans - scope.joined.nullable:
                 self.context.demand(scans, predicate)
-        return f" WHERE {condition.sql}"
+        return condition.sql
 
     def _targets(self, nodes: list[Node], scope: Scope) -> list[tuple[str, Expression]]:
         columns: list[tuple[str, Expression]] = []

@@ -11,6 +11,7 @@ from catalog.names import TableName
 from catalog.snapshots import Log, Snapshot, SnapshotColumn
 from planner.newtables import NEW
 from planner.plan import Lane, Query, Settings
+from planner.puts import Put
 from tests.unit.planner.warehouse import ITEMS, SNAPSHOTS, changed, planned
 
 PLAIN = SNAPSHOTS["items"]
@@ -30,7 +31,7 @@ def with_log(**fields: Any) -> Snapshot:
 def test_an_insert_gives_all_columns_in_their_order() -> None:
     query = write("INSERT INTO items (amount) VALUES ('2.5'), (NULL)")
     assert (query.lane, query.tag, query.writes) == (Lane.DUCKDB, "INSERT 0", ITEMS)
-    assert query.appends_to is PLAIN
+    assert query.put == Put(PLAIN)
     assert query.sql == (
         'SELECT CAST(NULL AS BIGINT) AS "id", q.c0 AS "amount" FROM '
         '(SELECT CAST(2.5 AS DECIMAL(15,2)) AS "c0" UNION ALL SELECT CAST(NULL AS DECIMAL(15,2)) AS "c0") AS q'
@@ -74,11 +75,14 @@ def test_features_that_are_not_in_use() -> None:
     assert write("INSERT INTO items VALUES (1)", items=table).lane is Lane.DUCKDB
 
 
+def test_a_table_that_is_read_is_written_for_what_it_is_then() -> None:
+    query = write("INSERT INTO items SELECT id + 1, amount FROM items")
+    assert (query.put, query.reads) == (Put(PLAIN, takes=()), ((ITEMS, PLAIN.version),))
+    assert query.sql.startswith("SELECT *, TRUE FROM (")
+
+
 def test_what_is_sparks() -> None:
-    itself = "INSERT INTO items SELECT id + 1, amount FROM items"
-    assert write(itself).lane is Lane.SPARK
     assert write("INSERT INTO items VALUES (1, 2)", Settings(lane=Lane.SPARK)).lane is Lane.SPARK
-    assert write("DELETE FROM items").lane is Lane.SPARK
     large = changed("orders", files=SNAPSHOTS["orders"].files.set_column(1, "size_bytes", [[2**30] * 4]))
     assert write("INSERT INTO items SELECT id, amount FROM orders", orders=large).lane is Lane.SPARK
 
@@ -92,8 +96,8 @@ def test_what_no_lane_takes() -> None:
 
 def test_a_table_is_made() -> None:
     query = write("CREATE TABLE t (a int NOT NULL, b varchar(5), c timestamp[]) USING delta PARTITIONED BY (a)")
-    made = query.appends_to
-    assert made is not None
+    assert query.put is not None
+    made = query.put.table
     assert (made.version, made.location, made.partition_columns) == (NEW, "/lake/fresh", ("a",))
     array = '{"type": "array", "elementType": "timestamp_ntz", "containsNull": true}'
     assert [(column.name, column.delta_type, column.nullable) for column in made.columns] == [
@@ -107,8 +111,8 @@ def test_a_table_is_made() -> None:
 
 def test_a_table_is_made_of_rows() -> None:
     query = write("CREATE TABLE t USING delta AS SELECT id, note AS word, amount * 2 AS twice, 'x' AS x FROM orders")
-    made = query.appends_to
-    assert made is not None
+    assert query.put is not None
+    made = query.put.table
     assert [(column.name, column.delta_type) for column in made.columns] == [
         ("id", "long"),
         ("word", "string"),

@@ -78,8 +78,8 @@ def test_keys_of_a_new_table() -> None:
         "CREATE TABLE t (a int PRIMARY KEY, b int REFERENCES items, c text, FOREIGN KEY (c) REFERENCES items)"
     )
     assert isinstance(made, Query)
-    assert made.appends_to is not None
-    assert [(column.name, column.nullable) for column in made.appends_to.columns] == [
+    assert made.put is not None
+    assert [(column.name, column.nullable) for column in made.put.table.columns] == [
         ("a", False),
         ("b", True),
         ("c", True),
