@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.compare import Measurement
 from benchmarks.laboratory import Laboratory
-from benchmarks.suites.appends import appends
 from benchmarks.suites.cancels import cancels
 from benchmarks.suites.churn import churn
 from benchmarks.suites.claims import claims
@@ -17,6 +16,7 @@ from benchmarks.suites.microvms import microvms
 from benchmarks.suites.objects import reading_files
 from benchmarks.suites.relay import relay, select_one
 from benchmarks.suites.sending import sending
+from benchmarks.suites.small_writes import small_writes
 from benchmarks.suites.starts import machine_starts
 from benchmarks.suites.tpch import tpch_duckdb, tpch_spark
 
@@ -27,7 +27,7 @@ SUITES: Mapping[str, Suite] = {
     "relay": relay,
     "point-lookups": point_lookups,
     "sending": sending,
-    "appends": appends,
+    "small-writes": small_writes,
     "connections": connections,
     "idle-connections": idle_connections,
     "metadata": metadata,
