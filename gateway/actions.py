@@ -114,6 +114,9 @@ async def _discard(session: Session, planned: Discard) -> str:
     if planned.what == "ALL":
         if session.block.shared:
             raise ActiveSqlTransaction("DISCARD ALL cannot run inside a transaction block")
+        if session.relay.holds_state:
+            # A backend that is closed drops what lived there, but later.
+            await _relay(session, "DISCARD TEMP")
         session.variables.reset(None)
         session.variables.reset(ROLE)
         session.statements.clear()
