@@ -25,7 +25,7 @@ MAIN_JOB = (
     "tests.conformance.engine.test_duckdb_scans",
     "tests.conformance.engine.test_engine",
     "tests.conformance.engine.test_rewrites",
-    "tests.conformance.engine.test_spark.",
+    "tests.conformance.engine.test_spark::",
     "tests.conformance.engine.test_spark_delta",
     "tests.conformance.engine.test_spark_machine",
     "tests.conformance.engine.test_spark_server",
