@@ -20,7 +20,7 @@ Layers, top down
     `connection`, `sealed`                         what changes are carried out on: ours, or in a user's transaction
     `snapshot_cache`, `deltalog`, `unsupported`    Delta logs to snapshots, read in the threads of `crews`
     `rehearsal`, `opening`, `confined`             what reads of machines' logs cost, found out in another process
-    `append`, `statistics`                         rows that come behind a table's, and what a log says of their file
+    `puts`, `alteration`, `statistics`             rows and columns that a table gets here; what a log says of a file
     `replay`, `clone`, `commit`, `checkpoint`      a log's own words; a block's table; what it comes to in the log
     `features`                                     what a table asks of whoever writes to it
     `landing`, `logfiles`                          the names that a block's files get; a local log's plain files

@@ -4,10 +4,10 @@ Owns
     the PostgreSQL wire protocol (`gateway.pgwire`, sans-I/O but for its door), login (`gateway.auth`), sessions with
     their settings, transaction blocks, prepared statements, portals and cursors, the spool, the relay to the
     metastore's PostgreSQL (`gateway.relay`), COPY (`gateway.copy`), what mixes PostgreSQL's tables with the lakehouse's
-    (`gateway.temporary`), what it appends to tables itself (`append`), the tables that a block writes (`enlistment`,
-    `draft`, in a `scratch` folder, against other `writers`) and the `definitions` that it changes, the role that a
-    session acts as (`roles`) and the machines that it is lent (`lending`, `leases`), configuration and the command
-    line. Beside the sessions: who may have how many (`admission`), their keys and signals (`keys`, `activity`,
+    (`gateway.temporary`), what it puts into tables itself (`put`: `append`, `rewrite`), the tables that a block writes
+    (`enlistment`, `draft`, in a `scratch` folder, against other `writers`) and the `definitions` that it changes, the
+    role that a session acts as (`roles`) and the machines that it is lent (`lending`, `leases`), configuration and the
+    command line. Beside the sessions: who may have how many (`admission`), their keys and signals (`keys`, `activity`,
     `cancel`), and the other gateways (`replica`). Commands of the operator on the metastore (`operation`, `token`,
     `discover`).
 
