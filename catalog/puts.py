@@ -19,6 +19,7 @@ from catalog.beneath import open_below, walk
 from catalog.clone import Net, remove
 from catalog.commit import Commit, Origin, replaced
 from catalog.deltalog import absolute_path
+from catalog.errors import FeatureNotSupported
 from catalog.replay import Action, read_definition, read_state
 from catalog.snapshots import Snapshot
 
@@ -44,13 +45,15 @@ def append(origin: Origin, folder: Path, file: NewFile, *, reads: bool = False) 
 
 def find_taken(origin: Origin, paths: Collection[str]) -> Sequence[Action]:
     """The actions that take files away, which are there at the origin's version. Raises UnreadableTable,
-    SerializationFailure where one is not."""
+    SerializationFailure where one is not, FeatureNotSupported where one has a deletion vector."""
     files = {
         absolute_path(path, origin.location): file
         for path, file in read_state(origin.log, origin.version).files.items()
     }
     if not files.keys() >= set(paths):
         raise replaced(origin.table)
+    if any("deletionVector" in files[path] for path in paths):
+        raise FeatureNotSupported(f"table {origin.table} has deletion vectors")
     return [remove(files[path]) for path in paths]
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _INDEXED = "delta.dataSkippingNumIndexedCols"
-_NAMED = "delta.dataSkippingStatsColumns"
+NAMED = "delta.dataSkippingStatsColumns"
 _USUALLY_INDEXED = 32
 _TEXT_LENGTH = 32
 _HIGHEST = "\U0010ffff"
@@ -57,7 +57,7 @@ class Statistics:
 
 
 def _choose(names: Sequence[str], properties: Mapping[str, str]) -> Iterator[str]:
-    named = properties.get(_NAMED)
+    named = properties.get(NAMED)
     if named is not None:
         wanted = {name.strip().strip("`") for name in named.split(",")}
         return (name for name in names if name in wanted)

@@ -22,7 +22,7 @@ from catalog.owner import Owner, acting_as, find_owner
 from catalog.puts import NewFile, alter, append, create, find_taken, rewrite
 from catalog.statistics import Statistics
 from gateway.copy.fitting import Fitting, file_schema
-from gateway.copy.staging import FILE, Staging
+from gateway.copy.staging import FILE, Limit, Staging
 from gateway.files import find_writer, run_on_files
 from planner.newtables import NEW
 
@@ -41,15 +41,14 @@ if TYPE_CHECKING:
     from gateway.session import Session
     from planner.plan import Query
 
-MOST_BYTES = 1 << 30
-"""Of Parquet, from one statement: Spark writes what is more."""
+LIMIT = Limit(1 << 30, "a statement writes {} bytes of Parquet at most without Spark", "RESET lakegate.lane.")
 
 
 class Rows:
     """Rows for one table on their way, in a folder of the workspace's blocks."""
 
     def __init__(
-        self, catalog: Catalog, workspace: str, table: Snapshot, reserve: Reserve, most: int = MOST_BYTES
+        self, catalog: Catalog, workspace: str, table: Snapshot, reserve: Reserve, limit: Limit = LIMIT
     ) -> None:
         schema = file_schema(table)
         self.table = table
@@ -57,7 +56,7 @@ class Rows:
         self._statistics = Statistics(schema.names, table.log.properties)
         self._folder = Path(catalog.scratch_location(workspace, BLOCKS, table.table.name))
         watch = self._statistics.add
-        self.staging = Staging(str(self._folder), schema, most, clear=withdraw, watch=watch, reserve=reserve)
+        self.staging = Staging(str(self._folder), schema, limit, clear=withdraw, watch=watch, reserve=reserve)
         self._workspace = self._folder.parents[1]
         self._reserve = reserve
         self._owner: Owner

@@ -76,7 +76,7 @@ class Executor:
     def __init__(self, session: Session, services: Services, leases: Leases) -> None:
         self._session = session
         self._services = services
-        self._leases = leases
+        self.leases = leases
         self.reserve = services.reserve.with_workspace(session.workspace)
 
     def settings(self, lane: Lane | None = None) -> Settings:
@@ -168,13 +168,12 @@ class Executor:
         if isinstance(planned, Metadata):
             self._services.relayed.keep(circumstances, planned, len(statement.text))
             return await self.relay(planned, portal, max_rows)
+        if isinstance(planned, Query) and planned.changes and await self.admit_write(planned, alone=alone):
+            planned, values = await self.plan(statement, prepared, portal)
         if isinstance(planned, Query | CatalogChange | Constant):
             for remark in planned.remarks:
                 self._session.inform(remark)
         if isinstance(planned, Query):
-            if planned.changes and await self.admit_write(planned, alone=alone):
-                planned, values = await self.plan(statement, prepared, portal)
-                assert isinstance(planned, Query), "the same statement"
             return await self.open_query(planned, portal, values)
         if isinstance(planned, Transfer):
             return await transfer(self._session, planned, portal, alone=alone)
@@ -324,7 +323,7 @@ class Executor:
         drafted = enlistment.find(self._services.catalog, session, query.writes) is not None
         waits = not drafted and query.location is None
         return Surroundings(
-            self._leases,
+            self.leases,
             session.principal.name,
             session.vault,
             functools.partial(actions.settle, session, self._services.catalog),
@@ -377,16 +376,16 @@ class Executor:
         parameters = await give_arguments(self._session, query)
         scans = await find_scans(query, trees=self._services.trees)
         role = self._session.principal.name
-        lease = await self._leases.take(query.lane.value, role)
+        lease = await self.leases.take(query.lane.value, role)
         try:
             schema = await lease.describe(query.sql, parameters=parameters, scans=scans)
         except SqlError:
-            await self._leases.give_back(query.lane.value, role, lease)
+            await self.leases.give_back(query.lane.value, role, lease)
             raise
         except BaseException:
-            await self._leases.drop(lease)
+            await self.leases.drop(lease)
             raise
-        await self._leases.give_back(query.lane.value, role, lease)
+        await self.leases.give_back(query.lane.value, role, lease)
         return describe_schema(schema)
 
 

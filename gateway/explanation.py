@@ -157,6 +157,8 @@ def _describe(
     node["Reason"] = query.reason
     copied = {table.name for table in lent.values()}
     node["Tables"] = [_describe_table(query, *read, resolution) for read in query.reads if read[0] not in copied]
+    if query.put is not None and query.put.takes:
+        node["Tables"].append(_describe_table(query, query.put.table.table, query.put.table.version, resolution))
     node["Tables"] += [_describe_lent(reference, table) for reference, table in lent.items()]
     if query.writes is not None:
         node["Writes"] = _name(query.writes)
@@ -196,7 +198,9 @@ def _describe_lent(reference: TableReference, table: ResolvedTable) -> Propertie
 async def _ask_engine(
     executor: Executor, query: Query, portal: Portal, resolution: Resolution, planned: Explain
 ) -> list[Any]:
-    """DuckDB's plan as a tree, Spark's as lines."""
+    """DuckDB's plan as a tree, Spark's as lines; none of what asks no engine."""
+    if not query.sql:
+        return []
     sql = f"{_ASK[query.lane]} {query.sql}"
     asking = replace(query, sql=sql, tag="EXPLAIN", writes=None, then=None, location=None, columns=None, put=None)
     cells = []

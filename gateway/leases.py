@@ -52,6 +52,10 @@ class Leases:
             await self.drop(free.lease)
         return await self._acquire(engine)
 
+    async def hold(self, engine: str, role: str) -> None:
+        """The session has one, for a statement that is to come soon."""
+        await self.give_back(engine, role, await self.take(engine, role))
+
     async def give_back(self, engine: str, role: str, lease: Lease) -> None:
         """The statement has ended; the machine waits for the session's next one, unless it ends or none comes."""
         if lease.lost or lease.leaving or self._closed:

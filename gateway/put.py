@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from catalog.errors import FeatureNotSupported, OutOfMemory, ProgramLimitExceeded, SerializationFailure
+from catalog.errors import FeatureNotSupported, OutOfMemory, ProgramLimitExceeded, SerializationFailure, SqlError
 from gateway.append import Appending
 from gateway.query import COUNTED_TAGS
 from gateway.rewrite import Rewriting
@@ -78,27 +78,34 @@ class PutResult:
     async def fetch(self, max_rows: int) -> AsyncIterator[bytes]:
         """Does it, or has Spark do it. Raises SqlError; the table is as it was then."""
         async with self._way.room:
-            is_done = await self._carry_out()
-            if is_done:
+            failure = await self._carry_out()
+            if failure is None:
                 await self._way.settle()
-        if not is_done:
-            assert self._way.otherwise is not None, "it was to be done here"
-            self._spark = await self._way.otherwise()
+        if failure is not None:
+            self._spark = await self._ask_spark(failure)
             async for content in self._spark.fetch(max_rows):
                 yield content
         counted = f"{self._tag} {self._work.count}" if self._tag in COUNTED_TAGS else self._tag
         self.tag = counted if self._spark is None else self._spark.tag
         await self.close()
 
-    async def _carry_out(self) -> bool:
-        """Whether that is Spark's no more."""
+    async def _carry_out(self) -> SqlError | None:
+        """Why it is Spark's to do; None where it is done."""
         try:
             await self._work.carry_out(self._way)
-        except _SPARKS:
+        except _SPARKS as failure:
             if self._way.otherwise is None:
                 raise
-            return False
-        return True
+            return failure
+        return None
+
+    async def _ask_spark(self, failure: SqlError) -> Result:
+        """What Spark does not do has failed as it did here."""
+        assert self._way.otherwise is not None, "it was to be done here"
+        try:
+            return await self._way.otherwise()
+        except FeatureNotSupported:
+            raise failure from None
 
     async def close(self) -> None:
         self._open = False

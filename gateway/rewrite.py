@@ -19,7 +19,7 @@ from catalog.replay import newest_version
 from gateway.append import Rows, plan_to_read
 from gateway.copy.fitting import Fitting
 from gateway.files import run_on_files
-from planner.plan import Query
+from planner.plan import Constant, Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +61,9 @@ class Rewriting:
 
     async def carry_out(self, way: Way) -> None:
         """Raises SqlError; FeatureNotSupported also where it is no work of this kind any more."""
+        if self._query.sql:
+            # Nobody who holds the table waits for a machine.
+            await self._executor.leases.hold(self._query.lane.value, self._session.principal.name)
         async with way.turn:
             version = await self._change(way)
         if version is not None and not way.drafted:
@@ -79,8 +82,8 @@ class Rewriting:
         raise AssertionError("the last try returns or raises")
 
     async def _try_to_change(self, way: Way) -> int | None:
-        if not way.drafted:
-            await self._follow()
+        if not (way.drafted or await self._follow()):
+            return None
         self.count, put = 0, self._put
         rows = self._rows = Rows(self._catalog, self._session.workspace, put.table, self._executor.reserve)
         await self._fill(rows)
@@ -104,19 +107,25 @@ class Rewriting:
         comes_to_something = put.takes if met is None else met
         return partial(rows.replace, self._query.tag.split()[0], put.takes or (), met) if comes_to_something else None
 
-    async def _follow(self) -> None:
-        """The plan is for what there is now."""
+    async def _follow(self) -> bool:
+        """The plan is for what there is now. Whether that leaves anything to do."""
         table: Snapshot = self._put.table
         newest = partial(newest_version, LocalLog(table.root, table.location))
-        if await run_on_files(newest, table.table) == table.version:
-            return
+        location = self._catalog.find_location(self._session.workspace, table.table)
+        if location == table.location and await run_on_files(newest, table.table) == table.version:
+            return True
         self._session.block.pinned.pop(table.location, None)
         statement = self._portal.prepared.statement
         assert statement is not None, "the empty query changes nothing"
         planned, self._values = await self._executor.plan(statement, self._portal.prepared, self._portal)
+        if isinstance(planned, Constant):
+            for remark in planned.remarks:
+                self._session.inform(remark)
+            return False
         if not isinstance(planned, Query) or planned.put is None or not planned.put.is_change:
             raise FeatureNotSupported("the table has become another meanwhile", hint="Run the statement again.")
         self._query = planned
+        return True
 
     async def _fill(self, rows: Rows) -> None:
         """Raises what the engine raises, and what the table has against a row."""
@@ -128,7 +137,9 @@ class Rewriting:
         await run_on_files(rows.staging.finish, name)
 
     def _stage(self, rows: Rows, fitting: Fitting, batch: pa.RecordBatch) -> None:
-        met = batch.column(batch.num_columns - 1)
+        *_, met = batch.columns
+        values = batch.select(batch.schema.names[:-1])
         self.count += met.true_count
-        kept = batch if self._put.keeps else batch.filter(pc.invert(met))
-        rows.staging.add(fitting.fit(kept.select(kept.schema.names[:-1])))
+        rows.staging.add(fitting.convert(values.filter(pc.invert(met))))
+        if self._put.keeps:
+            rows.staging.add(fitting.fit(values.filter(met)))

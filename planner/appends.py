@@ -22,7 +22,7 @@ MOST_BYTES = 128 * 2**20
 _FEATURES = UNDERSTOOD | {"domainMetadata"}
 """An append says nothing of a table's domains."""
 _CONSTRAINT = "delta.constraints."
-_MAPPING = "delta.columnMapping.mode"
+MAPPING = "delta.columnMapping.mode"
 _TYPES = frozenset(
     {"boolean", "short", "integer", "long", "float", "double", "string", "binary", "date", "timestamp", "timestamp_ntz"}
 )
@@ -41,7 +41,7 @@ def find_obstacle(table: Snapshot, *, mapped: bool = False) -> str | None:
         return f"table {table.table.name} is partitioned"
     if any(name.startswith(_CONSTRAINT) for name in properties):
         return f"table {table.table.name} has constraints"
-    if not mapped and properties.get(_MAPPING, "none") != "none":
+    if not mapped and properties.get(MAPPING, "none") != "none":
         return f"table {table.table.name} maps its columns' names"
     if what := find_in_use(properties, OF_COMMITS):
         return f"table {table.table.name} has {what}"

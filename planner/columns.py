@@ -22,8 +22,9 @@ from catalog.names import SYSTEM_COLUMNS
 from catalog.resolution import Resolution, ResolvedTable
 from catalog.shadows import MOST_COLUMNS
 from catalog.snapshots import Snapshot, SnapshotColumn
+from catalog.statistics import NAMED
 from catalog.types import ARRAY_OF, ELEMENT_OF, Oid, PgType
-from planner.appends import find_obstacle
+from planner.appends import MAPPING, find_obstacle
 from planner.dialects.context import snapshot_of
 from planner.dialects.expression import Unverified
 from planner.dialects.spelling import engine_type
@@ -151,7 +152,8 @@ def _missing(name: str, table: ResolvedTable) -> str:
 
 
 def _require_mapping(table: ResolvedTable) -> None:
-    if "columnMapping" not in snapshot_of(table).reader_features:
+    """A table may name the feature and map nothing, any more."""
+    if snapshot_of(table).log.properties.get(MAPPING, "none") == "none":
         raise FeatureNotSupported(
             f'columns of table "{table.name.name}" cannot be dropped or renamed: it has no column mapping',
             hint="Create it with TBLPROPERTIES ('delta.columnMapping.mode' = 'name').",
@@ -185,4 +187,8 @@ class _Altered:
     def _obstacle(self, table: Snapshot) -> str | None:
         if self.alteration is None:
             return "only Spark makes, or refuses, such columns"
-        return find_obstacle(table, mapped=not self.alteration.added)
+        if self.alteration.added:
+            return find_obstacle(table)
+        if NAMED in table.log.properties:
+            return f"a property of table {table.table.name} names columns"
+        return find_obstacle(table, mapped=True)

@@ -6,7 +6,7 @@ casts; a text that is too long for varchar(n) is refused by Delta. UPDATE … FR
 that matches twice is then an error instead of a choice left open.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ from planner.parse import Statement
 from planner.plan import Lane, Query, Settings
 from planner.reads import SPELLINGS, finish
 from planner.rewrites import find_obstacle_to_change, plan_emptying, plan_rewrite
+from planner.route import obstacle as obstacle_to_read
 from planner.route import refuse_forced
 from planner.shadow import column_type
 from planner.tree import Node
@@ -64,7 +65,7 @@ def _plan_here(write: "_Write", settings: Settings, values: pa.RecordBatch | Non
     if obstacle is not None:
         return obstacle
     if write.kind == "TruncateStmt":
-        return plan_emptying(table, write.empty())
+        return obstacle_to_read([write.table]) or plan_emptying(table, write.empty())
     if not is_insert and (write.kind == "MergeStmt" or write.looks_beside):
         return "rows that are matched with others are Spark's to change"
     try:
@@ -138,14 +139,21 @@ class _Write:
         alias, scope = self._scanned_scope()
         condition = self.queries.filter(self.fields["whereClause"], scope) if "whereClause" in self.fields else "TRUE"
         values = dict(self._assigned_values(self.fields.get("targetList", []), scope))
-        listed = ", ".join(
-            f"CASE WHEN {alias}.{met} THEN {values[name]} ELSE {alias}.{quote(name)} END AS {quote(name)}"
-            if name in values
-            else f"{alias}.{quote(name)}"
-            for name in self.columns
-        )
         rows = f"SELECT *, coalesce({condition}, FALSE) AS {met} FROM {self.context.scan_sql(0)} AS {alias}"
-        return f"SELECT {listed}, {alias}.{met} FROM ({rows}) AS {alias}"
+        if not any(kind == "SubLink" for kind, _ in tree.walk(self.fields.get("targetList", []))):
+            cases = {
+                name: f"CASE WHEN {alias}.{met} THEN {value} ELSE {alias}.{quote(name)} END"
+                for name, value in values.items()
+            }
+            return f"SELECT {self._replaced(cases, alias)}, {alias}.{met} FROM ({rows}) AS {alias}"
+        # Sub-selects are for the rows that are met: for others they may fail.
+        changed = f"SELECT {self._replaced(values, alias)}, {alias}.{met} FROM seen AS {alias} WHERE {alias}.{met}"
+        return f"WITH seen AS MATERIALIZED ({rows}) {changed} UNION ALL SELECT * FROM seen WHERE NOT {met}"
+
+    def _replaced(self, values: Mapping[str, str], alias: str) -> str:
+        """All columns, some of them with other values."""
+        quote = self.context.spelling.identifier
+        return ", ".join(f"{values.get(name, f'{alias}.{quote(name)}')} AS {quote(name)}" for name in self.columns)
 
     def _require_change(self) -> None:
         seen = {Privilege.SELECT} if self.kind == "UpdateStmt" or "whereClause" in self.fields else set()

@@ -36,6 +36,11 @@ class Fitting:
         self._target = Target(table.table.name, columns, required, settings)
         self._schema = file_schema(table)
 
+    def convert(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows that the table has already."""
+        arrays = [cells.cast(type_) for cells, type_ in zip(batch.columns, self._schema.types, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
     def fit(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Raises 22001, 23502, and FeatureNotSupported for moments that a lakehouse's table cannot hold."""
         arrays = [self._fit(cells, column) for cells, column in zip(batch.columns, self._target.columns, strict=True)]

@@ -12,7 +12,7 @@ from gateway.copy.intake import CopyInResult
 from gateway.copy.loading import Loader
 from gateway.copy.outflow import CopyOutResult
 from gateway.copy.relayed import RelayedIntake
-from gateway.copy.staging import Staging
+from gateway.copy.staging import Limit, Staging
 from gateway.pgwire.encode import BINARY, TEXT
 from gateway.portal import Binding, PreparedStatement
 from gateway.put import PutResult, Way
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from planner.parse import Statement
     from planner.plan import Metadata
 
-MOST_BYTES = 64 * 2**30
+LIMIT = Limit(64 * 2**30)
 """Bytes of Parquet of one load."""
 
 
@@ -85,13 +85,13 @@ def _choose_way(
     """Where the rows of a COPY FROM wait, and what appends them then: the gateway where it can, else Spark."""
     workspace, lane = session.workspace, executor.settings().lane
     if lane is not Lane.SPARK and copy.obstacle is None:
-        rows = Rows(catalog, workspace, copy.snapshot, executor.reserve, MOST_BYTES)
+        rows = Rows(catalog, workspace, copy.snapshot, executor.reserve, LIMIT)
         load = plan_load(copy, resolution, rows.staging.path)
         by_spark = partial(executor.append, load) if executor.may_use_spark() else None
         return rows.staging, partial(_append, rows, executor.find_way(load, by_spark))
     folder = catalog.scratch_location(workspace, STAGING, "copy")
     load = plan_load(copy, resolution, folder)
-    staging = Staging(folder, Loader.schema(copy), MOST_BYTES, reserve=executor.reserve)
+    staging = Staging(folder, Loader.schema(copy), LIMIT, reserve=executor.reserve)
     return staging, partial(executor.append, load)
 
 

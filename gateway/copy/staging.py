@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,15 @@ _HELD_BYTES = 32 * 2**20
 _ROWS_A_GROUP = 1 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Bytes of Parquet, and what is said of more."""
+
+    size: int
+    refusal: str = "a COPY loads {} bytes of Parquet at most"
+    hint: str = "Load the rows in several parts."
+
+
 class Staging:
     """One load's folder. `path` is its place; `rows` is what was added, `size` the bytes of Parquet so far. A column
     that a batch lacks is NULL."""
@@ -25,14 +35,12 @@ class Staging:
         self,
         path: str,
         schema: pa.Schema,
-        limit: int,
-        refusal: str = "a COPY loads {} bytes of Parquet at most",
-        hint: str = "Load the rows in several parts.",
+        limit: Limit,
         clear: Callable[[Path], None] = leave,
         watch: Callable[[pa.RecordBatch], None] | None = None,
         reserve: Reserve | None = None,
     ) -> None:
-        """Beyond `limit` bytes of Parquet `refusal` is raised; the `reserve` is kept. `clear` is `Scratch`'s; `watch`
+        """Beyond the `limit` its refusal is raised; the `reserve` is kept. `clear` is `Scratch`'s; `watch`
         sees each batch."""
         self.path = path
         self.rows = self.size = 0
@@ -40,7 +48,6 @@ class Staging:
         self._watch = watch
         self._schema = schema
         self._limit, self._reserve = limit, reserve
-        self._refusal, self._hint = refusal, hint
         self._held: list[pa.RecordBatch] = []
         self._held_size = 0
         self._file: BinaryIO | None = None
@@ -102,5 +109,5 @@ class Staging:
         self._writer.write_table(pa.Table.from_batches(self._held, self._schema), row_group_size=_ROWS_A_GROUP)
         self._held, self._held_size = [], 0
         self.size = self._file.tell()
-        if self.size > self._limit:
-            raise ProgramLimitExceeded(self._refusal.format(self._limit), hint=self._hint)
+        if self.size > self._limit.size:
+            raise ProgramLimitExceeded(self._limit.refusal.format(self._limit.size), hint=self._limit.hint)

@@ -22,7 +22,7 @@ from catalog.completion import complete_in_thread
 from catalog.locations import STAGING
 from catalog.logfiles import LOG, commit_name
 from catalog.scans import DataFile
-from gateway.copy.staging import FILE, Staging
+from gateway.copy.staging import FILE, Limit, Staging
 from gateway.pgwire.encode import BINARY
 from gateway.portal import Binding
 from gateway.temporary.inner import opened, prepare, transaction
@@ -51,10 +51,11 @@ if TYPE_CHECKING:
     from planner.loans import LentColumn
     from planner.parse import Statement
 
-MOST_BYTES = 256 << 20
-"""Of Parquet, of one relation."""
-_REFUSAL = "a relation that is read beside lakehouse tables may have {} bytes, compressed"
-_HINT = "Filter it first into a smaller temporary table, or CREATE TABLE … USING delta for what is larger."
+_LIMIT = Limit(
+    256 << 20,
+    "a relation that is read beside lakehouse tables may have {} bytes, compressed",
+    "Filter it first into a smaller temporary table, or CREATE TABLE … USING delta for what is larger.",
+)
 _ONE_MOMENT = Modes("repeatable read", read_only=True)
 _FEATURES = ["timestampNtz"]
 _PROTOCOL = {
@@ -124,7 +125,7 @@ async def _copy(session: Session, catalog: Catalog, statement: Statement, name: 
     columns = await _measure(session, name, columns)
     reader = RowReader(columns)
     location = catalog.scratch_location(session.workspace, STAGING, "loan")
-    staging = Staging(location, reader.schema, MOST_BYTES, _REFUSAL, _HINT)
+    staging = Staging(location, reader.schema, _LIMIT)
     loan.add(staging)
     await complete_in_thread(staging.open)
     staging.add(reader.read(b""))  # So that there is a file, if of no row.

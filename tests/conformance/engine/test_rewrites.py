@@ -1,5 +1,6 @@
 """What the gateway changes in tables itself: rows, counts and errors are PostgreSQL's, also among writers."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +9,8 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from tests.blocks import workspace_folder
+from tests.blocks import run_block, workspace_folder
+from tests.processes import until
 from tests.target import Target
 
 COLUMNS = (
@@ -28,6 +30,8 @@ STATEMENTS = (
     "UPDATE changed.rows SET n = n + 10 WHERE t IN (SELECT n_nationkey::text FROM tpch.nation)",
     "UPDATE changed.rows SET d = (SELECT count(*) FROM changed.rows) WHERE n = (SELECT max(n) FROM changed.rows)",
     "UPDATE changed.rows SET t = 'never' WHERE n > 100",
+    "UPDATE changed.rows r SET x = (SELECT 10 / (r.n - 13)), t = 'x' WHERE r.n = 11",
+    "UPDATE changed.rows r SET t = (SELECT n_name FROM tpch.nation WHERE n_regionkey = r.n - 13) WHERE r.n = 11",
     "INSERT INTO changed.rows (n, t) SELECT n + 100, t FROM changed.rows",
     "UPDATE changed.rows AS r SET t = 'again' WHERE EXISTS (SELECT 1 FROM changed.rows o WHERE o.n = r.n + 100)",
     "DELETE FROM changed.rows WHERE n > 111 AND x IS NULL",
@@ -122,6 +126,30 @@ def test_values_of_the_client(both: Both) -> None:
             cursor.executemany("DELETE FROM changed.rows WHERE n = %s", [(1,), (7,)])
             assert cursor.rowcount == 1
     assert rows(both[0]) == rows(both[1])
+
+
+def test_it_is_explained(both: Both) -> None:
+    ours, _ = both
+    for statement in ("UPDATE changed.rows SET t = 'x' WHERE n > 9", "DELETE FROM changed.rows"):
+        told = "\n".join(row[0] for row in ours.execute(f"EXPLAIN {statement}".encode()).fetchall())
+        assert "changed.rows" in told
+    ours.execute("TRUNCATE changed.rows")
+    assert ours.execute("EXPLAIN UPDATE changed.rows SET t = 'x'").fetchall()
+    assert rows(ours) == "[]"
+
+
+def test_who_has_waited_finds_it_done(both: Both, gateway: Target) -> None:
+    statement = "ALTER TABLE changed.rows ADD COLUMN IF NOT EXISTS more text"
+    with gateway.connect() as first, gateway.connect() as second:
+        waiting = threading.Thread(target=second.execute, args=(statement.encode(),))
+        with first.transaction():
+            first.execute(statement.encode())
+            waiting.start()
+            until(lambda: second.info.transaction_status.name == "ACTIVE")
+        waiting.join()
+        assert second.info.transaction_status.name == "IDLE"
+        run_block(second, statement, "UPDATE changed.rows SET more = t")
+        assert second.execute("SELECT count(more) FROM changed.rows").fetchone() == (2,)
 
 
 def test_what_changes_nothing_leaves_no_version(both: Both, gateway: Target) -> None:

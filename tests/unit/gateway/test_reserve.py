@@ -9,7 +9,7 @@ import pytest
 
 from catalog.errors import DiskFull, QueryCanceled
 from gateway import reserve
-from gateway.copy.staging import Staging
+from gateway.copy.staging import Limit, Staging
 from gateway.reserve import Reserve
 from tests.unit.gateway.test_scratch import ROWS
 
@@ -74,7 +74,7 @@ async def test_a_cancel_of_the_users_is_one(volume: Volume) -> None:
 def test_no_load_fills_the_volume(tmp_path: Path, volume: Volume) -> None:
     volume.free = LEAST - 1
     (tmp_path / "w").mkdir()
-    staging = Staging(str(tmp_path / "w" / "_staging" / "load"), ROWS.schema, 1 << 20, reserve=KEPT)
+    staging = Staging(str(tmp_path / "w" / "_staging" / "load"), ROWS.schema, Limit(1 << 20), reserve=KEPT)
     staging.open()
     staging.add(ROWS)
     with pytest.raises(DiskFull):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from gateway.copy.staging import FILE, Staging
+from gateway.copy.staging import FILE, Limit, Staging
 from gateway.scratch import Scratch, sweep_all
 from gateway.temporary.loans import _write_log
 
@@ -35,7 +35,7 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def stage(workspace: Path) -> Staging:
-    staging = Staging(str(workspace / "_staging" / "load"), ROWS.schema, 1 << 20)
+    staging = Staging(str(workspace / "_staging" / "load"), ROWS.schema, Limit(1 << 20))
     staging.open()
     staging.add(ROWS)
     return staging

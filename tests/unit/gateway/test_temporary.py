@@ -9,7 +9,7 @@ import pytest
 from catalog.errors import FeatureNotSupported, ProgramLimitExceeded
 from catalog.names import TableName
 from catalog.types import Oid, PgType, ResultColumn, numeric
-from gateway.copy.staging import Staging
+from gateway.copy.staging import Limit, Staging
 from gateway.pgwire.codec import encode
 from gateway.pgwire.messages import DataRow, NoticeResponse
 from gateway.temporary.loans import Loan
@@ -74,7 +74,7 @@ def test_digits_are_bounded() -> None:
 async def test_all_copies_go_though_a_file_cannot_be_ended(tmp_path: Path) -> None:
     reader, loan = RowReader(choose("SELECT a FROM t")), Loan()
     for name in ("one", "two"):
-        staging = Staging(str(tmp_path / "staged" / name), reader.schema, 1 << 20)
+        staging = Staging(str(tmp_path / "staged" / name), reader.schema, Limit(1 << 20))
         loan.add(staging)
         staging.open()
         staging.add(reader.read(encode(DataRow(((1).to_bytes(4),)))))
@@ -85,7 +85,7 @@ async def test_all_copies_go_though_a_file_cannot_be_ended(tmp_path: Path) -> No
 
 def test_a_loan_is_bounded(tmp_path: Path) -> None:
     reader = RowReader(choose("SELECT a FROM t"))
-    staging = Staging(str(tmp_path / "staged" / "one"), reader.schema, 1, "no more than {} bytes", "Filter it.")
+    staging = Staging(str(tmp_path / "staged" / "one"), reader.schema, Limit(1, "no more than {} bytes", "Filter it."))
     staging.open()
     staging.add(reader.read(encode(DataRow(((1).to_bytes(4),))) * 1000))
     with pytest.raises(ProgramLimitExceeded, match="no more than 1 bytes"):

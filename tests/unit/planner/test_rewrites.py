@@ -19,13 +19,21 @@ def test_an_update_gives_all_rows_and_which_were_met() -> None:
     assert query.put == Put(PLAIN, FILES)
     changed_amount = 'CASE WHEN t1.met THEN CAST((t1."amount" * 2) AS DECIMAL(15,2)) ELSE t1."amount" END AS "amount"'
     met = 'coalesce(((t1."id" = 1) OR (t1."amount" IS NULL)), FALSE) AS met'
-    assert query.sql == (f'SELECT t1."id", {changed_amount}, t1.met FROM (SELECT *, {met} FROM scan_0 AS t1) AS t1')
+    assert query.sql == (
+        f'SELECT t1."id" AS "id", {changed_amount}, t1.met FROM (SELECT *, {met} FROM scan_0 AS t1) AS t1'
+    )
 
 
 def test_a_delete_keeps_the_others() -> None:
     query = write("DELETE FROM items")
     assert query.put == Put(PLAIN, FILES, keeps=False)
     assert "coalesce(TRUE, FALSE) AS met" in query.sql
+
+
+def test_sub_selects_in_set_are_for_rows_that_are_met() -> None:
+    query = write("UPDATE items SET amount = (SELECT max(id) FROM orders) WHERE id = 1")
+    assert query.sql.startswith("WITH seen AS MATERIALIZED (SELECT *, coalesce(")
+    assert query.sql.endswith("FROM seen AS t1 WHERE t1.met UNION ALL SELECT * FROM seen WHERE NOT met")
 
 
 def test_files_without_such_rows_stay() -> None:
@@ -71,6 +79,12 @@ def test_tables_that_ask_more_of_who_changes_rows(properties: dict[str, str]) ->
         assert write(text, items=table).lane is Lane.SPARK
         with pytest.raises(FeatureNotSupported, match="the DuckDB lane cannot run this statement: table items has"):
             write(text, HERE, items=table)
+
+
+def test_rows_that_vectors_delete_are_sparks_to_leave_out() -> None:
+    table = changed("items", has_deletion_vectors=True)
+    for text in ("UPDATE items SET id = 1", "DELETE FROM items", "TRUNCATE items"):
+        assert write(text, items=table).lane is Lane.SPARK
 
 
 @pytest.mark.parametrize(
