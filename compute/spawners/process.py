@@ -116,9 +116,10 @@ class ProcessSpawner:
             assert self._folder is not None, "opened"
             if self._zygote is not None and self._zygote.gone:
                 await self._zygote.close()
-                await asyncio.to_thread(_reap_machines, self._folder, self._tree)
                 self._zygote = None
             if self._zygote is None:
+                # Also of one that died before it was ready.
+                await asyncio.to_thread(_reap_machines, self._folder, self._tree)
                 groups = {controller: astuple(place) for controller, place in self._tree.places.items()}
                 configuration = {"wanted": self._wanted, "cgroups": groups, "grace_seconds": self._grace_seconds}
                 self._zygote = await open_zygote(self._folder.path, configuration, self._folder.journal)

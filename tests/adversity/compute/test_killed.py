@@ -20,6 +20,8 @@ from compute.sandbox.cgroups import run_folders
 from compute.spawners import CannotStart, Machine, folders
 from compute.spawners.folders import reap_abandoned
 from compute.spawners.process import ProcessSpawner
+from compute.zygote.succession import SOCKET
+from tests.fix_cluster import eventually
 from tests.processes import kill, machines, templates, until, zygotes
 
 SPEC = MachineSpec("duckdb", "user", threads=1, memory_bytes=128 << 20)
@@ -153,3 +155,18 @@ async def _start_again(spawner: ProcessSpawner) -> Machine:
     with suppress(CannotStart):
         return await spawner.start(SPEC)
     return await spawner.start(SPEC)
+
+
+async def test_a_zygote_killed_before_it_is_ready_is_replaced() -> None:
+    """It had its socket already, whose name the next one takes."""
+    with marked_folder() as folder:
+        spawner = ProcessSpawner(templates=[SPEC], folder=folder)
+        try:
+            opening = asyncio.create_task(spawner.open())
+            await eventually(lambda: bool(list(Path(folder).glob(f"*/{SOCKET}"))))
+            kill(zygotes())
+            with pytest.raises(CannotStart):
+                await opening
+            await spawner.stop(await spawner.start(SPEC))
+        finally:
+            await spawner.close()
