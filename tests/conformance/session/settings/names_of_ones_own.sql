@@ -7,5 +7,5 @@ COMMIT
 SELECT current_setting('app.tenant')
 SET app.b.c = 1
 SET "app.9" = 1
-SET plpgsql.variable_conflict = use_column
-SHOW plpgsql.variable_conflict
+SET plpgsql.extra_warnings = 'all'
+SHOW plpgsql.extra_warnings
