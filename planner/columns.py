@@ -171,6 +171,7 @@ class _Altered:
     remarks: tuple[SqlError, ...] = ()
 
     def plan(self, table: ResolvedTable, lane: Lane | None) -> Query:
+        """By the gateway where it may be. Raises FeatureNotSupported for a forced lane that does not do it."""
         then = SyncTable(table.name)
         if lane is not Lane.SPARK:
             obstacle = self._obstacle(snapshot_of(table))
