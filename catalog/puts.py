@@ -80,9 +80,13 @@ def create(origin: Origin, folder: Path, table: Snapshot, file: NewFile | None) 
     return _commit(origin, folder, file, told, definition=definition)
 
 
-def alter(origin: Origin, folder: Path, alteration: Alteration) -> int:
-    """The version that it became with these columns. Raises what `append` does, and UnreadableTable."""
-    metadata = read_definition(origin.log, origin.version).metadata
+def find_metadata(origin: Origin) -> Action:
+    """What the log says of the table's columns at the origin's version. Raises UnreadableTable."""
+    return read_definition(origin.log, origin.version).metadata
+
+
+def alter(origin: Origin, folder: Path, metadata: Action, alteration: Alteration) -> int:
+    """The version that it became with these columns, by the `metadata` before. Raises what `append` does."""
     schema = alteration.apply(json.loads(metadata["schemaString"]))
     definition = {"metaData": {**metadata, "schemaString": spell(schema)}}
     told = {"operation": alteration.operation, "operationParameters": {}}

@@ -19,7 +19,7 @@ from catalog.commit import Origin, withdraw
 from catalog.completion import complete_in_thread
 from catalog.locations import BLOCKS
 from catalog.owner import Owner, acting_as, find_owner
-from catalog.puts import NewFile, alter, append, create, find_taken, rewrite
+from catalog.puts import NewFile, alter, append, create, find_metadata, find_taken, rewrite
 from catalog.statistics import Statistics
 from gateway.copy.fitting import Fitting, file_schema
 from gateway.copy.staging import FILE, Limit, Staging
@@ -92,9 +92,10 @@ class Rows:
 
     def alter(self, alteration: Alteration) -> int:
         """The table has other columns, and no rows come: its version then. Blocking. Raises what `put` does."""
+        metadata = find_metadata(self._origin)
         self._owner = self._find_owner()
         with acting_as(self._owner):
-            return alter(self._origin, self._folder, alteration)
+            return alter(self._origin, self._folder, metadata, alteration)
 
     def finish(self, version: int) -> None:
         """What a table's log needs now and then after a commit. Blocking."""

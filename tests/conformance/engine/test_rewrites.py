@@ -152,6 +152,17 @@ def test_who_has_waited_finds_it_done(both: Both, gateway: Target) -> None:
         assert second.execute("SELECT count(more) FROM changed.rows").fetchone() == (2,)
 
 
+def test_behind_a_checkpoint(both: Both, gateway: Target) -> None:
+    for connection in both:
+        for number in range(12):
+            connection.execute(f"INSERT INTO changed.rows (n) VALUES ({100 + number})".encode())
+        connection.execute("ALTER TABLE changed.rows ADD COLUMN more text")
+        connection.execute("UPDATE changed.rows SET more = 'x' WHERE n > 105")
+        connection.execute("DELETE FROM changed.rows WHERE n BETWEEN 3 AND 102")
+    assert rows(both[0]) == rows(both[1])
+    assert {commit["engineInfo"] for commit in table_of(gateway).history()} == {"Lakegate"}
+
+
 def test_what_changes_nothing_leaves_no_version(both: Both, gateway: Target) -> None:
     before = table_of(gateway).version()
     for statement in ("UPDATE changed.rows SET t = 'x' WHERE n > 9", "DELETE FROM changed.rows WHERE t = 'nobody'"):
