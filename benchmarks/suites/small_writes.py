@@ -35,12 +35,16 @@ def _round(connection: psycopg.Connection, name: str, lane: str) -> Mapping[str,
         "create p50 ms": _time(lambda: connection.execute(f"CREATE TABLE {table} (n int, word text)".encode()), 1),
         "insert p50 ms": _time(lambda: connection.execute(f"INSERT INTO {table} VALUES (1, 'one')".encode())),
         "copy p50 ms": _time(partial(_copy, connection, table)),
-        "alter p50 ms": _time(lambda: connection.execute(f"ALTER TABLE {table} ADD COLUMN more int".encode()), 1),
-        "update p50 ms": _time(lambda: connection.execute(f"UPDATE {table} SET more = 1 WHERE word = 'one'".encode())),
+        "alter p50 ms": _time(partial(_alter, connection, table, count())),
+        "update p50 ms": _time(lambda: connection.execute(f"UPDATE {table} SET c0 = 1 WHERE word = 'one'".encode())),
         "delete p50 ms": _time(partial(_delete, connection, table, count())),
     }
     connection.execute(f"DROP TABLE {table}".encode())
     return told
+
+
+def _alter(connection: psycopg.Connection, table: str, numbers: Iterator[int]) -> None:
+    connection.execute(f"ALTER TABLE {table} ADD COLUMN c{next(numbers)} int".encode())
 
 
 def _delete(connection: psycopg.Connection, table: str, numbers: Iterator[int]) -> None:
