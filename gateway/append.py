@@ -28,6 +28,7 @@ from planner.newtables import NEW
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from contextlib import AbstractContextManager
 
     import pyarrow as pa
 
@@ -72,8 +73,7 @@ class Rows:
         """They become the table's: its version then. Blocking. Raises SerializationFailure, FeatureNotSupported,
         OSError."""
         file = self._find_file()
-        self._owner = self._find_owner()
-        with acting_as(self._owner):
+        with self._acting():
             if self.is_first:
                 return create(self._origin, self._folder, self.table, file)
             assert file is not None, "rows to append"
@@ -83,8 +83,7 @@ class Rows:
         """They come in place of the files with these paths, or, where there are none, behind the rows that they come
         of: the version then. Blocking. Raises what `put` does."""
         file, taken = self._find_file(), find_taken(self._origin, paths) if paths else ()
-        self._owner = self._find_owner()
-        with acting_as(self._owner):
+        with self._acting():
             if taken:
                 return rewrite(self._origin, self._folder, file, taken, operation, met)
             assert file is not None, "rows to append"
@@ -93,8 +92,7 @@ class Rows:
     def alter(self, alteration: Alteration) -> int:
         """The table has other columns, and no rows come: its version then. Blocking. Raises what `put` does."""
         metadata = find_metadata(self._origin)
-        self._owner = self._find_owner()
-        with acting_as(self._owner):
+        with self._acting():
             return alter(self._origin, self._folder, metadata, alteration)
 
     def finish(self, version: int) -> None:
@@ -105,6 +103,10 @@ class Rows:
     def _find_file(self) -> NewFile | None:
         staging = self.staging
         return NewFile(FILE, staging.size, staging.rows, self._statistics.write()) if staging.rows else None
+
+    def _acting(self) -> AbstractContextManager[None]:
+        self._owner = self._find_owner()
+        return acting_as(self._owner)
 
     def _find_owner(self) -> Owner:
         return find_owner(self._workspace) if self.is_first else find_writer(self._origin.log, self._workspace)

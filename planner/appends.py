@@ -6,10 +6,13 @@ of a writer is known and seen to; Spark writes every other table, and what reads
 References: Delta protocol, sections "Writer Version Requirements", "Valid Feature Names in Table Features".
 """
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from catalog.features import NEWEST_WRITER, OF_COMMITS, UNDERSTOOD, find_in_use
 from catalog.locations import is_object
+from catalog.scans import Scan
 from catalog.snapshots import Snapshot, SnapshotColumn
 from planner.plan import Lane, Query
 from planner.prune import parameter_values
@@ -64,15 +67,13 @@ def plan_append(
     is_forced: bool,
 ) -> Query | str:
     """The plan for rows that DuckDB gives, or why it is not made."""
-    blocked = obstacle(relation.table for relation in rows.relations)
-    if blocked is not None:
-        return blocked
-    reads_itself = any(name == table.table for name, _ in rows.reads)
-    known = parameter_values(values, types)
-    scans = tuple(relation.scan(known) for relation in rows.relations)
-    size = sum(file.size for scan in scans for file in scan.files)
+    scans = find_scans(rows, types, values)
+    if isinstance(scans, str):
+        return scans
+    size = count_bytes(scans)
     if size > MOST_BYTES and not is_forced:
         return f"{size} bytes to scan are more than the gateway appends"
+    reads_itself = any(name == table.table for name, _ in rows.reads)
     return Query(
         lane=Lane.DUCKDB,
         reason="the gateway appends the rows itself",
@@ -85,3 +86,17 @@ def plan_append(
         writes=table.table,
         put=Put(table, takes=() if reads_itself else None),
     )
+
+
+def find_scans(rows: Translation, types: tuple[int, ...], values: pa.RecordBatch | None) -> tuple[Scan, ...] | str:
+    """What DuckDB scans for rows that the gateway writes, or why it cannot."""
+    blocked = obstacle(relation.table for relation in rows.relations)
+    if blocked is not None:
+        return blocked
+    known = parameter_values(values, types)
+    return tuple(relation.scan(known) for relation in rows.relations)
+
+
+def count_bytes(scans: Sequence[Scan]) -> int:
+    """Of all their files."""
+    return sum(file.size for scan in scans for file in scan.files)

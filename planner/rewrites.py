@@ -9,13 +9,11 @@ import pyarrow as pa
 
 from catalog.features import OF_CHANGES, find_in_use
 from catalog.snapshots import Snapshot
-from planner.appends import find_obstacle
+from planner.appends import count_bytes, find_obstacle, find_scans
 from planner.dialects.context import snapshot_of
 from planner.plan import Lane, Query
-from planner.prune import parameter_values
 from planner.puts import Put
 from planner.reads import Translation
-from planner.route import obstacle
 
 MOST_BYTES = 16 * 2**20
 """Of the Parquet files that are written anew, and of what is read beside them."""
@@ -41,12 +39,10 @@ def plan_rewrite(
 ) -> Query | str:
     """The plan of a change, or why it is not made. `rows` are the table's as they will be, which their first scan has,
     and behind each whether it was met."""
-    blocked = obstacle(relation.table for relation in rows.relations)
-    if blocked is not None:
-        return blocked
-    known = parameter_values(values, types)
-    scans = tuple(relation.scan(known) for relation in rows.relations)
-    size = sum(file.size for scan in scans for file in scan.files)
+    scans = find_scans(rows, types, values)
+    if isinstance(scans, str):
+        return scans
+    size = count_bytes(scans)
     if size > MOST_BYTES and not is_forced:
         return f"{size} bytes are more than the gateway writes anew"
     beside = dict.fromkeys((each.table.name, snapshot_of(each.table).version) for each in rows.relations[1:])

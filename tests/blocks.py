@@ -6,11 +6,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.target import Target
 
 CREATE = "CREATE TABLE written.things (n int, word text)"
 ROWS = "SELECT n, word FROM written.things ORDER BY n, word"
+ENGINES_OWN = {"22003"}
+"""What engines say in words of their own."""
 FIRST = "INSERT INTO written.things VALUES (1, 'one'), (2, 'two'), (3, 'three')"
 
 
@@ -35,9 +38,10 @@ def workspace_folder(gateway: Target) -> Path:
     return Path(os.fsdecode(data[data.index(b"--data") + 1]), "warehouse", "demo")
 
 
-def table_folder(gateway: Target) -> Path:
-    """Of `written.things`, the newest of that name."""
-    return max(workspace_folder(gateway).glob("written/things-*"), key=lambda folder: folder.stat().st_mtime_ns)
+def table_folder(gateway: Target, schema: str = "written", table: str = "things") -> Path:
+    """The newest of that name."""
+    found = workspace_folder(gateway).glob(f"{schema}/{table}-*")
+    return max(found, key=lambda folder: folder.stat().st_mtime_ns)
 
 
 def open_blocks(gateway: Target) -> list[Path]:
@@ -55,3 +59,15 @@ def run_block(connection: psycopg.Connection, *statements: str) -> None:
 
 def rows(connection: psycopg.Connection) -> list[tuple]:
     return connection.execute(ROWS).fetchall()
+
+
+def require_same_refusal(both: tuple[psycopg.Connection, psycopg.Connection], statement: str) -> None:
+    """By the gateway, in PostgreSQL's words but for what engines have their own for, and by PostgreSQL."""
+    told = []
+    for connection in both:
+        with pytest.raises(psycopg.Error) as refused:
+            connection.execute(statement.encode())
+        told.append((refused.value.sqlstate, refused.value.diag.message_primary))
+    (ours, words), (theirs, their_words) = told
+    assert ours == theirs
+    assert ours in ENGINES_OWN or words == their_words

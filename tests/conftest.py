@@ -6,7 +6,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("tests.alike")
+pytest.register_assert_rewrite("tests.alike", "tests.blocks")
 pytest_plugins = [
     "tests.fix_oracle",
     "tests.fix_gateway",

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from tests.blocks import run_block, workspace_folder
+from tests.blocks import require_same_refusal, run_block, table_folder
 from tests.processes import until
 from tests.target import Target
 
@@ -52,8 +52,6 @@ REFUSED = (
     "DELETE FROM changed.rows WHERE 1 / (n - 3) > 0",
     "UPDATE changed.rows SET nothing = 1",
 )
-ENGINES_OWN = {"22003"}
-"""What engines say in words of their own."""
 CALLERS, EACH = 4, 5
 
 Both = tuple[psycopg.Connection, psycopg.Connection]
@@ -73,7 +71,7 @@ def both(gateway: Target, oracle: Target) -> Iterator[Both]:
 
 
 def table_of(gateway: Target) -> DeltaTable:
-    return DeltaTable(max(workspace_folder(gateway).glob("changed/rows-*"), key=lambda each: each.stat().st_mtime_ns))
+    return DeltaTable(table_folder(gateway, "changed", "rows"))
 
 
 def rows(connection: psycopg.Connection) -> str:
@@ -107,14 +105,8 @@ def test_other_engines_read_it(both: Both, gateway: Target) -> None:
 
 @pytest.mark.parametrize("statement", REFUSED)
 def test_postgresql_refuses_the_same(both: Both, gateway: Target, statement: str) -> None:
-    before, version, told = rows(both[0]), table_of(gateway).version(), []
-    for connection in both:
-        with pytest.raises(psycopg.Error) as refused:
-            connection.execute(statement.encode())
-        told.append((refused.value.sqlstate, refused.value.diag.message_primary))
-    (ours, words), (theirs, their_words) = told
-    assert ours == theirs
-    assert ours in ENGINES_OWN or words == their_words
+    before, version = rows(both[0]), table_of(gateway).version()
+    require_same_refusal(both, statement)
     assert (rows(both[0]), table_of(gateway).version()) == (before, version)
 
 
